@@ -1,0 +1,82 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for daily work.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXPERIMENT ?= experiments/baseline.toml
+MODEL := models:/personal-credit@champion
+# A person of the made city with something on record, to show reasons.
+PERSON ?= S0000001
+BUDGET := 720
+
+export MLFLOW_DISABLE_TELEMETRY := true
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test check lint types imports tests soak lab ui report clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## create .venv and install everything a modeller needs
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 setup")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing pinned packages into $(VENV) (once; one to three minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,notebooks,dev]"
+	@touch $@
+
+system: ## browser and Chinese font for the page tests, where apt may install them
+	@if command -v chromium >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q .; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium and a Chinese font with apt ..."; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk) >/dev/null 2>&1 \
+	    || echo "apt could not install them; tests that need them will be listed as not run"; \
+	else echo "chromium or a Chinese font is missing and apt may not be used here; tests that need them will be listed as not run"; fi
+
+demo: setup ## the main job: a made city, a card, its report, a champion, one person assessed
+	@$(BIN)/credit-model run $(EXPERIMENT)
+	@$(BIN)/credit-model promote latest --alias champion --approver "demo approver"
+	@$(BIN)/credit-model assess $(PERSON) --ledger $$($(BIN)/credit-model run $(EXPERIMENT) --where) --model $(MODEL)
+	@echo
+	@echo "The same on real public records: $(BIN)/credit-model run experiments/sf_restaurants.toml"
+
+test: setup system ## set-up where missing, then all checks
+	@$(MAKE) --no-print-directory check
+
+check: setup ## lint, types, import rules, tests, with the time they took
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory lint types imports tests || exit 1; \
+	took=$$(( $$(date +%s) - start )); echo "checks took $$took s of a budget of $(BUDGET) s"; \
+	[ $$took -le $(BUDGET) ] || { echo "over the budget: see the slowest tests above"; exit 1; }
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && echo "ruff: clean"
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+tests: setup
+	@$(BIN)/pytest -n 2 --durations=8
+
+soak: setup system ## deep runs: tens of thousands of random ledgers, long property tests, the benchmarks with limits
+	@$(BIN)/pytest --soak -m soak -s
+	@$(BIN)/python benchmarks/made_city.py
+
+lab: setup ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+ui: setup ## MLflow's pages on the local store
+	@$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1
+
+report: setup ## notebooks and the newest evaluation as pages under reports/runs
+	@mkdir -p reports/runs/notebooks
+	@for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --execute --output reports/runs/notebooks/$$(basename $${n%.py}).ipynb $$n && $(BIN)/jupyter nbconvert --log-level WARN --to html reports/runs/notebooks/$$(basename $${n%.py}).ipynb; done
+	@ls reports/runs/notebooks/*.html
+
+clean: ## remove what runs made (never the ledger files you ingested elsewhere)
+	rm -rf .credit_model mlflow.db mlruns reports/runs data/generated
