@@ -1,0 +1,94 @@
+"""What is on record about a subject, and since when.
+
+Raw rows go in through a mapping and validation into an append-only ledger; the ledger compiles to segments that say,
+for every record and every day, whether it may be used and if not, on which ground.
+
+In: frames or files of records, amendments, subject versions and audit attributes; a catalogue of kinds of record.
+Out: ``Ledger``, ``Segments``, ``Population``; nothing here knows of features, scores or outcomes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "Attribute": "catalogue",
+        "Catalogue": "catalogue",
+        "CatalogueErrors": "catalogue",
+        "Kind": "catalogue",
+        "LegalReference": "catalogue",
+        "PolicyEdition": "catalogue",
+        "load_catalogue": "catalogue",
+        "IdNumberError": "identity",
+        "pseudonym": "identity",
+        "validate_id_number": "identity",
+        "Mapping": "mapping",
+        "MappingErrors": "mapping",
+        "load_mapping": "mapping",
+        "REASONS": "validation",
+        "ColumnErrors": "validation",
+        "IngestReport": "ledger",
+        "Ledger": "ledger",
+        "LedgerError": "ledger",
+        "FOREVER": "visibility",
+        "NO_DAY": "visibility",
+        "NO_VALUE": "visibility",
+        "ROLES": "visibility",
+        "SEMANTICS_VERSION": "visibility",
+        "STATUSES": "visibility",
+        "Population": "visibility",
+        "Segments": "visibility",
+        "Tables": "visibility",
+        "add_months": "visibility",
+        "compile_segments": "visibility",
+        "fold_at": "visibility",
+        "from_days": "visibility",
+        "grounds_at": "visibility",
+        "to_day": "visibility",
+        "to_days": "visibility",
+        "City": "synthetic",
+        "synthesise": "synthetic",
+    },
+)
+
+if TYPE_CHECKING:
+    from credit_model.records.catalogue import Attribute as Attribute
+    from credit_model.records.catalogue import Catalogue as Catalogue
+    from credit_model.records.catalogue import CatalogueErrors as CatalogueErrors
+    from credit_model.records.catalogue import Kind as Kind
+    from credit_model.records.catalogue import LegalReference as LegalReference
+    from credit_model.records.catalogue import PolicyEdition as PolicyEdition
+    from credit_model.records.catalogue import load_catalogue as load_catalogue
+    from credit_model.records.identity import IdNumberError as IdNumberError
+    from credit_model.records.identity import pseudonym as pseudonym
+    from credit_model.records.identity import validate_id_number as validate_id_number
+    from credit_model.records.ledger import IngestReport as IngestReport
+    from credit_model.records.ledger import Ledger as Ledger
+    from credit_model.records.ledger import LedgerError as LedgerError
+    from credit_model.records.mapping import Mapping as Mapping
+    from credit_model.records.mapping import MappingErrors as MappingErrors
+    from credit_model.records.mapping import load_mapping as load_mapping
+    from credit_model.records.synthetic import City as City
+    from credit_model.records.synthetic import synthesise as synthesise
+    from credit_model.records.validation import REASONS as REASONS
+    from credit_model.records.validation import ColumnErrors as ColumnErrors
+    from credit_model.records.visibility import FOREVER as FOREVER
+    from credit_model.records.visibility import NO_DAY as NO_DAY
+    from credit_model.records.visibility import NO_VALUE as NO_VALUE
+    from credit_model.records.visibility import ROLES as ROLES
+    from credit_model.records.visibility import SEMANTICS_VERSION as SEMANTICS_VERSION
+    from credit_model.records.visibility import STATUSES as STATUSES
+    from credit_model.records.visibility import Population as Population
+    from credit_model.records.visibility import Segments as Segments
+    from credit_model.records.visibility import Tables as Tables
+    from credit_model.records.visibility import add_months as add_months
+    from credit_model.records.visibility import compile_segments as compile_segments
+    from credit_model.records.visibility import fold_at as fold_at
+    from credit_model.records.visibility import from_days as from_days
+    from credit_model.records.visibility import grounds_at as grounds_at
+    from credit_model.records.visibility import to_day as to_day
+    from credit_model.records.visibility import to_days as to_days

@@ -1,0 +1,504 @@
+"""The catalogue: which kinds of record exist, under which law, how long each may be used, and what may never be kept.
+
+A kind is the unit of law here. Its polarity, tier, finality, time of use and legal basis are facts of configuration
+with dates, so that a new edition of a regulation is a change of TOML and not of code. Nothing outside the catalogue
+enters a ledger, and no column on its deny-list does either.
+
+In: a TOML file (the package's own ``catalogue.toml`` unless a path is given).
+Out: a frozen ``Catalogue``; every fault of the file at once in one ``CatalogueErrors``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as default
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from credit_model import UserError
+
+EPOCH = date(1970, 1, 1)
+POLARITIES = ("adverse", "positive", "neutral")
+TIERS = ("minor", "general", "serious")
+USES = ("window", "while_listed", "until_performed", "valid_to")
+FINALITIES = ("appeal_period", "decision")
+LABELS = ("L1", "L2", "L3", "L4", "L5", "L6")
+PROCEDURES = ("summary", "ordinary")
+ATTRIBUTE_TYPES = ("int", "text", "date")
+# Every record may carry these; a catalogue cannot redefine them.
+RESERVED_ATTRIBUTES = {
+    "parent_case_id": "text",
+    "procedure": "text",
+    "valid_to": "date",
+    "penalty_ends_on": "date",
+    "sentence_ends_on": "date",
+}
+RECORD_COLUMNS = (
+    "record_id", "subject_id", "kind", "case_id", "occurred_on", "decided_on", "served_on", "final_on", "known_on",
+    "tier", "amount", "hours", "source",
+)  # fmt: skip
+_CODE = re.compile(r"[a-z][a-z0-9_]*")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+
+
+class CatalogueErrors(UserError):
+    """A catalogue that cannot be used; ``faults`` names every one of its faults."""
+
+
+@dataclass(frozen=True)
+class LegalReference:
+    """A provision of law and the days it holds (``in_force_to`` exclusive; days since 1970-01-01)."""
+
+    text: str
+    in_force_from: int
+    in_force_to: int | None = None
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A further fact of a kind: its type (``int``, ``text``, ``date``) and, for a closed list, its values."""
+
+    type: str
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of record. Days are since 1970-01-01; ``lawful_to`` is exclusive.
+
+    ``tier`` is the kind's own severity, or ``by_record`` where each record states it. ``finality`` says whether the
+    record waits for the end of the appeal period or has the force of its own decision. ``use`` says how its time ends.
+    ``label`` makes it a member of the closed set of outcomes; ``cap`` is the most of it that may count for one person.
+    """
+
+    code: str
+    label_zh: str
+    label_en: str
+    category: str
+    dimension: str
+    field: str
+    polarity: str
+    tier: str
+    finality: str
+    use: str
+    prison: bool = False
+    statutory: bool = False
+    label: str = ""
+    label_tier_at_least: str = ""
+    cap: int | None = None
+    lawful_from: int | None = None
+    lawful_to: int | None = None
+    legal: tuple[LegalReference, ...] = ()
+    attributes: Mapping[str, Attribute] = default(default_factory=dict)
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class PolicyEdition:
+    """How long records are used, from one day of use on: months by tier (``None``: for ever)."""
+
+    in_force_from: int
+    minor: int | None
+    general: int | None
+    serious: int | None
+    penalty_term: bool
+    keep_after_exit: bool
+    retention_months: int = 60
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """One entry of the deny-list. ``whole``: only as an entire name; ``exceptions``: harmless names that contain it."""
+
+    code: str
+    names: tuple[str, ...]
+    whole: bool = False
+    exceptions: tuple[str, ...] = ()
+
+    def found_in(self, name: str) -> bool:
+        """Whether a column of this name would hold the attribute."""
+        words = _words(name)
+        for harmless in self.exceptions:
+            words = _without(words, _words(harmless))
+        compact = "".join(words)
+        if self.whole:
+            return any(compact == "".join(_words(n)) for n in self.names)
+        spans = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+        return any(c in spans or (not c.isascii() and c in compact) for c in ("".join(_words(n)) for n in self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The kinds of record a ledger may hold, its policies and its deny-list.
+
+    Two catalogues are equal if their content is: ``digest`` is taken over the parsed file, so comments do not count.
+    """
+
+    name: str
+    version: str
+    subjects: str
+    kinds: Mapping[str, Kind]
+    forbidden: tuple[Forbidden, ...]
+    audit_attributes: frozenset[str]
+    policies: Mapping[str, tuple[PolicyEdition, ...]]
+    categories: Mapping[str, tuple[str, str]]
+    dimensions: Mapping[str, tuple[str, str]]
+    fields: Mapping[str, tuple[str, str]]
+    occupations: Mapping[str, tuple[str, str]]
+    text: str
+    digest: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Catalogue) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def deny(self) -> frozenset[str]:
+        """Every forbidden name, normalised (see ``normalise_name``)."""
+        return frozenset(normalise_name(n) for entry in self.forbidden for n in (entry.code, *entry.names))
+
+    @cached_property
+    def attribute_types(self) -> dict[str, str]:
+        """Attribute name -> ``int``, ``text`` or ``date``, over all kinds and the reserved ones."""
+        declared = {a: spec.type for kind in self.kinds.values() for a, spec in kind.attributes.items()}
+        return {**RESERVED_ATTRIBUTES, **dict(sorted(declared.items()))}
+
+    def denied(self, name: str) -> str:
+        """The code of the forbidden attribute that a column of this name would hold; ``""`` if none.
+
+        Examples
+        --------
+        >>> catalogue = load_catalogue()
+        >>> catalogue.denied("Applicant Sex"), catalogue.denied("宗教信仰"), catalogue.denied("decided_on")
+        ('sex', 'religion', '')
+        """
+        return next((entry.code for entry in self.forbidden if entry.found_in(name)), "")
+
+    def policy(self, name: str, day_of_use: int) -> PolicyEdition:
+        """The edition of a policy in force on the day of use (days since 1970-01-01).
+
+        Raises
+        ------
+        UserError
+            If there is no such policy, or its first edition is later.
+
+        Examples
+        --------
+        >>> catalogue = load_catalogue()
+        >>> catalogue.policy("tier", 20_780).general, catalogue.policy("retention", 20_780).general
+        (12, 60)
+        """
+        if name not in self.policies:
+            raise UserError(f"policy {name!r} is not in catalogue {self.name!r}; it has {', '.join(self.policies)}")
+        editions = [e for e in self.policies[name] if e.in_force_from <= day_of_use]
+        if not editions:
+            first = EPOCH + timedelta(self.policies[name][0].in_force_from)
+            raise UserError(
+                f"policy {name!r} has no edition in force on {EPOCH + timedelta(day_of_use)}; "
+                f"its first is of {first}: choose a later day of use"
+            )
+        return editions[-1]
+
+
+def normalise_name(name: str) -> str:
+    """A column name without case, width, spaces, hyphens and underscores.
+
+    Examples
+    --------
+    >>> normalise_name("Marital-Status"), normalise_name("maritalStatus"), normalise_name(" 民族 ")
+    ('maritalstatus', 'maritalstatus', '民族')
+    """
+    return "".join(_words(name))
+
+
+def load_catalogue(path: str | Path | None = None) -> Catalogue:
+    """Read a catalogue.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A TOML file; without it, the package's own catalogue of records of natural persons.
+
+    Returns
+    -------
+    Catalogue
+
+    Raises
+    ------
+    CatalogueErrors
+        If the file cannot be read or parsed, or with every fault of its content at once.
+
+    Examples
+    --------
+    >>> load_catalogue().kinds["severe_list"].use
+    'while_listed'
+    """
+    source = Path(path) if path is not None else Path(__file__).with_name("catalogue.toml")
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+        raise CatalogueErrors(f"catalogue {source}: cannot be read ({reason}); give a TOML file") from None
+    return parse_catalogue(text, str(source))
+
+
+def parse_catalogue(text: str, source: str = "catalogue") -> Catalogue:
+    """Read a catalogue from the text of its TOML; ``source`` names it in messages."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueErrors(f"catalogue {source}: not valid TOML: {error}") from None
+    reader = _Reader(raw)
+    catalogue = reader.catalogue(text)
+    if reader.faults:
+        found = "; ".join(reader.faults)
+        raise CatalogueErrors(f"catalogue {source}: {len(reader.faults)} fault(s): {found}", tuple(reader.faults))
+    return catalogue
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", name))]
+
+
+def _without(words: list[str], part: list[str]) -> list[str]:
+    for i in range(len(words) - len(part) + 1):
+        if words[i : i + len(part)] == part:
+            return words[:i] + words[i + len(part) :]
+    return words
+
+
+def _day(value: date | None) -> int | None:
+    return None if value is None else (value - EPOCH).days
+
+
+class _Reader:
+    """Turns parsed TOML into a catalogue, noting every fault on the way instead of stopping at the first."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.faults: list[str] = []
+
+    def catalogue(self, text: str) -> Catalogue:
+        raw = self.raw
+        self.keys(raw, "the file", {"schema", "name", "version", "subjects", "kinds", "policies", "dimensions"},
+                  {"categories", "fields", "occupations", "deny", "audit"})  # fmt: skip
+        if raw.get("schema", 1) != 1:
+            self.faults.append(f"schema is {raw['schema']!r}; this version reads schema 1")
+        subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
+        self.lists = {name: self.labels(name) for name in ("categories", "dimensions", "fields", "occupations")}
+        forbidden = tuple(self.forbidden(code, entry) for code, entry in self.table("deny").items())
+        if subjects == "person" and not forbidden:
+            self.faults.append("deny is empty: a catalogue of persons must say what may never be kept")
+        kinds = {code: self.kind(code, entry) for code, entry in self.table("kinds").items()}
+        if not kinds:
+            self.faults.append("kinds is empty: declare at least one kind of record")
+        policies = {name: self.editions(name, entries) for name, entries in self.table("policies").items()}
+        if not policies:
+            self.faults.append("policies is empty: declare at least one policy")
+        audit = self.table("audit")
+        self.keys(audit, "audit", set(), {"attributes"})
+        catalogue = Catalogue(
+            name=self.text(raw, "name", "the file"),
+            version=self.text(raw, "version", "the file"),
+            subjects=subjects,
+            kinds=kinds,
+            forbidden=forbidden,
+            audit_attributes=frozenset(self.strings(audit.get("attributes", []), "audit.attributes")),
+            policies=policies,
+            **self.lists,
+            text=text,
+            digest=hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest(),
+        )
+        self.attributes_agree(catalogue)
+        return catalogue
+
+    def kind(self, code: str, entry: Any) -> Kind:
+        where = f"kinds.{code}"
+        if not self.is_table(entry, where):
+            entry = {}
+        if not _CODE.fullmatch(code):
+            self.faults.append(f"{where}: a code is lower-case letters, digits and underscores")
+        self.keys(
+            entry, where, {"zh", "en", "dimension", "polarity", "finality", "use"},
+            {"category", "field", "tier", "prison", "statutory", "label", "label_tier_at_least", "cap", "lawful_from",
+             "lawful_to", "legal", "attributes", "enabled"},
+        )  # fmt: skip
+        polarity = self.one_of(entry.get("polarity", "adverse"), POLARITIES, f"{where}.polarity")
+        adverse = polarity == "adverse"
+        tier = self.one_of(entry.get("tier", ""), (*TIERS, "by_record") if adverse else ("",), f"{where}.tier")
+        label = self.one_of(entry.get("label", ""), ("", *LABELS) if adverse else ("",), f"{where}.label")
+        uses = USES if adverse else ("valid_to",)
+        dated = {name: self.day(entry, name, where) for name in ("lawful_from", "lawful_to")}
+        if None not in dated.values() and dated["lawful_from"] >= dated["lawful_to"]:  # type: ignore[operator]
+            self.faults.append(f"{where}: lawful_from is not before lawful_to")
+        cap = entry.get("cap")
+        if cap is not None and (type(cap) is not int or cap < 1):
+            self.faults.append(f"{where}.cap: must be a whole number of at least 1, got {cap!r}")
+        category = entry.get("category", "")
+        return Kind(
+            code=code,
+            label_zh=self.text(entry, "zh", where),
+            label_en=self.text(entry, "en", where),
+            category=self.one_of(category, ("", *self.lists["categories"]), f"{where}.category"),
+            dimension=self.one_of(entry.get("dimension", ""), ("", *self.lists["dimensions"]), f"{where}.dimension"),
+            field=self.one_of(entry.get("field", ""), ("", *self.lists["fields"]), f"{where}.field"),
+            polarity=polarity,
+            tier=tier,
+            finality=self.one_of(entry.get("finality", "decision"), FINALITIES, f"{where}.finality"),
+            use=self.one_of(entry.get("use", uses[-1]), uses, f"{where}.use"),
+            label=label,
+            label_tier_at_least=self.one_of(
+                entry.get("label_tier_at_least", ""), ("", *TIERS) if label else ("",), f"{where}.label_tier_at_least"
+            ),
+            cap=cap,
+            legal=tuple(self.legal(ref, where) for ref in entry.get("legal", [])),
+            attributes={n: self.attribute(n, spec, where) for n, spec in entry.get("attributes", {}).items()},
+            **{flag: self.flag(entry, flag, where, flag == "enabled") for flag in ("prison", "statutory", "enabled")},
+            **dated,  # type: ignore[arg-type]
+        )
+
+    def attribute(self, name: str, spec: Any, where: str) -> Attribute:
+        where = f"{where}.attributes.{name}"
+        if not self.is_table(spec, where):
+            return Attribute("text")
+        self.keys(spec, where, {"type"}, {"values"})
+        if not _CODE.fullmatch(name) or name in {*RESERVED_ATTRIBUTES, *RECORD_COLUMNS, "id_number", "id_type"}:
+            self.faults.append(f"{where}: the name is reserved or not lower-case letters, digits and underscores")
+        values = spec.get("values")
+        if isinstance(values, str):  # a code list of this file
+            if values not in self.lists:
+                self.faults.append(f"{where}.values: no code list {values!r}")
+            values = list(self.lists.get(values, ()))
+        return Attribute(
+            type=self.one_of(spec.get("type", "text"), ATTRIBUTE_TYPES, f"{where}.type"),
+            values=None if values is None else tuple(self.strings(values, f"{where}.values")),
+        )
+
+    def attributes_agree(self, catalogue: Catalogue) -> None:
+        seen: dict[str, str] = {}
+        for kind in catalogue.kinds.values():
+            for name, spec in kind.attributes.items():
+                where = f"kinds.{kind.code}.attributes.{name}"
+                if seen.setdefault(name, spec.type) != spec.type:
+                    self.faults.append(f"{where}: is {spec.type} here and {seen[name]} in another kind")
+                if spec.values is not None and spec.type != "text":
+                    self.faults.append(f"{where}: only text has a list of values")
+                if catalogue.denied(name):
+                    self.faults.append(f"{where}: the deny-list forbids it ({catalogue.denied(name)})")
+        for name in sorted(catalogue.audit_attributes):
+            if not catalogue.denied(name):
+                self.faults.append(f"audit.attributes: {name!r} is not on the deny-list, so needs no table apart")
+
+    def forbidden(self, code: str, entry: Any) -> Forbidden:
+        if not self.is_table(entry, f"deny.{code}"):
+            return Forbidden(code, ())
+        self.keys(entry, f"deny.{code}", {"names"}, {"whole", "except"})
+        return Forbidden(
+            code,
+            (code, *self.strings(entry.get("names", []), f"deny.{code}.names")),
+            self.flag(entry, "whole", f"deny.{code}", False),
+            tuple(self.strings(entry.get("except", []), f"deny.{code}.except")),
+        )
+
+    def editions(self, name: str, entries: Any) -> tuple[PolicyEdition, ...]:
+        editions = []
+        for i, entry in enumerate(entries if isinstance(entries, list) and entries else [{}]):
+            where = f"policies.{name}[{i}]"
+            if not self.is_table(entry, where):
+                continue
+            self.keys(entry, where, {"in_force_from", *TIERS}, {"penalty_term", "keep_after_exit", "retention_months"})
+            editions.append(
+                PolicyEdition(
+                    in_force_from=self.day(entry, "in_force_from", where) or 0,
+                    **{tier: self.months(entry.get(tier, "ever"), f"{where}.{tier}") for tier in TIERS},
+                    penalty_term=self.flag(entry, "penalty_term", where, False),
+                    keep_after_exit=self.flag(entry, "keep_after_exit", where, False),
+                    retention_months=self.months(entry.get("retention_months", 60), f"{where}.retention_months") or 60,
+                )
+            )
+        days = [e.in_force_from for e in editions]
+        if days != sorted(set(days)):
+            self.faults.append(f"policies.{name}: editions must follow each other by in_force_from")
+        return tuple(editions)
+
+    def legal(self, ref: Any, where: str) -> LegalReference:
+        if not self.is_table(ref, f"{where}.legal"):
+            return LegalReference("", 0)
+        self.keys(ref, f"{where}.legal", {"text", "from"}, {"to"})
+        return LegalReference(
+            self.text(ref, "text", f"{where}.legal"),
+            self.day(ref, "from", f"{where}.legal") or 0,
+            self.day(ref, "to", f"{where}.legal"),
+        )
+
+    def labels(self, name: str) -> dict[str, tuple[str, str]]:
+        found = {}
+        for code, entry in self.table(name).items():
+            if self.is_table(entry, f"{name}.{code}"):
+                self.keys(entry, f"{name}.{code}", {"zh", "en"}, set())
+                found[code] = (self.text(entry, "zh", f"{name}.{code}"), self.text(entry, "en", f"{name}.{code}"))
+        return found
+
+    # -- one value each: note the fault, go on with something harmless
+    def table(self, name: str) -> Mapping[str, Any]:
+        value = self.raw.get(name, {})
+        return value if self.is_table(value, name) else {}
+
+    def is_table(self, value: Any, where: str) -> bool:
+        if not isinstance(value, dict):
+            self.faults.append(f"{where}: must be a table, got {type(value).__name__}")
+        return isinstance(value, dict)
+
+    def keys(self, entry: Mapping[str, Any], where: str, required: set[str], optional: set[str]) -> None:
+        self.faults += [f"{where}: {key!r} is missing" for key in sorted(required - set(entry))]
+        self.faults += [f"{where}: unknown key {key!r}" for key in entry if key not in required | optional]
+
+    def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
+        allowed = tuple(allowed)
+        if value not in allowed:
+            self.faults.append(f"{where}: {value!r} is not one of {', '.join(map(repr, allowed))}")
+            return allowed[0]
+        return str(value)
+
+    def text(self, entry: Mapping[str, Any], key: str, where: str) -> str:
+        value = entry.get(key, " ")
+        if not isinstance(value, str) or not value:
+            self.faults.append(f"{where}.{key}: must be text, got {value!r}")
+        return str(value)
+
+    def strings(self, values: Any, where: str) -> list[str]:
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            self.faults.append(f"{where}: must be a list of text")
+            return []
+        return values
+
+    def flag(self, entry: Mapping[str, Any], key: str, where: str, default: bool) -> bool:
+        value = entry.get(key, default)
+        if not isinstance(value, bool):
+            self.faults.append(f"{where}.{key}: must be true or false, got {value!r}")
+        return bool(value)
+
+    def day(self, entry: Mapping[str, Any], key: str, where: str) -> int | None:
+        value = entry.get(key)
+        if value is None or type(value) is date:
+            return _day(value)
+        self.faults.append(f"{where}.{key}: must be a date like 2026-04-01, got {value!r}")
+        return None
+
+    def months(self, value: Any, where: str) -> int | None:
+        if value == "ever":
+            return None
+        if type(value) is not int or value < 1:
+            self.faults.append(f'{where}: must be whole months of at least 1, or "ever", got {value!r}')
+            return None
+        return value
