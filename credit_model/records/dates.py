@@ -1,0 +1,169 @@
+"""Days and months: the one calendar of the package.
+
+Every date inside is an ``int32`` count of days since 1970-01-01; a day stands for its *start*. Ends are exclusive,
+and one rule adds months everywhere: the same day of the target month, rolling **forward** to the first of the next
+month where that day does not exist (2024-02-29 and twelve months is 2025-03-01).
+
+In: dates as people and files write them. Out: days, and back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+
+Days = NDArray[np.int32]
+
+NO_DAY: Final = -(2**31)  # no date is known
+FOREVER: Final = 2**31 - 1  # an end that never comes
+NO_VALUE: Final = -(2**63)  # no amount is known (int64)
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+
+
+@overload
+def add_months(days: int, months: int) -> int: ...
+@overload
+def add_months(days: NDArray[Any], months: int | NDArray[Any]) -> Days: ...
+def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Days:
+    """Move days by whole months, forward to the first of the next month where the day does not exist.
+
+    Parameters
+    ----------
+    days : int or ndarray of int
+        Days since 1970-01-01; ``NO_DAY`` and ``FOREVER`` stay what they are.
+    months : int or ndarray of int
+        Whole months, negative to go back.
+
+    Returns
+    -------
+    int or ndarray of int32
+        As ``days``.
+
+    Examples
+    --------
+    >>> from_day(add_months(to_day("2024-01-10"), 6))
+    datetime.date(2024, 7, 10)
+    >>> from_day(add_months(to_day("2024-02-29"), 12))
+    datetime.date(2025, 3, 1)
+    """
+    start = np.asarray(days, dtype=np.int64)
+    day = start.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    target = month + np.asarray(months, dtype=np.int64)
+    moved = target.astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    moved = np.minimum(moved, (target + 1).astype("datetime64[D]"))
+    result = np.where((start == NO_DAY) | (start == FOREVER), start, moved.astype(np.int64)).astype(np.int32)
+    return int(result) if isinstance(days, int) else result
+
+
+def to_day(value: Any) -> int:
+    """One date as days since 1970-01-01; ``NO_DAY`` for no date.
+
+    Parameters
+    ----------
+    value : date, datetime, datetime64, ISO text, int (already days) or None
+
+    Raises
+    ------
+    UserError
+        If the value is not a date.
+
+    Examples
+    --------
+    >>> to_day("1970-01-31")
+    30
+    >>> to_day(None) == NO_DAY
+    True
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, np.datetime64):
+        return NO_DAY if np.isnat(value) else int(value.astype("datetime64[D]").astype(np.int64))
+    if value is None or value != value:  # None, NaN, NaT
+        return NO_DAY
+    if isinstance(value, dt.date):
+        return value.toordinal() - _EPOCH
+    if isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-":
+        try:
+            return dt.date.fromisoformat(value).toordinal() - _EPOCH
+        except ValueError:
+            pass
+    raise UserError("A date was expected: a date, a datetime or text like 2024-01-31.")
+
+
+def to_days(values: Any) -> Days:
+    """Dates as days since 1970-01-01.
+
+    Parameters
+    ----------
+    values : array-like, shape (n,)
+        datetime64, date32, date objects, ISO text, or integers that are days already; nulls allowed.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        ``NO_DAY`` where the value is null.
+
+    Raises
+    ------
+    UserError
+        If some values are not dates; the message gives their number and the first row, never the value.
+
+    Examples
+    --------
+    >>> to_days(["1970-01-02", None]).tolist()
+    [1, -2147483648]
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        days = array.astype("datetime64[D]")
+        return np.where(np.isnat(days), NO_DAY, days.astype(np.int64)).astype(np.int32)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int32)
+    known: dict[Any, int] = {}
+    wrong: list[int] = []
+    result = np.empty(len(array), np.int32)
+    for row, value in enumerate(array.tolist()):
+        if value not in known:
+            try:
+                known[value] = to_day(value)
+            except UserError:
+                wrong.append(row)
+                continue
+        result[row] = known[value]
+    if wrong:
+        raise UserError(
+            f"Dates were read: {len(wrong)} of {len(array)} values are not dates (first in row {wrong[0]}). "
+            "Write them as dates or as text like 2024-01-31."
+        )
+    return result
+
+
+def from_days(days: Any) -> NDArray[np.datetime64]:
+    """Days as ``datetime64[D]``; no date and no end become NaT.
+
+    Examples
+    --------
+    >>> from_days([30, FOREVER])
+    array(['1970-01-31',        'NaT'], dtype='datetime64[D]')
+    """
+    array = np.asarray(days, dtype=np.int64)
+    dates = array.astype("datetime64[D]")
+    return np.where((array == NO_DAY) | (array == FOREVER), np.datetime64("NaT"), dates)
+
+
+def from_day(day: int) -> dt.date | None:
+    """One day as a date; None for no date and for no end.
+
+    Examples
+    --------
+    >>> from_day(0)
+    datetime.date(1970, 1, 1)
+    """
+    return None if day in (NO_DAY, FOREVER) else dt.date.fromordinal(day + _EPOCH)

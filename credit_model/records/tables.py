@@ -1,0 +1,309 @@
+"""A ledger as arrays: ``Tables`` as it was recorded, ``Segments`` as it was compiled.
+
+``Tables`` holds the three append-only tables column by column. ``Segments`` says for every record on a subject's
+file, from the day after it became known to the end of time, whether it was in force, the first ground if it was not,
+and the facts as known then; its rows partition that time. Neither decides anything: ``visibility`` does.
+
+In: columns of records, amendments and subject versions. Out: the same as numpy arrays, dates as days.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.records.dates import FOREVER, NO_DAY, NO_VALUE, Days, to_days
+
+Column = NDArray[Any]
+
+TIERS: Final = ("", "minor", "general", "serious")
+ROLES: Final = ("", "listed", "was_listed", "unperformed")
+STATUSES: Final = (
+    "in_force",
+    # the grounds, in the order in which the first one is named
+    "kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "disputed", "expired",
+    "not_yet_decided",
+    "summary_procedure", "not_final", "repaired", "past_use_window",
+)  # fmt: skip
+
+RECORD_TYPES: Final = {
+    "record_id": "text", "subject_id": "text", "kind": "text", "case_id": "text", "occurred_on": "date",
+    "decided_on": "date", "served_on": "date", "final_on": "date", "known_on": "date", "tier": "tier",
+    "amount": "int", "hours": "int", "source": "text",
+}  # fmt: skip
+AMENDMENT_TYPES: Final = {
+    "record_id": "text", "action": "text", "effective_on": "date", "known_on": "date", "seq": "int", "value": "text",
+}  # fmt: skip
+SUBJECT_TYPES: Final = {
+    "subject_id": "text", "born_on": "date", "resident_from": "date", "resident_to": "date", "occupations": "text",
+    "district": "text", "standing": "text", "valid_from": "date", "known_on": "date", "seq": "int",
+}  # fmt: skip
+
+
+def typed_column(values: Any, type: str) -> Column:
+    """One column in its type: ``date`` -> int32 days, ``int`` -> int64, ``tier`` -> int8, ``text`` -> object.
+
+    Examples
+    --------
+    >>> typed_column(["minor", None], "tier").tolist(), typed_column([5, None], "int").tolist()
+    ([1, 0], [5, -9223372036854775808])
+    """
+    if type == "date":
+        return to_days(values)
+    array = np.asarray(values)
+    if type == "int":
+        if array.dtype.kind in "iu":
+            return array.astype(np.int64)
+        return np.fromiter((NO_VALUE if _null(v) else int(v) for v in array.tolist()), np.int64, len(array))
+    if type == "tier":
+        if array.dtype.kind in "iu":
+            return array.astype(np.int8)
+        return np.fromiter((TIERS.index("" if _null(v) else v) for v in array.tolist()), np.int8, len(array))
+    text = np.empty(len(array), object)
+    text[:] = [None if _null(v) else str(v) for v in array.tolist()]
+    return text
+
+
+def encode(values: Column) -> tuple[NDArray[np.int32], Column]:
+    """Text as codes into its sorted distinct values; null is -1.
+
+    Examples
+    --------
+    >>> codes, values = encode(np.array(["b", None, "a"], object))
+    >>> codes.tolist(), values.tolist()
+    ([1, -1, 0], ['a', 'b'])
+    """
+    listed = values.tolist()
+    distinct = sorted(set(listed) - {None})
+    code = {value: i for i, value in enumerate(distinct)}
+    code[None] = -1
+    vocabulary = np.empty(len(distinct), object)
+    vocabulary[:] = distinct
+    return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), vocabulary
+
+
+def _null(value: Any) -> bool:
+    return value is None or value != value
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of a ledger, accepted and typed, column by column.
+
+    Parameters
+    ----------
+    records, amendments, subjects : dict of str to ndarray
+        Columns ``RECORD_TYPES`` (and every attribute of the catalogue), ``AMENDMENT_TYPES``, ``SUBJECT_TYPES``.
+        Dates int32 days (``NO_DAY`` null), int int64 (``NO_VALUE`` null), tier int8, text object (None null).
+    """
+
+    records: dict[str, Column]
+    amendments: dict[str, Column]
+    subjects: dict[str, Column]
+
+    @classmethod
+    def of(
+        cls,
+        records: Mapping[str, Any],
+        amendments: Mapping[str, Any] | None = None,
+        subjects: Mapping[str, Any] | None = None,
+        attribute_types: Mapping[str, str] | None = None,
+    ) -> Tables:
+        """Take columns as given (frames, dicts of lists, arrays), type them and fill what is absent with nulls.
+
+        Nothing is validated or defaulted but ``occurred_on = decided_on``, ``case_id = record_id``,
+        ``valid_from = known_on`` and ``seq`` = order of the rows; that is the ledger's task.
+
+        Parameters
+        ----------
+        records, amendments, subjects : mapping of str to array-like
+        attribute_types : mapping of str to str, optional
+            ``catalogue.attribute_types``.
+        """
+        record = _typed(records, {**RECORD_TYPES, **(attribute_types or {})})
+        amendment = _typed(amendments or {}, AMENDMENT_TYPES)
+        subject = _typed(subjects or {}, SUBJECT_TYPES)
+        _default(record, "occurred_on", record["decided_on"], NO_DAY)
+        _default(record, "case_id", record["record_id"], None)
+        _default(subject, "valid_from", subject["known_on"], NO_DAY)
+        for table in (amendment, subject):
+            _default(table, "seq", np.arange(len(table["seq"])), NO_VALUE)
+        return cls(record, amendment, subject)
+
+    def known_before(self, day: int) -> Tables:
+        """The rows a file keeper had at the start of the day: ``known_on < day``."""
+        return Tables(*(_rows(t, t["known_on"] < day) for t in (self.records, self.amendments, self.subjects)))
+
+    def for_subjects(self, subject_ids: Iterable[str]) -> Tables:
+        """The rows that can touch the files of these subjects, records moved to them included."""
+        wanted = set(subject_ids)
+        moved = self.amendments["action"] == "moved_to_subject"
+        moved[moved] = _among(self.amendments["value"][moved], wanted)
+        arrived = set(self.amendments["record_id"][moved].tolist())
+        own = _among(self.records["subject_id"], wanted) | _among(self.records["record_id"], arrived)
+        kept = set(self.records["record_id"][own].tolist())
+        return Tables(
+            _rows(self.records, own),
+            _rows(self.amendments, _among(self.amendments["record_id"], kept)),
+            _rows(self.subjects, _among(self.subjects["subject_id"], wanted)),
+        )
+
+
+def _typed(columns: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Column]:
+    typed = {name: typed_column(columns[name], type) for name, type in types.items() if name in columns}
+    lengths = {len(column) for column in typed.values()} or {0}
+    if len(lengths) > 1:
+        raise UserError(f"Columns of one table were given with different lengths: {sorted(lengths)}.")
+    absent = [None] * lengths.pop()
+    return {name: typed[name] if name in typed else typed_column(absent, type) for name, type in types.items()}
+
+
+def _default(table: dict[str, Column], name: str, value: Column, null: object) -> None:
+    table[name] = np.where(table[name] == null, value, table[name])
+
+
+def _rows(table: dict[str, Column], rows: Column) -> dict[str, Column]:
+    return {name: column[rows] for name, column in table.items()}
+
+
+def _among(values: Column, wanted: set[str]) -> NDArray[np.bool_]:
+    return np.fromiter((value in wanted for value in values.tolist()), np.bool_, len(values))
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Who may be judged by which record, when: rows sorted by (subject, record, start) that partition time.
+
+    For every record on a subject's file the rows run from the day after it became known (on a file it was moved to:
+    from the day the move counts) to ``FOREVER`` without gap or overlap. A record may be used as of day d iff the row
+    with ``start <= d < end`` has status 0. ``end`` and later rows are later knowledge: to use them as of d is a leak.
+
+    Parameters
+    ----------
+    subject_ids, record_ids, case_ids : ndarray of object
+        Sorted, distinct; what ``subject``, ``record`` and ``case`` are indices of.
+    kind_codes : tuple of str
+        The catalogue's kinds; what ``kind`` is an index of.
+    vocabularies : dict of str to tuple of str
+        For each text attribute, what its codes are indices of.
+    subject, record, start, end, status, role, kind, tier, decided_on, occurred_on, visible_from, known_on, amount,
+    hours, outstanding, performed, case : ndarray, shape (n,)
+        ``status`` indexes ``STATUSES``, ``role`` ``ROLES`` (0 unless in force), ``tier`` ``TIERS`` (the kind's where
+        the record has none). ``visible_from`` is the first day of the uninterrupted run in force, ``NO_DAY`` if not in
+        force. ``outstanding`` is the amount not yet performed. ``performed``: 0 no, 1 partly, 2 wholly.
+    attributes : dict of str to ndarray
+        int64, int32 days, or int32 codes (-1 null).
+    """
+
+    subject_ids: Column
+    record_ids: Column
+    case_ids: Column
+    kind_codes: tuple[str, ...]
+    vocabularies: dict[str, tuple[str, ...]]
+    subject: NDArray[np.int32]
+    record: NDArray[np.int32]
+    start: Days
+    end: Days
+    status: NDArray[np.int8]
+    role: NDArray[np.int8]
+    kind: NDArray[np.int16]
+    tier: NDArray[np.int8]
+    decided_on: Days
+    occurred_on: Days
+    visible_from: Days
+    known_on: Days
+    amount: NDArray[np.int64]
+    hours: NDArray[np.int64]
+    outstanding: NDArray[np.int64]
+    performed: NDArray[np.int8]
+    case: NDArray[np.int32]
+    attributes: dict[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Rows of subject i are ``offsets[i]:offsets[i + 1]``; shape (len(subject_ids) + 1,)."""
+        return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1))
+
+    def take(self, rows: Column) -> Segments:
+        """These rows (indices or mask), with every vocabulary as it is."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _ROW_COLUMNS}
+        return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
+
+    def select(self, subject_ids: Iterable[str]) -> Segments:
+        """The files of these subjects; ids without a file are left out."""
+        wanted = _among(self.subject_ids, set(subject_ids))
+        chosen = self.take(wanted[self.subject])
+        renumbered = np.cumsum(wanted) - 1
+        return replace(
+            chosen, subject_ids=self.subject_ids[wanted], subject=renumbered[chosen.subject].astype(np.int32)
+        )
+
+    def at(self, day: int) -> Segments:
+        """One row for each record on file at the start of the day, in force or not."""
+        return self.take((self.start <= day) & (day < self.end))
+
+    def subject_index(self, subject_ids: Column) -> NDArray[np.int32]:
+        """Index of each id in ``subject_ids``; -1 for a subject without a file."""
+        index = {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
+        return np.fromiter((index.get(s, -1) for s in subject_ids), np.int32, len(subject_ids))
+
+    def to_arrow(self) -> Any:
+        """As one Arrow table; ids, cases and text attributes are dictionary columns."""
+        import pyarrow as pa
+
+        vocabularies: dict[str, Any] = {name: getattr(self, ids) for name, ids in _ID_COLUMNS.items()}
+        vocabularies |= {f"attribute:{name}": np.array(words, object) for name, words in self.vocabularies.items()}
+        columns = {name: getattr(self, name) for name in _ROW_COLUMNS}
+        columns |= {f"attribute:{name}": column for name, column in self.attributes.items()}
+        arrays = {}
+        for name, column in columns.items():
+            if name in vocabularies:
+                codes = pa.array(column, mask=column < 0)
+                arrays[name] = pa.DictionaryArray.from_arrays(codes, pa.array(vocabularies[name], pa.string()))
+            else:
+                arrays[name] = pa.array(column)
+        return pa.table(arrays, metadata={"kind_codes": json.dumps(self.kind_codes)})
+
+    @classmethod
+    def from_arrow(cls, table: Any) -> Segments:
+        """The inverse of ``to_arrow``; after a stay in Parquet too."""
+        columns: dict[str, Column] = {}
+        vocabularies: dict[str, Column] = {}
+        for name in table.column_names:
+            column = table.column(name).combine_chunks()
+            if hasattr(column, "dictionary"):
+                used, vocabulary = encode(column.dictionary.to_numpy(zero_copy_only=False))
+                codes = column.indices.fill_null(-1).to_numpy()
+                columns[name] = np.append(used, np.int32(-1))[codes]
+                vocabularies[name] = vocabulary
+            else:
+                columns[name] = column.to_numpy()
+        text = {name: words for name, words in vocabularies.items() if name not in _ID_COLUMNS}
+        return cls(
+            **{ids: vocabularies[name] for name, ids in _ID_COLUMNS.items()},
+            **{name: columns[name] for name in _ROW_COLUMNS},
+            kind_codes=tuple(json.loads(table.schema.metadata[b"kind_codes"])),
+            vocabularies={name.removeprefix("attribute:"): tuple(words) for name, words in text.items()},
+            attributes={
+                name.removeprefix("attribute:"): column
+                for name, column in columns.items()
+                if name.startswith("attribute:")
+            },
+        )
+
+
+_ID_COLUMNS = {"subject": "subject_ids", "record": "record_ids", "case": "case_ids"}
+_ROW_COLUMNS = tuple(
+    f.name
+    for f in fields(Segments)
+    if f.name not in (*_ID_COLUMNS.values(), "kind_codes", "vocabularies", "attributes")
+)
