@@ -10,7 +10,8 @@ In: dates as people and files write them. Out: days, and back.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final, overload
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from credit_model import UserError
 
 Days = NDArray[np.int32]
+T = TypeVar("T", bound=np.integer[Any])
 
 NO_DAY: Final = -(2**31)  # no date is known
 FOREVER: Final = 2**31 - 1  # an end that never comes
@@ -126,23 +128,48 @@ def to_days(values: Any) -> Days:
         return np.where(np.isnat(days), NO_DAY, days.astype(np.int64)).astype(np.int32)
     if array.dtype.kind in "iu":
         return array.astype(np.int32)
-    known: dict[Any, int] = {}
-    wrong: list[int] = []
-    result = np.empty(len(array), np.int32)
-    for row, value in enumerate(array.tolist()):
+    return parse_each(array, to_day, np.int32, "dates, as dates or as text like 2024-01-31")
+
+
+def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T], expected: str) -> NDArray[T]:
+    """Parse value by value, each distinct one once.
+
+    Raises
+    ------
+    UserError
+        If ``parse`` refuses some with a ``ValueError``: how many, and the first row, never the value.
+    """
+    known: dict[Any, int | None] = {}
+    for value in values.tolist():
         if value not in known:
             try:
-                known[value] = to_day(value)
-            except UserError:
-                wrong.append(row)
-                continue
-        result[row] = known[value]
+                known[value] = parse(value)
+            except ValueError:
+                known[value] = None
+    parsed = [known[value] for value in values.tolist()]
+    wrong = [row for row, value in enumerate(parsed) if value is None]
     if wrong:
         raise UserError(
-            f"Dates were read: {len(wrong)} of {len(array)} values are not dates (first in row {wrong[0]}). "
-            "Write them as dates or as text like 2024-01-31."
+            f"A column was read: {len(wrong)} of {len(parsed)} values cannot be used (first in row {wrong[0]}). "
+            f"Give {expected}."
         )
-    return result
+    return np.array(parsed, dtype)
+
+
+def pack(index: NDArray[Any], day: Days) -> NDArray[np.int64]:
+    """One sortable integer for each (index, day); ``unpack`` is its inverse."""
+    return (np.asarray(index, np.int64) << 32) + (np.asarray(day, np.int64) - NO_DAY)
+
+
+def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], Days]:
+    """The index and the day that ``pack`` made one.
+
+    Examples
+    --------
+    >>> unpack(pack([3, 0], [-5, FOREVER]))
+    (array([3, 0]), array([        -5, 2147483647], dtype=int32))
+    """
+    return packed >> 32, ((packed & 0xFFFFFFFF) + NO_DAY).astype(np.int32)
 
 
 def from_days(days: Any) -> NDArray[np.datetime64]:

@@ -1,49 +1,158 @@
-"""Who is scored: the subject versions in force at a day, and what follows for each person.
+"""Who is scored: the version of a subject in force at a day, and what follows from it.
 
-In: the subject versions of ``Tables``. Out: ``Population``: standing, birth date, district and occupations as of a day.
+A subject is known by versions, never updated in place. The version in force at d is, among those known before d and
+valid from d or earlier, the last by (valid_from, known_on, seq). Scored are adults, resident, identified, of full
+capacity and covered for twelve months; nothing on record is no obstacle, for the register covers everyone.
+
+In: the subject versions of ``Tables``. Out: ``Population``: standing, reason and facts of a subject as of a day.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.records.dates import Days
-from credit_model.records.tables import Column, Tables
+from credit_model.records.dates import NO_DAY, Days, add_months, pack, to_day, to_days
+from credit_model.records.tables import Column, Tables, encode, pick
+
+ADULT_MONTHS: Final = 18 * 12
+COVERED_MONTHS: Final = 12
 
 
 @dataclass(frozen=True)
 class Population:
-    """Subjects by versions. A version counts at d iff known before d and valid from d or earlier; the last one holds."""
+    """Subjects by versions, ready to be asked as of any day.
+
+    Parameters
+    ----------
+    subjects : str
+        The catalogue's: ``person``, or ``organisation``, whose every member is scored.
+    subject_ids : ndarray of object
+        Sorted, distinct.
+    versions : dict of str to ndarray
+        Subject versions sorted by (subject, valid_from, known_on, seq); ``subject`` is an index of ``subject_ids``.
+
+    Examples
+    --------
+    >>> people = {"subject_id": ["a", "b"], "born_on": ["1990-05-01", "2010-05-01"]}
+    >>> population = Population.from_tables(Tables.of({}, subjects=people))
+    >>> population.standing(["a", "b", "c"], "2024-01-01").tolist()
+    ['scored', 'not_eligible', 'not_eligible']
+    >>> population.reason(["a", "b", "c"], "2024-01-01").tolist()
+    ['', 'minor', 'unmatched']
+    """
+
+    subjects: str
+    subject_ids: Column
+    versions: dict[str, Column]
 
     @classmethod
     def from_tables(cls, tables: Tables, subjects: str = "person") -> Population:
-        """``subjects`` is the catalogue's: ``person``, or ``organisation`` whose every member is scored."""
-        raise NotImplementedError
+        """Arrange the subject versions of a ledger; ``subjects`` is the catalogue's."""
+        rows = tables.subjects
+        subject, subject_ids = encode(rows["subject_id"])
+        order = np.lexsort((rows["seq"], rows["known_on"], rows["valid_from"], subject))
+        versions = {name: column[order] for name, column in rows.items() if name != "subject_id"}
+        return cls(subjects, subject_ids, {"subject": subject[order], **versions})
 
-    def standing(self, subject_ids: Any, as_of: Any) -> Column:
-        """``scored``, ``insufficient_records`` or ``not_eligible``; shape (n,)."""
-        raise NotImplementedError
+    def standing(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+        """``scored``, ``insufficient_records`` or ``not_eligible``; shape (n,).
 
-    def reason(self, subject_ids: Any, as_of: Any) -> Column:
-        """Why not scored: ``minor``, ``deceased``, ...; ``""`` where scored; shape (n,)."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        subject_ids : array-like of str, shape (n,)
+        as_of : date or array-like of dates, shape (n,)
+        """
+        reason = self.reason(subject_ids, as_of)
+        standing = np.full(len(reason), "not_eligible", object)
+        standing[reason == ""] = "scored"
+        standing[reason == "covered_too_short"] = "insufficient_records"
+        return standing
+
+    def reason(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+        """Why a subject is not scored, the first that applies; ``""`` where it is scored; shape (n,).
+
+        ``unmatched``, ``deceased``, ``incapable``, ``birth_date_unknown``, ``minor``, ``moved_away``: not eligible;
+        ``covered_too_short``: insufficient records.
+        """
+        codes, day = self._observations(subject_ids, as_of)
+        version = self.version_at(codes, day)
+        reason = np.full(len(codes), "", object)
+        if self.subjects == "organisation":
+            return reason
+        born, left = self._fact("born_on", version), self._fact("resident_to", version)
+        # The last assignment is the first reason.
+        reason[add_months(self._fact("resident_from", version), COVERED_MONTHS) > day] = "covered_too_short"
+        reason[(left != NO_DAY) & (left <= day)] = "moved_away"
+        reason[add_months(born, ADULT_MONTHS) > day] = "minor"
+        reason[born == NO_DAY] = "birth_date_unknown"
+        declared = self._fact("standing", version)
+        known = declared != None  # noqa: E711 (elementwise)
+        reason[known] = np.where(declared[known] == "", reason[known], declared[known])
+        reason[version < 0] = "unmatched"
+        return reason
 
     def born_on(self, subject_ids: Any, as_of: Any) -> Days:
-        """Birth date known at each day."""
-        raise NotImplementedError
+        """Birth date known at each day, ``NO_DAY`` if none; shape (n,)."""
+        return self._fact("born_on", self.version_at(*self._observations(subject_ids, as_of)))
 
     def resident_to(self, subject_ids: Any, as_of: Any) -> Days:
-        """End of residence known at each day."""
-        raise NotImplementedError
+        """End of residence known at each day, ``NO_DAY`` if none; shape (n,)."""
+        return self._fact("resident_to", self.version_at(*self._observations(subject_ids, as_of)))
 
     def district(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """District known at each day."""
-        raise NotImplementedError
+        """District known at each day, None if none; shape (n,)."""
+        return self._fact("district", self.version_at(*self._observations(subject_ids, as_of)))
 
     def occupations(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """Occupation codes, ``;`` between them."""
-        raise NotImplementedError
+        """Occupation codes known at each day, joined by ``;``, None if none; shape (n,)."""
+        return self._fact("occupations", self.version_at(*self._observations(subject_ids, as_of)))
+
+    # -- for those who work with codes and days
+
+    def codes(self, subject_ids: Any) -> NDArray[np.int32]:
+        """Index of each id in ``subject_ids``, -1 for an unknown one."""
+        listed = np.asarray(subject_ids, object).tolist()
+        return np.fromiter((self._index.get(s, -1) for s in listed), np.int32, len(listed))
+
+    def version_at(self, codes: NDArray[np.int32], day: Days) -> NDArray[np.int64]:
+        """Row of ``versions`` in force at the start of each day, -1 where none is known."""
+        subject, start, version = self.timeline
+        if not len(subject):
+            return np.full(len(codes), -1)
+        place = np.searchsorted(pack(subject, start), pack(codes, day), side="right") - 1
+        found = (place >= 0) & (subject[place] == codes)
+        return np.where(found, version[place], -1)
+
+    def version_known_by(self, day: int) -> NDArray[np.int64]:
+        """For each subject the row of ``versions`` known and valid at the *end* of a day, -1 where there is none."""
+        rows = np.flatnonzero((self.versions["known_on"] <= day) & (self.versions["valid_from"] <= day))
+        version = np.full(len(self.subject_ids), -1)
+        np.maximum.at(version, self.versions["subject"][rows], rows)
+        return version
+
+    @cached_property
+    def timeline(self) -> tuple[NDArray[np.int32], Days, NDArray[np.int64]]:
+        """Subject, first day and row of ``versions``, sorted: the version in force from each day on."""
+        subject, known = self.versions["subject"], self.versions["known_on"]
+        start = np.maximum(np.where(known == NO_DAY, NO_DAY, known + 1), self.versions["valid_from"]).astype(np.int32)
+        order = np.lexsort((start, subject))
+        # Rows stand in order of precedence, so the greatest row so far is in force; a later subject's are greater.
+        return subject[order], start[order], np.maximum.accumulate(order)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
+
+    def _observations(self, subject_ids: Any, as_of: Any) -> tuple[NDArray[np.int32], Days]:
+        codes = self.codes(subject_ids)
+        single = np.ndim(as_of) == 0
+        return codes, np.full(len(codes), to_day(as_of), np.int32) if single else to_days(as_of)
+
+    def _fact(self, name: str, version: NDArray[np.int64]) -> Column:
+        column = self.versions[name]
+        return pick(column, version, None if column.dtype == object else NO_DAY)

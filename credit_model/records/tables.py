@@ -10,7 +10,7 @@ In: columns of records, amendments and subject versions. Out: the same as numpy 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.records.dates import FOREVER, NO_DAY, NO_VALUE, Days, to_days
+from credit_model.records.dates import NO_DAY, NO_VALUE, Days, parse_each, to_days
 
 Column = NDArray[Any]
 
@@ -57,17 +57,42 @@ def typed_column(values: Any, type: str) -> Column:
     if type == "date":
         return to_days(values)
     array = np.asarray(values)
-    if type == "int":
-        if array.dtype.kind in "iu":
-            return array.astype(np.int64)
-        return np.fromiter((NO_VALUE if _null(v) else int(v) for v in array.tolist()), np.int64, len(array))
-    if type == "tier":
-        if array.dtype.kind in "iu":
-            return array.astype(np.int8)
-        return np.fromiter((TIERS.index("" if _null(v) else v) for v in array.tolist()), np.int8, len(array))
-    text = np.empty(len(array), object)
-    text[:] = [None if _null(v) else str(v) for v in array.tolist()]
-    return text
+    if type == "text":
+        return objects(None if value is None or value != value else str(value) for value in array.tolist())
+    parse, dtype, expected = _PARSED[type]
+    return array.astype(dtype) if array.dtype.kind in "iu" else parse_each(array, parse, dtype, expected)
+
+
+def objects(values: Iterable[Any]) -> Column:
+    """A column of Python objects, one by one (numpy would look inside)."""
+    listed = list(values)
+    column = np.empty(len(listed), object)
+    column[:] = listed
+    return column
+
+
+def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
+    """``column[index]``, and ``null`` where the index is -1."""
+    picked: Column = np.concatenate([column, np.array([null], column.dtype)])[index]
+    return picked
+
+
+def _whole(value: Any) -> int:
+    if value is None or value != value:
+        return NO_VALUE
+    if isinstance(value, bool) or int(value) != float(value):
+        raise ValueError
+    return int(value)
+
+
+def _tier(value: Any) -> int:
+    return TIERS.index("" if value is None or value != value else value)
+
+
+_PARSED: Final[dict[str, tuple[Callable[[Any], int], Any, str]]] = {
+    "int": (_whole, np.int64, "whole numbers"),
+    "tier": (_tier, np.int8, "minor, general or serious"),
+}
 
 
 def encode(values: Column) -> tuple[NDArray[np.int32], Column]:
@@ -81,15 +106,9 @@ def encode(values: Column) -> tuple[NDArray[np.int32], Column]:
     """
     listed = values.tolist()
     distinct = sorted(set(listed) - {None})
-    code = {value: i for i, value in enumerate(distinct)}
+    code: dict[str | None, int] = {value: i for i, value in enumerate(distinct)}
     code[None] = -1
-    vocabulary = np.empty(len(distinct), object)
-    vocabulary[:] = distinct
-    return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), vocabulary
-
-
-def _null(value: Any) -> bool:
-    return value is None or value != value
+    return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), objects(distinct)
 
 
 @dataclass(frozen=True)
@@ -261,7 +280,7 @@ class Segments:
         import pyarrow as pa
 
         vocabularies: dict[str, Any] = {name: getattr(self, ids) for name, ids in _ID_COLUMNS.items()}
-        vocabularies |= {f"attribute:{name}": np.array(words, object) for name, words in self.vocabularies.items()}
+        vocabularies |= {f"attribute:{name}": objects(words) for name, words in self.vocabularies.items()}
         columns = {name: getattr(self, name) for name in _ROW_COLUMNS}
         columns |= {f"attribute:{name}": column for name, column in self.attributes.items()}
         arrays = {}
@@ -283,7 +302,7 @@ class Segments:
             if hasattr(column, "dictionary"):
                 used, vocabulary = encode(column.dictionary.to_numpy(zero_copy_only=False))
                 codes = column.indices.fill_null(-1).to_numpy()
-                columns[name] = np.append(used, np.int32(-1))[codes]
+                columns[name] = pick(used, codes, -1)
                 vocabularies[name] = vocabulary
             else:
                 columns[name] = column.to_numpy()

@@ -1,8 +1,21 @@
-"""When a record may be used, and why not (skeleton of the public names; the compile follows)."""
+"""When a record may be used, and if not, on which ground.
+
+``status(record, d)`` is a rule applied to what was known of the record at the start of d. Since that state changes
+only on days when a new row counts, and the rule, given a state, only on the few days it compares, the whole of time
+compiles to few segments: first cut where knowledge changes, then where the rule's own dates fall, then merge equal
+neighbours. The law in force on the day of use ``u`` is applied to every d: kinds no longer lawful, records sealed by
+u and acts of minors are gone for all of time; use windows are those of u.
+
+One record on its way: a penalty decided 2024-01-10 is known on 2024-03-01, so its segments begin on 03-02:
+``not_final`` until the appeal period has run out on 2024-07-17 (seven days to service, six months), ``in_force``
+until its window ends on 2025-01-10, ``past_use_window`` from then on.
+
+In: ``Tables``, catalogue, policy, day of use. Out: ``Segments``; all grounds at once on request.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,76 +24,333 @@ from numpy.typing import NDArray
 from credit_model.records.dates import FOREVER as FOREVER
 from credit_model.records.dates import NO_DAY as NO_DAY
 from credit_model.records.dates import NO_VALUE as NO_VALUE
-from credit_model.records.dates import Days
+from credit_model.records.dates import Days, pack, unpack
 from credit_model.records.dates import add_months as add_months
 from credit_model.records.dates import from_days as from_days
 from credit_model.records.dates import to_day as to_day
 from credit_model.records.dates import to_days as to_days
+from credit_model.records.fold import CodedTables, State
+from credit_model.records.fold import fold_at as fold_at
+from credit_model.records.population import ADULT_MONTHS
 from credit_model.records.population import Population as Population
 from credit_model.records.tables import ROLES as ROLES
 from credit_model.records.tables import STATUSES as STATUSES
-from credit_model.records.tables import Column
+from credit_model.records.tables import Column, pick
 from credit_model.records.tables import Segments as Segments
 from credit_model.records.tables import Tables as Tables
 
 if TYPE_CHECKING:
     from credit_model.records.catalogue import Catalogue
 
-SEMANTICS_VERSION: Final = 1
-ACTIONS: Final = (
-    "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
-    "performed", "repaired", "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class State:
-    """Records as known at the start of a day, one row each; in the order of ``Tables.records`` from ``fold_at``."""
-
-    record: NDArray[np.int64]  # row of Tables.records
-    day: Days
-    known: NDArray[np.bool_]  # known_on < day
-    subject_id: Column  # whose file holds it
-    tier: NDArray[np.int8]
-    amount: NDArray[np.int64]
-    hours: NDArray[np.int64]
-    outstanding: NDArray[np.int64]
-    occurred_on: Days
-    decided_on: Days
-    attributes: dict[str, Column]
-    final_from: Days  # first day with the force of law; FOREVER while a challenge is open
-    exit_on: Days  # delisted, closed
-    performed: NDArray[np.int8]
-    challenge_open: NDArray[np.bool_]
-    disputed: NDArray[np.bool_]
-    revoked: NDArray[np.bool_]
-    sealed: NDArray[np.bool_]
-    superseded: NDArray[np.bool_]
-    repaired: NDArray[np.bool_]
-
-    @property
-    def final(self) -> NDArray[np.bool_]:
-        """Whether the decision can no longer be challenged."""
-        return self.final_from <= self.day
-
-
-def parse_correction(value: str, attribute_types: dict[str, str]) -> dict[str, Any]:
-    """The new facts of a ``corrected`` amendment, typed; ``UserError`` if they are not facts that may be corrected."""
-    raise NotImplementedError
+SEMANTICS_VERSION: Final = 1  # of fold and rule; part of every cache key and card
 
 
 def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_use: int) -> Segments:
-    """Every record of every file, day by day: in force, or the first ground why not."""
-    raise NotImplementedError
+    """Every record of every file through all of time: in force, or the first ground why not.
 
+    Parameters
+    ----------
+    tables : Tables
+    catalogue : Catalogue
+    policy : str
+        ``tier``, ``retention`` or another of the catalogue.
+    day_of_use : int
+        Whose law applies; days since 1970-01-01.
 
-def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
-    """The records as known at the start of a day (one, or one a record)."""
-    raise NotImplementedError
+    Returns
+    -------
+    Segments
+
+    Examples
+    --------
+    >>> from credit_model.records import from_days, load_catalogue, to_day
+    >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "tier": ["general"]}
+    >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]})
+    >>> segments = compile_segments(tables, load_catalogue(), "tier", to_day("2026-11-24"))
+    >>> for start, status in zip(from_days(segments.start), segments.status):
+    ...     print(start, STATUSES[status])
+    2024-03-02 not_final
+    2024-07-17 in_force
+    2025-01-10 past_use_window
+    """
+    coded = CodedTables.of(tables, catalogue)
+    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
+    holds = pieces.grounds.any(axis=0)
+    status = np.where(holds, pieces.grounds.argmax(axis=0) + 1, 0).astype(np.int8)
+    role = np.where(holds, 0, pieces.role).astype(np.int8)
+
+    state = pieces.state
+    shown: list[Column] = [
+        pieces.subject, state.record, status, role, state.tier, state.decided_on, state.occurred_on, state.amount,
+        state.hours, state.outstanding, state.performed, *state.attributes.values(),
+    ]  # fmt: skip
+    kept = np.flatnonzero(_changes(*shown))
+    state, status, subject, start = state.take(kept), status[kept], pieces.subject[kept], state.day[kept]
+
+    opens = _changes(subject, state.record)
+    in_force = status == 0
+    run = in_force & (opens | np.append(True, ~in_force[:-1]))
+    latest_run = np.maximum.accumulate(np.where(run, np.arange(len(run)), 0))
+    return Segments(
+        subject_ids=coded.subject_ids,
+        record_ids=coded.record_ids,
+        case_ids=coded.case_ids,
+        kind_codes=tuple(catalogue.kinds),
+        vocabularies={name: tuple(words.tolist()) for name, words in coded.vocabularies.items()},
+        subject=subject,
+        record=state.record.astype(np.int32),
+        start=start,
+        end=_ends(start, opens),
+        status=status,
+        role=role[kept],
+        kind=state.kind,
+        tier=state.tier,
+        decided_on=state.decided_on,
+        occurred_on=state.occurred_on,
+        visible_from=np.where(in_force, start[latest_run], NO_DAY).astype(np.int32),
+        known_on=coded.records["known_on"][state.record],
+        amount=state.amount,
+        hours=state.hours,
+        outstanding=state.outstanding,
+        performed=state.performed,
+        case=coded.records["case"][state.record],
+        attributes=state.attributes,
+    )
 
 
 def grounds_at(
     tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int
 ) -> dict[str, NDArray[Any]]:
-    """Every ground at once: ``record_id``, ``subject_id`` and one boolean column for each of ``STATUSES[1:]``."""
-    raise NotImplementedError
+    """All grounds of every record on file at the start of a day, not the first only.
+
+    Parameters
+    ----------
+    tables, catalogue, policy, day_of_use
+        As for ``compile_segments``.
+    day : int
+        As-of date, days since 1970-01-01.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``subject_id``, ``record_id`` and for each of ``STATUSES[1:]`` whether it holds; one row for each record on a
+        file. A row on which none holds is in force.
+    """
+    coded = CodedTables.of(tables, catalogue)
+    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
+    start = pieces.state.day
+    rows = np.flatnonzero((start <= day) & (day < _ends(start, _changes(pieces.subject, pieces.state.record))))
+    return {
+        "subject_id": coded.subject_ids[pieces.subject[rows]],
+        "record_id": coded.record_ids[pieces.state.record[rows]],
+        **dict(zip(STATUSES[1:], pieces.grounds[:, rows], strict=True)),
+    }
+
+
+@dataclass(frozen=True)
+class _Law:
+    """What the catalogue and the policy say on the day of use, by kind (and by tier)."""
+
+    day_of_use: int
+    persons: bool
+    unlawful: NDArray[np.bool_]
+    adverse: NDArray[np.bool_]
+    use: Column
+    prison: NDArray[np.bool_]
+    months: NDArray[np.int64]  # of use by tier; -1 for ever
+    penalty_term: bool
+    keep_after_exit: bool
+    retention_months: int
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, policy: str, day_of_use: int) -> _Law:
+        edition, kinds = catalogue.policy(policy, day_of_use), list(catalogue.kinds.values())
+        lawful = [
+            k.enabled
+            and (k.lawful_from is None or k.lawful_from <= day_of_use)
+            and (k.lawful_to is None or day_of_use < k.lawful_to)
+            for k in kinds
+        ]
+        # A record without any tier is used as the mildest.
+        months = [edition.minor, edition.minor, edition.general, edition.serious]
+        return cls(
+            day_of_use,
+            catalogue.subjects == "person",
+            ~np.array(lawful, np.bool_),
+            np.array([k.polarity == "adverse" for k in kinds], np.bool_),
+            np.array([k.use for k in kinds], object),
+            np.array([k.prison for k in kinds], np.bool_),
+            np.array([-1 if m is None else m for m in months], np.int64),
+            edition.penalty_term,
+            edition.keep_after_exit,
+            edition.retention_months,
+        )
+
+    def use_end(self, state: State) -> Days:
+        """First day on which the time of use is over; of adverse records only."""
+        use, decided = self.use[state.kind], state.decided_on
+        sentence, term = state.attributes["sentence_ends_on"], state.attributes["penalty_ends_on"]
+        # Retention of a prison sentence runs from its end; a tier's window only never ends before the penalty does.
+        from_sentence = self.prison[state.kind] & (sentence != NO_DAY) & (not self.penalty_term)
+        months = self.months[state.tier]
+        window = add_months(np.where(from_sentence, sentence, decided), np.maximum(months, 0))
+        window = np.where(months < 0, FOREVER, window)
+        if self.penalty_term:
+            window = np.maximum(window, np.maximum(sentence, term))
+        retained = add_months(decided, self.retention_months)
+        listed = state.exit_on == NO_DAY
+        after_exit = np.maximum(retained, state.exit_on) if self.keep_after_exit else state.exit_on
+        closed = ~listed | (state.performed == 2)
+        return np.select(
+            [use == "window", use == "while_listed", use == "until_performed"],
+            [window, np.where(listed, FOREVER, after_exit), np.where(closed, NO_DAY, retained)],
+            FOREVER,
+        ).astype(np.int32)
+
+    def role(self, state: State) -> NDArray[np.int8]:
+        """As what a record in force stands on file."""
+        use = self.use[state.kind]
+        listed = np.where(state.exit_on == NO_DAY, ROLES.index("listed"), ROLES.index("was_listed"))
+        unperformed = np.where(use == "until_performed", ROLES.index("unperformed"), 0)
+        return np.where(use == "while_listed", listed, unperformed).astype(np.int8)
+
+    def grounds(
+        self, state: State, use_end: Days, minor: NDArray[np.bool_], sealed: NDArray[np.bool_], subject: Column
+    ) -> NDArray[np.bool_]:
+        """Which grounds hold at ``state.day``; shape (len(STATUSES) - 1, n), in the order of ``STATUSES``."""
+        day, adverse = state.day, self.adverse[state.kind]
+        valid_to = state.attributes["valid_to"]
+        return np.array(
+            [
+                self.unlawful[state.kind],
+                sealed | state.sealed,
+                minor,
+                state.superseded,
+                state.revoked,
+                state.holder != subject,
+                state.disputed,
+                (valid_to != NO_DAY) & (valid_to <= day),
+                day < state.decided_on,
+                adverse & state.summary,
+                adverse & ~state.final,
+                adverse & state.repaired,
+                adverse & (use_end <= day),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """The files cut so finely that nothing changes inside a piece; sorted by (subject, record, start)."""
+
+    subject: NDArray[np.int32]
+    state: State  # ``day`` is the start of the piece
+    grounds: NDArray[np.bool_]
+    role: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Pieces:
+        n_records = len(coded.record_ids)
+        known_from = coded.records["known_on"] + 1
+        epochs = np.unique(
+            np.concatenate(
+                [
+                    pack(np.arange(n_records), known_from),
+                    pack(coded.amendments["record"], coded.amendments["counts_from"]),
+                ]
+            )
+        )
+        state = coded.fold(*unpack(epochs))
+        epoch, subject = _files(coded, state)
+        births = _Births.of(coded, tables, law)
+
+        # Inside an epoch what is known stands still, so the rule can change only on the days it compares.
+        start, end = state.day[epoch], _ends(state.day, _changes(state.record))[epoch]
+        use_end = law.use_end(state)
+        compared = np.stack([state.decided_on, state.attributes["valid_to"], state.final_from, use_end])[:, epoch]
+        which, row = np.nonzero((start < compared) & (compared < end))
+        row, start = unpack(
+            np.unique(
+                np.concatenate(
+                    [
+                        pack(np.arange(len(epoch)), start),
+                        pack(row, compared[which, row]),
+                        births.changes(subject, start, end),
+                    ]
+                )
+            )
+        )
+        epoch, subject = epoch[row], subject[row]
+        state, use_end = replace(state.take(epoch), day=start), use_end[epoch]
+        minor = births.minor(subject, state.occurred_on, start)
+        sealed = coded.sealed_by(law.day_of_use)[state.record]
+        return cls(subject, state, law.grounds(state, use_end, minor, sealed, subject), law.role(state))
+
+
+def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """On whose file each epoch of a record stands: its own subject's, and from a move on also the new holder's."""
+    own = coded.records["subject"][state.record]
+    away = np.flatnonzero(state.holder != own)
+    _, first = np.unique(state.record[away] * len(coded.subject_ids) + state.holder[away], return_index=True)
+    arrival = away[first]
+    count = np.searchsorted(state.record, state.record[arrival], side="right") - arrival
+    later = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    epoch = np.concatenate([np.arange(len(own)), np.repeat(arrival, count) + later])
+    subject = np.concatenate([own, np.repeat(state.holder[arrival], count)])
+    order = np.lexsort((epoch, subject))
+    return epoch[order], subject[order].astype(np.int32)
+
+
+@dataclass(frozen=True)
+class _Births:
+    """Who was a minor at the act: by the birth date known by the day of use, or by the one known at d."""
+
+    population: Population
+    code: NDArray[np.int32]  # of each subject, in the population
+    adult_on: Days  # of each subject, by the birth date known by the day of use
+    contested: NDArray[np.bool_]  # subjects for whom another birth date was known at some time
+
+    @classmethod
+    def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Births:
+        population = Population.from_tables(tables if law.persons else Tables.of({}))
+        code, born = population.codes(coded.subject_ids), population.versions["born_on"]
+        born_by_use = pick(born, population.version_known_by(law.day_of_use), NO_DAY)
+        subject, _, version = population.timeline
+        other = (born[version] != NO_DAY) & (born[version] != born_by_use[subject])
+        contested = np.zeros(len(population.subject_ids), np.bool_)
+        contested[subject[other]] = True
+        return cls(
+            population, code, add_months(pick(born_by_use, code, NO_DAY), ADULT_MONTHS), pick(contested, code, False)
+        )
+
+    def minor(self, subject: NDArray[np.int32], occurred_on: Days, day: Days) -> NDArray[np.bool_]:
+        """Whether each act was a minor's, as of each day; shape (n,)."""
+        minor = occurred_on < self.adult_on[subject]
+        rows = np.flatnonzero(self.contested[subject])
+        version = self.population.version_at(self.code[subject[rows]], day[rows])
+        born = pick(self.population.versions["born_on"], version, NO_DAY)
+        minor[rows] |= occurred_on[rows] < add_months(born, ADULT_MONTHS)
+        return minor
+
+    def changes(self, subject: NDArray[np.int32], start: Days, end: Days) -> NDArray[np.int64]:
+        """Packed (row, day) on which another version of a contested subject comes into force inside a row."""
+        known, day, _ = self.population.timeline
+        rows = np.flatnonzero(self.contested[subject])
+        code = self.code[subject[rows]]
+        first, last = np.searchsorted(known, code), np.searchsorted(known, code, side="right")
+        row = np.repeat(rows, last - first)
+        place = np.arange(len(row)) - np.repeat(np.cumsum(last - first) - last, last - first)
+        inside = (start[row] < day[place]) & (day[place] < end[row])
+        return pack(row[inside], day[place[inside]])
+
+
+def _changes(*columns: Column) -> NDArray[np.bool_]:
+    """Rows in which some column differs from the row before; the first row does."""
+    begins = np.ones(len(columns[0]), np.bool_)
+    begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return begins
+
+
+def _ends(start: Days, begins: NDArray[np.bool_]) -> Days:
+    """The start of the next row of the same file; ``FOREVER`` for its last."""
+    return np.where(np.append(begins[1:], True), FOREVER, np.append(start[1:], FOREVER)).astype(np.int32)

@@ -1,0 +1,376 @@
+"""What is known of a record at the start of a day: its own row, and every amendment that counts by then.
+
+An amendment counts at d iff it was known strictly before d and its own date has come. Those that count are folded in
+the total order ``(effective_on, seq)``, so that one learned late takes its lawful place among the others. Each strand
+of a record's life (finality, dispute, repair, performance, ...) is decided by the last amendment of that strand; what
+is once revoked, sealed or superseded stays so. A record's own ``final_on`` is folded as a ``finalised`` of that day.
+
+In: ``Tables`` and the catalogue. Out: ``State``, one row for each record and day asked about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.records.dates import FOREVER, NO_DAY, NO_VALUE, Days, add_months
+from credit_model.records.tables import TIERS, Column, Tables, encode, pick, typed_column
+
+if TYPE_CHECKING:
+    from credit_model.records.catalogue import Catalogue
+
+ACTIONS: Final = (
+    "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
+    "performed", "repaired", "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject",
+)  # fmt: skip
+SERVICE_DAYS: Final = 7  # service is presumed this long after the decision
+APPEAL_MONTHS: Final = 6
+
+# What a correction may change beside the attributes; never kind, subject or polarity (revoke, and record anew).
+_CORRECTABLE = {"tier": "tier", "amount": "int", "hours": "int", "occurred_on": "date", "decided_on": "date"}
+_TYPE_NAMES = {"tier": "minor, general or serious", "int": "a whole number", "date": "a date like 2024-01-31"}
+_CODE = {action: code for code, action in enumerate(ACTIONS)}
+
+
+@dataclass(frozen=True)
+class State:
+    """Records as known at the start of a day, one row for each (record, day); every array has shape (n,)."""
+
+    record: NDArray[np.int64]
+    day: Days
+    known: NDArray[np.bool_]  # known_on < day
+    holder: Column  # on whose file it stands
+    kind: NDArray[np.int16]
+    tier: NDArray[np.int8]  # the kind's where the record has none
+    amount: NDArray[np.int64]
+    hours: NDArray[np.int64]
+    outstanding: NDArray[np.int64]  # of the amount, not yet performed
+    performed: NDArray[np.int8]  # 0 no, 1 partly, 2 wholly
+    occurred_on: Days
+    decided_on: Days
+    final_from: Days  # first day beyond challenge; FOREVER while a challenge is open
+    exit_on: Days  # off the list, or closed; NO_DAY if not
+    challenge_open: NDArray[np.bool_]
+    disputed: NDArray[np.bool_]
+    repaired: NDArray[np.bool_]
+    revoked: NDArray[np.bool_]
+    sealed: NDArray[np.bool_]
+    superseded: NDArray[np.bool_]
+    summary: NDArray[np.bool_]  # decided by summary procedure
+    attributes: dict[str, Column]
+
+    @property
+    def final(self) -> NDArray[np.bool_]:
+        """Whether the decision is beyond challenge at ``day``."""
+        return self.final_from <= self.day
+
+    def take(self, rows: Column) -> State:
+        """These rows."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "attributes"}
+        return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
+
+
+def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
+    """The records as known at the start of a day.
+
+    Parameters
+    ----------
+    tables : Tables
+    catalogue : Catalogue
+    day : int or ndarray of int32, shape (n_records,)
+        One day for all, or one for each record.
+
+    Returns
+    -------
+    State
+        One row for each row of ``tables.records``, in its order; text attributes as text. Rows with ``known`` false
+        were not on file yet.
+
+    Examples
+    --------
+    >>> from credit_model.records import load_catalogue, to_day
+    >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "decided_on": ["2024-01-10"]}
+    >>> tables = Tables.of(
+    ...     {**record, "known_on": ["2024-02-01"], "tier": ["minor"]},
+    ...     {"record_id": ["r"], "action": ["corrected"], "effective_on": ["2024-03-01"], "known_on": ["2024-03-05"],
+    ...      "value": ["tier=serious"]})
+    >>> [TIERS[fold_at(tables, load_catalogue(), to_day(day)).tier[0]] for day in ("2024-03-05", "2024-03-06")]
+    ['minor', 'serious']
+    """
+    coded = CodedTables.of(tables, catalogue)
+    record = coded.index_of(tables.records["record_id"])
+    state = coded.fold(record, np.broadcast_to(np.asarray(day, np.int32), record.shape))
+    text = {name: pick(words, state.attributes[name], None) for name, words in coded.vocabularies.items()}
+    return replace(
+        state,
+        record=np.arange(len(record)),
+        holder=coded.subject_ids[state.holder],
+        attributes={**state.attributes, **text},
+    )
+
+
+def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> dict[str, Any]:
+    """The new facts of a ``corrected`` amendment, typed as in ``Tables``.
+
+    Parameters
+    ----------
+    value : str
+        A JSON object ``{"tier": "serious", "amount": 5000}``, the short form ``tier=serious;amount=5000`` or a tier.
+        ``superseded_by`` names the record that stands in this one's place.
+    attribute_types : mapping of str to str
+        ``catalogue.attribute_types``.
+
+    Raises
+    ------
+    UserError
+        If there is no fact, a fact that is never corrected, or a value of another type.
+
+    Examples
+    --------
+    >>> parse_correction("tier=serious;amount=5000", {})
+    {'tier': 3, 'amount': 5000}
+    """
+    types = _fact_types(attribute_types)
+    facts = _facts(value or "")
+    faults = [f"{name} is never corrected" for name in facts if name not in types]
+    typed: dict[str, Any] = {}
+    for name in facts.keys() & types.keys():
+        try:
+            if isinstance(facts[name], (bool, float, list, dict)):
+                raise ValueError
+            typed[name] = typed_column([facts[name]], types[name]).tolist()[0]
+        except ValueError:
+            faults.append(f"{name} must be {_TYPE_NAMES.get(types[name], 'text')}")
+    if faults or not facts:
+        found = "; ".join(sorted(faults)) or "it names no fact"
+        raise UserError(f"A correction was read: {found}. Give new facts like tier=serious;amount=5000.")
+    return {name: typed[name] for name in facts}
+
+
+def _fact_types(attribute_types: Mapping[str, str]) -> dict[str, str]:
+    return {**_CORRECTABLE, **attribute_types, "superseded_by": "text"}
+
+
+def _facts(value: str) -> dict[str, Any]:
+    if value.startswith("{"):
+        try:
+            facts = json.loads(value)
+        except json.JSONDecodeError:
+            return {}
+        return facts if isinstance(facts, dict) else {}
+    if value in TIERS[1:]:
+        return {"tier": value}
+    pairs = [part.partition("=") for part in value.split(";") if part]
+    return {name.strip(): new.strip() or None for name, _, new in pairs}
+
+
+@dataclass(frozen=True)
+class CodedTables:
+    """The rows of a ledger in canonical order, ids and text as codes: the same for any order of the same rows.
+
+    ``records`` has one entry for each distinct record id, sorted by it; ``amendments`` are sorted by
+    (record, effective_on, seq), so that of two of one record the greater index is the later in law.
+    """
+
+    record_ids: Column
+    subject_ids: Column
+    case_ids: Column
+    vocabularies: dict[str, Column]
+    records: dict[str, Column]
+    amendments: dict[str, Column]
+    corrections: dict[str, tuple[NDArray[np.bool_], Column]]  # fact -> which amendments give it, and what
+    first_amendment: NDArray[np.int64]  # of each record; one more at the end
+    by_decision: NDArray[np.bool_]  # of each kind: final by the decision itself
+    attribute_types: Mapping[str, str]
+
+    @classmethod
+    def of(cls, tables: Tables, catalogue: Catalogue) -> CodedTables:
+        """Arrange and encode the rows; amendments of records that are not there are left out."""
+        code, record_ids = encode(tables.records["record_id"])
+        row = np.empty(len(record_ids), np.int64)
+        row[code[::-1]] = np.arange(len(code))[::-1]
+        records = {name: column[row] for name, column in tables.records.items()}
+        amendments, first = _arranged(tables.amendments, record_ids, records["known_on"])
+        corrections = _corrections(amendments, catalogue.attribute_types)
+
+        vocabularies: dict[str, Column] = {}
+        for name, type in catalogue.attribute_types.items():
+            if name not in records:
+                records[name] = typed_column([None] * len(row), type)
+            if type == "text":
+                given, new = corrections.get(name, (None, np.empty(0, object)))
+                codes, vocabularies[name] = encode(np.concatenate([records[name], new]))
+                records[name] = codes[: len(row)]
+                if given is not None:
+                    corrections[name] = given, codes[len(row) :]
+        target = _only(amendments["value"], amendments["action"], "moved_to_subject")
+        holders, subject_ids = encode(np.concatenate([records["subject_id"], target]))
+        records["subject"], amendments["target"] = holders[: len(row)], holders[len(row) :]
+        records["case"], case_ids = encode(records["case_id"])
+
+        kinds = {kind: i for i, kind in enumerate(catalogue.kinds)}
+        unknown = set(records["kind"].tolist()) - kinds.keys()
+        if unknown:
+            raise UserError(
+                f"Records were compiled: {len(unknown)} of their kinds are not in catalogue {catalogue.name!r}. "
+                "Open the ledger with the catalogue it was made with."
+            )
+        records["kind"] = np.fromiter(map(kinds.__getitem__, records["kind"].tolist()), np.int16, len(row))
+        own = np.array([TIERS.index(k.tier) if k.tier in TIERS else 0 for k in catalogue.kinds.values()], np.int8)
+        records["tier"] = np.where(records["tier"] == 0, own[records["kind"]], records["tier"])
+        by_decision = np.array([k.finality == "decision" for k in catalogue.kinds.values()])
+        return cls(
+            record_ids, subject_ids, case_ids, vocabularies, records, amendments, corrections, first, by_decision,
+            catalogue.attribute_types,
+        )  # fmt: skip
+
+    def index_of(self, record_ids: Column) -> NDArray[np.int64]:
+        """Index of each record id."""
+        index = {record_id: i for i, record_id in enumerate(self.record_ids.tolist())}
+        return np.fromiter(map(index.__getitem__, record_ids.tolist()), np.int64, len(record_ids))
+
+    def sealed_by(self, day: int) -> NDArray[np.bool_]:
+        """Records whose sealing was effective and known at the *end* of a day; shape (n_records,)."""
+        seal = self.amendments["action"] == _CODE["sealed"]
+        seal &= (self.amendments["known_on"] <= day) & (self.amendments["effective_on"] <= day)
+        sealed = np.zeros(len(self.record_ids), np.bool_)
+        sealed[self.amendments["record"][seal]] = True
+        return sealed
+
+    def fold(self, record: NDArray[np.int64], day: Days) -> State:
+        """The state of each record at the start of its day; both of shape (n,)."""
+        amendment, action = self.amendments, self.amendments["action"]
+        first, count = self.first_amendment[record], np.diff(self.first_amendment)[record]
+        row = np.repeat(np.arange(len(record)), count)
+        place = np.arange(len(row)) + np.repeat(first - (np.cumsum(count) - count), count)
+        counted = amendment["counts_from"][place] <= day[row]
+        row, place = row[counted], place[counted]
+
+        def last(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+            """The last counting amendment of a strand, -1 where there is none."""
+            found = np.full(len(record), -1)
+            hit = chosen[place]
+            np.maximum.at(found, row[hit], place[hit])
+            return found
+
+        def strand(*actions: str) -> NDArray[np.int64]:
+            return last(np.isin(action, [_CODE[name] for name in actions]))
+
+        def is_last(found: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
+            return pick(action == _CODE[name], found, False)
+
+        def fact(name: str) -> Column:
+            own = self.records[name][record]
+            if name not in self.corrections:
+                return own
+            given, new = self.corrections[name]
+            found = last(given)
+            return np.where(found >= 0, new[found], own)
+
+        def day_of(found: NDArray[np.int64]) -> Days:
+            return pick(amendment["effective_on"], found, NO_DAY)
+
+        decided_on = fact("decided_on")
+        finality, served = strand("challenged", "upheld", "finalised"), day_of(strand("served"))
+        own_final = self.records["final_on"][record]
+        own_stands = day_of(finality) < own_final
+        challenge_open = is_last(finality, "challenged") & ~own_stands
+        explicit = np.where(own_stands, own_final, day_of(finality))
+        served = np.where(served == NO_DAY, self.records["served_on"][record], served)
+        served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
+        final_from = np.where(explicit == NO_DAY, add_months(served, APPEAL_MONTHS), explicit)
+        final_from = np.where(challenge_open, FOREVER, final_from)
+        kind = self.records["kind"][record]
+        by_decision = self.by_decision[kind]
+
+        performance, dispute = strand("partly_performed", "performed"), strand("disputed", "dispute_closed")
+        performed = np.where(is_last(performance, "performed"), 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
+        left = pick(amendment["left"], last(amendment["left"] != NO_VALUE), NO_VALUE)
+        amount, attributes = fact("amount"), {name: fact(name) for name in self.attribute_types}
+        holder = pick(amendment["target"], strand("moved_to_subject"), -1)
+        return State(
+            record=record,
+            day=day,
+            known=self.records["known_on"][record] < day,
+            holder=np.where(holder < 0, self.records["subject"][record], holder),
+            kind=kind,
+            tier=fact("tier"),
+            amount=amount,
+            hours=fact("hours"),
+            outstanding=np.where(performed == 2, 0, np.where(left == NO_VALUE, amount, left)),
+            performed=performed,
+            occurred_on=fact("occurred_on"),
+            decided_on=decided_on,
+            final_from=np.where(by_decision, decided_on, final_from).astype(np.int32),
+            exit_on=day_of(strand("delisted")),
+            challenge_open=challenge_open & ~by_decision,
+            disputed=(dispute >= 0) & ~pick(amendment["confirmed"], dispute, False),
+            repaired=is_last(strand("repaired", "repair_revoked"), "repaired"),
+            revoked=strand("revoked") >= 0,
+            sealed=strand("sealed") >= 0,
+            superseded=last(self.corrections["superseded_by"][0]) >= 0,
+            summary=pick(self.vocabularies["procedure"] == "summary", attributes["procedure"], False),
+            attributes=attributes,
+        )
+
+
+def _arranged(
+    table: dict[str, Column], record_ids: Column, known_on: Days
+) -> tuple[dict[str, Column], NDArray[np.int64]]:
+    """Amendments in the order of the fold, and the first of each record."""
+    index = {record_id: i for i, record_id in enumerate(record_ids.tolist())}
+    record = np.fromiter((index.get(r, -1) for r in table["record_id"].tolist()), np.int64, len(table["record_id"]))
+    found = record >= 0
+    table, record = {name: column[found] for name, column in table.items()}, record[found]
+    unknown = set(table["action"].tolist()) - _CODE.keys()
+    if unknown:
+        raise UserError(f"Amendments were compiled: {len(unknown)} actions are none of {', '.join(ACTIONS)}.")
+    action = np.fromiter(map(_CODE.__getitem__, table["action"].tolist()), np.int8, len(record))
+    # Beyond (effective_on, seq) the order is arbitrary; action and value make it independent of the order of rows.
+    order = np.lexsort((encode(table["value"])[0], action, table["seq"], table["effective_on"], record))
+    table = {name: column[order] for name, column in table.items()}
+    record, action, value, effective_on = record[order], action[order], table["value"], table["effective_on"]
+    arranged = {
+        "action": action,
+        "effective_on": effective_on,
+        "known_on": table["known_on"],
+        "value": value,
+        "counts_from": np.maximum(np.maximum(table["known_on"] + 1, effective_on), known_on[record] + 1),
+        "left": typed_column(_only(value, action, "partly_performed"), "int"),
+        "confirmed": (action == _CODE["dispute_closed"]) & (value == "record_confirmed"),
+        "record": record,
+    }
+    return arranged, np.searchsorted(record, np.arange(len(record_ids) + 1))
+
+
+def _only(value: Column, action: Column, name: str) -> Column:
+    """The values of amendments of one action, None elsewhere."""
+    only = value.copy()
+    only[action != _CODE[name]] = None
+    return only
+
+
+def _corrections(
+    amendments: dict[str, Column], attribute_types: Mapping[str, str]
+) -> dict[str, tuple[NDArray[np.bool_], Column]]:
+    """For each corrected fact, which amendments give it and what they give (anything elsewhere)."""
+    values, size = amendments["value"], len(amendments["value"])
+    rows = np.flatnonzero(amendments["action"] == _CODE["corrected"]).tolist()
+    parsed = {value: parse_correction(value, attribute_types) for value in {values[row] for row in rows}}
+    given: dict[str, dict[int, Any]] = {"superseded_by": {}}
+    for row in rows:
+        for name, new in parsed[values[row]].items():
+            given.setdefault(name, {})[row] = new
+    corrections = {}
+    for name, news in given.items():
+        mask, column = np.zeros(size, np.bool_), typed_column([None] * size, _fact_types(attribute_types)[name])
+        mask[list(news)] = True
+        column[list(news)] = list(news.values())
+        corrections[name] = mask, column
+    return corrections
