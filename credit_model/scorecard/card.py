@@ -1,0 +1,413 @@
+"""The card: characteristics with integer points, a scale, a map to probability, reasons. A document, not a program.
+
+One arithmetic, twice: column by column for a batch, by bisection for one row; both add the same integers, and every
+score is looked up in the same table of probabilities. ``base + sum of points = score`` holds exactly, without clipping.
+
+In: a card document, or its parts; rows with one value for each characteristic.
+Out: scores, probabilities, grades, points, reasons; a printable table; the document.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model.scorecard.bins import Characteristic, NumericBins, Value
+from credit_model.scorecard.calibration import ProbabilityMap
+from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
+from credit_model.scorecard.document import CardError, canonical, digest, seal, unseal
+from credit_model.scorecard.reasons import Reason, rank
+from credit_model.scorecard.scale import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.features import FeatureDefinition
+
+SCHEMA = 1
+GOLDEN_ROWS = 10
+TABLE_COLUMNS = (
+    "characteristic", "label_zh", "label_en", "reason", "attribute_zh", "attribute_en",
+    "points", "woe", "share", "bad_rate", "reference", "policy",
+)  # fmt: skip
+_SAME_PROBABILITY = 1e-12  # another machine's exp may differ in the last bit
+
+
+@dataclass(frozen=True)
+class GoldenRow:
+    """A made-up row with the score and probability the card gave it when it was made; checked at every load."""
+
+    values: tuple[Value, ...]
+    score: int
+    probability_of_bad: float
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """What a card says of one row: ``base + sum(points) = score``."""
+
+    score: int
+    probability_of_bad: float
+    grade: str
+    reasons: tuple[Reason, ...]
+    positives: tuple[Reason, ...]
+    base: int
+    points: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A scorecard. Make one with ``ScorecardClassifier.to_card`` or read one with :meth:`load`.
+
+    Parameters
+    ----------
+    name : str
+    profile : Profile
+        Scale, range, grades, cap on positives.
+    characteristics : tuple of Characteristic
+    probabilities : ProbabilityMap
+        From integer score to log-odds.
+    kernel_version : int, optional
+        Semantics of the feature kernel the definitions were computed with; none for raw columns.
+    provenance : mapping
+        Where the card comes from, as plain JSON values.
+    golden : tuple of GoldenRow
+        Left out, they are made.
+
+    Raises
+    ------
+    CardError
+        With every inconsistency at once: a score could leave the range, positives exceed their cap, a golden row
+        does not get its score.
+
+    Examples
+    --------
+    >>> from credit_model.scorecard import Attribute, Characteristic, NumericBins, load_profile
+    >>> attributes = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, -40, 0))
+    >>> records = Characteristic("adverse_24m", NumericBins((0.5, 1.5), whole=True), attributes, reference=0)
+    >>> card = Card("demo", load_profile("zhejiang_1000"), (records,), ProbabilityMap((700, 800), (3.0, 5.0)))
+    >>> row = card.score_one({"adverse_24m": 1})
+    >>> row.score, row.grade, row.reasons[0].text_en
+    (774, 'B', 'adverse_24m: 1 (26 points lost)')
+    >>> Card.from_json(card.to_json()) == card
+    True
+    """
+
+    name: str
+    profile: Profile
+    characteristics: tuple[Characteristic, ...]
+    probabilities: ProbabilityMap
+    kernel_version: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    golden: tuple[GoldenRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "provenance", json.loads(canonical(dict(self.provenance))))
+        except (TypeError, ValueError) as error:
+            raise CardError(f"card {self.name!r}: provenance must hold plain JSON values ({error})") from None
+        faults = self._faults()
+        if not faults and not self.golden:
+            object.__setattr__(self, "golden", tuple(self._golden_row(row) for row in range(GOLDEN_ROWS)))
+        faults += [] if faults else self._golden_faults()
+        if faults:
+            raise CardError(f"card {self.name!r} is inconsistent: " + "; ".join(faults), tuple(faults))
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_json, (self.to_json(),)  # a copy is made through the document, like everything else
+
+    # ------------------------------------------------------------------ what it holds
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns it reads, in the order of the card."""
+        return tuple(c.name for c in self.characteristics)
+
+    @property
+    def features(self) -> tuple[FeatureDefinition, ...] | None:
+        """Definitions of its features; ``None`` for a card of raw columns."""
+        found = tuple(c.definition for c in self.characteristics if c.definition is not None)
+        return found if found or self.kernel_version is not None else None
+
+    @property
+    def base(self) -> int:
+        """Score of the reference row."""
+        return self.profile.reference_points
+
+    @cached_property
+    def least(self) -> int:
+        """The least score any row can get."""
+        return self.base + sum(min(c.points) for c in self.characteristics)
+
+    @cached_property
+    def greatest(self) -> int:
+        """The greatest score any row can get."""
+        return self.base + sum(max(c.points) for c in self.characteristics)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the card's canonical JSON."""
+        return digest(self._content())
+
+    @property
+    def id(self) -> str:
+        """Name and the start of the digest."""
+        return f"{self.name}-{self.digest[:12]}"
+
+    @cached_property
+    def _probability_by_score(self) -> tuple[float, ...]:
+        return tuple(self.probabilities.probability(score) for score in range(self.least, self.greatest + 1))
+
+    # ------------------------------------------------------------------ arithmetic, a batch
+
+    def scores(self, X: Any) -> npt.NDArray[np.int32]:
+        """Integer scores of a frame or a mapping of arrays; needs numpy only."""
+        self._check_columns(X)
+        total = np.full(_rows(X), self.base, dtype=np.int32)
+        for c in self.characteristics:
+            total += c.points_of(X[c.name])
+        return total
+
+    def probability(self, scores: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Probability of bad of scores this card gave."""
+        return np.asarray(self._probability_by_score, dtype=np.float64)[scores - self.least]
+
+    def score(self, X: Any) -> pd.DataFrame:
+        """Score a batch.
+
+        Parameters
+        ----------
+        X : frame or mapping of arrays
+            Exactly the columns of ``card.columns``, in any order; ``subject_id`` and ``as_of`` may stand beside them.
+
+        Returns
+        -------
+        DataFrame
+            ``score`` (int), ``probability_of_bad`` (float), ``grade`` (text); index as ``X``.
+
+        Raises
+        ------
+        UserError
+            Columns missing, unknown or twice; text where a number is needed.
+        """
+        import pandas as pd
+
+        scores = self.scores(X)
+        grades = np.asarray(self.profile.grades, dtype=object)
+        found = {
+            "score": scores,
+            "probability_of_bad": self.probability(scores),
+            "grade": grades[np.searchsorted(self.profile.grade_cuts, scores, side="right")],
+        }
+        return pd.DataFrame(found, index=getattr(X, "index", None))
+
+    def explain(self, X: Any) -> pd.DataFrame:
+        """Points of each characteristic beside ``base``; a row's sum is its score, exactly."""
+        import pandas as pd
+
+        self._check_columns(X)
+        found = {"base": np.full(_rows(X), self.base, dtype=np.int32)}
+        found |= {c.name: c.points_of(X[c.name]) for c in self.characteristics}
+        return pd.DataFrame(found, index=getattr(X, "index", None))
+
+    def table(self) -> pd.DataFrame:
+        """The printable card: one row an attribute, with points, WOE, development share and bad rate."""
+        import pandas as pd
+
+        rows = []
+        for c in self.characteristics:
+            texts = zip(c.attribute_labels("zh"), c.attribute_labels("en"), strict=True)
+            for number, ((zh, en), a) in enumerate(zip(texts, c.attributes, strict=True)):
+                row = (c.name, c.label_zh, c.label_en, c.reason, zh, en, a.points, a.woe, a.share, a.bad_rate)
+                rows.append((*row, number == c.reference, c.policy is not None))
+        return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+    # ------------------------------------------------------------------ arithmetic, one row
+
+    def score_one(self, values: Mapping[str, Any]) -> ScoredRow:
+        """Score one row, with reasons: the same integers and the same probability as in a batch.
+
+        Parameters
+        ----------
+        values : mapping
+            One value for each of ``card.columns``; ``None`` and NaN are missing. ``subject_id`` and ``as_of`` may
+            stand beside them.
+        """
+        if values.keys() != self._column_set:
+            check_names(list(values), self.columns, "the row")
+        numeric, categorical = self._compiled
+        numbers = numbers_of([values[name] for _, name, *_ in numeric], [name for _, name, *_ in numeric])
+        points = [0] * len(self.columns)
+        for (place, _, cuts, by_attribute, if_missing), number in zip(numeric, numbers, strict=True):
+            points[place] = by_attribute[bisect_left(cuts, number)] if number == number else if_missing
+        for place, c in categorical:
+            points[place] = c.points[c.bins.index_of(category_of(values[c.name], c.name))]
+        score = self.base + sum(points)
+        reasons, positives = rank(
+            self.characteristics[place].moved(values[self.columns[place]], p) for place, p in enumerate(points) if p
+        )
+        return ScoredRow(
+            score, self._probability_by_score[score - self.least], self.profile.grade(score), reasons, positives,
+            self.base, dict(zip(self.columns, points, strict=True)),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ what it promises
+
+    def monotone_faults(self) -> tuple[str, ...]:
+        """Why one more adverse record might raise a score, or one more positive record lower it; empty when proven.
+
+        Every feature must be record-monotone by its definition, and every table of points must fall (or rise) with
+        the value as the definition's trend says. A sum of such terms, mapped by a rising map, is record-monotone.
+        """
+        faults = []
+        for c in self.characteristics:
+            if c.definition is None:
+                faults.append(f"{c.name}: a raw column; how records move it is not known")
+            elif not c.definition.record_monotone:
+                faults.append(f"{c.name}: {c.definition.aggregate} is not record-monotone by its definition")
+            elif not c.is_ordered(c.definition.direction):
+                faults.append(f"{c.name}: its points do not follow the trend {c.definition.trend}")
+        return tuple(faults)
+
+    # ------------------------------------------------------------------ the document
+
+    def to_json(self) -> str:
+        """The card as JSON text, with its digests."""
+        return seal(self._content())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the card; returns the path."""
+        path = Path(path)
+        path.write_text(self.to_json(), encoding="utf-8", newline="\n")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Card:
+        """Read a card from a file; see :meth:`from_json`."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CardError(f"cannot read the card {path}: {error}") from None
+        return cls.from_json(text)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card from its text.
+
+        Raises
+        ------
+        CardError
+            It was altered (what was, is named), is of a newer form, was made for another feature kernel, or does not
+            give its golden rows the scores it says.
+        """
+        content = unseal(text)
+        if content.get("schema") != SCHEMA:
+            raise CardError(f"the card has form {content.get('schema')!r}, this version of the package reads {SCHEMA}")
+        _check_kernel(content.get("kernel_version"))
+        try:
+            return cls(
+                name=content["name"],
+                profile=Profile.from_dict(content["profile"]),
+                characteristics=tuple(Characteristic.from_dict(table) for table in content["characteristics"]),
+                probabilities=ProbabilityMap.from_dict(content["probabilities"]),
+                kernel_version=content["kernel_version"],
+                provenance=content["provenance"],
+                golden=tuple(GoldenRow(tuple(row.pop("values")), **row) for row in content["golden"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CardError(f"the card is incomplete or has unknown keys: {error}") from None
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "kernel_version": self.kernel_version,
+            "profile": self.profile.to_dict(),
+            "characteristics": [c.to_dict() for c in self.characteristics],
+            "probabilities": self.probabilities.to_dict(),
+            "golden": [{**vars(row), "values": list(row.values)} for row in self.golden],
+            "provenance": dict(self.provenance),
+        }
+
+    # ------------------------------------------------------------------ checks
+
+    @cached_property
+    def _column_set(self) -> frozenset[str]:
+        return frozenset(self.columns)
+
+    @cached_property
+    def _compiled(self) -> tuple[list[tuple[int, str, tuple[float, ...], tuple[int, ...], int]], list[Any]]:
+        numeric, categorical = [], []
+        for place, c in enumerate(self.characteristics):
+            if isinstance(c.bins, NumericBins):
+                numeric.append((place, c.name, c.bins.cuts, c.points, c.points[c.bins.missing]))
+            else:
+                categorical.append((place, c))
+        return numeric, categorical
+
+    def _check_columns(self, X: Any) -> None:
+        names = column_names(X)
+        if len(names) != len(self.columns) or set(names) != self._column_set:
+            check_names(names, self.columns, "the frame")
+
+    def _golden_row(self, row: int) -> GoldenRow:
+        """A made-up row: attribute ``row`` of every characteristic, then a walk through them at different paces."""
+        values = tuple(
+            c.example((row * (1 + place % 3) + place) % c.bins.count) for place, c in enumerate(self.characteristics)
+        )
+        found = self.score_one(dict(zip(self.columns, values, strict=True)))
+        return GoldenRow(values, found.score, found.probability_of_bad)
+
+    def _faults(self) -> list[str]:
+        faults = []
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            faults.append(f"characteristics given twice: {', '.join(sorted(set(twice)))}")
+        reserved = sorted(self._column_set & {*IGNORED, "base"})
+        if reserved:
+            faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
+        added = self.greatest - self.base
+        if added > self.profile.most_added:
+            faults.append(
+                f"{added} points can be added above the reference row, at most {self.profile.most_added} may be"
+            )
+        if self.base - self.least > self.profile.most_taken:
+            faults.append(f"a score of {self.least} is possible, the least of the profile is {self.profile.least}")
+        return faults
+
+    def _golden_faults(self) -> list[str]:
+        faults = []
+        for number, row in enumerate(self.golden, start=1):
+            found = self.score_one(dict(zip(self.columns, row.values, strict=False)))
+            if found.score != row.score:
+                faults.append(f"golden row {number} should score {row.score}, it scores {found.score}")
+            elif abs(found.probability_of_bad - row.probability_of_bad) > _SAME_PROBABILITY:
+                faults.append(f"golden row {number} has another probability than {row.probability_of_bad!r}")
+        return faults
+
+
+def _rows(X: Any) -> int:
+    return len(next(iter(X.values()), ())) if isinstance(X, Mapping) else len(X)
+
+
+def _check_kernel(version: int | None) -> None:
+    if version is None:
+        return
+    from credit_model.features import KERNEL_VERSION
+
+    if version != KERNEL_VERSION:
+        raise CardError(
+            f"the card was made for feature kernel {version}, this package has {KERNEL_VERSION}: its features would "
+            "not mean the same. Use the package version that made the card, or make the card again."
+        )

@@ -1,0 +1,104 @@
+"""A card on paper: canonical JSON with digests, so that any change is noticed and named.
+
+Numbers are written by ``repr`` and read back as the same double. The digest is SHA-256 over the canonical form (sorted
+keys, no spaces), so it does not depend on how the file is laid out. Beside it stands a short digest of every section
+and characteristic: they say *what* was altered.
+
+In: plain values, or the text of a card.
+Out: the text of a card, or plain values whose digests hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from credit_model import UserError
+
+_PART_LENGTH = 16
+
+
+class CardError(UserError):
+    """A card that cannot be trusted or used: altered, incomplete, inconsistent, or of a form not known here."""
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of plain values."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical form, as hexadecimal text."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """The text of a card: its content, laid out for readers, with its digests."""
+    sealed = {**content, "digest": {"sha256": digest(content), "parts": _parts(content)}}
+    return _lay_out(sealed) + "\n"
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """The content of a card's text, once its digests hold.
+
+    Raises
+    ------
+    CardError
+        Where the text is no JSON object, has no digest, or was altered; the altered parts are named.
+    """
+    try:
+        sealed = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CardError(f"this is no card: the text is not JSON ({error}). Fetch the card again.") from None
+    told = sealed.pop("digest", None) if isinstance(sealed, dict) else None
+    if not isinstance(told, dict) or not isinstance(told.get("parts"), dict):
+        raise CardError("this is no card: it has no digest. Write cards with Card.save, and do not edit the file.")
+    if told.get("sha256") == digest(sealed) and told["parts"] == _parts(sealed):
+        return dict(sealed)
+    found = _parts(sealed)
+    altered = sorted(name for name in {*found, *told["parts"]} if found.get(name) != told["parts"].get(name))
+    named = ", ".join(altered) or "the digest itself"
+    raise CardError(
+        f"the card was altered after it was written: {named}. Fetch it again from the registry.", tuple(altered)
+    )
+
+
+def _parts(content: Mapping[str, Any]) -> dict[str, str]:
+    """Short digests by part: every section of its own, the characteristics one by one and by their order."""
+    parts = {key: digest(value)[:_PART_LENGTH] for key, value in content.items() if key != "characteristics"}
+    characteristics = content.get("characteristics")
+    names = []
+    for number, table in enumerate(characteristics if isinstance(characteristics, list) else [], start=1):
+        name = table.get("name") if isinstance(table, dict) else None
+        names.append(name)
+        parts[f"characteristic {name if isinstance(name, str) else number}"] = digest(table)[:_PART_LENGTH]
+    return parts | {"order of characteristics": digest(names)[:_PART_LENGTH]}
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise CardError("this is no card: a key stands twice in the same table")
+    return table
+
+
+def _no_constant(name: str) -> float:
+    raise CardError(f"this is no card: {name} is no JSON number")
+
+
+def _lay_out(value: Any, depth: int = 0) -> str:
+    """JSON with what is small on one line: a card can be read, and compared line by line."""
+    pad, inner = " " * depth, " " * (depth + 1)
+    flat = not isinstance(value, dict | list) or not any(isinstance(v, dict | list) for v in _children(value))
+    if flat and depth:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict):
+        rows = [f"{json.dumps(k, ensure_ascii=False)}: {_lay_out(v, depth + 1)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(inner + row for row in rows) + f"\n{pad}}}"
+    return "[\n" + ",\n".join(inner + _lay_out(v, depth + 1) for v in value) + f"\n{pad}]"
+
+
+def _children(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
