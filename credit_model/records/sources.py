@@ -1,0 +1,204 @@
+"""Where rows come from: frames and files, opened alike and read in batches of bounded size.
+
+A source knows its column names before a single row is read, so that a forbidden or unknown column is refused before
+anything is written, and reads only the columns asked for: one that nobody declared is never in memory. CSV is read
+as text, without guessing; types are the business of validation.
+
+In: a pandas or polars frame, an Arrow table, the path of a Parquet or CSV file, or several of these.
+Out: ``Source``, and from it Arrow batches with the number of every row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit_model import UserError
+
+BATCH_ROWS = 131_072
+_CSV_BLOCK = 16 << 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a source and their numbers in it, from 1 (a header is not counted)."""
+
+    table: Any
+    rows: NDArray[np.int64]
+
+
+@dataclass
+class Source:
+    """One frame or file.
+
+    ``name`` is what a mapping knows it by (the key it was given under, or a file's name without its ending);
+    ``label`` is what messages call it. ``unreadable`` fills while a CSV is read: rows of another width than the header.
+    """
+
+    name: str
+    label: str
+    data: Any
+    encoding: str = "utf8"
+    unreadable: list[int] = field(default_factory=list)
+
+    @cached_property
+    def schema(self) -> Any:
+        """Arrow schema; all text for CSV."""
+        if not isinstance(self.data, Path):
+            return self.data.schema
+        try:
+            if self._is_csv:
+                names = self._header()
+                return pa.schema([(name.strip(), pa.string()) for name in names])
+            return pq.read_schema(self.data)
+        except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from None
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return list(self.schema.names)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file, or of the frame as an Arrow stream."""
+        if isinstance(self.data, Path):
+            with self.data.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        hashing = _Hashing()
+        with pa.ipc.new_stream(pa.PythonFile(hashing, "w"), self.data.schema) as stream:
+            stream.write_table(self.data)
+        return hashing.sha256.hexdigest()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """Read the source from its beginning, only these columns."""
+        self.unreadable.clear()
+        try:
+            done = 0
+            for table in self._tables(list(columns)):
+                place = np.arange(done, done + table.num_rows)
+                done += table.num_rows
+                skipped = np.array(self.unreadable, np.int64)
+                before = np.searchsorted(skipped - np.arange(1, len(skipped) + 1), place, side="right")
+                yield Batch(table, place + before + 1)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from None
+
+    def _tables(self, columns: list[str]) -> Iterator[Any]:
+        if not isinstance(self.data, Path):
+            chosen = self.data.select(columns)
+            for start in range(0, max(chosen.num_rows, 1), BATCH_ROWS):
+                yield chosen.slice(start, BATCH_ROWS)
+        elif self._is_csv:
+            raw = {name.strip(): name for name in self._header()}
+            reader = _open_csv(self.data, self.encoding, [raw[name] for name in columns], self._skip)
+            for batch in reader:
+                yield pa.Table.from_batches([batch]).rename_columns(columns)
+        else:
+            with pq.ParquetFile(self.data) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                    yield pa.Table.from_batches([batch])
+
+    def _header(self) -> list[str]:
+        return list(_open_csv(self.data, self.encoding, None, lambda row: "skip").schema.names)
+
+    def _skip(self, row: Any) -> str:
+        self.unreadable.append(row.number - 1)
+        return "skip"
+
+    @property
+    def _is_csv(self) -> bool:
+        return isinstance(self.data, Path) and self.data.suffix.lower() in (".csv", ".txt")
+
+    def _unreadable(self, error: Exception) -> UserError:
+        # The text of the error may quote a value of the file: only its type is told.
+        kind = f"CSV in {self.encoding}" if self._is_csv else "Parquet"
+        return UserError(f"{self.label} cannot be read as {kind} ({type(error).__name__}); nothing was written")
+
+
+def open_sources(data: Any, argument: str) -> list[Source]:
+    """Open what was given for one argument of ingest; a mapping of names, a sequence, or a single frame or path."""
+    if isinstance(data, Mapping):
+        return [_open(item, argument, str(name)) for name, item in data.items()]
+    if isinstance(data, (list, tuple)):
+        return [source for item in data for source in open_sources(item, argument)]
+    return [_open(data, argument, None)]
+
+
+def _open(data: Any, argument: str, name: str | None) -> Source:
+    if isinstance(data, (str, Path)):
+        path = Path(data)
+        if not path.is_file():
+            raise UserError(f"{argument}: there is no file {path}; give a Parquet or CSV file, or a frame")
+        return Source(name or path.stem, f"{argument} ({path.name})", path)
+    label = f"{argument} ({name})" if name else argument
+    return Source(name or argument, label, _arrow(data, label))
+
+
+def _arrow(data: Any, label: str) -> Any:
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if type(data).__module__.startswith("pandas") and hasattr(data, "columns"):
+        return _from_pandas(data, label)
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.table(data)
+    raise UserError(
+        f"{label}: got {type(data).__name__}; give a pandas or polars frame, an Arrow table, or paths of files"
+    )
+
+
+def _from_pandas(frame: Any, label: str) -> Any:
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        raise UserError(f"{label}: two columns have the same name; rename one of them")
+    columns = []
+    for i in range(len(names)):
+        column = frame.iloc[:, i]
+        try:
+            columns.append(pa.Array.from_pandas(column))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # mixed objects: judged value by value
+            absent = column.isna()
+            columns.append(pa.array([None if a else str(v) for v, a in zip(column, absent, strict=True)], pa.string()))
+    return pa.table([c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns], names=names)
+
+
+def _open_csv(path: Path, encoding: str, columns: list[str] | None, skip: Any) -> Any:
+    every = {name: pa.string() for name in columns or ()}
+    return pa_csv.open_csv(
+        path,
+        read_options=pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK, encoding=encoding),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=every, include_columns=columns, strings_can_be_null=True, null_values=[""]
+        ),
+    )
+
+
+class _Hashing:
+    """A file that only takes the digest of what is written to it."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        self.closed = True

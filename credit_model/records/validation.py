@@ -1,0 +1,407 @@
+"""Raw rows against the catalogue: typed and accepted, or refused with every reason at once.
+
+Columns are judged first, all sources together, before a row is read or a byte written: a forbidden or undeclared
+column refuses the whole ingest. Rows are then judged one batch at a time in whole columns; a row is refused on its
+own, with all its reasons, and no fault of one row touches another.
+
+In: Arrow batches in the columns of ingest, values as they came. Out: typed batches, and masks of refusal by reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.records.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue
+from credit_model.records.fold import ACTIONS, parse_correction
+from credit_model.records.identity import looks_like_id_number, pseudonyms
+from credit_model.records.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
+
+Mask = NDArray[np.bool_]
+
+TABLE_NAMES = ("records", "amendments", "subjects", "audit")
+REQUIRED = {
+    "records": ("subject_id", "kind", "decided_on", "known_on"),
+    "amendments": ("record_id", "action", "effective_on", "known_on"),
+    "subjects": ("subject_id",),
+    "audit": ("subject_id",),
+}
+ID_COLUMNS = ("id_number", "id_type")  # instead of subject_id
+STANDINGS = ("deceased", "incapable", "unmatched")
+LARGEST = 10**13  # yuan, tenths of hours: beyond it a number is something else
+
+REASONS: dict[str, tuple[str, str]] = {
+    "missing_required": ("必填项缺失", "a required value is missing"),
+    "unreadable_date": ("日期无法识别", "not a date like 2024-01-31"),
+    "unreadable_number": ("不是整数", "not a whole number"),
+    "number_out_of_range": ("数值超出范围", "the number is too large to be true"),
+    "negative_value": ("金额或时长为负", "an amount or a duration is negative"),
+    "unknown_kind": ("目录中没有该类信息", "the kind is not in the catalogue"),
+    "kind_disabled": ("目录未启用该类信息", "the catalogue does not enable this kind"),
+    "bad_tier": ("失信程度不是 minor/general/serious", "the tier is not minor, general or serious"),
+    "tier_missing": ("该类信息须载明失信程度", "this kind needs the tier of each record"),
+    "tier_not_allowed": ("只有不良信息有失信程度", "only adverse records have a tier"),
+    "occurred_after_decided": ("行为日晚于认定日", "occurred after it was decided"),
+    "final_before_decided": ("生效日早于认定日", "final before it was decided"),
+    "final_after_known": (
+        "生效日晚于归集日，应以更正信息补报",
+        "final after it was known: send finality as an amendment",
+    ),
+    "after_source_drawn": ("日期晚于数据提取日", "dated after the day the source was drawn"),
+    "attribute_not_declared": ("目录未为该类信息规定此属性", "the catalogue declares no such attribute for this kind"),
+    "attribute_value": ("属性值不在目录列举范围内", "the value is not one the catalogue lists"),
+    "subject_id_is_id_number": ("主体标识疑似证件号码", "the subject_id looks like an identity number: use id_number"),
+    "id_number_in_text": ("文本中疑似含有证件号码", "a text looks like it holds an identity number"),
+    "unknown_id_type": ("证件类型未知", "the identity type is unknown"),
+    "id_number_length": ("证件号码长度错误", "the identity number has a wrong length"),
+    "id_number_characters": ("证件号码字符错误", "the identity number has characters it cannot have"),
+    "id_number_birth_date": ("证件号码出生日期错误", "the birth date in the identity number cannot be"),
+    "id_number_check_digit": ("证件号码校验码错误", "the check digit of the identity number is wrong"),
+    "unknown_action": ("变更类型未知", "the action of the amendment is unknown"),
+    "amendment_value": ("变更内容不符合该变更类型", "the value does not fit the action of the amendment"),
+    "resident_to_before_from": ("居住结束日早于开始日", "residence ends before it begins"),
+    "unknown_occupation": ("职业代码未知", "an occupation is not in the catalogue"),
+    "unknown_standing": ("主体状态未知", "the standing is not deceased, incapable or unmatched"),
+    "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
+    "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
+    "unreadable_row": ("列数与表头不符", "the row has another number of columns than the header"),
+}
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_ARROW = {"text": pa.string(), "date": pa.date32(), "int": pa.int64(), "tier": pa.string()}
+
+
+class ColumnErrors(UserError):
+    """Columns that refuse the whole ingest; ``faults`` names every one. Nothing was written."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One batch, typed: every row in the full schema of its table, and the refused ones by (reason, column)."""
+
+    table: Any
+    faults: dict[tuple[str, str], Mask]
+
+    @property
+    def refused(self) -> Mask:
+        """Rows with any reason; shape (n,)."""
+        return np.logical_or.reduce([np.zeros(self.table.num_rows, np.bool_), *self.faults.values()])
+
+
+def column_types(table: str, catalogue: Catalogue) -> dict[str, str]:
+    """Columns of a table of the ledger and their types: ``text``, ``date``, ``int`` or ``tier``."""
+    return {
+        "records": {**RECORD_TYPES, **catalogue.attribute_types},
+        "amendments": {**AMENDMENT_TYPES, "source": "text"},
+        "subjects": SUBJECT_TYPES,
+        "audit": {"subject_id": "text", **dict.fromkeys(sorted(catalogue.audit_attributes), "text")},
+    }[table]
+
+
+def arrow_schema(table: str, catalogue: Catalogue) -> Any:
+    """The Arrow schema in which a table of the ledger is kept."""
+    return pa.schema([(name, _ARROW[type]) for name, type in column_types(table, catalogue).items()])
+
+
+def column_faults(columns: Iterable[str], table: str, catalogue: Catalogue, label: str) -> list[str]:
+    """What is wrong with the columns given for a table; ``label`` names the source in each fault."""
+    columns = list(columns)
+    identified = table != "amendments"
+    known = [*column_types(table, catalogue), *(ID_COLUMNS if identified else ())]
+    faults = []
+    for name in columns:
+        if name in known:
+            continue
+        denied = catalogue.denied(name)
+        if denied and table == "audit" and denied in catalogue.audit_attributes:
+            faults.append(f"{label}: column {name!r} must be named {denied!r}")
+        elif denied:
+            faults.append(f"{label}: column {name!r} holds what may never be kept ({denied}): leave it out")
+        else:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ": leave it out, or use a mapping"
+            faults.append(f"{label}: column {name!r} is not declared{hint}")
+    for name in REQUIRED[table]:
+        if name not in columns and not (name == "subject_id" and identified and "id_number" in columns):
+            faults.append(f"{label}: column {name!r} is missing")
+    if "subject_id" in columns and "id_number" in columns:
+        faults.append(f"{label}: give subject_id or id_number, not both")
+    return faults
+
+
+def validate(
+    raw: Any,
+    table: str,
+    catalogue: Catalogue,
+    *,
+    drawn_on: date | None = None,
+    key: bytes | None = None,
+    faults: Mapping[tuple[str, str], Mask] | None = None,
+) -> Checked:
+    """Type a batch and judge every row of it.
+
+    Parameters
+    ----------
+    raw : pyarrow.Table
+        Columns of ingest for this table, values of any type.
+    table : {"records", "amendments", "subjects", "audit"}
+    catalogue : Catalogue
+    drawn_on : date, optional
+        The day the source was drawn: nothing in it can be later. Without it no clock is consulted.
+    key : bytes, optional
+        For ``id_number``.
+    faults : dict, optional
+        Refusals already found, by the mapping.
+
+    Returns
+    -------
+    Checked
+    """
+    rows = _Rows(raw, column_types(table, catalogue), catalogue, dict(faults or {}))
+    if "id_number" in raw.column_names:
+        rows.identify(key or b"", drawn_on)
+    for name in REQUIRED[table]:
+        rows.refuse("missing_required", name, rows.null(name) & ~rows.at_fault(name))
+    {"records": _records, "amendments": _amendments, "subjects": _subjects, "audit": _audit}[table](rows)
+    if drawn_on is not None:
+        for name in ("decided_on", "known_on"):
+            if name in rows.columns:
+                rows.refuse("after_source_drawn", name, rows.days(name) > (drawn_on - EPOCH).days)
+    rows.find_id_numbers()
+    return Checked(pa.table(rows.columns, schema=arrow_schema(table, catalogue)), rows.faults)
+
+
+def _records(rows: _Rows) -> None:
+    catalogue, kinds = rows.catalogue, list(rows.catalogue.kinds.values())
+    kind = rows.codes("kind", list(catalogue.kinds))
+    known = kind >= 0
+
+    def of_kind(test: Callable[[Any], bool]) -> Mask:
+        return known & np.array([test(k) for k in kinds])[kind]
+
+    rows.refuse("unknown_kind", "kind", ~known & ~rows.null("kind"))
+    rows.refuse("kind_disabled", "kind", of_kind(lambda k: not k.enabled))
+    given = ~rows.null("tier")
+    rows.refuse("bad_tier", "tier", given & (rows.codes("tier", TIERS) < 0))
+    rows.refuse("tier_missing", "tier", ~given & of_kind(lambda k: k.tier == "by_record"))
+    rows.refuse("tier_not_allowed", "tier", given & of_kind(lambda k: k.polarity != "adverse"))
+    for name in ("amount", "hours"):
+        rows.refuse("negative_value", name, ~rows.null(name) & (rows.numbers(name) < 0))
+    rows.refuse("occurred_after_decided", "occurred_on", rows.later("occurred_on", "decided_on"))
+    rows.refuse("final_before_decided", "final_on", rows.later("decided_on", "final_on"))
+    rows.refuse("final_after_known", "final_on", rows.later("final_on", "known_on"))
+    rows.default("occurred_on", "decided_on")
+    procedure = rows.codes("procedure", PROCEDURES)
+    rows.refuse("attribute_value", "procedure", ~rows.null("procedure") & (procedure < 0))
+    for name in catalogue.attribute_types:
+        given = ~rows.null(name)
+        if name in RESERVED_ATTRIBUTES or not given.any():
+            continue
+        rows.refuse("attribute_not_declared", name, given & of_kind(lambda k, name=name: name not in k.attributes))
+        for values in {k.attributes[name].values for k in kinds if name in k.attributes} - {None}:
+            listing = of_kind(lambda k, v=values, name=name: name in k.attributes and k.attributes[name].values == v)
+            rows.refuse("attribute_value", name, given & listing & (rows.codes(name, values) < 0))
+
+
+def _amendments(rows: _Rows) -> None:
+    action = rows.codes("action", ACTIONS)
+    rows.refuse("unknown_action", "action", (action < 0) & ~rows.null("action"))
+    pairs = pa.array(action.astype(np.int32)).cast(pa.string())
+    pairs = pc.binary_join_element_wise(pairs, pc.fill_null(rows.columns["value"], ""), " ").dictionary_encode()
+    unfit = [not _fits(*pair.split(" ", 1), rows.catalogue) for pair in pairs.dictionary.to_pylist()]
+    rows.refuse("amendment_value", "value", np.array(unfit, np.bool_)[pairs.indices.to_numpy()])
+
+
+def _fits(code: str, value: str, catalogue: Catalogue) -> bool:
+    action = ACTIONS[int(code)] if int(code) >= 0 else ""
+    if action == "corrected":
+        try:
+            facts = parse_correction(value, catalogue.attribute_types)
+        except UserError:
+            return False
+        amounts = [facts.get(name) or 0 for name in ("amount", "hours")]
+        listed = {name: _listed(name, catalogue) for name in facts}
+        return all(0 <= amount < LARGEST for amount in amounts) and all(
+            facts[name] is None or facts[name] in values for name, values in listed.items() if values
+        )
+    if action == "partly_performed":
+        return not value or (value.isascii() and value.isdigit() and int(value) < LARGEST)
+    if action == "dispute_closed":
+        return value in ("", "record_confirmed", "objection_sustained")
+    if action == "moved_to_subject":
+        return bool(value)
+    return action == "" or not value
+
+
+def _listed(attribute: str, catalogue: Catalogue) -> set[str]:
+    """The values some kind lists for an attribute; none if it is open in another, or no attribute."""
+    if attribute == "procedure":
+        return set(PROCEDURES)
+    specs = [kind.attributes[attribute] for kind in catalogue.kinds.values() if attribute in kind.attributes]
+    return set() if any(s.values is None for s in specs) else {value for s in specs for value in s.values or ()}
+
+
+def _subjects(rows: _Rows) -> None:
+    rows.refuse("resident_to_before_from", "resident_to", rows.later("resident_from", "resident_to"))
+    rows.default("valid_from", "known_on")
+    rows.refuse("unknown_standing", "standing", ~rows.null("standing") & (rows.codes("standing", STANDINGS) < 0))
+    groups = rows.columns["occupations"].dictionary_encode()
+    allowed = set(rows.catalogue.occupations)
+    unknown = [bool({part.strip() for part in group.split(";")} - allowed) for group in groups.dictionary.to_pylist()]
+    codes = groups.indices.fill_null(len(unknown)).to_numpy()
+    rows.refuse("unknown_occupation", "occupations", np.array([*unknown, False])[codes])
+
+
+def _audit(rows: _Rows) -> None:
+    empty = np.logical_and.reduce([rows.null(name) for name in rows.columns if name != "subject_id"] or [rows.none])
+    rows.refuse("missing_required", "", empty)
+
+
+@dataclass
+class _Rows:
+    """A batch while it is judged: typed columns, and what was found against each row."""
+
+    raw: Any
+    types: Mapping[str, str]
+    catalogue: Catalogue
+    faults: dict[tuple[str, str], Mask]
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.none = np.zeros(self.raw.num_rows, np.bool_)
+        for name, type in self.types.items():
+            if name not in self.raw.column_names:
+                self.columns[name] = pa.nulls(self.raw.num_rows, _ARROW[type])
+                continue
+            column = _plain(self.raw.column(name))
+            if type == "date":
+                self.columns[name], unreadable = read_dates(column)
+                self.refuse("unreadable_date", name, unreadable)
+            elif type == "int":
+                self.columns[name], unreadable = read_numbers(column)
+                self.refuse("unreadable_number", name, unreadable)
+                beyond = pc.greater_equal(pc.abs(self.columns[name]), LARGEST)
+                self.refuse("number_out_of_range", name, _mask(beyond))
+            else:
+                self.columns[name] = read_text(column)
+
+    def refuse(self, reason: str, column: str, rows: Mask) -> None:
+        if rows.any():
+            self.faults[reason, column] = self.faults.get((reason, column), self.none) | rows
+
+    def at_fault(self, column: str) -> Mask:
+        """Rows whose value in this column was refused already: it is not missing as well."""
+        return np.logical_or.reduce([self.none, *(m for (_, name), m in self.faults.items() if name == column)])
+
+    def null(self, name: str) -> Mask:
+        return _mask(self.columns[name].is_null())
+
+    def days(self, name: str) -> NDArray[np.int32]:
+        """Days since 1970-01-01; a null is before every day."""
+        days: NDArray[np.int32] = self.columns[name].cast(pa.int32()).fill_null(-(2**31)).to_numpy()
+        return days
+
+    def numbers(self, name: str) -> NDArray[np.int64]:
+        numbers: NDArray[np.int64] = self.columns[name].fill_null(0).to_numpy()
+        return numbers
+
+    def later(self, one: str, other: str) -> Mask:
+        """Rows in which both dates are there and the one lies after the other."""
+        return ~self.null(one) & ~self.null(other) & (self.days(one) > self.days(other))
+
+    def codes(self, name: str, values: Iterable[str]) -> NDArray[np.int64]:
+        """Index of each value in the list; -1 where it is not in it."""
+        found = pc.index_in(self.columns[name], value_set=pa.array(list(values), pa.string()))
+        codes: NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+        return codes
+
+    def default(self, name: str, other: str) -> None:
+        self.columns[name] = pc.coalesce(self.columns[name], self.columns[other])
+
+    def identify(self, key: bytes, on: date | None) -> None:
+        """Put pseudonyms in the place of identity numbers."""
+        numbers = read_text(_plain(self.raw.column("id_number")))
+        given = "id_type" in self.raw.column_names
+        types = read_text(_plain(self.raw.column("id_type"))) if given else pa.nulls(len(numbers), pa.string())
+        self.columns["subject_id"], refused = pseudonyms(numbers, types, key, on)
+        for reason, rows in refused.items():
+            self.refuse(reason, "id_type" if reason == "unknown_id_type" else "id_number", rows)
+
+    def find_id_numbers(self) -> None:
+        for name, type in self.types.items():
+            if type != "text" or self.columns[name].null_count == self.raw.num_rows:
+                continue
+            reason = "subject_id_is_id_number" if name == "subject_id" else "id_number_in_text"
+            self.refuse(reason, name, looks_like_id_number(self.columns[name]))
+
+
+def read_text(column: Any) -> Any:
+    """Text, without surrounding blanks; empty is null. Whole numbers lose a decimal point they got on the way."""
+    if pa.types.is_floating(column.type):
+        whole = pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py()
+        column = column.cast(pa.int64(), safe=False) if whole else column
+    if pa.types.is_boolean(column.type) or not pa.types.is_string(column.type):
+        column = column.cast(pa.string())
+    column = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(column, ""), None, column)
+
+
+def read_dates(column: Any) -> tuple[Any, Mask]:
+    """Days of dates, timestamps or ISO text (a time of day is dropped), and the rows that are none of these."""
+    if pa.types.is_date(column.type):
+        return column.cast(pa.date32()), np.zeros(len(column), np.bool_)
+    if pa.types.is_timestamp(column.type):
+        local = pc.local_timestamp(column) if column.type.tz else column
+        return pc.floor_temporal(local, unit="day").cast(pa.date32()), np.zeros(len(column), np.bool_)
+    text = read_text(column)
+    if not pa.types.is_string(column.type):
+        return pa.nulls(len(text), pa.date32()), _mask(text.is_valid())
+    encoded = text.dictionary_encode()
+    days = pa.array([_iso_day(value) for value in encoded.dictionary.to_pylist()], pa.date32())
+    dates = days.take(encoded.indices)
+    return dates, _mask(pc.and_(dates.is_null(), text.is_valid()))
+
+
+def read_numbers(column: Any) -> tuple[Any, Mask]:
+    """Whole numbers from integers, floats, decimals or text, and the rows that are none of these."""
+    if pa.types.is_integer(column.type) and column.type != pa.uint64():
+        return column.cast(pa.int64()), np.zeros(len(column), np.bool_)
+    text = read_text(column)
+    readable = pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}(\.0*)?$")
+    digits = pc.replace_substring_regex(pc.if_else(readable, text, None), r"^\+|\.0*$", "")
+    return digits.cast(pa.int64()), _mask(pc.and_(pc.invert(readable), text.is_valid()))
+
+
+def _iso_day(text: str) -> date | None:
+    if not _ISO_DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
+def _plain(column: Any) -> Any:
+    """One array, without dictionary; the many string types of Arrow as one."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    return column
+
+
+def _mask(column: Any) -> Mask:
+    mask: Mask = column.fill_null(False).to_numpy(zero_copy_only=False)
+    return mask
