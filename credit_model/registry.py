@@ -177,9 +177,7 @@ def register(
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # The signature is complete; MLflow would still like an example row.
-            warnings.filterwarnings("ignore", message=".*input example was not provided")
+        with tempfile.TemporaryDirectory() as folder:
             document = Path(folder, "card")
             document.mkdir()
             card.save(document / CARD_FILE)
@@ -315,28 +313,30 @@ def _registry(must_exist: bool = False) -> Iterator[Any]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    try:
-        import mlflow
-    except ImportError:
-        raise RegistryError(
-            "the registry needs MLflow, which is not installed. Install credit-model[train] or credit-model[serve], or "
-            "load a card from its path."
-        ) from None
-    from mlflow.exceptions import MlflowException
+    with warnings.catch_warnings():
+        # MLflow warns of its own type hints, of SQLAlchemy, of example rows: none of it is the caller's to mend.
+        warnings.simplefilter("ignore")
+        try:
+            import mlflow
+        except ImportError:
+            raise RegistryError(
+                "the registry needs MLflow, which is not installed. Install credit-model[train] or "
+                "credit-model[serve], or load a card from its path."
+            ) from None
+        from mlflow.exceptions import MlflowException
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # importing mlflow sets its own level
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    try:
-        yield mlflow.MlflowClient(uri, uri)
-    except MlflowException as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise RegistryError(
-            f"the MLflow registry at {uri} does not answer as it should ({reason}). Check that it is running and that "
-            "MLFLOW_TRACKING_URI is right."
-        ) from error
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        try:
+            yield mlflow.MlflowClient(uri, uri)
+        except MlflowException as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise RegistryError(
+                f"the MLflow registry at {uri} does not answer as it should ({reason}). Check that it is running and "
+                "that MLFLOW_TRACKING_URI is right."
+            ) from error
 
 
 def _experiment_id(client: Any, name: str) -> str:
