@@ -31,9 +31,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "load_mapping": "mapping",
         "REASONS": "validation",
         "ColumnErrors": "validation",
-        "IngestReport": "ledger",
+        "IngestReport": "ingest",
         "Ledger": "ledger",
-        "LedgerError": "ledger",
+        "LedgerError": "store",
         "FOREVER": "visibility",
         "NO_DAY": "visibility",
         "NO_VALUE": "visibility",
@@ -66,12 +66,12 @@ if TYPE_CHECKING:
     from credit_model.records.identity import IdNumberError as IdNumberError
     from credit_model.records.identity import pseudonym as pseudonym
     from credit_model.records.identity import validate_id_number as validate_id_number
-    from credit_model.records.ledger import IngestReport as IngestReport
+    from credit_model.records.ingest import IngestReport as IngestReport
     from credit_model.records.ledger import Ledger as Ledger
-    from credit_model.records.ledger import LedgerError as LedgerError
     from credit_model.records.mapping import Mapping as Mapping
     from credit_model.records.mapping import MappingErrors as MappingErrors
     from credit_model.records.mapping import load_mapping as load_mapping
+    from credit_model.records.store import LedgerError as LedgerError
     from credit_model.records.synthetic import City as City
     from credit_model.records.synthetic import synthesise as synthesise
     from credit_model.records.validation import REASONS as REASONS

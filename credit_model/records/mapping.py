@@ -317,8 +317,10 @@ def _read_condition(spec: Any, where: str, faults: list[str]) -> Condition:
     tests = {key: spec[key] for key in ("in", "not_in", "null") if key in spec}
     if len(tests) != 1 or not isinstance(tests.get("null", True), bool):
         faults.append(f"{where}: a condition has one of in, not_in, null = true or false")
-    among = [tuple(map(str, spec[key])) if isinstance(spec.get(key), list) else None for key in ("in", "not_in")]
-    return Condition(spec["column"], *among, spec.get("null"))
+    among, not_among = (
+        tuple(map(str, spec[key])) if isinstance(spec.get(key), list) else None for key in ("in", "not_in")
+    )
+    return Condition(spec["column"], among, not_among, spec.get("null"))
 
 
 def _read_origin(spec: Any, where: str, faults: list[str]) -> Origin:

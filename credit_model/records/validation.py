@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -94,7 +94,7 @@ class Checked:
     @property
     def refused(self) -> Mask:
         """Rows with any reason; shape (n,)."""
-        return np.logical_or.reduce([np.zeros(self.table.num_rows, np.bool_), *self.faults.values()])
+        return _any(self.table.num_rows, self.faults.values())
 
 
 def column_types(table: str, catalogue: Catalogue) -> dict[str, str]:
@@ -183,46 +183,50 @@ def validate(
 def _records(rows: _Rows) -> None:
     catalogue, kinds = rows.catalogue, list(rows.catalogue.kinds.values())
     kind = rows.codes("kind", list(catalogue.kinds))
-    known = kind >= 0
 
-    def of_kind(test: Callable[[Any], bool]) -> Mask:
-        return known & np.array([test(k) for k in kinds])[kind]
+    def of_kinds(chosen: Iterable[bool]) -> Mask:
+        """Rows whose kind is among those chosen, one flag for each kind of the catalogue."""
+        mask: Mask = np.array([*chosen, False])[kind]  # the last for an unknown kind
+        return mask
 
-    rows.refuse("unknown_kind", "kind", ~known & ~rows.null("kind"))
-    rows.refuse("kind_disabled", "kind", of_kind(lambda k: not k.enabled))
+    rows.refuse("unknown_kind", "kind", (kind < 0) & ~rows.null("kind"))
+    rows.refuse("kind_disabled", "kind", of_kinds(not k.enabled for k in kinds))
     given = ~rows.null("tier")
     rows.refuse("bad_tier", "tier", given & (rows.codes("tier", TIERS) < 0))
-    rows.refuse("tier_missing", "tier", ~given & of_kind(lambda k: k.tier == "by_record"))
-    rows.refuse("tier_not_allowed", "tier", given & of_kind(lambda k: k.polarity != "adverse"))
+    rows.refuse("tier_missing", "tier", ~given & of_kinds(k.tier == "by_record" for k in kinds))
+    rows.refuse("tier_not_allowed", "tier", given & of_kinds(k.polarity != "adverse" for k in kinds))
     for name in ("amount", "hours"):
         rows.refuse("negative_value", name, ~rows.null(name) & (rows.numbers(name) < 0))
     rows.refuse("occurred_after_decided", "occurred_on", rows.later("occurred_on", "decided_on"))
     rows.refuse("final_before_decided", "final_on", rows.later("decided_on", "final_on"))
     rows.refuse("final_after_known", "final_on", rows.later("final_on", "known_on"))
     rows.default("occurred_on", "decided_on")
-    procedure = rows.codes("procedure", PROCEDURES)
-    rows.refuse("attribute_value", "procedure", ~rows.null("procedure") & (procedure < 0))
-    for name in catalogue.attribute_types:
+    rows.refuse("attribute_value", "procedure", ~rows.null("procedure") & (rows.codes("procedure", PROCEDURES) < 0))
+    for name in catalogue.attribute_types.keys() - RESERVED_ATTRIBUTES.keys():
         given = ~rows.null(name)
-        if name in RESERVED_ATTRIBUTES or not given.any():
+        if not given.any():
             continue
-        rows.refuse("attribute_not_declared", name, given & of_kind(lambda k, name=name: name not in k.attributes))
-        for values in {k.attributes[name].values for k in kinds if name in k.attributes} - {None}:
-            listing = of_kind(lambda k, v=values, name=name: name in k.attributes and k.attributes[name].values == v)
-            rows.refuse("attribute_value", name, given & listing & (rows.codes(name, values) < 0))
+        specs = [k.attributes.get(name) for k in kinds]
+        rows.refuse("attribute_not_declared", name, given & of_kinds(spec is None for spec in specs))
+        for spec in set(specs):
+            if spec is not None and spec.values is not None:
+                unlisted = rows.codes(name, spec.values) < 0
+                rows.refuse("attribute_value", name, given & unlisted & of_kinds([other == spec for other in specs]))
 
 
 def _amendments(rows: _Rows) -> None:
     action = rows.codes("action", ACTIONS)
     rows.refuse("unknown_action", "action", (action < 0) & ~rows.null("action"))
-    pairs = pa.array(action.astype(np.int32)).cast(pa.string())
-    pairs = pc.binary_join_element_wise(pairs, pc.fill_null(rows.columns["value"], ""), " ").dictionary_encode()
-    unfit = [not _fits(*pair.split(" ", 1), rows.catalogue) for pair in pairs.dictionary.to_pylist()]
-    rows.refuse("amendment_value", "value", np.array(unfit, np.bool_)[pairs.indices.to_numpy()])
+    pairs = pc.binary_join_element_wise(
+        pc.fill_null(rows.columns["action"], ""), pc.fill_null(rows.columns["value"], ""), "\x1f"
+    ).dictionary_encode()
+    split = (pair.partition("\x1f") for pair in pairs.dictionary.to_pylist())
+    fits = [_fits(action, value, rows.catalogue) for action, _, value in split]
+    rows.refuse("amendment_value", "value", ~np.array(fits, np.bool_)[pairs.indices.to_numpy()])
 
 
-def _fits(code: str, value: str, catalogue: Catalogue) -> bool:
-    action = ACTIONS[int(code)] if int(code) >= 0 else ""
+def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
+    """Whether a value is one that the action has."""
     if action == "corrected":
         try:
             facts = parse_correction(value, catalogue.attribute_types)
@@ -239,7 +243,7 @@ def _fits(code: str, value: str, catalogue: Catalogue) -> bool:
         return value in ("", "record_confirmed", "objection_sustained")
     if action == "moved_to_subject":
         return bool(value)
-    return action == "" or not value
+    return not value or action not in ACTIONS
 
 
 def _listed(attribute: str, catalogue: Catalogue) -> set[str]:
@@ -262,8 +266,8 @@ def _subjects(rows: _Rows) -> None:
 
 
 def _audit(rows: _Rows) -> None:
-    empty = np.logical_and.reduce([rows.null(name) for name in rows.columns if name != "subject_id"] or [rows.none])
-    rows.refuse("missing_required", "", empty)
+    given = _any(len(rows.none), [~rows.null(name) for name in rows.columns if name != "subject_id"])
+    rows.refuse("missing_required", "", ~given)
 
 
 @dataclass
@@ -300,7 +304,7 @@ class _Rows:
 
     def at_fault(self, column: str) -> Mask:
         """Rows whose value in this column was refused already: it is not missing as well."""
-        return np.logical_or.reduce([self.none, *(m for (_, name), m in self.faults.items() if name == column)])
+        return _any(len(self.none), [mask for (_, name), mask in self.faults.items() if name == column])
 
     def null(self, name: str) -> Mask:
         return _mask(self.columns[name].is_null())
@@ -400,6 +404,11 @@ def _plain(column: Any) -> Any:
     if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     return column
+
+
+def _any(n: int, masks: Iterable[Mask]) -> Mask:
+    found: Mask = np.logical_or.reduce([np.zeros(n, np.bool_), *masks])
+    return found
 
 
 def _mask(column: Any) -> Mask:

@@ -1,0 +1,313 @@
+"""One delivery into a ledger: from sources to parts, with a report of what became of every row.
+
+All columns of all sources are judged before anything is written. Then each source streams through mapping,
+validation and recognition: a row that was delivered before is a duplicate, one that has the id of another but says
+something else is a conflict, the rest is added. What is refused goes to quarantine, without numbers that name a
+person. The whole delivery counts at once or not at all.
+
+In: sources, catalogue, mapping, a folder. Out: the new manifest and ``IngestReport``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from credit_model.records.catalogue import Catalogue
+from credit_model.records.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
+from credit_model.records.mapping import Mapping as ColumnMapping
+from credit_model.records.mapping import Output
+from credit_model.records.recognition import Recogniser, keys_of
+from credit_model.records.sources import Batch, Source
+from credit_model.records.store import QUARANTINE, LedgerError, Manifest, Writing
+from credit_model.records.validation import (
+    ID_COLUMNS,
+    REASONS,
+    TABLE_NAMES,
+    Checked,
+    ColumnErrors,
+    column_faults,
+    validate,
+)
+
+Faults = Mapping[tuple[str, str], NDArray[np.bool_]]
+Progress = Callable[[str, int], None]
+
+_UNREADABLE = ("unreadable_date", "unreadable_number")
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of a delivery.
+
+    Parameters
+    ----------
+    accepted, duplicates : int
+        Rows added, and rows that were there already, over all tables.
+    rejected : dict of str to int
+        Refused rows by reason (a key of ``REASONS``); a row with two reasons counts under both.
+    rejected_rows : int
+        Refused rows.
+    quarantine : Path or None
+        JSON lines: source, its SHA-256, row number from 1, every reason, and the row without what names a person.
+    warnings : tuple of str
+    tables : dict of str to dict of str to int
+        ``accepted``, ``duplicates``, ``rejected`` and ``left_out`` (by the mapping) for each table.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: dict[str, int]
+    rejected_rows: int
+    quarantine: Path | None
+    warnings: tuple[str, ...]
+    tables: dict[str, dict[str, int]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return {**asdict(self), "quarantine": None if self.quarantine is None else str(self.quarantine),
+                "warnings": list(self.warnings)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source on its way to one table, through one output of a mapping or as it is."""
+
+    source: Source
+    table: str
+    output: Output | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns to read."""
+        return self.source.columns if self.output is None else self.output.raw_columns
+
+    @property
+    def carries_id_numbers(self) -> bool:
+        """Whether pseudonyms have to be made."""
+        return "id_number" in (self.source.columns if self.output is None else self.output.columns)
+
+    def faults(self, catalogue: Catalogue) -> list[str]:
+        """What is wrong with its columns."""
+        label, have = self.source.label, self.source.columns
+        if self.output is None:
+            faults = column_faults(have, self.table, catalogue, label)
+            needed = ["id_number"]
+        else:
+            faults = [f"{label}: the mapping reads column {name!r}, which is not there; it has {', '.join(have)}"
+                      for name in self.output.raw_columns if name not in have]  # fmt: skip
+            origin = self.output.columns.get("id_number")
+            needed = list(origin.raw_columns) if origin else []
+        for name in needed:
+            if name in have and pa.types.is_floating(self.source.schema.field(name).type):
+                faults.append(f"{label}: column {name!r} came as decimals, its last digits are lost: read it as text")
+        return faults
+
+
+def plan(given: Mapping[str, list[Source]], mapping: ColumnMapping | None, catalogue: Catalogue) -> list[Input]:
+    """Which source goes to which table; refuses the delivery with every fault of every column at once."""
+    inputs, faults = [], []
+    if mapping is None:
+        inputs = [Input(source, table) for table in TABLE_NAMES for source in given[table]]
+    else:
+        mapping.check(catalogue)
+        sources = [source for table in TABLE_NAMES for source in given[table]]
+        for source in sources:
+            outputs = mapping.outputs_of(source.name, only=len(sources) == 1)
+            if not outputs:
+                known = ", ".join(sorted({o.source for o in mapping.outputs}))
+                faults.append(f"{source.label}: mapping {mapping.name!r} has no table {source.name!r}; it has {known}")
+            source.encoding = outputs[0].encoding if outputs else source.encoding
+            inputs += [Input(source, output.target, output) for output in outputs]
+        inputs.sort(key=lambda one: TABLE_NAMES.index(one.table))
+    faults += [fault for one in inputs for fault in one.faults(catalogue)]
+    if faults:
+        found = "; ".join(faults)
+        raise ColumnErrors(f"nothing was ingested, {len(faults)} fault(s) in the columns: {found}", tuple(faults))
+    return inputs
+
+
+class Quarantine:
+    """Refused rows, one line of JSON each; the file appears only if there are any."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: Any = None
+        self._sha256 = hashlib.sha256()
+        self._source_digests: dict[int, str] = {}
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, one: Input, row: int, reasons: list[tuple[str, str]], shown: Mapping[str, str]) -> None:
+        """Keep one refused row."""
+        self.reasons.update({reason for reason, _ in reasons})
+        source = one.source
+        if id(source) not in self._source_digests:
+            self._source_digests[id(source)] = source.digest
+        said = [dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons]
+        line = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": one.table,
+                "row": row, "reasons": said, "values": shown}  # fmt: skip
+        data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        if self._file is None:
+            self._file = (self._folder / "incoming").open("wb")
+        self._sha256.update(data)
+        self._file.write(data)
+
+    def close(self) -> Path | None:
+        """Force the file to disk, under a name made of its digest."""
+        if self._file is None:
+            return None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        path = self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl"
+        return Path(self._file.name).replace(path)
+
+
+@dataclass
+class Delivery:
+    """One call of ingest, while it runs."""
+
+    writing: Writing
+    catalogue: Catalogue
+    inputs: list[Input]
+    drawn_on: date | None
+    progress: Progress | None
+    key: bytes | None
+    quarantine: Quarantine
+    next_seq: int
+    recognisers: dict[str, Recogniser] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    unknown_targets: int = 0
+
+    @classmethod
+    def run(
+        cls, folder: Path, catalogue: Catalogue, inputs: list[Input], drawn_on: date | None, progress: Progress | None
+    ) -> tuple[Manifest, IngestReport]:
+        """A delivery from lock to commit."""
+        key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
+        with Writing.begin(folder) as writing:
+            quarantine = Quarantine(folder / QUARANTINE)
+            delivery = cls(writing, catalogue, inputs, drawn_on, progress, key, quarantine, writing.manifest.next_seq)
+            mark = delivery.recognise_key()
+            for one in inputs:
+                delivery.take(one)
+            return delivery.end(mark)
+
+    def recognise_key(self) -> str:
+        """Refuse a key other than the one the ledger's pseudonyms were made with; its mark."""
+        known = self.writing.manifest.key_check
+        if self.key is None:
+            return known
+        if len(self.key) < 32:
+            self.warnings.append(f"{KEY_VARIABLE} has fewer than 32 characters: it can be guessed")
+        if known not in ("", key_check(self.key)):
+            raise LedgerError(
+                f"{KEY_VARIABLE} is not the key this ledger's pseudonyms were made with: the same person would have "
+                "two ids; nothing was written, set the first key again"
+            )
+        return key_check(self.key)
+
+    def take(self, one: Input) -> None:
+        """Stream one source into its table."""
+        counts = self.counts.setdefault(one.table, Counter(accepted=0, duplicates=0, rejected=0, left_out=0))
+        read = 0
+        for batch in one.source.batches(one.columns):
+            self._take_batch(one, batch, counts)
+            read += batch.table.num_rows
+            if self.progress is not None:
+                self.progress(one.table, read)
+        if one is next(other for other in self.inputs if other.source is one.source):  # read once for each output
+            counts["rejected"] += len(one.source.unreadable)
+            for row in one.source.unreadable:
+                self.quarantine.add(one, row, [("unreadable_row", "")], {})
+
+    def _take_batch(self, one: Input, batch: Batch, counts: Counter[str]) -> None:
+        raw, rows = batch.table, batch.rows
+        faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        if one.output is not None:
+            raw, places, faults = one.output.apply(raw)
+            counts["left_out"] += len(rows) - len(places)
+            rows = rows[places]
+        checked = validate(raw, one.table, self.catalogue, drawn_on=self.drawn_on, key=self.key, faults=faults)
+        good = np.flatnonzero(~checked.refused)
+        recogniser = self._recogniser(one.table)
+        new, conflict = recogniser.admit(checked.table.take(good))
+        faults = dict(checked.faults)
+        if conflict.any():
+            faults["conflict", "record_id"] = np.isin(np.arange(len(rows)), good[conflict])
+        refused = np.flatnonzero(Checked(checked.table, faults).refused)
+        for place, shown in zip(refused.tolist(), self._shown(raw, checked, refused), strict=True):
+            self.quarantine.add(one, int(rows[place]), [why for why, mask in faults.items() if mask[place]], shown)
+        known = len(good) - new.num_rows - int(conflict.sum())
+        counts.update(accepted=new.num_rows, rejected=len(refused), duplicates=known)
+        if new.num_rows:
+            self.writing.add(one.table, self._numbered(new))
+        if one.table == "amendments":
+            found, _ = self._recogniser("records").index.find(keys_of(new.column("record_id")))
+            self.unknown_targets += int((~found).sum())
+
+    def _recogniser(self, table: str) -> Recogniser:
+        if table not in self.recognisers:
+            self.recognisers[table] = Recogniser(table, self.writing.folder, self.writing.manifest)
+        return self.recognisers[table]
+
+    def _numbered(self, rows: Any) -> Any:
+        """Rows without a ``seq`` get the next ones in order of arrival."""
+        if "seq" not in rows.column_names:
+            return rows
+        given = rows.column("seq").combine_chunks()
+        absent = given.is_null().to_numpy(zero_copy_only=False)
+        first = max(self.next_seq, (pc.max(given).as_py() or 0) + 1)
+        seq = np.where(absent, first - 1 + np.cumsum(absent), given.fill_null(0).to_numpy())
+        self.next_seq = max(first, int(seq.max()) + 1)
+        return rows.set_column(rows.schema.get_field_index("seq"), "seq", pa.array(seq))
+
+    def _shown(self, raw: Any, checked: Checked, places: NDArray[np.int64]) -> list[dict[str, str]]:
+        """Refused rows as they may be kept: numbers that name a person replaced, what could not be read withheld."""
+        shown = []
+        named = "id_number" in raw.column_names
+        subjects = checked.table.column("subject_id").take(places).to_pylist() if named else []
+        for i, row in enumerate(raw.take(places).to_pylist()):
+            kept = {}
+            for name, value in row.items():
+                if value is None or name in ID_COLUMNS:
+                    continue
+                unread = (checked.faults.get((why, name)) for why in _UNREADABLE)
+                withheld = any(mask is not None and mask[places[i]] for mask in unread)
+                kept[name] = WITHHELD if withheld else redact(str(value), self.key)
+            if subjects and subjects[i]:
+                kept["subject_id"] = subjects[i]
+            shown.append(kept)
+        return shown
+
+    def end(self, mark: str) -> tuple[Manifest, IngestReport]:
+        """Commit, and report."""
+        path = self.quarantine.close()
+        listed = set(self.writing.manifest.quarantine) | ({path.name} if path else set())
+        manifest = self.writing.commit(key_check=mark, next_seq=self.next_seq, quarantine=tuple(sorted(listed)))
+        if self.unknown_targets:
+            self.warnings.append(f"{self.unknown_targets} amendment(s) name records that are not in the ledger (yet)")
+        total = sum(self.counts.values(), Counter())
+        report = IngestReport(
+            accepted=total["accepted"],
+            duplicates=total["duplicates"],
+            rejected=dict(sorted(self.quarantine.reasons.items())),
+            rejected_rows=total["rejected"],
+            quarantine=path,
+            warnings=tuple(self.warnings),
+            tables={table: dict(counts) for table, counts in self.counts.items()},
+        )
+        return manifest, report

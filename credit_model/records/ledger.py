@@ -1,0 +1,366 @@
+"""The ledger of public credit records: rows go in once and stay; what may be used of them is read as of a day.
+
+``ingest`` appends records, amendments, subject versions and audit attributes. ``segments`` and ``population`` are what
+everything later is computed from; ``as_of`` shows the same as a table, and ``between`` is the one forward look, for
+outcomes. A ``Ledger`` is a view of the ledger as it was when opened, and after its own ingests.
+
+In: a folder; frames and files. Out: ``IngestReport``, ``Tables``, ``Segments``, ``Population``, data frames.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from credit_model import UserError
+from credit_model.records import store
+from credit_model.records.catalogue import TIERS, Catalogue, load_catalogue
+from credit_model.records.fold import fold_at
+from credit_model.records.ingest import Delivery, IngestReport, plan
+from credit_model.records.mapping import Mapping as ColumnMapping
+from credit_model.records.mapping import load_mapping
+from credit_model.records.population import Population
+from credit_model.records.sources import open_sources
+from credit_model.records.store import LedgerError, Manifest, read_part
+from credit_model.records.tables import ROLES, Segments, Tables
+from credit_model.records.validation import arrow_schema, column_types
+from credit_model.records.visibility import (
+    NO_DAY,
+    NO_VALUE,
+    SEMANTICS_VERSION,
+    compile_segments,
+    from_days,
+    grounds_at,
+    to_day,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATALOGUE = "catalogue.toml"
+_KEPT_CACHES = 4
+
+
+class Ledger:
+    """Public credit records of a city, append-only.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; its layout is private.
+    catalogue : Catalogue
+        The one the ledger was made with; a copy of it lies in the folder.
+    policy : str
+        How long records are used: a policy of the catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> folder = tempfile.mkdtemp() + "/ledger"
+    >>> ledger = Ledger.create(folder)
+    >>> report = ledger.ingest(records=pd.DataFrame({
+    ...     "record_id": ["CF-1"], "subject_id": ["S000123"], "kind": ["adm_penalty"], "tier": ["general"],
+    ...     "decided_on": ["2024-01-10"], "final_on": ["2024-02-20"], "known_on": ["2024-03-01"]}))
+    >>> report.accepted
+    1
+    >>> [len(ledger.as_of(day, day_of_use="2026-11-24")) for day in ("2024-03-01", "2024-03-02", "2025-01-10")]
+    [0, 1, 0]
+    """
+
+    def __init__(self, path: Path, catalogue: Catalogue, manifest: Manifest) -> None:
+        self.path = path
+        self.catalogue = catalogue
+        self._manifest = manifest
+        self._tables: Tables | None = None
+        self._segments: tuple[str, Segments] | None = None
+
+    def __repr__(self) -> str:
+        rows = sum(part.rows for part in self._manifest.parts)
+        return f"Ledger({str(self.path)!r}, policy={self.policy!r}, rows={rows}, digest={self.digest[:12]!r})"
+
+    @property
+    def policy(self) -> str:
+        """Name of the policy."""
+        return self._manifest.policy
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of catalogue, policy and every row in its order of arrival; changes with any row."""
+        return self._manifest.digest
+
+    @classmethod
+    def create(cls, folder: str | Path, catalogue: Catalogue | None = None, policy: str = "tier") -> Ledger:
+        """Make an empty ledger; catalogue and policy are copied into the folder.
+
+        Raises
+        ------
+        LedgerError
+            If there is a ledger in the folder already, or something else.
+        UserError
+            If the catalogue has no such policy.
+        """
+        path, catalogue = Path(folder), catalogue or load_catalogue()
+        if policy not in catalogue.policies:
+            raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
+        if (path / store.MANIFEST).exists():
+            raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
+        ours = {store.LOCK, store.PARTS, store.QUARANTINE, store.CACHE, CATALOGUE, f"{store.MANIFEST}.new"}
+        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - ours):
+            raise LedgerError(f"{path} is not an empty folder; give a new one")
+        for name in (store.PARTS, store.QUARANTINE, store.CACHE):
+            (path / name).mkdir(parents=True, exist_ok=True)
+        with store.locked(path):
+            store.write_forced(path / CATALOGUE, catalogue.text.encode())
+            Manifest(policy=policy, catalogue=catalogue.digest).write(path)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Ledger:
+        """Open a ledger as it is now.
+
+        Raises
+        ------
+        LedgerError
+            If there is none, or its manifest or catalogue was altered.
+        """
+        path = Path(folder)
+        manifest = Manifest.read(path)
+        catalogue = load_catalogue(path / CATALOGUE)
+        if catalogue.digest != manifest.catalogue:
+            raise LedgerError(f"{path / CATALOGUE} was altered: it is not the catalogue the ledger was made with")
+        return cls(path, catalogue, manifest)
+
+    def ingest(
+        self,
+        records: Any = None,
+        amendments: Any = None,
+        subjects: Any = None,
+        audit: Any = None,
+        mapping: ColumnMapping | str | Path | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> IngestReport:
+        """Append a delivery; all of it counts at once, or nothing.
+
+        Parameters
+        ----------
+        records, amendments, subjects, audit : frame, Arrow table, path, or a list or dict of these
+            Columns of ingest, or raw tables with ``mapping``. Files are Parquet or CSV and streamed.
+        mapping : Mapping or path, optional
+            Raw columns -> columns of ingest. It says to which table the rows go, whichever argument they came by.
+        progress : callable, optional
+            Called with table and rows read so far.
+
+        Returns
+        -------
+        IngestReport
+
+        Raises
+        ------
+        ColumnErrors, MappingErrors
+            Forbidden, undeclared or missing columns, all at once; nothing is written.
+        UserError
+            Identity numbers without a key; files that cannot be read.
+        """
+        given = {"records": records, "amendments": amendments, "subjects": subjects, "audit": audit}
+        sources = {table: [] if data is None else open_sources(data, table) for table, data in given.items()}
+        if not any(sources.values()):
+            raise UserError("ingest got nothing: give records, amendments, subjects or audit")
+        if isinstance(mapping, (str, Path)):
+            mapping = load_mapping(mapping)
+        inputs = plan(sources, mapping, self.catalogue)
+        drawn_on = None if mapping is None else mapping.drawn_on
+        self._manifest, report = Delivery.run(self.path, self.catalogue, inputs, drawn_on, progress)
+        self._tables = self._segments = None
+        return report
+
+    def tables(self, subject_ids: Iterable[str] | None = None) -> Tables:
+        """Everything accepted, as arrays; only what touches these subjects if they are given."""
+        if self._tables is None:
+            self._tables = Tables(*(self._columns(table) for table in ("records", "amendments", "subjects")))
+        return self._tables if subject_ids is None else self._tables.for_subjects(subject_ids)
+
+    def segments(self, day_of_use: Any = None) -> Segments:
+        """Every record of every subject through time, under the law of ``day_of_use`` (today unless given).
+
+        Compiled once for each content and day of use, and kept in the folder as a cache.
+        """
+        day = _day_of_use(day_of_use)
+        said = (self.digest, self.catalogue.digest, self.policy, day, SEMANTICS_VERSION)
+        key = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+        if self._segments is None or self._segments[0] != key:
+            self._segments = key, self._cached(key) or self._compile(key, day)
+        return self._segments[1]
+
+    def population(self, day_of_use: Any = None) -> Population:
+        """Who is scored, as of any day."""
+        return Population.from_tables(self.tables(), self.catalogue.subjects)
+
+    def as_of(self, as_of: Any, day_of_use: Any = None) -> pd.DataFrame:
+        """Records in force at the start of a day, one row each.
+
+        Parameters
+        ----------
+        as_of : date
+            What was known strictly before it counts.
+        day_of_use : date, optional
+            Whose law applies; today unless given.
+
+        Returns
+        -------
+        DataFrame
+            ``subject_id, record_id, kind, case_id, occurred_on, decided_on, known_on, tier, amount, hours,
+            outstanding, role, visible_from`` and the attributes.
+        """
+        segments = self.segments(day_of_use).at(to_day(as_of))
+        held = segments.take(segments.status == 0)
+        columns = {
+            "subject_id": held.subject_ids[held.subject],
+            "record_id": held.record_ids[held.record],
+            "kind": np.array(held.kind_codes, object)[held.kind],
+            "case_id": held.case_ids[held.case],
+            **{name: getattr(held, name) for name in ("occurred_on", "decided_on", "known_on", "tier", *_NUMBERS)},
+            "role": np.array(ROLES, object)[held.role],
+            "visible_from": held.visible_from,
+        }
+        text = {name: np.array([*words, None], object) for name, words in held.vocabularies.items()}
+        attributes = {name: text[name][c] if name in text else c for name, c in held.attributes.items()}
+        return self._frame({**columns, **attributes})
+
+    def between(self, start: Any, end: Any, known_by: Any, day_of_use: Any = None) -> pd.DataFrame:
+        """Records decided in ``[start, end)`` as they were known at the start of ``known_by``: for outcomes only.
+
+        Parameters
+        ----------
+        start, end, known_by : date
+        day_of_use : date, optional
+            Whose law applies; today unless given.
+
+        Returns
+        -------
+        DataFrame
+            One row for each record on a file: its facts (``record_id, subject_id, kind, case_id, occurred_on,
+            decided_on, known_on, tier, amount, hours, outstanding`` and the attributes), whether it is ``final`` or
+            under an open challenge (``challenge_open``), and each ground of ``STATUSES[1:]`` as a column, ``moved``
+            and ``past_use_window`` among them.
+        """
+        first, last, day, use = to_day(start), to_day(end), to_day(known_by), _day_of_use(day_of_use)
+        tables = self._decided_between(first, last)
+        state = fold_at(tables, self.catalogue, day)
+        grounds = grounds_at(tables, self.catalogue, self.policy, day, use)
+        row_of = {record_id: row for row, record_id in enumerate(tables.records["record_id"].tolist())}
+        row = np.fromiter((row_of[r] for r in grounds["record_id"].tolist()), np.int64, len(grounds["record_id"]))
+        inside = (first <= state.decided_on[row]) & (state.decided_on[row] < last)
+        row, grounds = row[inside], {name: column[inside] for name, column in grounds.items()}
+        facts = {
+            "record_id": grounds.pop("record_id"),
+            "subject_id": grounds.pop("subject_id"),
+            **{name: tables.records[name][row] for name in ("kind", "case_id")},
+            **{name: getattr(state, name)[row] for name in ("occurred_on", "decided_on")},
+            "known_on": tables.records["known_on"][row],
+            **{name: getattr(state, name)[row] for name in ("tier", *_NUMBERS)},
+            **{name: column[row] for name, column in state.attributes.items()},
+            **{name: getattr(state, name)[row] for name in ("final", "challenge_open")},
+        }
+        return self._frame({**facts, **grounds})
+
+    def audit(self) -> pd.DataFrame:
+        """Audit attributes, the last delivered of each subject; indexed by ``subject_id``. For audits only."""
+        rows: pd.DataFrame = self._read("audit").to_pandas()
+        return rows.groupby("subject_id", sort=True).last()
+
+    # ------------------------------------------------------------------ inside
+
+    def _read(self, table: str) -> Any:
+        schema = arrow_schema(table, self.catalogue)
+        parts = [read_part(self.path, p, schema.names) for p in self._manifest.parts if p.table == table]
+        return pa.concat_tables([schema.empty_table(), *parts])
+
+    def _columns(self, table: str) -> dict[str, Any]:
+        rows = self._read(table)
+        types = column_types(table, self.catalogue).items()
+        kept = {name: type for name, type in types if (table, name) != ("amendments", "source")}
+        return {name: _array(rows.column(name).combine_chunks(), type) for name, type in kept.items()}
+
+    def _decided_between(self, first: int, last: int) -> Tables:
+        """Rows of the records that were decided in a span, or may have been by a correction."""
+        tables = self.tables()
+        decided = tables.records["decided_on"]
+        corrected = set(tables.amendments["record_id"][tables.amendments["action"] == "corrected"].tolist())
+        chosen = (first <= decided) & (decided < last) | _among(tables.records["record_id"], corrected)
+        records = {name: column[chosen] for name, column in tables.records.items()}
+        named = _among(tables.amendments["record_id"], set(records["record_id"].tolist()))
+        return Tables(records, {name: column[named] for name, column in tables.amendments.items()}, tables.subjects)
+
+    def _frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
+        import pandas as pd
+
+        types = {**column_types("records", self.catalogue), "outstanding": "int", "visible_from": "date"}
+        shown: dict[str, Any] = {}
+        for name, column in columns.items():
+            if types.get(name) == "date":
+                shown[name] = from_days(column).astype("datetime64[s]")
+            elif types.get(name) == "int":
+                shown[name] = pd.array(column, dtype="Int64")
+                shown[name][column == NO_VALUE] = pd.NA
+            else:
+                shown[name] = np.array(["", *TIERS], object)[column] if name == "tier" else column
+        return pd.DataFrame(shown)
+
+    def _compile(self, key: str, day: int) -> Segments:
+        segments = compile_segments(self.tables(), self.catalogue, self.policy, day)
+        sink = io.BytesIO()
+        pq.write_table(segments.to_arrow(), sink, compression="zstd", write_page_checksum=True)
+        folder = self.path / store.CACHE
+        try:
+            new = folder / f"{key}.{os.getpid()}.new"
+            new.write_bytes(sink.getvalue())
+            new.replace(folder / f"segments-{key}.parquet")
+            old = sorted(folder.glob("segments-*.parquet"), key=lambda file: file.stat().st_mtime)
+            for file in old[:-_KEPT_CACHES]:
+                file.unlink(missing_ok=True)
+        except OSError:  # a folder one may only read: compiled again next time
+            pass
+        return segments
+
+    def _cached(self, key: str) -> Segments | None:
+        """The compiled segments as they were kept; None if they were not, or are damaged."""
+        path = self.path / store.CACHE / f"segments-{key}.parquet"
+        try:
+            return Segments.from_arrow(pq.read_table(path, page_checksum_verification=True, memory_map=False))
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+            return None
+
+
+_NUMBERS = ("amount", "hours", "outstanding")
+
+
+def _day_of_use(value: Any) -> int:
+    return to_day(date.today() if value is None else value)
+
+
+def _among(values: Any, wanted: set[str]) -> Any:
+    return np.fromiter((value in wanted for value in values.tolist()), np.bool_, len(values))
+
+
+def _array(column: Any, type: str) -> Any:
+    """A column of the store as ``Tables`` holds it."""
+    if type == "date":
+        return column.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
+    if type == "int":
+        return column.fill_null(NO_VALUE).to_numpy()
+    encoded = column.dictionary_encode()
+    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+    words = np.array([*encoded.dictionary.to_pylist(), None], object)
+    if type == "tier":
+        words = np.array([0 if word is None else TIERS.index(word) + 1 for word in words.tolist()], np.int8)
+    return words[codes]

@@ -1,0 +1,152 @@
+"""Have we seen this row? Digests by which a delivery knows what the ledger holds, whatever order it came in.
+
+Every row has two keys of 64 bits: who it is and what it says. A record is known by its ``record_id``; one without an id
+gets it from what it says and from its number among equal rows of the same delivery, so that the same file delivered
+again gives the same ids. Amendments, subject versions and audit rows are known by what they say, in the same manner.
+
+In: typed rows. Out: which are new, which were there, which contradict one that is there; the new ones with their keys.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from credit_model.records.store import KEYS, Manifest, read_part
+
+Keys = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # sends occurrence numbers far apart
+
+
+class KeyIndex:
+    """Which keys are known, and a number for each: sorted arrays that are merged as they grow, 16 bytes a key."""
+
+    def __init__(self) -> None:
+        self._levels: list[tuple[Keys, Keys]] = []
+
+    def add(self, keys: Keys, values: Keys) -> None:
+        """Add keys that are new among themselves; a key that is there already has its values summed on look-up."""
+        while self._levels and len(self._levels[-1][0]) <= 2 * len(keys):
+            older = self._levels.pop()
+            keys, values = np.concatenate([older[0], keys]), np.concatenate([older[1], values])
+        order = np.argsort(keys, kind="stable")
+        if len(keys):
+            self._levels.append((keys[order], values[order]))
+
+    def find(self, keys: Keys) -> tuple[Mask, Keys]:
+        """Whether each key is known, and its value (0 if not)."""
+        known, value = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.uint64)
+        for level, values in self._levels:
+            first, last = np.searchsorted(level, keys), np.searchsorted(level, keys, side="right")
+            known |= last > first
+            total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values)])
+            value += total[last] - total[first]
+        return known, value
+
+
+class Recogniser:
+    """What one table holds, by keys; grows with every batch admitted."""
+
+    def __init__(self, table: str, folder: Path, manifest: Manifest) -> None:
+        self.table = table
+        self.index = KeyIndex()
+        self._occurrences = KeyIndex()  # of equal rows without an id, in this delivery
+        known = [read_part(folder, part, KEYS) for part in manifest.parts if part.table == table]
+        if known:
+            held = pa.concat_tables(known)
+            self.index.add(*(held.column(key).to_numpy() for key in KEYS))
+
+    def admit(self, rows: Any) -> tuple[Any, Mask]:
+        """Tell new rows from known ones.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            Accepted by validation.
+
+        Returns
+        -------
+        new : pyarrow.Table
+            The new rows, with record id, case id and ``KEYS``.
+        conflict : ndarray of bool, shape (n,)
+            Rows with the id of another row that says something else; what is neither is a duplicate.
+        """
+        said = digests_of(_sayings(rows))
+        if self.table == "records":
+            rows = self._named(rows, said)
+            who, says = keys_of(rows.column("record_id")), said[:, 0]
+        else:
+            who, says = said[:, 0] + self._occurrence(said[:, 0]) * _SPREAD, said[:, 1]
+        known, held = self.index.find(who)
+        _, first, place = np.unique(who, return_index=True, return_inverse=True)
+        is_new = ~known & (first[place] == np.arange(len(who)))
+        conflict = ~is_new & (np.where(known, held, says[first[place]]) != says)
+        self.index.add(who[is_new], says[is_new])
+        new = rows.filter(pa.array(is_new))
+        for name, key in zip(KEYS, (who, says), strict=True):
+            new = new.append_column(name, pa.array(key[is_new]))
+        return new, conflict
+
+    def _named(self, rows: Any, said: Keys) -> Any:
+        """Give records without an id the digest of what they say, and those without a case their own id."""
+        ids = rows.column("record_id").combine_chunks()
+        nameless = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False))
+        if len(nameless):
+            number = self._occurrence(said[nameless, 0])
+            texts = [row.tobytes().hex() for row in said[nameless]]
+            made = np.full(len(ids), None, object)
+            pairs = zip(texts, number.tolist(), strict=True)
+            made[nameless] = [f"r{text}-{n + 1}" if n else f"r{text}" for text, n in pairs]
+            ids = pc.coalesce(ids, pa.array(made, pa.string()))
+            rows = rows.set_column(rows.schema.get_field_index("record_id"), "record_id", ids)
+        case = rows.schema.get_field_index("case_id")
+        return rows.set_column(case, "case_id", pc.coalesce(rows.column("case_id"), ids))
+
+    def _occurrence(self, keys: Keys) -> Keys:
+        """How many equal rows came before each in this delivery."""
+        _, before = self._occurrences.find(keys)
+        distinct, place, count = np.unique(keys, return_inverse=True, return_counts=True)
+        order = np.argsort(place, kind="stable")
+        first = np.cumsum(count) - count
+        within = np.empty(len(keys), np.uint64)
+        within[order] = np.arange(len(keys)) - np.repeat(first, count)
+        self._occurrences.add(distinct, count.astype(np.uint64))
+        return before + within
+
+
+def digests_of(texts: Any) -> Keys:
+    """BLAKE2b of each text, as two numbers of 64 bits; shape (n, 2)."""
+    data = b"".join([blake2b(value, digest_size=16).digest() for value in texts.cast(pa.binary()).to_pylist()])
+    return np.frombuffer(data, "<u8").reshape(-1, 2)
+
+
+def keys_of(texts: Any) -> Keys:
+    """The key of each id; shape (n,)."""
+    return digests_of(texts)[:, 0]
+
+
+def _sayings(rows: Any) -> Any:
+    """What each row says, as one text: its columns by name, empty ones left out, so that a new column changes nothing.
+
+    The id is not part of it, nor a case that is the record's own.
+    """
+    parts = []
+    own_id = () if "action" in rows.column_names else ("record_id",)  # an amendment names another's
+    for name in sorted(set(rows.column_names).difference(own_id)):
+        column = rows.column(name).combine_chunks()
+        if name == "case_id":
+            own = pc.fill_null(pc.equal(column, rows.column("record_id").combine_chunks()), False)
+            column = pc.if_else(own, None, column)
+        if column.null_count < len(column):
+            parts.append(pc.binary_join_element_wise(f"{name}=", column.cast(pa.string()), ""))
+    if not parts:
+        return pa.array([""] * rows.num_rows)
+    return pc.binary_join_element_wise(*parts, "\x1f", null_handling="skip")
