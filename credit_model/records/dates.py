@@ -87,7 +87,7 @@ def to_day(value: Any) -> int:
         return int(value)
     if isinstance(value, np.datetime64):
         return NO_DAY if np.isnat(value) else int(value.astype("datetime64[D]").astype(np.int64))
-    if value is None or value != value:  # None, NaN, NaT
+    if is_null(value):
         return NO_DAY
     if isinstance(value, dt.date):
         return value.toordinal() - _EPOCH
@@ -97,6 +97,14 @@ def to_day(value: Any) -> int:
         except ValueError:
             pass
     raise UserError("A date was expected: a date, a datetime or text like 2024-01-31.")
+
+
+def is_null(value: Any) -> bool:
+    """None, NaN, NaT, or pandas' NA, which does not even know whether it equals itself."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def to_days(values: Any) -> Days:
@@ -159,6 +167,13 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
 def pack(index: NDArray[Any], day: Days) -> NDArray[np.int64]:
     """One sortable integer for each (index, day); ``unpack`` is its inverse."""
     return (np.asarray(index, np.int64) << 32) + (np.asarray(day, np.int64) - NO_DAY)
+
+
+def distinct(packed: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The sorted distinct values of some arrays (``np.unique`` hashes first, and is many times slower)."""
+    values = np.concatenate(packed)
+    values.sort()
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
 def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], Days]:

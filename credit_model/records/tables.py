@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.records.dates import NO_DAY, NO_VALUE, Days, parse_each, to_days
+from credit_model.records.dates import NO_DAY, NO_VALUE, Days, is_null, parse_each, to_days
 
 Column = NDArray[Any]
 
@@ -58,7 +58,7 @@ def typed_column(values: Any, type: str) -> Column:
         return to_days(values)
     array = np.asarray(values)
     if type == "text":
-        return objects(None if value is None or value != value else str(value) for value in array.tolist())
+        return objects(None if is_null(value) else str(value) for value in array.tolist())
     parse, dtype, expected = _PARSED[type]
     return array.astype(dtype) if array.dtype.kind in "iu" else parse_each(array, parse, dtype, expected)
 
@@ -78,7 +78,7 @@ def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
 
 
 def _whole(value: Any) -> int:
-    if value is None or value != value:
+    if is_null(value):
         return NO_VALUE
     if isinstance(value, bool) or int(value) != float(value):
         raise ValueError
@@ -86,7 +86,7 @@ def _whole(value: Any) -> int:
 
 
 def _tier(value: Any) -> int:
-    return TIERS.index("" if value is None or value != value else value)
+    return TIERS.index("" if is_null(value) else value)
 
 
 _PARSED: Final[dict[str, tuple[Callable[[Any], int], Any, str]]] = {

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from credit_model.records.dates import FOREVER as FOREVER
 from credit_model.records.dates import NO_DAY as NO_DAY
 from credit_model.records.dates import NO_VALUE as NO_VALUE
-from credit_model.records.dates import Days, pack, unpack
+from credit_model.records.dates import Days, distinct, pack, unpack
 from credit_model.records.dates import add_months as add_months
 from credit_model.records.dates import from_days as from_days
 from credit_model.records.dates import to_day as to_day
@@ -89,7 +89,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
 
     opens = _changes(subject, state.record)
     in_force = status == 0
-    run = in_force & (opens | np.append(True, ~in_force[:-1]))
+    run = in_force & (opens | ~np.roll(in_force, 1))
     latest_run = np.maximum.accumulate(np.where(run, np.arange(len(run)), 0))
     return Segments(
         subject_ids=coded.subject_ids,
@@ -118,9 +118,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     )
 
 
-def grounds_at(
-    tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int
-) -> dict[str, NDArray[Any]]:
+def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, NDArray[Any]]:
     """All grounds of every record on file at the start of a day, not the first only.
 
     Parameters
@@ -250,15 +248,11 @@ class _Pieces:
 
     @classmethod
     def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Pieces:
-        n_records = len(coded.record_ids)
-        known_from = coded.records["known_on"] + 1
-        epochs = np.unique(
-            np.concatenate(
-                [
-                    pack(np.arange(n_records), known_from),
-                    pack(coded.amendments["record"], coded.amendments["counts_from"]),
-                ]
-            )
+        epochs = distinct(
+            [
+                pack(np.arange(len(coded.record_ids)), coded.records["known_on"] + 1),
+                pack(coded.amendments["record"], coded.amendments["counts_from"]),
+            ]
         )
         state = coded.fold(*unpack(epochs))
         epoch, subject = _files(coded, state)
@@ -270,14 +264,12 @@ class _Pieces:
         compared = np.stack([state.decided_on, state.attributes["valid_to"], state.final_from, use_end])[:, epoch]
         which, row = np.nonzero((start < compared) & (compared < end))
         row, start = unpack(
-            np.unique(
-                np.concatenate(
-                    [
-                        pack(np.arange(len(epoch)), start),
-                        pack(row, compared[which, row]),
-                        births.changes(subject, start, end),
-                    ]
-                )
+            distinct(
+                [
+                    pack(np.arange(len(epoch)), start),
+                    pack(row, compared[which, row]),
+                    births.changes(subject, start, end),
+                ]
             )
         )
         epoch, subject = epoch[row], subject[row]
@@ -353,4 +345,4 @@ def _changes(*columns: Column) -> NDArray[np.bool_]:
 
 def _ends(start: Days, begins: NDArray[np.bool_]) -> Days:
     """The start of the next row of the same file; ``FOREVER`` for its last."""
-    return np.where(np.append(begins[1:], True), FOREVER, np.append(start[1:], FOREVER)).astype(np.int32)
+    return np.where(np.roll(begins, -1), FOREVER, np.roll(start, -1)).astype(np.int32)  # the first row begins
