@@ -1,0 +1,392 @@
+"""The door for hands: every step of the walk as one command.
+
+Each command does what one call of the library does and prints its result, for people or, with ``--json``, as one
+object on stdout. Progress goes to stderr. A mistake of the caller is one line on stderr (with ``--json``
+``{"error": ...}`` on stdout) and exit code 2, a gate that says no is 3, a fault of ours is 1.
+
+In: folders, files, registry URIs.
+Out: text or JSON on stdout, an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from credit_model import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from credit_model.assessment import Assessment, Reason
+    from credit_model.records import IngestReport
+
+app = typer.Typer(
+    name="credit-model",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Personal credit evaluation from public credit records: from raw records to a registered, explained card.",
+)
+
+LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Observation date: the start of that day.")]
+DayOfUse = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", help="Day whose law applies; today when not given.")
+]
+Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")]
+
+
+def _example(*lines: str) -> str:
+    return "Example: " + "  |  ".join(lines)
+
+
+@app.command(epilog=_example("credit-model synthesise data/generated/city --people 2000"))
+def synthesise(
+    folder: Annotated[Path, typer.Argument(help="Where the raw tables are written.")],
+    profile: Annotated[str, typer.Option(help="R (realistic) or L (learnable).")] = "R",
+    people: Annotated[int, typer.Option(help="Number of people.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20261124,
+    as_json: AsJson = False,
+) -> None:
+    """Make a city with a known true risk: raw tables to ingest, the truth in a folder apart."""
+    from credit_model.records import synthesise as make
+
+    with _working(f"Making a city of {people:,} people"):
+        city = make(profile=profile, people=people, seed=seed)
+        files = city.write(folder)
+    made = {"records": len(city.records), "amendments": len(city.amendments), "subjects": len(city.subjects)}
+    value = {"folder": str(folder), "profile": profile, "people": people, "seed": seed, "rows": made, "files": files}
+    counts = ", ".join(f"{rows:,} {table}" for table, rows in made.items())
+    _say(value, as_json, f"{counts} in {folder}; the true risk is apart, in {folder / 'truth'}")
+
+
+@app.command(
+    epilog=_example(
+        "credit-model ingest data/generated/ledger --records city/records.parquet --amendments city/amendments.parquet "
+        "--subjects city/subjects.parquet"
+    )
+)
+def ingest(
+    ledger: Annotated[Path, typer.Argument(help="Folder of the ledger; made when new.")],
+    records: Annotated[list[Path] | None, typer.Option(help="Parquet or CSV; may be repeated.")] = None,
+    amendments: Annotated[list[Path] | None, typer.Option(help="Parquet or CSV; may be repeated.")] = None,
+    subjects: Annotated[list[Path] | None, typer.Option(help="Parquet or CSV; may be repeated.")] = None,
+    audit: Annotated[list[Path] | None, typer.Option(help="Attributes that may only be audited.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="TOML: raw columns to kinds, dates, facts.")] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="TOML, for a new ledger; the package's own when not given.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help="Use windows of a new ledger: tier or retention.")] = "tier",
+    as_json: AsJson = False,
+) -> None:
+    """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason."""
+    from credit_model.records import Ledger, load_catalogue
+
+    if not (records or amendments or subjects or audit):
+        raise UserError("nothing to ingest: give at least one of --records, --amendments, --subjects, --audit.")
+    if ledger.is_dir() and any(ledger.iterdir()):
+        if catalogue is not None:
+            raise UserError(
+                f"{ledger} is a ledger already and keeps its catalogue: leave out --catalogue, or name a new folder."
+            )
+        opened = Ledger.open(ledger)
+    else:
+        opened = Ledger.create(ledger, catalogue=load_catalogue(catalogue), policy=policy)
+    with _working("Ingesting") as step:
+        report = opened.ingest(
+            records=records,
+            amendments=amendments,
+            subjects=subjects,
+            audit=audit,
+            mapping=mapping,
+            progress=lambda table, rows: step(f"Ingesting {table}: {rows:,} rows"),
+        )
+    _say(report.to_dict(), as_json, lambda console: _print_ingest(console, report))
+
+
+@app.command(epilog=_example("credit-model features data/generated/ledger observations.csv --out X.parquet"))
+def features(
+    ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.")],
+    observations: Annotated[Path, typer.Argument(help="Parquet or CSV with subject_id and as_of.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    definitions: Annotated[
+        Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
+    ] = None,
+    day_of_use: DayOfUse = None,
+    as_json: AsJson = False,
+) -> None:
+    """Describe people as of dates: one row an observation, one column a feature."""
+    from credit_model.features import build_features
+    from credit_model.records import Ledger
+
+    opened, rows = Ledger.open(ledger), _table(observations)
+    with _working(f"Computing features of {len(rows):,} observations"):
+        build_features(opened, rows, features=definitions, out=out, day_of_use=day_of_use)
+    _say({"observations": len(rows), "out": str(out)}, as_json, f"{len(rows):,} observations described in {out}")
+
+
+@app.command(epilog=_example("credit-model run experiments/sf_restaurants.toml"))
+def run(
+    experiment: Annotated[Path, typer.Argument(help="Experiment TOML.")],
+    author: Annotated[
+        str | None, typer.Option(help="Who answers for the card; the user's name when not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train, judge and register a card as an experiment says."""
+    from credit_model.training import run as train
+
+    with _working("Reading the experiment") as step:
+        result = train(experiment, author=author or _user(), progress=step)
+    _say(asdict(result), as_json, str(result))
+
+
+@app.command(epilog=_example("credit-model promote 3 --approver 'Zhou Min'"))
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of the registered model.")],
+    approver: Annotated[str, typer.Option(help="Who approves it; not its author.")],
+    alias: Annotated[str, typer.Option(help="Alias that will point at it.")] = "champion",
+    name: Annotated[str, typer.Option(help="Registered model.")] = "personal-credit",
+    as_json: AsJson = False,
+) -> None:
+    """Let an alias point at a version, if its gates passed and somebody else approves."""
+    from credit_model.registry import promote as approve
+
+    with _working("Checking gates"):
+        done = approve(version, approver=approver, alias=alias, name=name)
+    before = f" (before: version {done.previous})" if done.previous else ""
+    _say(
+        asdict(done),
+        as_json,
+        f"models:/{name}@{alias} is now version {done.version}, approved by {done.approver}{before}",
+    )
+
+
+@app.command(
+    epilog=_example(
+        "credit-model assess S000123 --ledger data/generated/ledger --model models:/personal-credit@champion"
+    )
+)
+def assess(
+    subject: Annotated[str, typer.Argument(help="Subject id (a pseudonym, never an ID number).")],
+    ledger: LedgerFolder,
+    model: Model = "models:/personal-credit@champion",
+    as_of: Day = None,
+    purpose: Annotated[str, typer.Option(help="What the assessment is for.")] = "self_query",
+    authorisation: Annotated[str | None, typer.Option(help="Reference of the authorisation.")] = None,
+    day_of_use: DayOfUse = None,
+    as_json: AsJson = False,
+) -> None:
+    """Assess one person: status, score, grade, reasons; without --as-of, on everything known by now."""
+    from credit_model.records import Ledger
+    from credit_model.registry import load_evaluator
+
+    opened = Ledger.open(ledger)
+    with _working("Assessing"):
+        assessment = load_evaluator(model, ledger=opened).assess(
+            subject, as_of, purpose=purpose, authorisation=authorisation, day_of_use=day_of_use
+        )
+    _say(assessment.to_dict(), as_json, lambda console: _print_assessment(console, subject, assessment))
+
+
+@app.command(
+    epilog=_example(
+        "credit-model explain S000123 --ledger data/generated/ledger --as-of 2026-11-01 --feature adverse_general_24m"
+    )
+)
+def explain(
+    subject: Annotated[str, typer.Argument(help="Subject id.")],
+    ledger: LedgerFolder,
+    feature: Annotated[str, typer.Option(help="Name of the feature.")],
+    as_of: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Observation date: the start of that day.")],
+    definitions: Annotated[
+        Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
+    ] = None,
+    day_of_use: DayOfUse = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which records made a feature, and which were left out on what ground."""
+    from credit_model.features import explain_feature
+    from credit_model.records import Ledger
+
+    trail = explain_feature(Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use)
+    value = {
+        "subject_id": subject,
+        "as_of": as_of,
+        "feature": feature,
+        "records": json.loads(trail.to_json(orient="records", date_format="iso", date_unit="s")),
+    }
+    _say(value, as_json, lambda console: _print_table(console, trail))
+
+
+@app.command(epilog=_example("credit-model report reports/runs/made-city/evaluation.json --lang en --out report.html"))
+def report(
+    source: Annotated[str, typer.Argument(help="Run id, or path of an evaluation's JSON.", metavar="RUN_OR_JSON")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    lang: Annotated[str, typer.Option(help="zh or en.")] = "zh",
+    as_json: AsJson = False,
+) -> None:
+    """Render an evaluation again as one self-contained page."""
+    from credit_model.evaluation import EvaluationReport, render_html
+
+    path = Path(source)
+    if not path.is_file():
+        from credit_model.registry import fetch_artifact
+
+        path = fetch_artifact(source, "evaluation.json")
+    with _working("Rendering"):
+        render_html(EvaluationReport.from_json(path.read_text(encoding="utf-8")), out, lang=lang)
+    _say({"report": str(out), "lang": lang}, as_json, f"report in {out}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 (the caller's mistake), 3 (a gate says no) or 1 (ours)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    usage_error = typer.BadParameter.__base__ or typer.BadParameter  # click's, whichever click typer brings along
+    try:
+        code = app(args=given, prog_name="credit-model", standalone_mode=False)
+    except UserError as error:
+        return _fail(str(error), "--json" in given, getattr(error, "exit_code", 2))
+    except usage_error as error:
+        return _fail(_usage(error), "--json" in given, 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted.", "--json" in given, 130)
+    except Exception as error:
+        if os.environ.get("CREDIT_MODEL_TRACEBACK"):
+            raise
+        # The message of an unforeseen error may hold a person's values: name the kind of error only.
+        return _fail(
+            f"a fault of ours ({type(error).__name__}). Run it again with CREDIT_MODEL_TRACEBACK=1 and report it.",
+            "--json" in given,
+            1,
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, as_json: bool, code: int) -> int:
+    line = " ".join(message.split())
+    typer.echo(json.dumps({"error": line}, ensure_ascii=False) if as_json else f"error: {line}", err=not as_json)
+    return code
+
+
+def _usage(error: Any) -> str:
+    """One line for what click would print on several; no message means that help was shown instead."""
+    command = error.ctx.command_path if error.ctx else "credit-model"
+    return f"{error.format_message().rstrip('.')}. See `{command} --help`."
+
+
+def _say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
+    if as_json:
+        typer.echo(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
+    elif isinstance(human, str):
+        typer.echo(human)
+    else:
+        from rich.console import Console
+
+        human(Console(highlight=False))
+
+
+@contextmanager
+def _working(doing: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with the time gone, on stderr and only for people; call what it yields to say what is being done."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(doing)
+        yield lambda step: progress.update(task, description=step)
+
+
+def _user() -> str:
+    import getpass
+
+    return os.environ.get("CREDIT_MODEL_AUTHOR") or getpass.getuser()
+
+
+def _table(path: Path) -> Any:
+    """Observations from a file."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, dtype={"subject_id": str}) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot read {path}: {type(error).__name__}. Give a Parquet or CSV file of observations."
+        ) from error
+
+
+def _print_assessment(console: Console, subject: str, assessment: Assessment) -> None:
+    """The answer as the person reads it."""
+    from rich.panel import Panel
+    from rich.table import Table
+
+    head = Table.grid(padding=(0, 2))
+    when = f"{assessment.as_of} " + ("(now 实时)" if assessment.live else "")
+    rows = [("Subject 对象", subject), ("As of 截至", when), ("Status 状态", assessment.status)]
+    if assessment.score is not None:
+        rows += [
+            ("Score 评分", f"[bold]{assessment.score}[/]"),
+            ("Grade 等级", f"[bold]{assessment.grade}[/]"),
+            ("Probability 概率", f"{assessment.probability_of_bad:.2%}"),
+        ]
+    for row in rows:
+        head.add_row(*row)
+    console.print(Panel(head, title="Personal credit evaluation 个人公共信用评价", expand=False))
+    console.print(assessment.explanation_zh)
+    console.print(assessment.explanation_en)
+    _print_reasons(console, "Reasons 扣分原因", assessment.reasons)
+    _print_reasons(console, "In favour 加分项", assessment.positives)
+    for status in assessment.statutory_status:
+        console.print(f"[bold]Statutory status 法定状态[/]: {status.label_zh} {status.label_en}, {status.record_id}")
+    console.print(
+        "\n[dim]对记录或评价有异议的，可向信用主管部门提出异议；已履行义务的，可申请信用修复。\n"
+        "You may object to a record or to this evaluation, and ask for repair of what you have made good.[/]"
+    )
+
+
+def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> None:
+    from rich.table import Table
+
+    if not reasons:
+        return
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for heading in ("", "points", "reason", "records", "may change on"):
+        table.add_column(heading, justify="right" if heading == "points" else "left")
+    for reason in reasons:
+        change = "-" if reason.earliest_change_on is None else str(reason.earliest_change_on)
+        text = f"{reason.text_zh}\n{reason.text_en}"
+        table.add_row(reason.code, f"{reason.points:+d}", text, "\n".join(reason.record_ids), change)
+    console.print(table)
+
+
+def _print_ingest(console: Console, report: IngestReport) -> None:
+    console.print(f"{report.accepted:,} rows accepted, {report.duplicates:,} known already")
+    for reason, rows in report.rejected.items():
+        console.print(f"{rows:,} refused: {reason}")
+    if report.quarantine is not None:
+        console.print(f"refused rows are in {report.quarantine}")
+    for warning in report.warnings:
+        console.print(f"note: {warning}")
+
+
+def _print_table(console: Console, frame: Any) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in frame.columns:
+        table.add_column(str(column))
+    for row in frame.astype(object).where(frame.notna(), "").itertuples(index=False):
+        table.add_row(*map(str, row))
+    console.print(table)
