@@ -13,8 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as default
@@ -24,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
+from credit_model.records.denylist import Forbidden, normalise_name
+from credit_model.records.toml_reader import TomlReader, read_text
 
 EPOCH = date(1970, 1, 1)
 POLARITIES = ("adverse", "positive", "neutral")
@@ -46,7 +46,6 @@ RECORD_COLUMNS = (
     "tier", "amount", "hours", "source",
 )  # fmt: skip
 _CODE = re.compile(r"[a-z][a-z0-9_]*")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 
 
 class CatalogueErrors(UserError):
@@ -112,27 +111,6 @@ class PolicyEdition:
     penalty_term: bool
     keep_after_exit: bool
     retention_months: int = 60
-
-
-@dataclass(frozen=True)
-class Forbidden:
-    """One entry of the deny-list. ``whole``: only as an entire name; ``exceptions``: harmless names that contain it."""
-
-    code: str
-    names: tuple[str, ...]
-    whole: bool = False
-    exceptions: tuple[str, ...] = ()
-
-    def found_in(self, name: str) -> bool:
-        """Whether a column of this name would hold the attribute."""
-        words = _words(name)
-        for harmless in self.exceptions:
-            words = _without(words, _words(harmless))
-        compact = "".join(words)
-        if self.whole:
-            return any(compact == "".join(_words(n)) for n in self.names)
-        spans = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
-        return any(c in spans or (not c.isascii() and c in compact) for c in ("".join(_words(n)) for n in self.names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,17 +188,6 @@ class Catalogue:
         return editions[-1]
 
 
-def normalise_name(name: str) -> str:
-    """A column name without case, width, spaces, hyphens and underscores.
-
-    Examples
-    --------
-    >>> normalise_name("Marital-Status"), normalise_name("maritalStatus"), normalise_name(" 民族 ")
-    ('maritalstatus', 'maritalstatus', '民族')
-    """
-    return "".join(_words(name))
-
-
 def load_catalogue(path: str | Path | None = None) -> Catalogue:
     """Read a catalogue.
 
@@ -244,134 +211,104 @@ def load_catalogue(path: str | Path | None = None) -> Catalogue:
     'while_listed'
     """
     source = Path(path) if path is not None else Path(__file__).with_name("catalogue.toml")
-    try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = type(error).__name__
-        raise CatalogueErrors(f"catalogue {source}: cannot be read ({reason}); give a TOML file") from None
-    return parse_catalogue(text, str(source))
+    return parse_catalogue(read_text(source, "catalogue", CatalogueErrors), f"catalogue {source}")
 
 
-def parse_catalogue(text: str, source: str = "catalogue") -> Catalogue:
-    """Read a catalogue from the text of its TOML; ``source`` names it in messages."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueErrors(f"catalogue {source}: not valid TOML: {error}") from None
-    reader = _Reader(raw)
+def parse_catalogue(text: str, what: str = "catalogue") -> Catalogue:
+    """Read a catalogue from the text of its TOML; ``what`` names it in messages."""
+    reader = _Reader(text, what, CatalogueErrors)
     catalogue = reader.catalogue(text)
-    if reader.faults:
-        found = "; ".join(reader.faults)
-        raise CatalogueErrors(f"catalogue {source}: {len(reader.faults)} fault(s): {found}", tuple(reader.faults))
+    reader.end()
     return catalogue
 
 
-def _words(name: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", name))]
-
-
-def _without(words: list[str], part: list[str]) -> list[str]:
-    for i in range(len(words) - len(part) + 1):
-        if words[i : i + len(part)] == part:
-            return words[:i] + words[i + len(part) :]
-    return words
-
-
-def _day(value: date | None) -> int | None:
-    return None if value is None else (value - EPOCH).days
-
-
-class _Reader:
-    """Turns parsed TOML into a catalogue, noting every fault on the way instead of stopping at the first."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
-        self.faults: list[str] = []
+class _Reader(TomlReader):
+    """Turns parsed TOML into a catalogue."""
 
     def catalogue(self, text: str) -> Catalogue:
         raw = self.raw
-        self.keys(raw, "the file", {"schema", "name", "version", "subjects", "kinds", "policies", "dimensions"},
-                  {"categories", "fields", "occupations", "deny", "audit"})  # fmt: skip
-        if raw.get("schema", 1) != 1:
-            self.faults.append(f"schema is {raw['schema']!r}; this version reads schema 1")
+        self.keys(raw, "the file", ("schema", "name", "version", "subjects", "kinds", "policies", "dimensions"),
+                  ("categories", "fields", "occupations", "deny", "audit"))  # fmt: skip
         subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
         self.lists = {name: self.labels(name) for name in ("categories", "dimensions", "fields", "occupations")}
-        forbidden = tuple(self.forbidden(code, entry) for code, entry in self.table("deny").items())
+        forbidden = tuple(self.forbidden(*item) for item in self.entries("deny"))
         if subjects == "person" and not forbidden:
             self.faults.append("deny is empty: a catalogue of persons must say what may never be kept")
-        kinds = {code: self.kind(code, entry) for code, entry in self.table("kinds").items()}
-        if not kinds:
-            self.faults.append("kinds is empty: declare at least one kind of record")
-        policies = {name: self.editions(name, entries) for name, entries in self.table("policies").items()}
-        if not policies:
-            self.faults.append("policies is empty: declare at least one policy")
-        audit = self.table("audit")
-        self.keys(audit, "audit", set(), {"attributes"})
+        audit = self.table(raw.get("audit", {}), "audit")
+        self.keys(audit, "audit", (), ("attributes",))
         catalogue = Catalogue(
             name=self.text(raw, "name", "the file"),
             version=self.text(raw, "version", "the file"),
             subjects=subjects,
-            kinds=kinds,
+            kinds={code: self.kind(code, entry) for code, entry in self.entries("kinds")},
             forbidden=forbidden,
             audit_attributes=frozenset(self.strings(audit.get("attributes", []), "audit.attributes")),
-            policies=policies,
+            policies={name: self.editions(name, entries) for name, entries in self.entries("policies")},
             **self.lists,
             text=text,
             digest=hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest(),
         )
+        for name in ("kinds", "policies"):
+            if not getattr(catalogue, name):
+                self.faults.append(f"{name} is empty: declare at least one")
         self.attributes_agree(catalogue)
         return catalogue
 
+    def entries(self, name: str) -> Iterable[tuple[str, Any]]:
+        return self.table(self.raw.get(name, {}), name).items()
+
     def kind(self, code: str, entry: Any) -> Kind:
         where = f"kinds.{code}"
-        if not self.is_table(entry, where):
-            entry = {}
+        entry = self.table(entry, where)
         if not _CODE.fullmatch(code):
             self.faults.append(f"{where}: a code is lower-case letters, digits and underscores")
         self.keys(
-            entry, where, {"zh", "en", "dimension", "polarity", "finality", "use"},
-            {"category", "field", "tier", "prison", "statutory", "label", "label_tier_at_least", "cap", "lawful_from",
-             "lawful_to", "legal", "attributes", "enabled"},
+            entry, where, ("zh", "en", "dimension", "polarity", "finality", "use"),
+            ("category", "field", "tier", "prison", "statutory", "label", "label_tier_at_least", "cap", "lawful_from",
+             "lawful_to", "legal", "attributes", "enabled"),
         )  # fmt: skip
         polarity = self.one_of(entry.get("polarity", "adverse"), POLARITIES, f"{where}.polarity")
         adverse = polarity == "adverse"
-        tier = self.one_of(entry.get("tier", ""), (*TIERS, "by_record") if adverse else ("",), f"{where}.tier")
         label = self.one_of(entry.get("label", ""), ("", *LABELS) if adverse else ("",), f"{where}.label")
         uses = USES if adverse else ("valid_to",)
-        dated = {name: self.day(entry, name, where) for name in ("lawful_from", "lawful_to")}
-        if None not in dated.values() and dated["lawful_from"] >= dated["lawful_to"]:  # type: ignore[operator]
+        lawful_from, lawful_to = self.day(entry, "lawful_from", where), self.day(entry, "lawful_to", where)
+        if lawful_from is not None and lawful_to is not None and lawful_from >= lawful_to:
             self.faults.append(f"{where}: lawful_from is not before lawful_to")
         cap = entry.get("cap")
         if cap is not None and (type(cap) is not int or cap < 1):
             self.faults.append(f"{where}.cap: must be a whole number of at least 1, got {cap!r}")
-        category = entry.get("category", "")
+        attributes = self.table(entry.get("attributes", {}), f"{where}.attributes")
+
+        def word(key: str, allowed: Iterable[str], default: str = "") -> str:
+            return self.one_of(entry.get(key, default), allowed, f"{where}.{key}")
+
         return Kind(
             code=code,
             label_zh=self.text(entry, "zh", where),
             label_en=self.text(entry, "en", where),
-            category=self.one_of(category, ("", *self.lists["categories"]), f"{where}.category"),
-            dimension=self.one_of(entry.get("dimension", ""), ("", *self.lists["dimensions"]), f"{where}.dimension"),
-            field=self.one_of(entry.get("field", ""), ("", *self.lists["fields"]), f"{where}.field"),
+            category=word("category", ("", *self.lists["categories"])),
+            dimension=word("dimension", ("", *self.lists["dimensions"])),
+            field=word("field", ("", *self.lists["fields"])),
             polarity=polarity,
-            tier=tier,
-            finality=self.one_of(entry.get("finality", "decision"), FINALITIES, f"{where}.finality"),
-            use=self.one_of(entry.get("use", uses[-1]), uses, f"{where}.use"),
+            tier=word("tier", ("", *TIERS, "by_record") if adverse else ("",)),
+            finality=word("finality", FINALITIES, "decision"),
+            use=word("use", uses, uses[-1]),
+            prison=self.flag(entry, "prison", where),
+            statutory=self.flag(entry, "statutory", where),
             label=label,
-            label_tier_at_least=self.one_of(
-                entry.get("label_tier_at_least", ""), ("", *TIERS) if label else ("",), f"{where}.label_tier_at_least"
-            ),
+            label_tier_at_least=word("label_tier_at_least", ("", *TIERS) if label else ("",)),
             cap=cap,
-            legal=tuple(self.legal(ref, where) for ref in entry.get("legal", [])),
-            attributes={n: self.attribute(n, spec, where) for n, spec in entry.get("attributes", {}).items()},
-            **{flag: self.flag(entry, flag, where, flag == "enabled") for flag in ("prison", "statutory", "enabled")},
-            **dated,  # type: ignore[arg-type]
+            lawful_from=lawful_from,
+            lawful_to=lawful_to,
+            legal=tuple(self.legal(ref, where) for ref in self.tables(entry.get("legal", []), f"{where}.legal")),
+            attributes={name: self.attribute(name, spec, where) for name, spec in attributes.items()},
+            enabled=self.flag(entry, "enabled", where, default=True),
         )
 
     def attribute(self, name: str, spec: Any, where: str) -> Attribute:
         where = f"{where}.attributes.{name}"
-        if not self.is_table(spec, where):
-            return Attribute("text")
-        self.keys(spec, where, {"type"}, {"values"})
+        spec = self.table(spec, where)
+        self.keys(spec, where, ("type",), ("values",))
         if not _CODE.fullmatch(name) or name in {*RESERVED_ATTRIBUTES, *RECORD_COLUMNS, "id_number", "id_type"}:
             self.faults.append(f"{where}: the name is reserved or not lower-case letters, digits and underscores")
         values = spec.get("values")
@@ -381,7 +318,7 @@ class _Reader:
             values = list(self.lists.get(values, ()))
         return Attribute(
             type=self.one_of(spec.get("type", "text"), ATTRIBUTE_TYPES, f"{where}.type"),
-            values=None if values is None else tuple(self.strings(values, f"{where}.values")),
+            values=None if values is None else self.strings(values, f"{where}.values"),
         )
 
     def attributes_agree(self, catalogue: Catalogue) -> None:
@@ -400,100 +337,54 @@ class _Reader:
                 self.faults.append(f"audit.attributes: {name!r} is not on the deny-list, so needs no table apart")
 
     def forbidden(self, code: str, entry: Any) -> Forbidden:
-        if not self.is_table(entry, f"deny.{code}"):
-            return Forbidden(code, ())
-        self.keys(entry, f"deny.{code}", {"names"}, {"whole", "except"})
+        where = f"deny.{code}"
+        entry = self.table(entry, where)
+        self.keys(entry, where, ("names",), ("whole", "except"))
         return Forbidden(
             code,
-            (code, *self.strings(entry.get("names", []), f"deny.{code}.names")),
-            self.flag(entry, "whole", f"deny.{code}", False),
-            tuple(self.strings(entry.get("except", []), f"deny.{code}.except")),
+            (code, *self.strings(entry.get("names", []), f"{where}.names")),
+            self.flag(entry, "whole", where),
+            self.strings(entry.get("except", []), f"{where}.except"),
         )
 
     def editions(self, name: str, entries: Any) -> tuple[PolicyEdition, ...]:
         editions = []
-        for i, entry in enumerate(entries if isinstance(entries, list) and entries else [{}]):
+        for i, entry in enumerate(self.tables(entries, f"policies.{name}")):
             where = f"policies.{name}[{i}]"
-            if not self.is_table(entry, where):
-                continue
-            self.keys(entry, where, {"in_force_from", *TIERS}, {"penalty_term", "keep_after_exit", "retention_months"})
+            self.keys(entry, where, ("in_force_from", *TIERS), ("penalty_term", "keep_after_exit", "retention_months"))
             editions.append(
                 PolicyEdition(
                     in_force_from=self.day(entry, "in_force_from", where) or 0,
                     **{tier: self.months(entry.get(tier, "ever"), f"{where}.{tier}") for tier in TIERS},
-                    penalty_term=self.flag(entry, "penalty_term", where, False),
-                    keep_after_exit=self.flag(entry, "keep_after_exit", where, False),
+                    penalty_term=self.flag(entry, "penalty_term", where),
+                    keep_after_exit=self.flag(entry, "keep_after_exit", where),
                     retention_months=self.months(entry.get("retention_months", 60), f"{where}.retention_months") or 60,
                 )
             )
         days = [e.in_force_from for e in editions]
-        if days != sorted(set(days)):
-            self.faults.append(f"policies.{name}: editions must follow each other by in_force_from")
+        if not days or days != sorted(set(days)):
+            self.faults.append(f"policies.{name}: must have editions that follow each other by in_force_from")
         return tuple(editions)
 
-    def legal(self, ref: Any, where: str) -> LegalReference:
-        if not self.is_table(ref, f"{where}.legal"):
-            return LegalReference("", 0)
-        self.keys(ref, f"{where}.legal", {"text", "from"}, {"to"})
+    def legal(self, ref: Mapping[str, Any], where: str) -> LegalReference:
+        where = f"{where}.legal"
+        self.keys(ref, where, ("text", "from"), ("to",))
         return LegalReference(
-            self.text(ref, "text", f"{where}.legal"),
-            self.day(ref, "from", f"{where}.legal") or 0,
-            self.day(ref, "to", f"{where}.legal"),
+            self.text(ref, "text", where), self.day(ref, "from", where) or 0, self.day(ref, "to", where)
         )
 
     def labels(self, name: str) -> dict[str, tuple[str, str]]:
         found = {}
-        for code, entry in self.table(name).items():
-            if self.is_table(entry, f"{name}.{code}"):
-                self.keys(entry, f"{name}.{code}", {"zh", "en"}, set())
-                found[code] = (self.text(entry, "zh", f"{name}.{code}"), self.text(entry, "en", f"{name}.{code}"))
+        for code, entry in self.entries(name):
+            where = f"{name}.{code}"
+            entry = self.table(entry, where)
+            self.keys(entry, where, ("zh", "en"), ())
+            found[code] = (self.text(entry, "zh", where), self.text(entry, "en", where))
         return found
 
-    # -- one value each: note the fault, go on with something harmless
-    def table(self, name: str) -> Mapping[str, Any]:
-        value = self.raw.get(name, {})
-        return value if self.is_table(value, name) else {}
-
-    def is_table(self, value: Any, where: str) -> bool:
-        if not isinstance(value, dict):
-            self.faults.append(f"{where}: must be a table, got {type(value).__name__}")
-        return isinstance(value, dict)
-
-    def keys(self, entry: Mapping[str, Any], where: str, required: set[str], optional: set[str]) -> None:
-        self.faults += [f"{where}: {key!r} is missing" for key in sorted(required - set(entry))]
-        self.faults += [f"{where}: unknown key {key!r}" for key in entry if key not in required | optional]
-
-    def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
-        allowed = tuple(allowed)
-        if value not in allowed:
-            self.faults.append(f"{where}: {value!r} is not one of {', '.join(map(repr, allowed))}")
-            return allowed[0]
-        return str(value)
-
-    def text(self, entry: Mapping[str, Any], key: str, where: str) -> str:
-        value = entry.get(key, " ")
-        if not isinstance(value, str) or not value:
-            self.faults.append(f"{where}.{key}: must be text, got {value!r}")
-        return str(value)
-
-    def strings(self, values: Any, where: str) -> list[str]:
-        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-            self.faults.append(f"{where}: must be a list of text")
-            return []
-        return values
-
-    def flag(self, entry: Mapping[str, Any], key: str, where: str, default: bool) -> bool:
-        value = entry.get(key, default)
-        if not isinstance(value, bool):
-            self.faults.append(f"{where}.{key}: must be true or false, got {value!r}")
-        return bool(value)
-
     def day(self, entry: Mapping[str, Any], key: str, where: str) -> int | None:
-        value = entry.get(key)
-        if value is None or type(value) is date:
-            return _day(value)
-        self.faults.append(f"{where}.{key}: must be a date like 2026-04-01, got {value!r}")
-        return None
+        value = self.date(entry, key, where)
+        return None if value is None else (value - EPOCH).days
 
     def months(self, value: Any, where: str) -> int | None:
         if value == "ever":

@@ -15,6 +15,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -81,6 +82,18 @@ class IngestReport:
                 "warnings": list(self.warnings)}  # fmt: skip
 
 
+def _is_plain(type: Any) -> bool:
+    """Whether a column holds text, numbers, dates or truth values."""
+    if pa.types.is_dictionary(type):
+        type = type.value_type
+    tests = (
+        pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer,
+        pa.types.is_floating, pa.types.is_decimal, pa.types.is_date, pa.types.is_timestamp, pa.types.is_boolean,
+        pa.types.is_null,
+    )  # fmt: skip
+    return any(test(type) for test in tests)
+
+
 @dataclass(frozen=True)
 class Input:
     """A source on its way to one table, through one output of a mapping or as it is."""
@@ -102,14 +115,19 @@ class Input:
     def faults(self, catalogue: Catalogue) -> list[str]:
         """What is wrong with its columns."""
         label, have = self.source.label, self.source.columns
+        faults = [f"{label}: two columns are named {name!r}" for name in sorted({n for n in have if have.count(n) > 1})]
         if self.output is None:
-            faults = column_faults(have, self.table, catalogue, label)
+            faults += column_faults(have, self.table, catalogue, label)
             needed = ["id_number"]
         else:
-            faults = [f"{label}: the mapping reads column {name!r}, which is not there; it has {', '.join(have)}"
+            faults += [f"{label}: the mapping reads column {name!r}, which is not there; it has {', '.join(have)}"
                       for name in self.output.raw_columns if name not in have]  # fmt: skip
             origin = self.output.columns.get("id_number")
             needed = list(origin.raw_columns) if origin else []
+        unreadable = [f.name for f in self.source.schema if f.name in self.columns and not _is_plain(f.type)]
+        faults += [
+            f"{label}: column {name!r} holds lists, bytes or other values that are no facts" for name in unreadable
+        ]
         for name in needed:
             if name in have and pa.types.is_floating(self.source.schema.field(name).type):
                 faults.append(f"{label}: column {name!r} came as decimals, its last digits are lost: read it as text")
@@ -164,15 +182,18 @@ class Quarantine:
         self._sha256.update(data)
         self._file.write(data)
 
-    def close(self) -> Path | None:
-        """Force the file to disk, under a name made of its digest."""
+    def keep(self) -> Path | None:
+        """Force the file to disk, under a name made of its digest; None if nothing was refused."""
         if self._file is None:
             return None
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
-        path = self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl"
-        return Path(self._file.name).replace(path)
+        return Path(self._file.name).replace(self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 @dataclass
@@ -198,8 +219,7 @@ class Delivery:
     ) -> tuple[Manifest, IngestReport]:
         """A delivery from lock to commit."""
         key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
-        with Writing.begin(folder) as writing:
-            quarantine = Quarantine(folder / QUARANTINE)
+        with Writing.begin(folder) as writing, closing(Quarantine(folder / QUARANTINE)) as quarantine:
             delivery = cls(writing, catalogue, inputs, drawn_on, progress, key, quarantine, writing.manifest.next_seq)
             mark = delivery.recognise_key()
             for one in inputs:
@@ -295,7 +315,7 @@ class Delivery:
 
     def end(self, mark: str) -> tuple[Manifest, IngestReport]:
         """Commit, and report."""
-        path = self.quarantine.close()
+        path = self.quarantine.keep()
         listed = set(self.writing.manifest.quarantine) | ({path.name} if path else set())
         manifest = self.writing.commit(key_check=mark, next_seq=self.next_seq, quarantine=tuple(sorted(listed)))
         if self.unknown_targets:

@@ -109,7 +109,9 @@ class Ledger:
         UserError
             If the catalogue has no such policy.
         """
-        path, catalogue = Path(folder), catalogue or load_catalogue()
+        path, catalogue = Path(folder), load_catalogue() if catalogue is None else catalogue
+        if not isinstance(catalogue, Catalogue):
+            raise UserError(f"catalogue is a {type(catalogue).__name__}; load it with load_catalogue(path)")
         if policy not in catalogue.policies:
             raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
         if (path / store.MANIFEST).exists():
@@ -187,6 +189,8 @@ class Ledger:
         """Everything accepted, as arrays; only what touches these subjects if they are given."""
         if self._tables is None:
             self._tables = Tables(*(self._columns(table) for table in ("records", "amendments", "subjects")))
+        if isinstance(subject_ids, str):
+            subject_ids = [subject_ids]
         return self._tables if subject_ids is None else self._tables.for_subjects(subject_ids)
 
     def segments(self, day_of_use: Any = None) -> Segments:

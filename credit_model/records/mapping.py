@@ -32,7 +32,6 @@ In: a TOML file, a raw Arrow batch. Out: ``Mapping``; batches in the columns of 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import date
@@ -45,6 +44,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.records import toml_reader
 from credit_model.records.catalogue import TIERS, Catalogue
 from credit_model.records.fold import ACTIONS
 from credit_model.records.validation import TABLE_NAMES, column_faults, column_types, read_text
@@ -147,7 +147,7 @@ class Origin:
         """ISO dates; what the format does not fit is left as text, to be refused."""
         stamps = pc.strptime(column, format=self.format, unit="s", error_is_null=True)
         again = pc.strftime(stamps, format=self.format)  # strptime lets 31 February pass
-        iso = pc.if_else(pc.equal(again, column), pc.strftime(stamps, format="%Y-%m-%d"), None)
+        iso = pc.if_else(pc.equal(_bare(again), _bare(column)), pc.strftime(stamps, format="%Y-%m-%d"), None)
         return pc.if_else(iso.is_valid(), iso, pc.if_else(column.is_valid(), "?", None))
 
 
@@ -228,7 +228,12 @@ class Mapping:
                     origin.format is not None and types.get(name) != "date"
                 ):
                     faults.append(f"{where}: {name}: multiply is for numbers, format for dates")
-        _raise(faults, f"mapping {self.name!r}")
+        toml_reader.raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
+
+
+def _bare(dates: Any) -> Any:
+    """Without the zeros before a number: 2024/1/5 is 2024/01/05."""
+    return pc.replace_substring_regex(dates, r"\b0+([0-9])", r"\1")
 
 
 def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mapping:
@@ -248,112 +253,77 @@ def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mappin
     MappingErrors
         If the file cannot be read, or with every fault of its content at once.
     """
-    source = Path(path)
-    try:
-        raw = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingErrors(f"mapping {source}: cannot be read ({type(error).__name__}); give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise MappingErrors(f"mapping {source}: not valid TOML: {error}") from None
-    faults: list[str] = []
-    mapping = _read_mapping(raw, faults)
-    _raise(faults, f"mapping {source}")
+    what = f"mapping {path}"
+    reader = _Reader(toml_reader.read_text(path, "mapping", MappingErrors), what, MappingErrors)
+    mapping = reader.mapping()
+    reader.end()
     if catalogue is not None:
         mapping.check(catalogue)
     return mapping
 
 
-def _raise(faults: list[str], what: str) -> None:
-    if faults:
-        raise MappingErrors(f"{what}: {len(faults)} fault(s): {'; '.join(faults)}", tuple(faults))
+class _Reader(toml_reader.TomlReader):
+    """Turns parsed TOML into a mapping."""
+
+    def mapping(self) -> Mapping:
+        self.keys(self.raw, "the file", ("schema", "name", "table"), ("drawn_on",))
+        tables = self.tables(self.raw.get("table", []), "table")
+        if not tables:
+            self.faults.append("declare at least one [[table]]")
+        outputs = tuple(self.output(table, f"table {i}") for i, table in enumerate(tables, 1))
+        return Mapping(self.text(self.raw, "name", "the file"), outputs, self.date(self.raw, "drawn_on", "the file"))
+
+    def output(self, table: MappingABC[str, Any], where: str) -> Output:
+        self.keys(table, where, ("source", "columns"), ("target", "where", "encoding"))
+        columns = self.table(table.get("columns", {}), f"{where}.columns")
+        conditions = self.tables(table.get("where", []), f"{where}.where")
+        return Output(
+            source=self.text(table, "source", where),
+            target=self.one_of(table.get("target", "records"), TABLE_NAMES, f"{where}.target"),
+            columns={name: self.origin(spec, f"{where}.{name}") for name, spec in columns.items()},
+            where=tuple(self.condition(spec, f"{where}.where") for spec in conditions),
+            encoding=self.text(table, "encoding", where, default="utf8"),
+        )
+
+    def condition(self, spec: MappingABC[str, Any], where: str) -> Condition:
+        self.keys(spec, where, ("column",), ("in", "not_in", "null"))
+        if sum(key in spec for key in ("in", "not_in", "null")) != 1:
+            self.faults.append(f"{where}: a condition has one of in, not_in, null")
+        among, not_among = (
+            self.strings(spec[key], f"{where}.{key}") if key in spec else None for key in ("in", "not_in")
+        )
+        null = self.flag(spec, "null", where) if "null" in spec else None
+        return Condition(self.text(spec, "column", where), among, not_among, null)
+
+    def origin(self, spec: Any, where: str) -> Origin:
+        spec = {"column": spec} if isinstance(spec, str) else self.table(spec, where)
+        self.keys(spec, where, (), _ORIGIN_KEYS)
+        if sum(key in spec for key in ("column", "columns", "value", "template")) != 1:
+            self.faults.append(f"{where}: give one of column, columns, value, template")
+        self.faults += [
+            f"{where}: {key} goes with {other}"
+            for key, other in (("otherwise", "values"), ("round", "multiply"))
+            if key in spec and other not in spec
+        ]
+        factor = spec.get("multiply")
+        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, (int, float))):
+            self.faults.append(f"{where}.multiply: must be a number, got {factor!r}")
+            factor = None
+        columns = (self.text(spec, "column", where),) if "column" in spec else ()
+        values = self.table(spec.get("values", {}), f"{where}.values")
+        return Origin(
+            columns=self.strings(spec["columns"], f"{where}.columns") if "columns" in spec else columns,
+            value=str(spec["value"]) if "value" in spec else None,
+            template=self.text(spec, "template", where) if "template" in spec else None,
+            values={old: str(new) for old, new in values.items()} if "values" in spec else None,
+            otherwise=str(spec["otherwise"]) if "otherwise" in spec else None,
+            prefix=self.text(spec, "prefix", where) if "prefix" in spec else "",
+            multiply=factor,
+            round=self.flag(spec, "round", where),
+            format=self.text(spec, "format", where) if "format" in spec else None,
+        )
 
 
-def _read_mapping(raw: dict[str, Any], faults: list[str]) -> Mapping:
-    _unknown(raw, {"schema", "name", "drawn_on", "table"}, "the file", faults)
-    if raw.get("schema") != 1:
-        faults.append(f"schema is {raw.get('schema')!r}; this version reads schema 1")
-    drawn_on = raw.get("drawn_on")
-    if drawn_on is not None and type(drawn_on) is not date:
-        faults.append(f"drawn_on must be a date like 2026-10-31, got {drawn_on!r}")
-        drawn_on = None
-    tables = raw.get("table")
-    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
-        faults.append("declare at least one [[table]]")
-        tables = []
-    outputs = tuple(_read_output(table, f"table {i}", faults) for i, table in enumerate(tables, 1))
-    return Mapping(str(raw.get("name", "mapping")), outputs, drawn_on)
-
-
-def _read_output(table: dict[str, Any], where: str, faults: list[str]) -> Output:
-    _unknown(table, {"source", "target", "where", "columns", "encoding"}, where, faults)
-    if not isinstance(table.get("source"), str):
-        faults.append(f"{where}: source must name a raw table")
-    target = table.get("target", "records")
-    if target not in TABLE_NAMES:
-        faults.append(f"{where}: target {target!r} is not one of {', '.join(TABLE_NAMES)}")
-        target = "records"
-    columns = table.get("columns")
-    if not isinstance(columns, dict) or not columns:
-        faults.append(f"{where}: [table.columns] is missing")
-        columns = {}
-    conditions = table.get("where", [])
-    if not isinstance(conditions, list):
-        faults.append(f"{where}.where: must be a list of conditions")
-        conditions = []
-    return Output(
-        source=str(table.get("source")),
-        target=target,
-        columns={name: _read_origin(spec, f"{where}.{name}", faults) for name, spec in columns.items()},
-        where=tuple(_read_condition(spec, f"{where}.where", faults) for spec in conditions),
-        encoding=str(table.get("encoding", "utf8")),
-    )
-
-
-def _read_condition(spec: Any, where: str, faults: list[str]) -> Condition:
-    if not isinstance(spec, dict) or not isinstance(spec.get("column"), str):
-        faults.append(f"{where}: a condition names a column")
-        return Condition("")
-    _unknown(spec, {"column", "in", "not_in", "null"}, where, faults)
-    tests = {key: spec[key] for key in ("in", "not_in", "null") if key in spec}
-    if len(tests) != 1 or not isinstance(tests.get("null", True), bool):
-        faults.append(f"{where}: a condition has one of in, not_in, null = true or false")
-    among, not_among = (
-        tuple(map(str, spec[key])) if isinstance(spec.get(key), list) else None for key in ("in", "not_in")
-    )
-    return Condition(spec["column"], among, not_among, spec.get("null"))
-
-
-def _read_origin(spec: Any, where: str, faults: list[str]) -> Origin:
-    if isinstance(spec, str):
-        return Origin((spec,))
-    if not isinstance(spec, dict):
-        faults.append(f"{where}: must be the name of a raw column or a table, got {type(spec).__name__}")
-        return Origin()
-    allowed = {"column", "columns", "value", "template", "values", "otherwise", "prefix", "multiply", "round", "format"}
-    _unknown(spec, allowed, where, faults)
-    if sum(key in spec for key in ("column", "columns", "value", "template")) != 1:
-        faults.append(f"{where}: give one of column, columns, value, template")
-    for key, type_ in (("column", str), ("columns", list), ("template", str), ("values", dict), ("otherwise", str),
-                       ("prefix", str), ("round", bool), ("format", str), ("multiply", (int, float))):  # fmt: skip
-        if key in spec and not isinstance(spec[key], type_):
-            faults.append(f"{where}.{key}: has a wrong type ({type(spec[key]).__name__})")
-            return Origin()
-    if "otherwise" in spec and "values" not in spec:
-        faults.append(f"{where}: otherwise goes with values")
-    if "round" in spec and "multiply" not in spec:
-        faults.append(f"{where}: round goes with multiply")
-    return Origin(
-        columns=tuple(map(str, [spec["column"]] if "column" in spec else spec.get("columns", ()))),
-        value=None if "value" not in spec else str(spec["value"]),
-        template=spec.get("template"),
-        values=None if "values" not in spec else {str(k): str(v) for k, v in spec["values"].items()},
-        otherwise=spec.get("otherwise"),
-        prefix=spec.get("prefix", ""),
-        multiply=spec.get("multiply"),
-        round=spec.get("round", False),
-        format=spec.get("format"),
-    )
-
-
-def _unknown(table: dict[str, Any], allowed: set[str], where: str, faults: list[str]) -> None:
-    faults += [f"{where}: unknown key {key!r}" for key in table if key not in allowed]
+_ORIGIN_KEYS = (
+    "column", "columns", "value", "template", "values", "otherwise", "prefix", "multiply", "round", "format",
+)  # fmt: skip

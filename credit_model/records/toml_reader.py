@@ -1,0 +1,103 @@
+"""Reading a TOML file that a person wrote: every fault is noted, and reading goes on with something harmless.
+
+In: the text or path of a TOML file. Out: its values, checked one by one; one error that names all faults at once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from credit_model import UserError
+
+
+def read_text(path: str | Path, what: str, error: type[UserError]) -> str:
+    """The text of a file; ``what`` it is and the class of error are the caller's."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{what} {path}: cannot be read ({type(cause).__name__}); give a TOML file in UTF-8") from None
+
+
+class TomlReader:
+    """The parsed file, and what is wrong with it so far."""
+
+    def __init__(self, text: str, what: str, error: type[UserError]) -> None:
+        self.what, self.error = what, error
+        self.faults: list[str] = []
+        try:
+            self.raw: Mapping[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as cause:
+            raise error(f"{what}: not valid TOML: {cause}") from None
+        if self.raw.get("schema", 1) != 1:
+            self.faults.append(f"schema is {self.raw['schema']!r}; this version reads schema 1")
+
+    def end(self) -> None:
+        """Raise what was found."""
+        raise_faults(self.faults, self.what, self.error)
+
+    def table(self, value: Any, where: str) -> Mapping[str, Any]:
+        """A table; an empty one if it is none."""
+        if isinstance(value, dict):
+            return value
+        self.faults.append(f"{where}: must be a table, got {type(value).__name__}")
+        return {}
+
+    def tables(self, value: Any, where: str) -> list[Mapping[str, Any]]:
+        """A list of tables."""
+        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            return value
+        self.faults.append(f"{where}: must be a list of tables")
+        return []
+
+    def keys(self, entry: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str]) -> None:
+        """Name the keys that are missing, and those nobody knows."""
+        self.faults += [f"{where}: {key!r} is missing" for key in sorted(set(required) - set(entry))]
+        self.faults += [f"{where}: unknown key {key!r}" for key in entry if key not in required and key not in optional]
+
+    def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
+        """One of these words; the first if it is none."""
+        allowed = tuple(allowed)
+        if value in allowed:
+            return str(value)
+        self.faults.append(f"{where}: {value!r} is not one of {', '.join(map(repr, allowed))}")
+        return allowed[0]
+
+    def text(self, entry: Mapping[str, Any], key: str, where: str, default: str = " ") -> str:
+        """Text that is not empty."""
+        value = entry.get(key, default)
+        if not isinstance(value, str) or not value:
+            self.faults.append(f"{where}.{key}: must be text, got {value!r}")
+        return str(value)
+
+    def strings(self, values: Any, where: str) -> tuple[str, ...]:
+        """A list of text."""
+        if isinstance(values, list) and all(isinstance(v, str) for v in values):
+            return tuple(values)
+        self.faults.append(f"{where}: must be a list of text")
+        return ()
+
+    def flag(self, entry: Mapping[str, Any], key: str, where: str, default: bool = False) -> bool:
+        """True or false."""
+        value = entry.get(key, default)
+        if not isinstance(value, bool):
+            self.faults.append(f"{where}.{key}: must be true or false, got {value!r}")
+        return bool(value)
+
+    def date(self, entry: Mapping[str, Any], key: str, where: str) -> date | None:
+        """A date without a time of day."""
+        value = entry.get(key)
+        if type(value) is date:
+            return value
+        if value is not None:
+            self.faults.append(f"{where}.{key}: must be a date like 2026-04-01, got {value!r}")
+        return None
+
+
+def raise_faults(faults: Collection[str], what: str, error: type[UserError]) -> None:
+    """One error for all faults, if there are any."""
+    if faults:
+        raise error(f"{what}: {len(faults)} fault(s): {'; '.join(faults)}", tuple(faults))
