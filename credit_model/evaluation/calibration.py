@@ -1,0 +1,333 @@
+"""How well a card's probabilities agree with what happened: slope, observed to expected, Brier, Jeffreys by grade.
+
+A ranking may be perfect and every probability twice too high; these measures see that and nothing else. All take
+``probability``, the predicted probability of bad, and sampling weights; intervals are summed within people where a
+person has several rows, as in `credit_model.evaluation.performance`.
+
+In: arrays of equal length, or counts. Out: `Estimate`, or p-values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from credit_model import UserError
+from credit_model.evaluation.performance import (
+    UNDEFINED,
+    Estimate,
+    Floats,
+    Rows,
+    Subjects,
+    interval,
+    rows_of,
+    standard_error,
+)
+
+
+def _mean(rows: Rows, loss: Floats, level: float) -> Estimate:
+    total = float(rows.weight.sum())
+    if not total > 0:
+        return UNDEFINED
+    mean = float(np.sum(rows.weight * loss)) / total
+    return interval(mean, standard_error(rows.weight * (loss - mean) / total, rows.subject), level, 0)
+
+
+def brier(
+    y: ArrayLike,
+    probability: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Subjects = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Brier score: mean squared distance between the probability and what happened; smaller is better.
+
+    Parameters
+    ----------
+    y : array_like of {0, 1}, shape (n,)
+        1 is bad.
+    probability : array_like of float in [0, 1], shape (n,)
+        Predicted probability of bad.
+    weight, subject, level
+        As in `credit_model.evaluation.performance.auc`.
+
+    Notes
+    -----
+    ``sum w (p - y)^2 / sum w`` (Brier, *Monthly Weather Review* 78, 1950). Limit: where bads are rare it is almost
+    entirely the rate times its complement; read it beside that of the constant rate.
+
+    Examples
+    --------
+    >>> brier([0, 1], [0.5, 0.5]).value
+    0.25
+    """
+    rows = rows_of(weight, subject, y=y, probability=probability)
+    return _mean(rows, (rows["probability"] - rows["y"]) ** 2, level)
+
+
+def log_loss(
+    y: ArrayLike,
+    probability: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Subjects = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean surprise in nats, ``-ln`` of the probability given to what happened; smaller is better.
+
+    Parameters as `brier`.
+
+    Notes
+    -----
+    ``-sum w (y ln p + (1 - y) ln(1 - p)) / sum w`` (Good, *JRSS B* 14, 1952). Undefined when a probability of exactly
+    0 or 1 was wrong: the surprise is infinite, and such a probability should not have been given.
+
+    Examples
+    --------
+    >>> round(log_loss([0, 1], [0.5, 0.5]).value, 6)
+    0.693147
+    """
+    rows = rows_of(weight, subject, y=y, probability=probability)
+    given = np.where(rows["y"] == 1, rows["probability"], 1 - rows["probability"])
+    if (given == 0).any():
+        return UNDEFINED
+    return _mean(rows, -np.log(given), level)
+
+
+@dataclass(frozen=True)
+class CalibrationLine:
+    """Logistic line of the outcome on the predicted log-odds; a calibrated card has slope 1 and intercept 0."""
+
+    slope: Estimate
+    intercept: Estimate
+
+
+def calibration_line(
+    y: ArrayLike,
+    probability: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Subjects = None,
+    level: float = 0.95,
+) -> CalibrationLine:
+    """Slope and intercept of the logistic regression of the outcome on the card's log-odds.
+
+    Slope under 1: the card is too sure of its differences (overfitted); over 1: too timid. The intercept moves all
+    probabilities together and is read where the slope is near 1; `observed_to_expected` says the same in plain words.
+
+    Parameters
+    ----------
+    y, probability, weight, subject, level
+        As in `brier`; probabilities strictly between 0 and 1.
+
+    Returns
+    -------
+    CalibrationLine
+        Undefined when all probabilities are equal, when an outcome is missing, or when the fit runs away.
+
+    Notes
+    -----
+    ``logit P(y = 1) = a + b logit(p)``, maximum weighted likelihood by Newton's method, sandwich variance summed within
+    people. Source: Cox (*Biometrika* 45, 1958). Limits: a line can be right while single grades are wrong; a perfect
+    card on 100,000 people still scatters by about 0.03.
+
+    Examples
+    --------
+    >>> line = calibration_line([0, 0, 0, 1, 0, 1, 1, 1], [0.25] * 4 + [0.75] * 4)
+    >>> round(line.slope.value, 6), abs(round(line.intercept.value, 6))
+    (1.0, 0.0)
+    """
+    nothing = CalibrationLine(UNDEFINED, UNDEFINED)
+    rows = rows_of(weight, subject, y=y, probability=probability)
+    p, outcome = rows["probability"], rows["y"]
+    weights = rows.weight / (float(rows.weight.mean()) or 1.0)
+    if ((p <= 0) | (p >= 1)).any():
+        raise UserError("Cannot fit a calibration line: some probabilities are exactly 0 or 1; a card gives none such.")
+    log_odds = np.log(p / (1 - p))
+    if np.ptp(log_odds) == 0 or np.ptp(outcome[weights > 0]) == 0:
+        return nothing
+    design = np.stack([np.ones_like(p), log_odds])
+    line = np.array([0.0, 1.0])
+    for _ in range(60):
+        fitted = 1 / (1 + np.exp(-np.clip(line @ design, -500, 500)))
+        information = (design * (weights * fitted * (1 - fitted))) @ design.T
+        if abs(np.linalg.det(information)) < 1e-12 or np.abs(line).max() > 1e3:
+            return nothing
+        step = np.linalg.solve(information, design @ (weights * (outcome - fitted)))
+        line = line + step
+        if np.abs(step).max() < 1e-10:
+            break
+    else:
+        return nothing
+    influence = np.linalg.solve(information, design * (weights * (outcome - fitted)))
+    intercept, slope = (
+        interval(float(value), standard_error(moved, rows.subject), level)
+        for value, moved in zip(line, influence, strict=True)
+    )
+    return CalibrationLine(slope, intercept)
+
+
+def observed_to_expected(
+    y: ArrayLike,
+    probability: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Subjects = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Bads that happened for each bad the card expected: 1.2 means the card understated risk by a fifth.
+
+    Parameters
+    ----------
+    y, probability, weight, subject, level
+        As in `brier`.
+
+    Returns
+    -------
+    Estimate
+        Interval on the logarithmic scale; without any bad it runs from 0 to the exact Poisson end.
+
+    Notes
+    -----
+    ``sum w y / sum w p``. What to allow: `observed_to_expected_limit`. Limit: too high here and too low there cancel;
+    look at people with and without a record, and at the grades.
+
+    Examples
+    --------
+    >>> observed_to_expected([0, 0, 1, 1], [0.1, 0.4, 0.5, 0.6]).value
+    1.25
+    """
+    rows = rows_of(weight, subject, y=y, probability=probability)
+    expected = float(np.sum(rows.weight * rows["probability"]))
+    if not expected > 0:
+        return UNDEFINED
+    ratio = float(np.sum(rows.weight * rows["y"])) / expected
+    if ratio == 0:
+        return Estimate(0.0, 0.0, -math.log((1 - level) / 2) * float(rows.weight.mean()) / expected)
+    error = standard_error(rows.weight * (rows["y"] - ratio * rows["probability"]) / expected, rows.subject)
+    reach = math.exp(NormalDist().inv_cdf(0.5 + level / 2) * error / ratio)
+    return Estimate(ratio, ratio / reach, ratio * reach)
+
+
+def observed_to_expected_limit(bads: int, tolerance: float = 0.05) -> float:
+    """How far observed to expected may lie from 1 before it says something: ``0.05 + 2 / sqrt(bads)``.
+
+    Five in a hundred of tolerance, and twice the standard error of a count. With no bad at all the limit of one bad is
+    used.
+
+    Examples
+    --------
+    >>> observed_to_expected_limit(400)
+    0.15000000000000002
+    """
+    return tolerance + 2 / math.sqrt(max(bads, 1))
+
+
+@dataclass(frozen=True)
+class Jeffreys:
+    """What the Jeffreys posterior of a grade's bad rate says about its predicted probability.
+
+    Attributes
+    ----------
+    low, high : float
+        Interval of the rate.
+    understated : float
+        Posterior probability that the rate is at most the predicted one; small: the card understates risk.
+    overstated : float
+        The other side; small: the card overstates risk, which harms people.
+    p_value : float
+        Two-sided, ``2 min(understated, overstated)``.
+    """
+
+    low: float
+    high: float
+    understated: float
+    overstated: float
+    p_value: float
+
+
+def jeffreys(bads: float, people: float, probability: float, *, level: float = 0.95) -> Jeffreys:
+    """Jeffreys test of one grade: could the observed bads have come from the predicted probability?
+
+    Parameters
+    ----------
+    bads, people : float
+        Counts; with weights the effective counts of `effective_counts`.
+    probability : float
+        Predicted probability of bad, the mean over the grade.
+
+    Notes
+    -----
+    Posterior of the rate: ``Beta(D + 1/2, N - D + 1/2)``. Source: ECB, *Instructions for reporting the validation
+    results of internal models* (2019), there one-sided. Limits: rows must be different people; over several grades
+    adjust with `holm`; with very many bads any card fails, with very few none does.
+
+    Examples
+    --------
+    >>> round(jeffreys(2, 6, 0.0367).understated, 4)
+    0.0044
+    """
+    from scipy.stats import beta
+
+    if not 0 <= bads <= people:
+        raise UserError(f"Cannot test a grade with {bads:g} bads among {people:g} people: bads must be 0 to people.")
+    posterior = beta(bads + 0.5, people - bads + 0.5)
+    understated, overstated = float(posterior.cdf(probability)), float(posterior.sf(probability))
+    return Jeffreys(
+        low=float(posterior.ppf((1 - level) / 2)) if bads > 0 else 0.0,
+        high=float(posterior.ppf((1 + level) / 2)) if bads < people else 1.0,
+        understated=understated,
+        overstated=overstated,
+        p_value=min(1.0, 2 * min(understated, overstated)),
+    )
+
+
+def effective_counts(y: ArrayLike, weight: ArrayLike | None = None) -> tuple[float, float]:
+    """Bads and people a weighted cell is worth: the rate is kept, the bads count as Kish's effective number.
+
+    Notes
+    -----
+    ``D = (sum_bad w)^2 / sum_bad w^2`` and ``N = D / rate``. Goods sub-sampled under weights with every bad kept at
+    weight 1 give ``D`` = bads and ``N`` = people represented. Without a bad, N is Kish's number of all rows.
+
+    Examples
+    --------
+    >>> effective_counts([1, 1, 0, 0], [1, 1, 49, 49])
+    (2.0, 100.0)
+    """
+    rows = rows_of(weight, None, y=y)
+    bad = rows.weight * rows["y"]
+    total, total_bad = float(rows.weight.sum()), float(bad.sum())
+    if total_bad == 0:
+        squares = float(np.sum(rows.weight**2))
+        return 0.0, total**2 / squares if squares else 0.0
+    effective = total_bad**2 / float(np.sum(bad**2))
+    return effective, effective * total / total_bad
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values: under 0.05 holds for the whole family of tests, whatever their dependence.
+
+    Notes
+    -----
+    In ascending order ``max over k <= i of (m - k + 1) p_(k)``, at most 1. Source: Holm, *Scandinavian Journal of
+    Statistics* 6 (1979).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    worst = 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = worst
+    return adjusted

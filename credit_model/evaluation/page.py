@@ -1,0 +1,433 @@
+"""The page an evaluation is read on: readable by anyone at the top, by a validator below.
+
+One file of HTML without a script, a link or a date of its own: it opens offline, prints, and the same evaluation gives
+the same bytes. With both languages in it, two radio buttons and a line of CSS choose the one that is shown.
+
+In: an `EvaluationReport`. Out: HTML, or a short Markdown for the tracking server and the repository.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from credit_model.evaluation import figures
+from credit_model.evaluation.performance import rough_error
+from credit_model.evaluation.report import EvaluationReport, Gate
+from credit_model.evaluation.words import KINDS, TAGS, Numbers, Said, Words
+
+_TILES = {
+    "soft_gini": (0, 1),
+    "gini": (0, 1),
+    "soft_gini_to_attainable": (0.7, 1.1),
+    "slope": (0.5, 1.5),
+    "observed_to_expected": (0.5, 1.5),
+    "ks": (0, 1),
+}
+_SECTIONS = (
+    "meaning", "gates", "sample", "scores", "ranking", "calibration", "time", "card", "reasons", "limits", "provenance"
+)  # fmt: skip
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+class _Page:
+    """One evaluation being written in some languages."""
+
+    def __init__(self, report: EvaluationReport, words: Words) -> None:
+        self.report, self.words = report, words
+        self.number = Numbers(report.to_dict(), words)
+        everyone = report.segments.get("all")
+        self.measures = everyone.measures if everyone else {}
+
+    def say(self, key: str, **values: str | Said) -> str:
+        return self.words.html(self.words(key, **values))
+
+    def told(self, source: Any, name: str) -> str:
+        return self.words.html(self.words.told(source, name))
+
+    def row(self, label: str, *cells: str, css: str = "") -> str:
+        inside = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
+        return f'<tr{css and f" class={css}"}><th scope="row">{label}</th>{inside}</tr>'
+
+    def table(self, head: Sequence[str], rows: Iterable[str], caption: str = "", css: str = "") -> str:
+        """Put rows under a head of text keys; a key ending in ``<`` heads a column of texts, an empty one nothing."""
+        heads = "".join(
+            f'<th scope="col"{" class=left" if key.endswith("<") else ""}>{self.say(key.rstrip("<"))}</th>'
+            if key
+            else "<td></td>"
+            for key in head
+        )
+        body = "".join(rows)
+        body = body if body.startswith("<tbody") else f"<tbody>{body}</tbody>"
+        title = f"<caption>{self.say(caption)}</caption>" if caption else ""
+        return f'<div class="scroll"><table class="{css}">{title}<thead><tr>{heads}</tr></thead>{body}</table></div>'
+
+    def figure(self, drawing: str, caption: str) -> str:
+        return f"<figure>{drawing}<figcaption>{self.say(caption)}</figcaption></figure>"
+
+    def section(self, name: str, *parts: str) -> str:
+        inside = "".join(parts)
+        return f'<section id="{name}"><h2>{self.say("section." + name)}</h2>{inside}</section>' if inside else ""
+
+    def chip(self, gate: Gate | None) -> str:
+        if gate is None:
+            return ""
+        css, key = ("yes", "passed") if gate.passed else ("no", "failed")
+        return f'<span class="chip {css}">{self.say("page." + key)}</span>'
+
+    # ---------------------------------------------------------------- for anyone
+
+    def top(self) -> str:
+        context, facts = self.report.context, []
+        if self.report.months:
+            first, last = self.report.months[0].as_of, self.report.months[-1].as_of
+            facts.append((self.say("page.as_of"), first if first == last else f"{first} – {last}"))
+        if everyone := self.report.segments.get("all"):
+            same = everyone.counts.people == everyone.counts.observations
+            for key in ("people", "bads") if same else ("people", "observations", "bads"):
+                facts.append((self.say(f"page.{key}"), self.number(f"segments/all/counts/{key}", "count")))
+        if self.report.card:
+            facts.append((self.say("page.card"), f"<code>{html.escape(self.report.card['digest'][:12])}</code>"))
+        name = html.escape(str(context.get("experiment") or "")) or self.say("page.untitled")
+        question = self.told(context, "question")
+        listed = "".join(f"<li>{label} <b>{value}</b></li>" for label, value in facts)
+        return (
+            f'<header><p class="eyebrow">{self.say("page.eyebrow")}</p><h1>{name}</h1>'
+            + (f'<p class="question">{question}</p>' if question else "")
+            + f'<ul class="facts">{listed}</ul></header>'
+        )
+
+    def verdict(self) -> str:
+        gates, failed = self.report.gates, self.report.failed_gates
+        key, css = ("none", "") if not gates else ("some", "no") if failed else ("all", "yes")
+        told = [self.words("measure." + name) for name in dict.fromkeys(gate.name for gate in failed)]
+        names = {language: ", ".join(t[language] for t in told) for language in self.words.languages}
+        headline = self.say(f"verdict.{key}", count=str(len(gates)), failed=str(len(failed)))
+        context = self.report.context
+        notes = {"made_city": context.get("made_city"), "organisations": context.get("subjects") == "organisation"}
+        note = "".join(f'<p class="note">{self.say("page." + name)}</p>' for name, true in notes.items() if true)
+        return (
+            f'<div class="verdict {css}"><p class="headline">{headline}</p>'
+            f"<p>{self.say(f'verdict.{key}_more', names=names)}</p>{note}</div>"
+        )
+
+    def tiles(self) -> str:
+        shown = []
+        for name, (low, high) in _TILES.items():
+            if name not in self.measures:
+                continue
+            path, kind, found = f"segments/all/measures/{name}", KINDS[name], self.measures[name]
+            gate = next((g for g in self.report.gates if g.name == name and g.segment == "all"), None)
+            between = self.say("page.not_measured")
+            if found.value is not None:
+                ends = {end: self.number(f"{path}/{end}", kind) for end in ("low", "high")}
+                between = self.say("page.interval", **ends)
+            drawing = figures.gauge(self.words, found, low, high, (gate.low, gate.high) if gate else (None, None))
+            shown.append(
+                f'<div class="tile"><p class="name">{self.say("measure." + name)}{self.chip(gate)}</p>'
+                f'<p class="big">{self.number(f"{path}/value", kind)}</p><p class="between">{between}</p>{drawing}'
+                f'<p class="asks">{self.say(f"measure.{name}_asks")}</p></div>'
+            )
+        return f'<div class="tiles">{"".join(shown)}</div>' if shown else ""
+
+    def meaning(self) -> str:
+        number, path = self.number, "segments/all/measures"
+        told = []
+        if number.at(f"{path}/auc/value") is not None:
+            told.append(self.say("meaning.pairs", of100=number(f"{path}/auc/value", "of100")))
+        if number.at(f"{path}/soft_gini_to_attainable/value") is not None:
+            share = number(f"{path}/soft_gini_to_attainable/value", "percent")
+            told.append(self.say("meaning.attainable", share=share))
+        level = self.measures.get("observed_to_expected")
+        if level and level.low is not None and level.high is not None:
+            key = "understated" if level.low > 1 else "overstated" if level.high < 1 else "calibrated"
+            found = {end: number(f"{path}/observed_to_expected/{end}", "of100") for end in ("value", "low", "high")}
+            told.append(self.say(f"meaning.{key}", of100=found.pop("value"), **found))
+        clear = [i for i, grade in enumerate(self.report.grades) if grade.counts.bad_rate is not None]
+        if len(clear) > 1:
+            ends = {}
+            for end, i in (("best", clear[0]), ("worst", clear[-1])):
+                ends[end] = html.escape(self.report.grades[i].grade)
+                ends[f"{end}_rate"] = number(f"grades/{i}/counts/bad_rate", "share")
+            told.append(self.say("meaning.grades", **ends))
+        off = [html.escape(g.grade) for g in self.report.grades if g.p_value_holm is not None and g.p_value_holm < 0.05]
+        if off:
+            told.append(self.say("meaning.grades_off", grades=", ".join(off)))
+        for i, band in enumerate(self.report.bands):
+            if band.mass_point:
+                found = {"share": number(f"bands/{i}/share", "share"), "score": number(f"bands/{i}/low", "count")}
+                told.append(self.say("meaning.mass", **found))
+        if self.measures and (bads := self.report.segments["all"].counts.bads):
+            counted = number("segments/all/counts/bads", "count")
+            told.append(self.say("meaning.certainty", bads=counted, error=f"{2 * rough_error(bads):.2f}"))
+        told.append(self.say("meaning.use"))
+        items = "".join(f"<li>{sentence}</li>" for sentence in told)
+        return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'
+
+    # ---------------------------------------------------------------- for a validator
+
+    def gates(self) -> str:
+        rows = []
+        for i, gate in enumerate(self.report.gates):
+            ends = {end: self.number(f"gates/{i}/{end}", KINDS[gate.name]) for end in ("low", "high")}
+            rows.append(
+                self.row(
+                    self.say("measure." + gate.name),
+                    f'<td class="left">{self.say("segment." + gate.segment)}</td>',
+                    self.number(f"gates/{i}/value", KINDS[gate.name]),
+                    self.say("gates.least" if gate.high is None else "gates.range", **ends),
+                    self.chip(gate),
+                )
+            )
+        head = [f"gates.{key}" for key in ("name", "segment<", "value", "limit", "verdict")]
+        return self.section("gates", self.table(head, rows)) if rows else ""
+
+    def sample(self) -> str:
+        context, parts = self.report.context, []
+        dates = context.get("dates", {})
+        for key, value in (("outcome", self.told(context, "outcome")), ("day_of_use", self.told(dates, "day_of_use"))):
+            if value:
+                parts.append(f"<p><b>{self.say('sample.' + key)}</b> {value}</p>")
+        if dates.get("development") and dates.get("out_of_time"):
+            parts.append(self.figure(figures.timeline(dates, self.words), "sample.timeline_caption"))
+        for key, label, columns, head in (
+            ("samples", "name", ("observations", "people", "bads"),
+             ("sample.sample", "page.observations", "page.people", "page.bads")),
+            ("exclusions", "reason", ("development", "out_of_time"),
+             ("sample.reason", "sample.development", "sample.out_of_time")),
+        ):  # fmt: skip
+            rows = [
+                self.row(self.told(row, label), *(self.number(f"context/{key}/{i}/{c}", "count") for c in columns))
+                for i, row in enumerate(context.get(key, []))
+            ]
+            if rows:
+                parts.append(f"<h3>{self.say('sample.' + key)}</h3>" + self.table(head, rows))
+        for note in context.get("notes", []):
+            parts.append(f'<p class="note">{self.told(note, "text")}</p>')
+        return self.section("sample", *parts)
+
+    def scores(self) -> str:
+        parts = []
+        if sum(grade.counts.share is not None for grade in self.report.grades) > 1:
+            parts.append(self.figure(figures.grade_strip(self.report, self.words), "scores.strip_caption"))
+        if len(self.report.bands) > 1:
+            drawing = figures.score_distribution(self.report, self.words)
+            parts.append(self.figure(drawing, "scores.distribution_caption"))
+        return self.section("scores", *parts)
+
+    def ranking(self) -> str:
+        parts = []
+        if self.report.curve:
+            parts.append(self.figure(figures.curves(self.report, self.words), "ranking.curves_caption"))
+        shown = [name for name, segment in self.report.segments.items() if segment.measures]
+        rows = []
+        for name in KINDS:
+            if shown and name in self.report.segments[shown[0]].measures:
+                label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
+                paths = (f"segments/{segment}/measures/{name}" for segment in shown)
+                rows.append(self.row(label, *(self.number.interval(path, KINDS[name]) for path in paths)))
+        for key in ("people", "bads") if shown else ():
+            found = (self.number(f"segments/{segment}/counts/{key}", "count") for segment in shown)
+            rows.append(self.row(self.say("page." + key), *found))
+        if rows:
+            head = ["ranking.measure", *(f"segment.{segment}" for segment in shown)]
+            parts.append(f"<h3>{self.say('ranking.segments')}</h3>" + self.table(head, rows))
+        if self.report.rankings:
+            parts.append(self._beside())
+        return self.section("ranking", *parts)
+
+    def _beside(self) -> str:
+        first = "soft_gini" if "soft_gini" in self.report.rankings[0].measures else "gini"
+        columns = list(dict.fromkeys([first, "gini", "brier", "log_loss", "card_minus_this"]))
+        rows = [
+            self.row(
+                self.words.html(self.words.pick(row.label_en, row.label_zh)),
+                *(self.number.interval(f"rankings/{i}/measures/{name}", KINDS[name]) for name in columns),
+                css="own" if row.role == "card" else "",
+            )
+            for i, row in enumerate(self.report.rankings)
+        ]
+        head = ["ranking.ranking", *(f"measure.{name}" for name in columns)]
+        drawing = self.figure(figures.ladder(self.report, self.words, first), f"ranking.ladder_{first}")
+        return f"<h3>{self.say('ranking.beside')}</h3>{drawing}{self.table(head, rows)}"
+
+    def calibration(self) -> str:
+        if not self.report.grades:
+            return ""
+        columns = {
+            "people": "count",
+            "share": "share",
+            "bads": "count",
+            "bad_rate": "share",
+            "mean_probability": "share",
+        }
+        rows = []
+        for i, grade in enumerate(self.report.grades):
+            path = f"grades/{i}"
+            off = grade.p_value_holm is not None and grade.p_value_holm < 0.05
+            rows.append(
+                self.row(
+                    html.escape(grade.grade),
+                    *(self.number(f"{path}/counts/{name}", kind) for name, kind in columns.items()),
+                    f"{self.number(f'{path}/low', 'share')} – {self.number(f'{path}/high', 'share')}",
+                    f"<td{' class=bad' if off else ''}>{self.number(f'{path}/p_value_holm', 'p')}</td>",
+                    self.number(f"{path}/cumulative_people", "share"),
+                    self.number(f"{path}/cumulative_bads", "share"),
+                )
+            )
+        names = ("grade", *columns, "interval", "p_value", "cumulative_people", "cumulative_bads")
+        return self.section(
+            "calibration",
+            self.figure(figures.grade_calibration(self.report, self.words), "calibration.caption"),
+            f"<h3>{self.say('calibration.gains')}</h3>",
+            self.table([f"calibration.{name}" for name in names], rows, "calibration.gains_caption"),
+        )
+
+    def time(self) -> str:
+        months = self.report.months
+        if len(months) < 2:
+            return self.section("time", f"<p>{self.say('time.one')}</p>") if months else ""
+        columns = {"counts/people": "count", "with_record": "share", "counts/mean_score": "score",
+                   "counts/bads": "count", "counts/bad_rate": "share", "counts/mean_probability": "share"}  # fmt: skip
+        rows = [
+            self.row(
+                month.as_of,
+                *(self.number(f"months/{i}/{name}", kind) for name, kind in columns.items()),
+                *(self.number.interval(f"months/{i}/measures/{m}", KINDS[m]) for m in ("gini", "observed_to_expected")),
+            )
+            for i, month in enumerate(months)
+        ]
+        head = ["time.as_of", "page.people", "time.with_record", "time.mean_score", "calibration.bads",
+                "calibration.bad_rate", "calibration.mean_probability", "measure.gini",
+                "measure.observed_to_expected"]  # fmt: skip
+        drawing = figures.months(self.report, self.words)
+        return self.section("time", self.figure(drawing, "time.caption"), self.table(head, rows))
+
+    def card(self) -> str:
+        card = self.report.card
+        if not card:
+            return ""
+        most = max((abs(a["points"]) for c in card["characteristics"] for a in c["attributes"]), default=0) or 1
+        groups = []
+        for i, characteristic in enumerate(card["characteristics"]):
+            label = self.told(characteristic, "label")
+            if characteristic["reason"] != characteristic["label_en"]:
+                label += f" <code>{html.escape(characteristic['reason'])}</code>"
+            if characteristic["policy"]:
+                policy = {key: html.escape(str(text)) for key, text in characteristic["policy"].items()}
+                label += f' <span class="chip policy">{self.say("card.policy")}</span>'
+                label += f'<span class="asks">{self.say("card.policy_note", **policy)}</span>'
+            rows = [f'<tr><th scope="rowgroup" colspan="5">{label}</th></tr>']
+            for j, attribute in enumerate(characteristic["attributes"]):
+                if not attribute["share"] and not attribute["points"] and not attribute["reference"]:
+                    continue
+                path = f"card/characteristics/{i}/attributes/{j}"
+                name = self.told(attribute, "label")
+                name += f" · {self.say('card.reference')}" if attribute["reference"] else ""
+                found = {"points": "points", "share": "share", "bad_rate": "share"}
+                cells = (self.number(f"{path}/{key}", kind) for key, kind in found.items())
+                rows.append(self.row(name, _bar(attribute["points"], most), *cells))
+            groups.append(f'<tbody class="characteristic">{"".join(rows)}</tbody>')
+        intro = self.say(
+            "card.intro",
+            reference=self.number("card/reference_points", "count"),
+            pdo=self.number("card/points_to_double_odds", "count"),
+            profile=self.words.told(card, "profile"),
+        )
+        head = ["card.attribute", "", "card.points", "card.share", "card.bad_rate"]
+        return self.section("card", f"<p>{intro}</p>", self.table(head, groups, css="card-table"))
+
+    def reasons(self) -> str:
+        most = max((reason.share or 0.0 for reason in self.report.reasons), default=0.0) or 1.0
+        rows = [
+            self.row(
+                self.words.html(self.words.pick(reason.text_en, reason.text_zh)),
+                f'<td class="left"><code>{html.escape(reason.code)}</code></td>',
+                f'<span class="share"><i style="width:{100 * (reason.share or 0) / most:.1f}%"></i></span>',
+                self.number(f"reasons/{i}/share", "share"),
+                self.number(f"reasons/{i}/first", "share"),
+                self.number(f"reasons/{i}/mean_points", "score"),
+            )
+            for i, reason in enumerate(self.report.reasons)
+        ]
+        head = ["reasons.reason", "reasons.code<", "", *(f"reasons.{k}" for k in ("share", "first", "points"))]
+        return self.section("reasons", self.table(head, rows, "reasons.caption")) if rows else ""
+
+    def limits(self) -> str:
+        told = ("use", "rank", "status", "rights", "label", "intervals", "small", "jeffreys")
+        items = "".join(f"<li>{self.say('limits.' + key)}</li>" for key in told)
+        return self.section("limits", f'<ul class="limits">{items}</ul>')
+
+    def provenance(self) -> str:
+        told = {html.escape(str(k)): html.escape(str(v)) for k, v in self.report.context.get("digests", {}).items()}
+        told[self.say("provenance.evaluation")] = self.report.digest
+        rows = [self.row(name, f'<td class="left"><code>{value}</code></td>') for name, value in told.items()]
+        return self.section("provenance", self.table(["provenance.item", "provenance.digest<"], rows))
+
+    # ---------------------------------------------------------------- the file
+
+    def switch(self) -> str:
+        if len(self.words.languages) == 1:
+            return ""
+        names = {"en": "English", "zh": "中文"}
+        buttons = "".join(
+            f'<input class="switch" type="radio" name="lang" id="lang-{lang}"{"" if i else " checked"}>'
+            for i, lang in enumerate(names)
+        )
+        labels = "".join(f'<label for="lang-{x}" lang="{TAGS[x]}">{name}</label>' for x, name in names.items())
+        return f'{buttons}<div class="languages">{labels}</div>'
+
+    def whole(self) -> str:
+        sections = {name: getattr(self, name)() for name in _SECTIONS}
+        links = "".join(f'<a href="#{n}">{self.say("section." + n)}</a>' for n, text in sections.items() if text)
+        style = files("credit_model.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+        title = html.escape(str(self.report.context.get("experiment") or "")) or self.words.plain(
+            self.words("page.untitled")
+        )
+        footer = self.say("page.footer", digest=f"<code>{self.report.digest[:12]}</code>")
+        parts = (self.top(), self.verdict(), f"<nav>{links}</nav>", self.tiles(), *sections.values())
+        body = "\n".join(part for part in (*parts, f"<footer>{footer}</footer>") if part)
+        return (
+            f'<!doctype html>\n<html lang="{TAGS[self.words.languages[0]]}">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<link rel="icon" href="data:,">\n'
+            f"<title>{title} · credit_model</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+            f"{self.switch()}<main>\n{body}\n</main>\n</body>\n</html>\n"
+        )
+
+
+def _bar(points: int, most: int) -> str:
+    """Draw points to the left of zero where they are lost, to the right where they are gained."""
+    width = 75 * abs(points) / most
+    css, left, width = ("gained", 75.0, min(width, 25.0)) if points > 0 else ("lost", 75 - width, width)
+    return f'<span class="points"><i class="{css}" style="left:{left:.1f}%;width:{width:.1f}%"></i></span>'
+
+
+def render_html(report: EvaluationReport, path: str | Path | None = None, *, lang: str = "both") -> str:
+    """Render an evaluation as one self-contained page.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+    path : path, optional
+        Where to write the page as well.
+    lang : {"both", "en", "zh"}
+        ``both`` carries the two languages and a switch.
+
+    Returns
+    -------
+    str
+        HTML without script or outside reference; the same report gives the same text.
+
+    Examples
+    --------
+    >>> render_html(EvaluationReport(), lang="en").startswith("<!doctype html>")
+    True
+    """
+    text = _Page(report, Words(lang)).whole()
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text

@@ -1,0 +1,435 @@
+"""An evaluation as a value: a card judged once on people it has not seen, rendered any number of times.
+
+`evaluate` takes the scored out-of-time rows and returns an `EvaluationReport`: plain numbers, texts and tables, so that
+the page, the tracking server and the gates all read the same figures.
+
+In: a frame of scored rows, and what only the caller knows (card, baselines, gates, provenance).
+Out: an `EvaluationReport` that survives a round trip through JSON unchanged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.evaluation import calibration, performance
+from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.evaluation.tables import (
+    Band,
+    Grade,
+    Month,
+    Reason,
+    Sample,
+    Segment,
+    bands_of,
+    card_of,
+    grades_of,
+    months_of,
+    reasons_of,
+    sample_of,
+    segments_of,
+)
+from credit_model.evaluation.words import KINDS, Words, written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.scorecard import Card
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranking beside the card's: ``role`` is ``constant, baseline, card, attainable`` or ``truth``."""
+
+    role: str
+    label_en: str
+    label_zh: str
+    measures: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit set before the run, and what was found."""
+
+    name: str
+    segment: str
+    value: float | None
+    low: float | None
+    high: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything an evaluation found, as plain values.
+
+    Attributes
+    ----------
+    context : dict
+        What the caller told: question, dates, samples, exclusions, digests (keys: see `evaluate`).
+    segments : dict of str to Segment
+        ``all``, and where known ``with_record`` and ``without_record``.
+    grades : tuple of Grade
+        Best grade first.
+    months : tuple of Month
+        By as-of date.
+    rankings : tuple of Ranking
+        Baselines, the card, and on a made city the attainable and the true risk.
+    bands : tuple of Band
+        The distribution of scores.
+    curve : tuple of (people, goods, bads)
+        Cumulative shares from the riskiest down.
+    card : dict
+        Scale and table of the card, empty without a card.
+    reasons : tuple of Reason
+        Most frequent first.
+    gates : tuple of Gate
+        Empty when no gates were set.
+    schema : int
+        Version of this form.
+
+    Examples
+    --------
+    >>> report = EvaluationReport(context={"question": "Does it rank?"})
+    >>> EvaluationReport.from_json(report.to_json()) == report
+    True
+    """
+
+    context: dict[str, Any] = field(default_factory=dict)
+    segments: dict[str, Segment] = field(default_factory=dict)
+    grades: tuple[Grade, ...] = ()
+    months: tuple[Month, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    bands: tuple[Band, ...] = ()
+    curve: tuple[tuple[float, float, float], ...] = ()
+    card: dict[str, Any] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    schema: int = 1
+
+    @property
+    def failed_gates(self) -> tuple[Gate, ...]:
+        """The gates that said no."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the JSON form."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, texts, numbers and None."""
+        plain: dict[str, Any] = json.loads(self.to_json())
+        return plain
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: sorted keys, shortest exact numbers, null for what could not be measured."""
+        return (
+            json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        )
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> EvaluationReport:
+        """Rebuild what `to_dict` gave."""
+        if plain.get("schema") != cls.schema:
+            raise UserError(
+                f"Cannot read this as an evaluation: its schema is {plain.get('schema')!r}, this version reads "
+                f"{cls.schema}. Give the evaluation.json of a run."
+            )
+        try:
+            report: EvaluationReport = _typed(cls, plain)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"Cannot read this as an evaluation: {error}. Give the evaluation.json of a run."
+            ) from error
+        return report
+
+    @classmethod
+    def from_json(cls, text: str) -> EvaluationReport:
+        """Read what `to_json` wrote."""
+        try:
+            plain = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"Cannot read this as an evaluation: not JSON ({error}).") from error
+        return cls.from_dict(plain if isinstance(plain, dict) else {})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Rebuild dataclasses and tuples from plain JSON by their declared types."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return typing.cast(Any, kind)(**{name: _typed(hints[name], item) for name, item in value.items()})
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_typed(k, item) for k, item in zip(kinds, value, strict=True))
+    if origin is dict and inner[1] is not Any:
+        return {name: _typed(inner[1], item) for name, item in value.items()}
+    return value
+
+
+def _rankings(sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: float | None) -> tuple[Ranking, ...]:
+    """Put the card between what anyone could do and what nobody could do better."""
+    how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
+    own_rate = float(np.average(sample.y, weights=sample.weight))
+    constant = np.full(sample.y.size, own_rate if rate is None else rate)
+
+    def measured(risk: NDArray[np.float64], probability: NDArray[np.float64] | None) -> dict[str, Estimate]:
+        found = {"gini": performance.gini(sample.y, risk, **how)}
+        if sample.true_risk is not None:
+            found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
+        if probability is not None:
+            found["brier"] = calibration.brier(sample.y, probability, **how)
+            found["log_loss"] = calibration.log_loss(sample.y, probability, **how)
+        if risk is not card_risk:
+            found["card_minus_this"] = performance.gini_difference(sample.y, card_risk, risk, **how)
+        return found
+
+    def chance(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        return values if ((values >= 0) & (values <= 1)).all() else None
+
+    card_risk = -sample.score
+    rows = [Ranking("constant", "Constant rate", "固定坏样本率", measured(constant, constant))]
+    for column, (label_en, label_zh) in baselines.items():
+        values = sample.others[column]
+        rows.append(Ranking("baseline", label_en, label_zh, measured(values, chance(values))))
+    rows.append(Ranking("card", "This card", "本评分卡", measured(card_risk, sample.probability)))
+    if sample.attainable is not None:
+        rows.append(
+            Ranking("attainable", "Attainable by lawful use", "合法可达上限", measured(sample.attainable, None))
+        )
+    if sample.true_risk is not None:
+        truth = measured(sample.true_risk, sample.true_risk)
+        truth["slope"] = calibration.calibration_line(sample.y, np.clip(sample.true_risk, 1e-9, 1 - 1e-9), **how).slope
+        rows.append(Ranking("truth", "True risk itself", "真实风险本身", truth))
+    return tuple(rows)
+
+
+_LEAST = ("gini", "ks", "soft_gini", "soft_gini_to_attainable")
+
+
+def _gates(limits: Mapping[str, Any], measured: dict[str, dict[str, Estimate]], bads: dict[str, int]) -> list[Gate]:
+    """Hold what was found against the limits; what could not be measured does not pass."""
+    faults: list[str] = []
+    gates: list[Gate] = []
+    for name, limit in limits.items():
+        pair = tuple(float(end) for end in limit) if isinstance(limit, list | tuple) else ()
+        single = isinstance(limit, int | float)
+        if not (len(pair) == 2 and pair[0] < pair[1]) and not single:
+            faults.append(f"{name!r} is neither a number nor [low, high]")
+        elif name == "observed_to_expected":
+            for segment, found in measured.items():
+                reach = calibration.observed_to_expected_limit(
+                    bads[segment], 0.05 if limit is True else float(single and limit)
+                )
+                low, high = pair or (1 - reach, 1 + reach)
+                gates.append(_gate(name, segment, found[name].value, low, high))
+        elif name == "slope" and pair:
+            gates.append(_gate(name, "all", measured["all"][name].value, *pair))
+        elif name in _LEAST and single:
+            gates.append(_gate(name, "all", measured["all"].get(name, UNDEFINED).value, float(limit), None))
+        else:
+            faults.append(f"{name!r} is not a gate, or takes another form of limit")
+    if faults:
+        raise UserError(
+            f"Cannot apply these gates: {'; '.join(faults)}. Gates are {', '.join(_LEAST)} (least value), "
+            "slope ([low, high]) and observed_to_expected (tolerance, or [low, high]).",
+            tuple(faults),
+        )
+    return gates
+
+
+def _gate(name: str, segment: str, value: float | None, low: float | None, high: float | None) -> Gate:
+    inside = value is not None and (low is None or value >= low) and (high is None or value <= high)
+    return Gate(name, segment, value, low, high, inside)
+
+
+def evaluate(
+    frame: pd.DataFrame,
+    *,
+    card: Card | None = None,
+    explanation: pd.DataFrame | None = None,
+    baselines: Mapping[str, tuple[str, str]] | None = None,
+    development_rate: float | None = None,
+    gates: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> EvaluationReport:
+    """Judge scored out-of-time rows.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row an observation: ``subject_id, as_of, y`` (1 is bad), ``score`` (more is better), ``probability_of_bad,
+        grade``; optional ``weight`` (sampling weights), ``with_record`` (bool), ``true_risk`` (of a made city),
+        ``attainable`` (risk by the best lawful use of the same records), and the columns named by ``baselines``.
+    card : Card, optional
+        Whose scores these are: its scale and table go into the report.
+    explanation : DataFrame, optional
+        ``card.explain(X)`` of the same rows in the same order; gives the frequency of reasons.
+    baselines : mapping of str to (str, str), optional
+        Column of a dumb ranking (growing with risk; a probability where it lies in 0 to 1) to its label in English and
+        Chinese. The constant rate is always there.
+    development_rate : float, optional
+        Bad rate of the development sample, which the constant predicts; default: the rate of these rows.
+    gates : mapping, optional
+        Limits set before the run. ``gini, ks, soft_gini, soft_gini_to_attainable``: least value; ``slope``: [low,
+        high]; ``observed_to_expected``: tolerance t for 1 ± (t + 2/√bads), or [low, high], for everybody and for people
+        with and without a record.
+    context : mapping, optional
+        Plain values the caller alone knows, all optional: ``experiment, question, made_city`` (bool), ``subjects`` (of
+        the catalogue), ``outcome`` (text), ``dates`` (``development, out_of_time``: lists of ISO days;
+        ``window_months, maturity_months, day_of_use``), ``samples`` (list of ``name_en, name_zh, observations, people,
+        bads``), ``exclusions`` (list of ``reason_en, reason_zh, development, out_of_time``), ``notes`` (list of
+        ``text_en, text_zh``), ``digests`` (name to digest). A text alike in both languages may leave out ``_en`` and
+        ``_zh``.
+
+    Returns
+    -------
+    EvaluationReport
+
+    Raises
+    ------
+    UserError
+        Faults of the frame, of the gates or of the context, all at once for each.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({
+    ...     "subject_id": [f"S{i:03}" for i in range(200)], "as_of": "2025-04-01",
+    ...     "y": [1, 0, 1, 0, 0] * 4 + [0] * 180, "score": [640] * 20 + [800] * 180,
+    ...     "probability_of_bad": [0.4] * 20 + [0.01] * 180, "grade": ["D"] * 20 + ["A"] * 180,
+    ... })
+    >>> report = evaluate(frame, gates={"gini": 0.5})
+    >>> report.failed_gates, round(report.segments["all"].measures["gini"].value, 2)
+    ((), 0.94)
+    """
+    sample = sample_of(frame, list(baselines or {}))
+    if explanation is not None and len(explanation) != len(frame):
+        raise UserError(f"The explanation has {len(explanation)} rows, the frame {len(frame)}: explain the same rows.")
+    segments, measured = segments_of(sample)
+    bads = {"all": int(sample.y.sum())}
+    if sample.record is not None:
+        bads |= {
+            "with_record": int(sample.y[sample.record].sum()),
+            "without_record": int(sample.y[~sample.record].sum()),
+        }
+    counts = segments["all"].counts
+    reasons: tuple[Reason, ...] = ()
+    if explanation is not None:
+        texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics} if card is not None else {}
+        reasons = reasons_of(sample, explanation, texts)
+    report = EvaluationReport(
+        context=_plain(context or {}),
+        segments=segments,
+        grades=grades_of(sample),
+        months=months_of(sample),
+        rankings=() if counts.hidden else _rankings(sample, baselines or {}, development_rate),
+        bands=() if counts.hidden == "all" else bands_of(sample),
+        curve=()
+        if counts.hidden
+        else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
+        card={} if card is None else card_of(card),
+        reasons=reasons,
+        gates=tuple(_gates(gates or {}, measured, bads)),
+    )
+    # Twelve figures are far more than any of these numbers holds, and the last bits of a float differ between machines.
+    rounded = json.loads(report.to_json(), parse_float=lambda text: float(f"{float(text):.12g}"))
+    return EvaluationReport.from_dict(rounded)
+
+
+def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that a context is plain, and leave small counts blank in it as everywhere else."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(context), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"The context of an evaluation holds something that is not a plain value ({error}); give texts, numbers, "
+            "true or false, lists and mappings, dates as ISO text."
+        ) from error
+    for row in (*plain.get("samples", []), *plain.get("exclusions", [])):
+        few = {
+            k: v
+            for k, v in row.items()
+            if isinstance(v, int) and 0 < v < (FEWEST_BADS if k == "bads" else SMALLEST_CELL)
+        }
+        row.update(dict.fromkeys(few))
+    return plain
+
+
+def render_markdown(report: EvaluationReport) -> str:
+    """Write the findings as a short Markdown page, for a tracking server or a commit.
+
+    Examples
+    --------
+    >>> print(render_markdown(EvaluationReport(context={"experiment": "made-city"})).splitlines()[0])
+    # made-city
+    """
+    words = Words("en")
+
+    def said(key: str) -> str:
+        return words.plain(words(key))
+
+    def cell(value: float | None, kind: str) -> str:
+        return "–" if value is None else written(value, kind)
+
+    def estimate(found: Estimate | None, kind: str) -> str:
+        if found is None or found.value is None:
+            return "–"
+        return f"{written(found.value, kind)} ({cell(found.low, kind)} – {cell(found.high, kind)})"
+
+    def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        return ["", *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)]
+
+    context, failed = report.context, report.failed_gates
+    verdict = "none" if not report.gates else "some" if failed else "all"
+    told = {"count": str(len(report.gates)), "failed": str(len(failed))}
+    lines = [f"# {context.get('experiment') or said('page.untitled')}", "", str(context.get("question", ""))]
+    lines += ["", words.plain(words(f"verdict.{verdict}", **told))]
+    lines += ["", said("page.made_city")] if context.get("made_city") else []
+    names = [name for name in KINDS if any(name in segment.measures for segment in report.segments.values())]
+    lines += table(
+        [said("ranking.measure"), *(said("segment." + name) for name in report.segments)],
+        [
+            [said("measure." + name), *(estimate(s.measures.get(name), KINDS[name]) for s in report.segments.values())]
+            for name in names
+        ],
+    )
+    lines += table(
+        [said(f"gates.{key}") for key in ("name", "segment", "value", "verdict")],
+        [
+            [
+                said("measure." + gate.name),
+                said("segment." + gate.segment),
+                cell(gate.value, KINDS[gate.name]),
+                said("page.passed" if gate.passed else "page.failed"),
+            ]
+            for gate in report.gates
+        ],
+    )
+    lines += table(
+        [said(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
+        [
+            [
+                grade.grade,
+                cell(grade.counts.people, "count"),
+                cell(grade.counts.bads, "count"),
+                cell(grade.counts.bad_rate, "share"),
+                cell(grade.counts.mean_probability, "share"),
+                cell(grade.p_value_holm, "p"),
+            ]
+            for grade in report.grades
+        ],
+    )
+    lines += ["", f"{said('limits.use')}", "", f"{said('provenance.evaluation')}: `{report.digest}`"]
+    return "\n".join(lines) + "\n"

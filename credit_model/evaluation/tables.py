@@ -1,0 +1,415 @@
+"""The tables of an evaluation: by segment, grade, month and score, with what could point at a person left blank.
+
+A cell that describes fewer than 10 people, or 1 or 2 bads, is not published; where one such cell could be found by
+subtraction from the total, a second one is left blank too, and cumulative shares stop where they would tell it.
+
+In: a frame of scored rows. Out: cells as plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.evaluation import calibration, performance
+from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.scorecard import Card
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Who a cell describes; ``hidden`` is ``""``, ``"bads"`` (too few bads) or ``"all"`` (too few people)."""
+
+    hidden: str
+    people: int | None
+    observations: int | None
+    share: float | None
+    bads: int | None
+    bad_rate: float | None
+    mean_probability: float | None
+    mean_score: float | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """All people, those with a record, or those without one: counts and every measure by name."""
+
+    counts: Counts
+    measures: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """One grade: its bad rate with Jeffreys' interval and test, and the shares of people and bads down to it."""
+
+    grade: str
+    counts: Counts
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_value_holm: float | None
+    cumulative_people: float | None
+    cumulative_bads: float | None
+
+
+@dataclass(frozen=True)
+class Month:
+    """One as-of date."""
+
+    as_of: str
+    counts: Counts
+    with_record: float | None
+    measures: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Scores from ``low`` to ``high`` and the share of people there; the mass point is a band of its own."""
+
+    low: int
+    high: int
+    share: float
+    mass_point: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """How often a characteristic costs points: at all, as the largest loss, and how many on average."""
+
+    code: str
+    text_en: str
+    text_zh: str
+    share: float | None
+    first: float | None
+    mean_points: float | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The scored rows as arrays, sorted by person and date; ``order`` says which row of the frame each of them was.
+
+    Optional columns are ``None`` where the frame has none.
+    """
+
+    y: NDArray[np.float64]
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    subject: NDArray[np.intp]
+    as_of: NDArray[np.str_]
+    grade: NDArray[np.str_]
+    record: NDArray[np.bool_] | None
+    true_risk: NDArray[np.float64] | None
+    attainable: NDArray[np.float64] | None
+    order: NDArray[np.intp]
+    others: dict[str, NDArray[np.float64]]
+
+    def where(self, rows: NDArray[Any]) -> Sample:
+        """Keep some rows, chosen by a mask or put in an order."""
+        kept: dict[str, Any] = {
+            name: None if value is None else value[rows] for name, value in vars(self).items() if name != "others"
+        }
+        return Sample(**kept, others={name: value[rows] for name, value in self.others.items()})
+
+    @property
+    def people(self) -> NDArray[np.intp] | None:
+        """Whom rows belong to; None when every row is a person of its own."""
+        return None if np.unique(self.subject).size == self.subject.size else self.subject
+
+
+_REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
+
+
+def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
+    """Check a frame of scored rows and take it apart.
+
+    Raises
+    ------
+    UserError
+        With every fault found.
+    """
+    import pandas as pd
+
+    wanted = [*_REQUIRED, *others]
+    faults = [f"column {name!r} is missing" for name in wanted if name not in frame.columns]
+    faults += [
+        f"column {name!r} has {int(frame[name].isna().sum())} empty rows"
+        for name in (*wanted, "weight", "with_record", "true_risk", "attainable")
+        if name in frame.columns and frame[name].isna().any()
+    ]
+    if not faults and len(frame):
+        if not frame["y"].isin([0, 1]).all():
+            faults.append("column 'y' holds values other than 0 (good) and 1 (bad)")
+        probability = frame["probability_of_bad"]
+        if ((probability <= 0) | (probability >= 1)).any():
+            faults.append("column 'probability_of_bad' holds values outside 0 to 1 (both exclusive)")
+        if "weight" in frame.columns and (frame["weight"] <= 0).any():
+            faults.append("column 'weight' holds weights of 0 or less")
+        if frame.duplicated(["subject_id", "as_of"]).any():
+            repeated = int(frame.duplicated(["subject_id", "as_of"]).sum())
+            faults.append(f"{repeated} rows repeat a subject_id and as_of")
+    if not len(frame):
+        faults.append("it has no rows")
+    if faults:
+        raise UserError(f"Cannot evaluate this frame: {'; '.join(faults)}.", tuple(faults))
+
+    def numbers(name: str) -> NDArray[np.float64] | None:
+        return frame[name].to_numpy(np.float64) if name in frame.columns else None
+
+    required = {name: frame[name].to_numpy(np.float64) for name in ("y", "score", "probability_of_bad", *others)}
+    weight = numbers("weight")
+    sample = Sample(
+        y=required["y"],
+        score=required["score"],
+        probability=required["probability_of_bad"],
+        weight=np.ones(len(frame)) if weight is None else weight,
+        subject=pd.factorize(frame["subject_id"], sort=True)[0],
+        as_of=pd.to_datetime(frame["as_of"]).dt.strftime("%Y-%m-%d").to_numpy(str),
+        grade=frame["grade"].astype(str).to_numpy(str),
+        record=frame["with_record"].to_numpy(bool) if "with_record" in frame.columns else None,
+        true_risk=numbers("true_risk"),
+        attainable=numbers("attainable"),
+        order=np.arange(len(frame)),
+        others={name: required[name] for name in others},
+    )
+    return sample.where(np.lexsort((sample.as_of, sample.subject)))
+
+
+def _with_second(small: list[bool], people: list[int]) -> list[bool]:
+    """Leave a second cell blank where a single one could be found by subtracting from the published total."""
+    if sum(small) == 1:
+        rest = [i for i, n in enumerate(people) if n and not small[i]]
+        if rest:
+            small[min(rest, key=lambda i: people[i])] = True
+    return small
+
+
+def _counts(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
+    """Describe cells that together make up the whole, leaving blank what could point at a person."""
+    people = [int(np.unique(part.subject).size) for part in parts]
+    bads = [int(part.y.sum()) for part in parts]
+    few_people = _with_second([0 < n < SMALLEST_CELL for n in people], people)
+    few_bads = _with_second([few or 0 < b < FEWEST_BADS for few, b in zip(few_people, bads, strict=True)], people)
+    cells = []
+    for part, n, b, no_people, no_bads in zip(parts, people, bads, few_people, few_bads, strict=True):
+        weight = float(part.weight.sum())
+
+        def mean(values: NDArray[np.float64], part: Sample = part, weight: float = weight) -> float | None:
+            return float(np.sum(part.weight * values)) / weight if weight > 0 else None
+
+        cells.append(
+            Counts(
+                hidden="all" if no_people else "bads" if no_bads else "",
+                people=None if no_people else n,
+                observations=None if no_people else int(part.y.size),
+                share=None if no_people else weight / float(whole.weight.sum()),
+                bads=None if no_bads else b,
+                bad_rate=None if no_bads else mean(part.y),
+                mean_probability=None if no_people else mean(part.probability),
+                mean_score=None if no_people else mean(part.score),
+            )
+        )
+    return cells
+
+
+def _measures(sample: Sample) -> dict[str, Estimate]:
+    """Every measure of one segment, by name."""
+    how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
+    y, risk, probability = sample.y, -sample.score, sample.probability
+    line = calibration.calibration_line(y, probability, **how)
+    found = {
+        "auc": performance.auc(y, risk, **how),
+        "gini": performance.gini(y, risk, **how),
+        "ks": performance.ks(y, risk, **how),
+        "brier": calibration.brier(y, probability, **how),
+        "log_loss": calibration.log_loss(y, probability, **how),
+        "slope": line.slope,
+        "intercept": line.intercept,
+        "observed_to_expected": calibration.observed_to_expected(y, probability, **how),
+    }
+    if sample.true_risk is not None:
+        found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
+        if sample.attainable is not None:
+            found["soft_gini_to_attainable"] = performance.soft_gini_ratio(
+                sample.true_risk, risk, sample.attainable, **how
+            )
+    return found
+
+
+def _published(counts: Counts, measures: dict[str, Estimate]) -> dict[str, Estimate]:
+    return {} if counts.hidden else measures
+
+
+def segments_of(sample: Sample) -> tuple[dict[str, Segment], dict[str, dict[str, Estimate]]]:
+    """All people, and those with and without a record; beside them the measures as they are, for the gates."""
+    parts = {"all": sample}
+    counts = _counts([sample], sample)
+    if sample.record is not None and 0 < sample.record.sum() < sample.record.size:
+        halves = {"with_record": sample.where(sample.record), "without_record": sample.where(~sample.record)}
+        parts |= halves
+        counts += _counts(list(halves.values()), sample)
+    measured = {name: _measures(part) for name, part in parts.items()}
+    shown = {name: Segment(c, _published(c, measured[name])) for name, c in zip(parts, counts, strict=True)}
+    return shown, measured
+
+
+def grades_of(sample: Sample) -> tuple[Grade, ...]:
+    """Grades from the best down; cumulative shares from the worst up, only where no hidden cell could be deduced."""
+    names = sorted(np.unique(sample.grade), key=lambda g: -float(sample.score[sample.grade == g].mean()))
+    parts = [sample.where(sample.grade == name) for name in names]
+    counts = _counts(parts, sample)
+    tests = []
+    for part in parts:
+        bads, people = calibration.effective_counts(part.y, part.weight)
+        predicted = float(np.average(part.probability, weights=part.weight))
+        tests.append(calibration.jeffreys(bads, people, predicted))
+    adjusted = calibration.holm([test.p_value for test in tests])
+    weights = np.array([part.weight.sum() for part in parts])
+    bad = np.array([(part.weight * part.y).sum() for part in parts])
+    from_worst = [np.cumsum(x[::-1])[::-1] / (x.sum() or 1.0) for x in (weights, bad)]
+
+    def told(i: int, hidden: Sequence[bool], shares: NDArray[np.float64]) -> float | None:
+        below = sum(hidden[i:])
+        return float(shares[i]) if below in (0, sum(hidden)) else None
+
+    no_people = [c.hidden == "all" for c in counts]
+    no_bads = [c.hidden != "" for c in counts]
+    return tuple(
+        Grade(
+            grade=str(name),
+            counts=c,
+            low=None if c.hidden else test.low,
+            high=None if c.hidden else test.high,
+            p_value=None if c.hidden else test.p_value,
+            p_value_holm=None if c.hidden else holm,
+            cumulative_people=told(i, no_people, from_worst[0]),
+            cumulative_bads=told(i, no_bads, from_worst[1]),
+        )
+        for i, (name, c, test, holm) in enumerate(zip(names, counts, tests, adjusted, strict=True))
+    )
+
+
+def months_of(sample: Sample) -> tuple[Month, ...]:
+    """As-of dates in order, with the measures that can be followed through time."""
+    dates = np.unique(sample.as_of)
+    parts = [sample.where(sample.as_of == date) for date in dates]
+    months = []
+    for date, part, c in zip(dates, parts, _counts(parts, sample), strict=True):
+        measured = {k: v for k, v in _measures(part).items() if k in ("gini", "soft_gini", "observed_to_expected")}
+        with_record = None if part.record is None or c.hidden else float(np.average(part.record, weights=part.weight))
+        months.append(Month(str(date), c, with_record, _published(c, measured)))
+    return tuple(months)
+
+
+def bands_of(sample: Sample) -> tuple[Band, ...]:
+    """Bands of equal width, the mass point apart, neighbours joined until each holds enough people."""
+    score = np.rint(sample.score).astype(np.int64)
+    values, group = np.unique(score, return_inverse=True)
+    share = np.bincount(group, sample.weight) / sample.weight.sum()
+    top = int(np.argmax(share))
+    at_top = score == values[top]
+    has_mass = share[top] >= 0.1 and np.unique(sample.subject[~at_top]).size >= SMALLEST_CELL
+    ordinary = ~at_top if has_mass else np.ones(score.size, bool)
+    width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
+    key = score // width
+    joined: list[list[int]] = []
+    waiting: list[int] = []
+    for band in np.unique(key[ordinary]):
+        waiting.append(int(band))
+        if np.unique(sample.subject[ordinary & np.isin(key, waiting)]).size >= SMALLEST_CELL:
+            joined.append(waiting)
+            waiting = []
+    if waiting:
+        joined[-1:] = [[*(joined[-1] if joined else []), *waiting]]
+    bands = [
+        Band(
+            low=keys[0] * width,
+            high=keys[-1] * width + width - 1,
+            share=float(sample.weight[ordinary & np.isin(key, keys)].sum() / sample.weight.sum()),
+            mass_point=False,
+        )
+        for keys in joined
+    ]
+    if has_mass:
+        bands.append(Band(int(values[top]), int(values[top]), float(share[top]), mass_point=True))
+    return tuple(sorted(bands, key=lambda band: (band.low, band.high)))
+
+
+def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:
+    """How often each characteristic is among a person's four largest losses, and how often the largest."""
+    names = [name for name in points.columns if name != "base"]
+    losses = np.maximum(-points[names].to_numpy(np.float64)[sample.order], 0.0)
+    order = np.argsort(-losses, axis=1, kind="stable")[:, :4]
+    told = np.zeros(losses.shape, bool)
+    np.put_along_axis(told, order, True, axis=1)
+    told &= losses > 0
+    total = float(sample.weight.sum())
+    rows = []
+    for j, name in enumerate(names):
+        who = told[:, j]
+        if not who.any():
+            continue
+        code, text_en, text_zh = texts.get(name, (name, name, name))
+        if np.unique(sample.subject[who]).size < SMALLEST_CELL:
+            rows.append(Reason(code, text_en, text_zh, None, None, None))
+            continue
+        first = who & (order[:, 0] == j)
+        hidden = 0 < np.unique(sample.subject[first]).size < SMALLEST_CELL
+        rows.append(
+            Reason(
+                code,
+                text_en,
+                text_zh,
+                share=float(sample.weight[who].sum()) / total,
+                first=None if hidden else float(sample.weight[first].sum()) / total,
+                mean_points=float(np.average(-losses[who, j], weights=sample.weight[who])),
+            )
+        )
+    return tuple(sorted(rows, key=lambda r: (-(r.share or 0.0), r.code)))
+
+
+def card_of(card: Card) -> dict[str, Any]:
+    """Scale and table of a card as plain values."""
+    profile = card.profile
+    return {
+        "name": card.name,
+        "digest": card.digest,
+        "profile_en": profile.label_en or profile.name,
+        "profile_zh": profile.label_zh or profile.name,
+        "reference_points": profile.reference_points,
+        "points_to_double_odds": profile.points_to_double_odds,
+        "grades": list(profile.grades),
+        "grade_cuts": list(profile.grade_cuts),
+        "characteristics": [
+            {
+                "name": c.name,
+                "label_en": c.label_en,
+                "label_zh": c.label_zh,
+                "reason": c.reason,
+                "policy": None if c.policy is None else {"approver": c.policy.approver, "ground": c.policy.ground},
+                "attributes": [
+                    {
+                        "label_en": label_en,
+                        "label_zh": label_zh,
+                        "points": attribute.points,
+                        "share": attribute.share,
+                        "bad_rate": attribute.bad_rate,
+                        "reference": number == c.reference,
+                    }
+                    for number, (label_en, label_zh, attribute) in enumerate(
+                        zip(c.bins.labels("en"), c.bins.labels("zh"), c.attributes, strict=True)
+                    )
+                ],
+            }
+            for c in card.characteristics
+        ],
+    }

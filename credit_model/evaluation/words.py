@@ -1,0 +1,146 @@
+"""The words and numbers of an evaluation page, in English, in Chinese, or in both with a switch between them.
+
+Texts come from ``report.toml``. A number is only ever written by looking it up in the evaluation, and carries the place
+it was read from (``data-from``), so that nothing on a page can differ from the JSON beside it.
+
+In: a key or a path. Out: texts and numbers that are safe to put into HTML.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from credit_model import UserError
+
+Said = dict[str, str]
+TAGS = {"en": "en", "zh": "zh-CN"}
+_LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
+
+KINDS = {
+    "gini": "gini",
+    "soft_gini": "gini",
+    "ks": "gini",
+    "soft_gini_to_attainable": "percent",
+    "slope": "ratio",
+    "observed_to_expected": "ratio",
+    "intercept": "ratio",
+    "brier": "loss",
+    "log_loss": "loss",
+    "card_minus_this": "gini",
+}
+"""How each measure is written, in the order of the page."""
+
+
+def short_percent(share: float) -> str:
+    """Write a share as a percentage with two figures: 62%, 4.1%, 0.038%."""
+    value = 100 * share
+    if value <= 0 or value >= 99.5:
+        return f"{value:.0f}%"
+    return f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}%"
+
+
+def written(value: float, kind: str) -> str:
+    """Write a number the way its kind is written.
+
+    Examples
+    --------
+    >>> written(0.42345, "gini"), written(-26, "points"), written(0.0062, "share"), written(100000, "count")
+    ('0.423', '−26', '0.62%', '100,000')
+    """
+    if kind == "share":
+        return short_percent(value)
+    if kind == "p" and value < 0.001:
+        return "<0.001"
+    form = {"percent": ".1%", "count": ",", "of100": ".0f", "p": ".3f", "points": "+.0f"}
+    digits = {"gini": ".3f", "ratio": ".2f", "score": ".1f", "loss": ".5f"}
+    text = format(100 * value if kind == "of100" else value, (form | digits)[kind])
+    return re.sub(r"^[+-](0[.0]*)$", r"\1", text).replace("-", "−")
+
+
+class Words:
+    """The page's texts in the languages of this page."""
+
+    def __init__(self, lang: str) -> None:
+        if lang not in _LANGUAGES:
+            raise UserError(f"A report cannot be rendered in {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
+        self.languages = _LANGUAGES[lang]
+        own = files("credit_model.evaluation").joinpath("report.toml")
+        self._texts = tomllib.loads(own.read_text(encoding="utf-8"))
+
+    def __call__(self, key: str, **values: str | Said) -> Said:
+        """Look a text up and fill its braces; a value may itself be in several languages."""
+        section, name = key.split(".")
+        return {
+            language: self._texts[section][name][language].format(
+                **{k: v if isinstance(v, str) else v[language] for k, v in values.items()}
+            )
+            for language in self.languages
+        }
+
+    def pick(self, en: str, zh: str) -> Said:
+        """Take a text of the evaluation itself, which is not trusted to be HTML."""
+        both = {"en": html.escape(str(en)), "zh": html.escape(str(zh))}
+        return {language: both[language] for language in self.languages}
+
+    def told(self, source: Mapping[str, Any], name: str) -> Said:
+        """Take ``name_en`` and ``name_zh`` of a mapping, or ``name`` for both."""
+        alike = source.get(name, "")
+        return self.pick(source.get(f"{name}_en", alike), source.get(f"{name}_zh", alike))
+
+    def same(self, text: str) -> Said:
+        """Take a text that needs no translation."""
+        return self.pick(text, text)
+
+    def each(self, said: Said | str) -> list[tuple[str, str]]:
+        """Class and text for every language; a single one without a class where they do not differ."""
+        texts = list(self.same(said).items()) if isinstance(said, str) else list(said.items())
+        return [("", texts[0][1])] if len({text for _, text in texts}) == 1 else texts
+
+    def html(self, said: Said) -> str:
+        """Put every language into a span of its own."""
+        return "".join(
+            f'<span class="{language}" lang="{TAGS[language]}">{text}</span>' if language else text
+            for language, text in self.each(said)
+        )
+
+    def plain(self, said: Said) -> str:
+        """Join the languages for an attribute, without markup."""
+        return re.sub(r"<[^>]*>", "", " / ".join(text for _, text in self.each(said)))
+
+
+class Numbers:
+    """The numbers of one evaluation, each written with the path it was read from."""
+
+    def __init__(self, plain: Mapping[str, Any], words: Words) -> None:
+        self._plain, self._words = plain, words
+
+    def at(self, path: str) -> Any:
+        """Value at a path like ``segments/all/measures/gini/value``; None where there is none."""
+        value: Any = self._plain
+        for step in path.split("/"):
+            value = value[int(step)] if isinstance(value, list) else value.get(step)
+            if value is None:
+                return None
+        return value
+
+    def __call__(self, path: str, kind: str) -> str:
+        """Write the number at a path, or a dash that says why there is none."""
+        value = self.at(path)
+        if value is None:
+            return f'<span class="blank" title="{self._words.plain(self._words("page.blank"))}">–</span>'
+        text = html.escape(written(value, kind))
+        return f'<data value="{json.dumps(value)}" data-from="{html.escape(path)}">{text}</data>'
+
+    def interval(self, path: str, kind: str) -> str:
+        """Write a value with its interval below it."""
+        if self.at(f"{path}/value") is None:
+            return self(f"{path}/value", kind)
+        low, high = self(f"{path}/low", kind), self(f"{path}/high", kind)
+        return f'{self(f"{path}/value", kind)}<span class="interval">{low} – {high}</span>'
