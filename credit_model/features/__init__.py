@@ -1,0 +1,50 @@
+"""A subject described as of a date.
+
+A feature is data: which records, which aggregate, over which window, what a greater value means, what stands for
+"none". One kernel executes any list of definitions over the segments of the ledger, for one person or for a city.
+
+In: ``Segments`` of the ledger, observations (subject, as-of date), feature definitions.
+Out: a float32 table, one row an observation, one column a definition; and, for any value, the records behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "AGGREGATES": "definition",
+        "TRENDS": "definition",
+        "DefinitionErrors": "definition",
+        "FeatureDefinition": "definition",
+        "Window": "definition",
+        "check_definitions": "checks",
+        "KERNEL_VERSION": "kernel",
+        "Trail": "kernel",
+        "compute": "kernel",
+        "trail": "kernel",
+        "library": "dictionary",
+        "load_definitions": "dictionary",
+        "build_features": "build",
+        "explain_feature": "build",
+    },
+)
+
+if TYPE_CHECKING:
+    from credit_model.features.build import build_features as build_features
+    from credit_model.features.build import explain_feature as explain_feature
+    from credit_model.features.checks import check_definitions as check_definitions
+    from credit_model.features.definition import AGGREGATES as AGGREGATES
+    from credit_model.features.definition import TRENDS as TRENDS
+    from credit_model.features.definition import DefinitionErrors as DefinitionErrors
+    from credit_model.features.definition import FeatureDefinition as FeatureDefinition
+    from credit_model.features.definition import Window as Window
+    from credit_model.features.dictionary import library as library
+    from credit_model.features.dictionary import load_definitions as load_definitions
+    from credit_model.features.kernel import KERNEL_VERSION as KERNEL_VERSION
+    from credit_model.features.kernel import Trail as Trail
+    from credit_model.features.kernel import compute as compute
+    from credit_model.features.kernel import trail as trail

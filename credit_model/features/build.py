@@ -1,0 +1,211 @@
+"""Features of observations, from a ledger: the kernel for a table of people, and the trail behind one value.
+
+In: a ledger, observations (``subject_id``, ``as_of``), definitions.
+Out: a float32 frame (or a Parquet file), rows and index as the observations; a table of records for one value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.features.checks import check_definitions
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
+from credit_model.features.dictionary import library, load_definitions
+from credit_model.features.kernel import compute, trail
+from credit_model.records import NO_DAY, from_days, to_day, to_days
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.records import Ledger
+
+_ENGINES = ("local",)
+_ROWS = 200_000  # observations written to Parquet at once
+
+
+def build_features(
+    ledger: Ledger,
+    observations: pd.DataFrame,
+    features: Sequence[str | FeatureDefinition] | str | Path | None = None,
+    engine: str = "local",
+    out: str | Path | None = None,
+    day_of_use: Any = None,
+) -> pd.DataFrame | Path:
+    """Describe subjects, each as of its own date.
+
+    A row holds what was in force, and known strictly before, at the start of that day. An unknown subject is a row of
+    "none".
+
+    Parameters
+    ----------
+    ledger : Ledger
+    observations : DataFrame
+        ``subject_id`` and ``as_of`` (dates, or text like 2024-01-31), in any order; further columns are left alone.
+    features : optional
+        Names from the dictionary, definitions, or the path of a TOML file; without it, the whole dictionary.
+    engine : {"local"}
+    out : path-like, optional
+        Write Parquet there (``subject_id``, ``as_of``, features), whole or not at all, and return the path.
+    day_of_use : date, optional
+        The day whose law and windows hold for every row; today without it.
+
+    Returns
+    -------
+    DataFrame of float32, shape (n, k), or Path
+        Index of ``observations``, columns in the order of the definitions.
+
+    Raises
+    ------
+    UserError
+        If a column is missing, a date unreadable, an engine or a name unknown.
+    DefinitionErrors
+        If definitions do not fit the ledger's catalogue.
+    """
+    if engine not in _ENGINES:
+        raise UserError(f"features were asked of engine {engine!r}; this version has: {', '.join(_ENGINES)}")
+    definitions = _definitions(ledger, features)
+    subject_ids, as_of = _observed(observations)
+    segments = ledger.segments(day_of_use)
+    subjects = segments.subject_index(subject_ids)
+
+    def values(rows: slice) -> NDArray[np.float32]:
+        return compute(segments, subjects[rows], as_of[rows], definitions, ledger.catalogue)
+
+    names = [definition.name for definition in definitions]
+    if out is None:
+        import pandas as pd
+
+        return pd.DataFrame(values(slice(None)), index=observations.index, columns=names)
+    rows = (slice(start, start + _ROWS) for start in range(0, max(len(subject_ids), 1), _ROWS))
+    return _write(Path(out), names, ((subject_ids[r], as_of[r], values(r)) for r in rows))
+
+
+def explain_feature(
+    ledger: Ledger,
+    subject_id: str,
+    as_of: Any,
+    name: str,
+    features: Sequence[str | FeatureDefinition] | str | Path | None = None,
+    day_of_use: Any = None,
+) -> pd.DataFrame:
+    """Name the records that made a value of a feature, and those on file that did not.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    subject_id : str
+    as_of : date
+    name : str
+        Of a feature of the dictionary, or of ``features`` where given.
+    features, day_of_use : optional
+        As in ``build_features``.
+
+    Returns
+    -------
+    DataFrame
+        ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
+        start of the day. ``ground``: why it was left out (a ground of visibility, ``not_matched``,
+        ``outside_the_window``, ``no_value``), empty where it was used.
+
+    Raises
+    ------
+    UserError
+        If the name or the date cannot be read.
+    """
+    import pandas as pd
+
+    definitions = {definition.name: definition for definition in _definitions(ledger, features)}
+    if name not in definitions:
+        raise UserError(f"feature {name!r} was to be explained; there is none of that name{nearest(name, definitions)}")
+    day = to_day(as_of)
+    segments = ledger.segments(day_of_use).select([subject_id])
+    subject = int(segments.subject_index(np.array([subject_id], object))[0])
+    found = trail(segments, subject, day, definitions[name], ledger.catalogue)
+    grounds = {**dict.fromkeys(found.used, ""), **dict(found.left_out)}
+    held = segments.at(day)
+    held = held.take(np.lexsort((held.record, held.decided_on)))
+    ground = [grounds[record] for record in held.record.tolist()]
+    return pd.DataFrame(
+        {
+            "record_id": segments.record_ids[held.record],
+            "used": [not g for g in ground],
+            "ground": ground,
+            "kind": [segments.kind_codes[kind] for kind in held.kind],
+            "decided_on": from_days(held.decided_on),
+            "known_on": from_days(held.known_on),
+            "visible_from": from_days(held.visible_from),
+        }
+    )
+
+
+def _definitions(
+    ledger: Ledger, features: Sequence[str | FeatureDefinition] | str | Path | None
+) -> tuple[FeatureDefinition, ...]:
+    """The definitions meant, held against the ledger's catalogue."""
+    if isinstance(features, Path) or (isinstance(features, str) and features.endswith(".toml")):
+        definitions = load_definitions(features)
+    elif features is None:
+        definitions = library()
+    else:
+        listed = [features] if isinstance(features, str | FeatureDefinition) else list(features)
+        known = {definition.name: definition for definition in library()}
+        unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in known]
+        if unknown:
+            faults = [f"{f!r} is no feature of the dictionary{nearest(f, known)}" for f in unknown]
+            raise DefinitionErrors(faults)
+        definitions = tuple(f if isinstance(f, FeatureDefinition) else known[f] for f in listed)
+    if not definitions:
+        raise UserError("features were asked for, but none is named; leave 'features' out for the whole dictionary")
+    check_definitions(definitions, ledger.catalogue)
+    return definitions
+
+
+def _observed(observations: Any) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
+    columns = list(getattr(observations, "columns", ()))
+    missing = [name for name in ("subject_id", "as_of") if name not in columns]
+    if missing:
+        raise UserError(
+            f"observations need the columns subject_id and as_of; missing: {', '.join(missing)} (found: {columns[:8]})"
+        )
+    try:
+        days = to_days(observations["as_of"].to_numpy())
+    except UserError as error:
+        raise UserError(f"observations, column as_of: {error}") from None
+    if (days == NO_DAY).any():
+        row = int(np.argmax(days == NO_DAY))
+        raise UserError(f"observations, column as_of: {(days == NO_DAY).sum()} rows have no date (first: row {row})")
+    subject_ids = observations["subject_id"]
+    if subject_ids.isna().any():
+        raise UserError(f"observations, column subject_id: {subject_ids.isna().sum()} rows have no subject")
+    return subject_ids.astype(str).to_numpy(dtype=object), days
+
+
+def _write(
+    path: Path, names: list[str], batches: Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.float32]]]
+) -> Path:
+    """Write the batches as one Parquet file that is there whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [pa.field("subject_id", pa.string()), pa.field("as_of", pa.date32())]
+    schema = pa.schema([*fields, *(pa.field(name, pa.float32()) for name in names)])
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with pq.ParquetWriter(part, schema) as writer:
+            for subject_ids, days, values in batches:
+                columns = [pa.array(subject_ids, pa.string()), pa.array(days).cast(pa.date32())]
+                columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
+                writer.write_table(pa.table(columns, schema=schema))
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(f"features were to be written to {path}: {error.strerror}; give another path") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return path

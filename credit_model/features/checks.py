@@ -1,0 +1,183 @@
+"""Definitions held against a catalogue: does what they name exist, and may a card use it?
+
+In: feature definitions and the catalogue of the ledger they are meant for.
+Out: nothing, or one ``DefinitionErrors`` with every fault of every definition.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from credit_model import UserError
+from credit_model.features.definition import (
+    MEMBERSHIP,
+    NUMBERS,
+    POLARITIES,
+    TIERS,
+    Condition,
+    DefinitionErrors,
+    FeatureDefinition,
+    nearest,
+)
+from credit_model.records import ROLES, Catalogue, Kind, to_day
+
+_COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
+
+
+def check_definitions(
+    definitions: Sequence[FeatureDefinition],
+    catalogue: Catalogue,
+    *,
+    max_look_back_months: int | None = None,
+    for_card: bool = False,
+    record_monotone: bool = False,
+) -> None:
+    """Hold definitions against a catalogue.
+
+    Parameters
+    ----------
+    definitions : sequence of FeatureDefinition
+    catalogue : Catalogue
+    max_look_back_months : int, optional
+        The longest look-back allowed; a present state (``role``) has none.
+    for_card : bool
+        Also demand what a card prints: a trend, a reason code, labels in both languages.
+    record_monotone : bool
+        Also demand that one more adverse record can never help, and one more positive record never harm.
+
+    Raises
+    ------
+    DefinitionErrors
+        With every fault of every definition.
+
+    Examples
+    --------
+    >>> from credit_model.records import load_catalogue
+    >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
+    >>> check_definitions([wrong], load_catalogue())
+    Traceback (most recent call last):
+    credit_model.features.definition.DefinitionErrors: feature definitions: 1 fault: feature 'n': where: unknown kind
+    'adm_penalti'; did you mean 'adm_penalty'?
+    """
+    faults = [f"feature {name!r}: {n} definitions share the name" for name, n in Counter(
+        d.name for d in definitions).items() if n > 1]  # fmt: skip
+    for d in definitions:
+        found = list(_vocabulary_faults(d, catalogue))
+        longest = d.look_back_months
+        if max_look_back_months is not None and (longest is None or longest > max_look_back_months):
+            found.append(f"window {d.window!r} reaches beyond the longest look-back of {max_look_back_months} months")
+        if for_card:
+            found += _card_faults(d)
+        if record_monotone:
+            found += _monotone_faults(d, catalogue)
+        faults += [f"feature {d.name!r}: {fault}" for fault in found]
+    if faults:
+        raise DefinitionErrors(faults)
+
+
+def matching_kinds(conditions: Iterable[Condition], catalogue: Catalogue) -> list[Kind]:
+    """The kinds whose records can meet the conditions, by code, polarity, dimension, field and tier.
+
+    A kind without a field of its own takes the field of each record (attribute ``field_code``).
+    """
+    conditions = tuple(conditions)
+    return [kind for kind in catalogue.kinds.values() if all(_admits(c, kind) for c in conditions)]
+
+
+def _admits(condition: Condition, kind: Kind) -> bool:
+    if condition.key == "field" and not kind.field:
+        return "field_code" in kind.attributes
+    own = {"kinds": kind.code, "polarity": kind.polarity, "dimension": kind.dimension, "field": kind.field}
+    return condition.key not in own or own[condition.key] in condition.value
+
+
+def _vocabulary_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:
+    for clause, conditions in (("where", d.conditions), ("numerator", d.sides[0]), ("denominator", d.sides[1])):
+        unknown = [fault for c in conditions for fault in _condition_faults(c, catalogue)]
+        yield from (f"{clause}: {fault}" for fault in unknown)
+        both = (*d.conditions, *conditions)
+        if not unknown and (clause == "where" or conditions) and not matching_kinds(both, catalogue):
+            yield f"{clause}: no kind of catalogue {catalogue.name!r} can meet these conditions together"
+    if d.span.kind and d.span.kind not in catalogue.kinds:
+        yield f"window: unknown kind {d.span.kind!r}{nearest(d.span.kind, catalogue.kinds)}"
+    if d.of is not None and d.of not in _COUNTABLE:
+        yield from _attribute_faults(d.of, catalogue, "of")
+    if d.of is not None and d.aggregate != "count_distinct":
+        held = catalogue.attribute_types.get(d.of, "int" if d.of in (*NUMBERS, "tier") else "text")
+        if held != "int" and (d.of in _COUNTABLE or d.of in catalogue.attribute_types):
+            yield f"of: {d.aggregate} needs a number, and {d.of} is a {'date' if held == 'date' else 'text'}"
+
+
+def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
+    known: dict[str, Iterable[str]] = {
+        "kinds": catalogue.kinds, "polarity": POLARITIES, "tier": TIERS, "dimension": catalogue.dimensions,
+        "field": catalogue.fields, "role": [role for role in ROLES if role],
+    }  # fmt: skip
+    values = c.value if c.comparison == "in" else (c.value,)
+    if c.key in MEMBERSHIP:
+        called = "kind" if c.key == "kinds" else c.key
+        for value in values:
+            if value not in known[c.key]:
+                yield f"unknown {called} {value!r}{nearest(value, known[c.key])}"
+        return
+    if c.key not in NUMBERS:
+        absent = list(_attribute_faults(c.key, catalogue, "condition"))
+        yield from absent
+        if absent:
+            return
+    held = catalogue.attribute_types.get(c.key, "int")
+    if held == "text" and c.comparison != "in":
+        yield f"{c.key} is a text: compare it with 'eq' or 'in'"
+    elif not all(_is_a(held, value) for value in values):
+        yield f"{c.key} must be compared with a {'number' if held == 'int' else held}"
+    listed = [k.attributes[c.key].values for k in catalogue.kinds.values() if c.key in k.attributes]
+    if held == "text" and listed and all(v is not None for v in listed):
+        open_to = {v for closed in listed for v in closed or ()}
+        for value in values:
+            if value not in open_to:
+                yield f"{c.key} never holds {value!r}{nearest(value, sorted(open_to))}"
+
+
+def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[str]:
+    if forbidden := catalogue.denied(name):
+        yield f"{where}: {name!r} is on the deny-list ({forbidden}): no feature may use it"
+    elif name not in catalogue.attribute_types:
+        keys = [*catalogue.attribute_types, *(MEMBERSHIP if where == "condition" else _COUNTABLE), "tier_at_least"]
+        yield f"{where}: unknown attribute {name!r}{nearest(name, keys)}"
+
+
+def _is_a(held: str, value: Any) -> bool:
+    if held == "date":
+        try:
+            to_day(value)
+        except UserError:
+            return False
+        return isinstance(value, str)
+    return isinstance(value, str) if held == "text" else isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _card_faults(d: FeatureDefinition) -> Iterator[str]:
+    if not d.trend:
+        yield "trend is missing: a card must know whether more is worse"
+    if not d.reason:
+        yield "reason code is missing: a card must say why points are lost"
+    if d.name in (d.label_zh, d.label_en):
+        yield "label_zh and label_en are both needed on a card"
+
+
+def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:
+    if not d.record_monotone:
+        yield "not record-monotone: one more adverse record could help; explore it, but it cannot enter this card"
+        return
+    sense = -d.direction if d.aggregate == "recency_days" else d.direction
+    wanted = "adverse" if sense > 0 else "positive"
+    part, whole = ((*d.conditions, *side) for side in d.sides)
+    counted = matching_kinds(part, catalogue)
+    odd = [kind.code for kind in counted if kind.polarity != wanted]
+    codes = {kind.code for kind in counted}
+    if d.aggregate == "ratio":
+        odd += [k.code for k in matching_kinds(whole, catalogue) if k.code not in codes and k.polarity == wanted]
+    if odd:
+        yield f"not record-monotone: under trend {d.trend!r} it must count {wanted} records, yet: {', '.join(odd[:5])}"

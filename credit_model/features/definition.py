@@ -1,0 +1,377 @@
+"""One feature, as data: which records, which aggregate, over which window, and what a greater value means.
+
+A definition never holds code. What it says can be checked against a catalogue, written as TOML, stored in a card,
+read out as a sentence and executed by the kernel; whether one more adverse record could ever help is derived from it.
+
+In: keyword arguments or a table of TOML.
+Out: a frozen ``FeatureDefinition``; every fault of every definition at once in one ``DefinitionErrors``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from credit_model import UserError
+
+if TYPE_CHECKING:
+    from credit_model.records import Catalogue
+
+AGGREGATES = (
+    "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
+    "decayed_sum", "ratio", "contrast",
+)  # fmt: skip
+# Does a greater value mean more risk (+1) or less (-1)? Each may be said in two ways.
+TRENDS = {"higher_is_worse": 1, "lower_is_better": 1, "lower_is_worse": -1, "higher_is_better": -1}
+TIERS = ("minor", "general", "serious")
+POLARITIES = ("adverse", "positive", "neutral")
+MEMBERSHIP = ("kinds", "polarity", "tier", "dimension", "field", "role")
+NUMBERS = ("amount", "hours", "outstanding")
+_COMPARISONS = ("le", "lt", "ge", "gt", "eq", "in")
+_OF_NEEDED = ("count_distinct", "sum", "max", "min", "mean", "last")
+_OF_ALLOWED = (*_OF_NEEDED, "decayed_sum")
+_NONE_MISSING = ("max", "min", "mean", "last", "recency_days", "tenure_days")
+
+
+class DefinitionErrors(UserError):
+    """Definitions that cannot be used; ``faults`` names every fault of every one."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"feature definitions: {count}: " + "; ".join(faults), tuple(faults))
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far back a feature looks: ``24m``, ``365d``, ``ever`` or ``last_day:KIND``.
+
+    Examples
+    --------
+    >>> Window.parse("24m")
+    Window(unit='months', length=24, kind='')
+    """
+
+    unit: Literal["months", "days", "ever", "last_day"]
+    length: int = 0
+    kind: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Read a window; a ``ValueError`` says what may be written."""
+        match = re.fullmatch(r"(?:([1-9]\d{0,4})([md])|(ever)|last_day:(\w+))", text if isinstance(text, str) else "")
+        if match is None:
+            raise ValueError(f"window {text!r} is not understood; write '24m', '365d', 'ever' or 'last_day:KIND'")
+        length, unit, ever, kind = match.groups()
+        if ever:
+            return cls("ever")
+        if kind:
+            return cls("last_day", kind=kind)
+        return cls("months" if unit == "m" else "days", int(length))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One test on a record: a key, a comparison and the value it is compared with (hashable)."""
+
+    key: str
+    comparison: str
+    value: Any
+
+
+def _read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
+    """A where-clause as conditions in a fixed order; what cannot be read is added to ``faults``."""
+    if not isinstance(where, Mapping):
+        faults.append(f"{of} must be a table of conditions, not {type(where).__name__}")
+        return ()
+    found = []
+    for key, said in where.items():
+        if key == "tier_at_least":
+            found.append(Condition("tier", "ge", said if isinstance(said, str) else repr(said)))
+        elif key in MEMBERSHIP or not isinstance(said, Mapping):
+            values = tuple(said) if isinstance(said, list | tuple) else (said,)
+            if not values or not all(isinstance(value, str | int | float | date) for value in values):
+                faults.append(f"{of}: {key} needs a value or a list of values")
+            found.append(Condition(key, "in", values))
+        else:
+            for comparison, value in said.items():
+                if comparison not in _COMPARISONS:
+                    faults.append(f"{of}: {key}: unknown comparison {comparison!r}{nearest(comparison, _COMPARISONS)}")
+                elif (comparison == "in") != isinstance(value, list | tuple):
+                    faults.append(f"{of}: {key}: 'in' takes a list and only 'in' does")
+                else:
+                    is_list = comparison in ("in", "eq")
+                    values = tuple(value) if comparison == "in" else (value,)
+                    found.append(Condition(key, "in" if is_list else comparison, values if is_list else value))
+    return tuple(sorted(found, key=lambda c: (c.key, c.comparison, repr(c.value))))
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """How a fault ends: the nearest known name, else all of them when they are few."""
+    names = list(known)
+    close = get_close_matches(str(name), names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= len(AGGREGATES) else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureDefinition:
+    """A feature: an aggregate of the records in force that match, within a window before the as-of date.
+
+    Parameters
+    ----------
+    name : str
+        Column name.
+    aggregate : str
+        One of ``AGGREGATES``.
+    label_zh, label_en : str
+        What it is called; the name where not given.
+    where : mapping
+        Conditions a record must meet: ``kinds``, ``polarity``, ``tier``, ``tier_at_least``, ``dimension``, ``field``,
+        ``role`` (a value or a list), or a comparison of an attribute, ``amount``, ``hours`` or ``outstanding``:
+        ``{"score": {"le": 85}}``. A record without the attribute never matches.
+    of : str, optional
+        What is aggregated: ``amount, hours, outstanding, tier, case, kind, field`` or an attribute.
+        Records without a value are left out.
+    window : str
+        ``"24m"``: decided_on < d <= decided_on + 24 months; ``"365d"``: 1 to 365 days before d; ``"ever"``;
+        ``"last_day:KIND"``: the last day before d with a record of KIND in force.
+    window_on : {"decided_on", "visible_from"}
+        The date that windows, recency, tenure, decay and ``last`` look at. On ``visible_from``, day d itself counts.
+    none : float or "missing", optional
+        The value where no record is left (``"missing"``: NaN). Default: 0 for counts, sums and ``any``, the prior's own
+        ratio for ``ratio``, missing for the rest.
+    trend : str, optional
+        One of ``TRENDS``.
+    reason : str
+        Code of the reason a card gives when this feature costs or adds points.
+    cap, scale : optional
+        The value is divided by ``scale`` (integer), then at most ``cap``. ``none`` is neither scaled nor capped.
+    half_life_days : int, optional
+        For ``decayed_sum``: a record of that age counts half.
+    numerator, denominator : mapping, optional
+        For ``ratio`` and ``contrast``: further where-clauses, each on top of ``where``.
+    prior : (a, c)
+        ``ratio`` is (numerator + a) / (denominator + a + c).
+
+    Raises
+    ------
+    DefinitionErrors
+        With every fault of the definition.
+
+    Examples
+    --------
+    >>> FeatureDefinition(
+    ...     name="adverse_24m", where={"polarity": "adverse"}, aggregate="count", window="24m",
+    ...     trend="higher_is_worse", reason="A101",
+    ... ).record_monotone
+    True
+    """
+
+    name: str
+    aggregate: str
+    label_zh: str = ""
+    label_en: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    of: str | None = None
+    window: str = "ever"
+    window_on: str = "decided_on"
+    none: float | str | None = None
+    trend: str | None = None
+    reason: str = ""
+    cap: float | None = None
+    scale: int = 1
+    half_life_days: int | None = None
+    numerator: Mapping[str, Any] | None = field(default=None, hash=False)
+    denominator: Mapping[str, Any] | None = field(default=None, hash=False)
+    prior: tuple[float, float] = (0, 0)
+
+    def __post_init__(self) -> None:
+        faults = list(_form_faults(self))
+        if faults:
+            raise DefinitionErrors([f"feature {self.name!r}: {fault}" for fault in faults])
+        settle = object.__setattr__
+        settle(self, "label_zh", self.label_zh or self.name)
+        settle(self, "label_en", self.label_en or self.name)
+        settle(self, "prior", tuple(self.prior))
+        for clause in ("where", "numerator", "denominator"):
+            settle(self, clause, _plain(getattr(self, clause)))
+        if self.none is None:
+            a, c = self.prior
+            missing = self.aggregate in _NONE_MISSING or (self.aggregate == "ratio" and not a + c)
+            settle(self, "none", "missing" if missing else a / (a + c) if self.aggregate == "ratio" else 0)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> FeatureDefinition:
+        """Make a definition of a table of TOML or JSON; keys it does not know are faults.
+
+        Raises
+        ------
+        DefinitionErrors
+        """
+        known = [f.name for f in fields(cls)]
+        faults = [f"unknown key {key!r}{nearest(key, known)}" for key in table if key not in known]
+        faults += [f"{key} is missing" for key in ("name", "aggregate") if key not in table]
+        given = {key: value for key, value in table.items() if key in known}
+        definition = None
+        try:
+            definition = cls(**{"name": "?", "aggregate": "count", **given})
+        except DefinitionErrors as errors:
+            faults += [fault.split(": ", 1)[1] for fault in errors.faults]
+        if faults or definition is None:
+            raise DefinitionErrors([f"feature {table.get('name', '?')!r}: {fault}" for fault in faults])
+        return definition
+
+    def to_dict(self) -> dict[str, Any]:
+        """The definition as plain values for JSON or TOML, without what equals a default.
+
+        Examples
+        --------
+        >>> FeatureDefinition(name="n", aggregate="count", window="12m").to_dict()
+        {'name': 'n', 'aggregate': 'count', 'label_zh': 'n', 'label_en': 'n', 'window': '12m', 'none': 0}
+        """
+        usual = {"window_on": "decided_on", "scale": 1, "prior": [0, 0]}
+        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {k: v for k, v in said.items() if v not in (None, "", {}) and usual.get(k) != v}
+
+    @cached_property
+    def span(self) -> Window:
+        """The window, read."""
+        return Window.parse(self.window)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """``where`` as conditions."""
+        return _read_where(self.where, "where", [])
+
+    @cached_property
+    def sides(self) -> tuple[tuple[Condition, ...], tuple[Condition, ...]]:
+        """``numerator`` and ``denominator`` as conditions."""
+        part, whole = (_read_where(side or {}, "", []) for side in (self.numerator, self.denominator))
+        return part, whole
+
+    @property
+    def direction(self) -> int:
+        """+1 where a greater value means more risk, -1 where it means less, 0 where nothing is expected."""
+        return TRENDS.get(self.trend or "", 0)
+
+    @property
+    def missing(self) -> bool:
+        """Whether "no record" is a missing value rather than a number."""
+        return self.none == "missing"
+
+    @property
+    def look_back_months(self) -> int | None:
+        """Months the feature looks back; 0 for a present state (``role``), ``None`` where nothing bounds it."""
+        if any(c.key == "role" for c in self.conditions):
+            return 0
+        lengths = {"months": self.span.length, "days": -(-self.span.length * 12 // 366)}
+        return lengths.get(self.span.unit)
+
+    @property
+    def record_monotone(self) -> bool:
+        """Whether one more record of the adverse kind can never help, nor one more of the positive kind ever harm.
+
+        Only the families shown safe qualify: counts (of no exact tier), sums, maxima and decayed sums of amounts that
+        cannot be negative, recency with "never" at the best end, and a ratio whose prior stands for "none".
+        """
+        if not self.direction or self.span.unit == "last_day" or not all(map(_keeps_the_severer, self.conditions)):
+            return False
+        none = None if self.missing else float(self.none or 0)
+        if self.aggregate in ("count", "any", "count_distinct"):
+            return none is not None and none <= 0
+        if self.aggregate in ("sum", "max", "decayed_sum"):
+            return none is not None and none <= 0 and self.of in (None, *NUMBERS, "tier")
+        if self.aggregate == "recency_days":
+            return none is not None and self.cap is not None and none >= self.cap
+        if self.aggregate == "ratio":
+            (a, c), (part, whole) = self.prior, self.sides
+            return min(a, c) > 0 and none == a / (a + c) and _within(part, whole)
+        return False
+
+    def sentence(self, lang: str = "en", catalogue: Catalogue | None = None) -> str:
+        """Say in one sentence what the feature is; kinds are named from the catalogue where one is given."""
+        from credit_model.features.wording import sentence
+
+        return sentence(self, lang, catalogue)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _keeps_the_severer(condition: Condition) -> bool:
+    """Whether a record that turns severer still meets the condition: at or above, never exactly or up to."""
+    if condition.key == "tier" and condition.comparison == "in":
+        return set(condition.value) in [set(TIERS[i:]) for i in range(len(TIERS))]
+    return condition.key not in NUMBERS or condition.comparison in ("ge", "gt")
+
+
+def _within(part: Sequence[Condition], whole: Sequence[Condition]) -> bool:
+    """Whether every record that meets ``part`` meets ``whole``: each condition of it is there, equal or narrower."""
+
+    def narrows(p: Condition, c: Condition) -> bool:
+        return p == c or (p.key == c.key and p.comparison == c.comparison == "in" and set(p.value) <= set(c.value))
+
+    return bool(part) and all(any(narrows(p, c) for p in part) for c in whole)
+
+
+def _form_faults(d: FeatureDefinition) -> Iterable[str]:
+    """What is wrong with a definition by itself, before any catalogue."""
+    if not isinstance(d.name, str) or not d.name.strip() or d.name in ("subject_id", "as_of"):
+        yield "name must be a text of its own"
+    if d.aggregate not in AGGREGATES:
+        yield f"unknown aggregate {d.aggregate!r}{nearest(d.aggregate, AGGREGATES)}"
+    try:
+        Window.parse(d.window)
+    except ValueError as error:
+        yield str(error)
+    if d.window_on not in ("decided_on", "visible_from"):
+        yield f"window_on {d.window_on!r} is not known; write 'decided_on' or 'visible_from'"
+    if d.trend is not None and d.trend not in TRENDS:
+        yield f"unknown trend {d.trend!r}{nearest(d.trend, TRENDS)}"
+    if d.of is None and d.aggregate in _OF_NEEDED:
+        yield f"{d.aggregate} needs 'of': what is aggregated"
+    if d.of is not None and d.aggregate in AGGREGATES and d.aggregate not in _OF_ALLOWED:
+        yield f"{d.aggregate} takes no 'of'; leave it out"
+    if not (d.none is None or d.none == "missing" or _is_number(d.none)):
+        yield f"none must be a number or 'missing', not {d.none!r}"
+    if d.cap is not None and not (_is_number(d.cap) and d.cap > 0):
+        yield f"cap must be a number above 0, not {d.cap!r}"
+    if not _is_count(d.scale):
+        yield f"scale must be a whole number above 0, not {d.scale!r}"
+    if (d.half_life_days is not None) != (d.aggregate == "decayed_sum"):
+        yield "half_life_days is needed by decayed_sum, and by nothing else"
+    elif d.half_life_days is not None and not _is_count(d.half_life_days):
+        yield f"half_life_days must be a whole number above 0, not {d.half_life_days!r}"
+    two_sided = d.aggregate in ("ratio", "contrast")
+    for side in ("numerator", "denominator"):
+        if (getattr(d, side) is not None) != two_sided:
+            yield f"{side} is needed by ratio and contrast, and by nothing else"
+    prior = d.prior if isinstance(d.prior, list | tuple) else ()
+    if len(prior) != 2 or not all(_is_number(x) and x >= 0 for x in prior):
+        yield f"prior must be two numbers (a, c), neither below 0, not {d.prior!r}"
+    elif any(prior) and d.aggregate != "ratio":
+        yield "prior belongs to ratio alone"
+    reading: list[str] = []
+    for clause in ("where", "numerator", "denominator"):
+        if getattr(d, clause) is not None:
+            _read_where(getattr(d, clause), clause, reading)
+    yield from reading
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

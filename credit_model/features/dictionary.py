@@ -1,0 +1,71 @@
+"""The dictionary of features, and how a file of definitions is read.
+
+In: TOML, one ``[[feature]]`` a definition (the package's own ``dictionary.toml``, or any other file).
+Out: a tuple of ``FeatureDefinition``, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
+
+_TOP = ("schema", "feature")
+
+
+def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
+    """Read feature definitions from a TOML file.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of ``[[feature]]`` tables; their keys are the arguments of ``FeatureDefinition``.
+
+    Returns
+    -------
+    tuple of FeatureDefinition
+
+    Raises
+    ------
+    DefinitionErrors
+        If the file cannot be read, or with every fault of every definition at once.
+
+    Examples
+    --------
+    >>> path = Path(__file__).with_name("dictionary.toml")
+    >>> load_definitions(path) == library()
+    True
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DefinitionErrors([f"{path}: cannot be read as TOML ({error})"]) from None
+    tables = content.get("feature")
+    faults = [f"{path}: unknown key {key!r}{nearest(key, _TOP)}" for key in content if key not in _TOP]
+    if content.get("schema", 1) != 1:
+        faults.append(f"{path}: schema {content['schema']!r} is not known; this version reads schema 1")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise DefinitionErrors([*faults, f"{path}: there is no [[feature]] in it"])
+    definitions = []
+    for table in tables:
+        try:
+            definitions.append(FeatureDefinition.from_dict(table))
+        except DefinitionErrors as errors:
+            faults += errors.faults
+    if faults:
+        raise DefinitionErrors(faults)
+    return tuple(definitions)
+
+
+@cache
+def library() -> tuple[FeatureDefinition, ...]:
+    """The package's own dictionary: about forty features of natural persons, all record-monotone.
+
+    Examples
+    --------
+    >>> all(definition.record_monotone for definition in library())
+    True
+    """
+    return load_definitions(Path(__file__).with_name("dictionary.toml"))

@@ -1,0 +1,134 @@
+"""A feature in one sentence, for people: Chinese or English.
+
+In: a definition, and the catalogue for the names of kinds, dimensions and fields (codes without it).
+Out: the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from credit_model import UserError
+from credit_model.features.definition import TIERS, Condition, FeatureDefinition
+
+if TYPE_CHECKING:
+    from credit_model.records import Catalogue
+
+_SAY = {
+    "en": {
+        "count": "number of {records}", "any": "whether there are {records} (1 or 0)",
+        "count_distinct": "number of different {of} among {records}", "sum": "total {of} of {records}",
+        "max": "greatest {of} of {records}", "min": "least {of} of {records}", "mean": "mean {of} of {records}",
+        "last": "{of} of the latest of {records}", "recency_days": "days since the latest of {records}",
+        "tenure_days": "days since the earliest of {records}", "contrast": "number of {part} less number of {whole}",
+        "decayed_sum": "{of} of {records}, halved every {half_life} days",
+        "ratio": "share of {part} among {whole}, shrunk by ({a}, {c})",
+        "decided_on": "{aggregate}, decided {window}", "visible_from": "{aggregate}, first usable {window}",
+        "months": "in the {n} months before the as-of date", "days": "in the {n} days before the as-of date",
+        "ever": "before the as-of date", "last_day": "on the last day before the as-of date with {kind}",
+        "records": "{polarity} records", "of_kinds": "records of {kinds}", "tier": "of tier {v}",
+        "at_least": "of tier {v} or worse", "dimension": "on {v}", "field": "in the field of {v}", "role": "{v}",
+        "le": "with {k} at most {v}", "lt": "with {k} below {v}", "ge": "with {k} at least {v}",
+        "gt": "with {k} above {v}", "in": "with {k} {v}", "or": " or ", "quoted": '"{v}"',
+        "scale": "divided by {v}", "cap": "at most {v}", "none": "{v} where there is none",
+        "missing": "missing where there is none", "1": "more is worse", "-1": "more is better", "0": "",
+        "join": "; ", "end": ".",
+    },
+    "zh": {
+        "count": "{records}条数", "any": "有无{records}(有为1，无为0)", "count_distinct": "{records}中不同{of}的个数",
+        "sum": "{records}的{of}合计", "max": "{records}的最高{of}", "min": "{records}的最低{of}",
+        "mean": "{records}的平均{of}", "last": "最近一条{records}的{of}", "recency_days": "距最近一条{records}的天数",
+        "tenure_days": "距最早一条{records}的天数", "contrast": "{part}条数减{whole}条数",
+        "decayed_sum": "{records}的{of}(每{half_life}天减半)", "ratio": "{whole}中{part}所占比例(收缩{a}、{c})",
+        "decided_on": "{aggregate}，{window}认定", "visible_from": "{aggregate}，{window}开始可用",
+        "months": "基准日前{n}个月内", "days": "基准日前{n}天内", "ever": "基准日前",
+        "last_day": "基准日前最近一个有{kind}之日", "records": "{polarity}信息", "of_kinds": "{kinds}信息",
+        "tier": "{v}",         "at_least": "{v}及以上", "dimension": "{v}类", "field": "{v}领域", "role": "{v}",
+        "le": "{k}不高于{v}的", "lt": "{k}低于{v}的", "ge": "{k}不低于{v}的", "gt": "{k}高于{v}的", "in": "{k}为{v}的",
+        "or": "或", "quoted": "“{v}”", "scale": "除以{v}", "cap": "最多计{v}", "none": "没有时为{v}",
+        "missing": "没有时为缺失", "1": "越大越差", "-1": "越大越好", "0": "", "join": "；", "end": "。",
+    },
+}  # fmt: skip
+_NAMES = {
+    "en": {
+        "": "number", "listed": "now on the list", "was_listed": "off the list and still usable",
+        "unperformed": "still unperformed", "outstanding": "outstanding amount", "case": "cases", "kind": "kinds",
+        "field": "fields",
+    },
+    "zh": {
+        "": "条数", "adverse": "不良", "positive": "守信", "neutral": "中性", "minor": "轻微", "general": "一般",
+        "serious": "严重", "listed": "当前在列", "was_listed": "已移出仍可用", "unperformed": "尚未履行",
+        "amount": "金额", "hours": "时长", "outstanding": "未履行金额", "tier": "程度",
+        "case": "案件", "kind": "种类", "field": "领域",
+    },
+}  # fmt: skip
+
+
+def sentence(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
+    """Say what a feature is.
+
+    Parameters
+    ----------
+    definition : FeatureDefinition
+    lang : {"en", "zh"}
+    catalogue : Catalogue, optional
+
+    Examples
+    --------
+    >>> d = FeatureDefinition(name="n", where={"polarity": "adverse", "tier_at_least": "general"}, aggregate="count",
+    ...                       window="24m", cap=10, trend="higher_is_worse")
+    >>> sentence(d)
+    'Number of adverse records of tier general or worse, decided in the 24 months before the as-of date; at most 10;
+    0 where there is none; more is worse.'
+    >>> sentence(d, "zh")
+    '一般及以上不良信息条数，基准日前24个月内认定；最多计10；没有时为0；越大越差。'
+    """
+    if lang not in _SAY:
+        raise UserError(f"a sentence was asked for in {lang!r}; there is 'en' and 'zh'")
+    say = _SAY[lang]
+    part, whole = (_records((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
+    aggregate = say[definition.aggregate].format(
+        records=_records(definition.conditions, lang, catalogue), part=part, whole=whole,
+        of=_NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
+        a=definition.prior[0], c=definition.prior[1],
+    )  # fmt: skip
+    span = definition.span
+    window = say[span.unit].format(n=span.length, kind=_name("kinds", span.kind, lang, catalogue))
+    parts = [say[definition.window_on].format(aggregate=aggregate, window=window)]
+    parts += [say["scale"].format(v=definition.scale)] if definition.scale != 1 else []
+    parts += [say["cap"].format(v=definition.cap)] if definition.cap is not None else []
+    none = say["missing" if definition.missing else "none"].format(v=definition.none)
+    parts += [none, say[str(definition.direction)]]
+    said = say["join"].join(filter(None, parts)) + say["end"]
+    return said[0].upper() + said[1:]
+
+
+def _records(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:
+    """The records that meet the conditions, as a noun phrase."""
+    say, noun, further = _SAY[lang], _SAY[lang]["records"].format(polarity="").strip(), []
+    for c in sorted(conditions, key=lambda c: c.key == "kinds"):  # kinds name the records better than polarity
+        values = c.value if c.comparison == "in" else (c.value,)
+        value = say["or"].join(_name(c.key, v, lang, catalogue) for v in values)
+        at_least = c.key == "tier" and c.comparison == "ge" and c.value != TIERS[-1]
+        if c.key == "kinds":
+            noun = say["of_kinds"].format(kinds=value)
+        elif c.key == "polarity":
+            noun = say["records"].format(polarity=value)
+        elif c.key in ("tier", "dimension", "field", "role"):
+            further.append(say["at_least" if at_least else c.key].format(v=value))
+        else:
+            further.append(say[c.comparison].format(k=_NAMES[lang].get(c.key, c.key), v=value))
+    return " ".join([noun, *further]) if lang == "en" else "".join([*further, noun])
+
+
+def _name(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
+    """A value of a condition in words."""
+    said = _NAMES[lang].get(str(value), str(value))
+    if key not in ("kinds", "dimension", "field"):
+        return said
+    if catalogue is not None:
+        kinds = {code: (kind.label_zh, kind.label_en) for code, kind in catalogue.kinds.items()}
+        labels = {"kinds": kinds, "dimension": catalogue.dimensions, "field": catalogue.fields}[key]
+        said = labels.get(value, (said, said))[lang == "en"]
+    return _SAY[lang]["quoted"].format(v=said)

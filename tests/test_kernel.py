@@ -1,0 +1,481 @@
+"""The kernel against a naive loop, written from the definitions, on ledgers that hypothesis makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition, check_definitions, compute, kernel, trail
+from credit_model.records import ROLES, STATUSES, Segments, Tables, compile_segments, load_catalogue
+
+CATALOGUE = load_catalogue(Path(__file__).with_name("cases") / "small_catalogue.toml")
+TIERS = ("minor", "general", "serious")
+# Few days, so that they coincide: month ends, both 29 Februaries, neighbours, whole months and years apart.
+DAYS = tuple(
+    date.fromisoformat(text)
+    for text in (
+        "2020-02-28", "2020-02-29", "2020-03-01", "2021-02-28", "2021-03-01", "2022-08-30", "2022-08-31",
+        "2023-02-28", "2023-03-01", "2023-08-31", "2023-09-01", "2024-02-28", "2024-02-29", "2024-03-01",
+    )
+)  # fmt: skip
+AFTER = date(2026, 1, 1)
+
+
+# ------------------------------------------------------------------------------------------------ made ledgers
+def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+days = st.sampled_from(DAYS)
+record = st.fixed_dictionaries(
+    {
+        "subject_id": st.sampled_from("abc"),
+        "kind": st.sampled_from(sorted(CATALOGUE.kinds)),
+        "case_id": maybe(st.sampled_from(["case 1", "case 2"])),
+        "decided_on": days,
+        "known_on": days,
+        "final_on": maybe(days),
+        "tier": maybe(st.sampled_from(TIERS)),
+        "amount": maybe(st.integers(0, 10**9)),
+        "hours": maybe(st.integers(0, 400)),
+        "score": maybe(st.integers(-5, 100)),
+        "sort": maybe(st.sampled_from(["routine", "complaint"])),
+        "due_on": maybe(days),
+        "field_code": maybe(st.sampled_from(["food", "fire"])),
+    }
+)
+amendment = st.fixed_dictionaries(
+    {
+        "record_id": st.integers(0, 9).map(str),
+        "action": st.sampled_from(
+            ["challenged", "upheld", "corrected", "disputed", "partly_performed", "performed", "repaired",
+             "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject"]
+        ),
+        "effective_on": days,
+        "known_on": days,
+    }
+)  # fmt: skip
+VALUES = {
+    "corrected": "tier=serious;amount=77;score=12;sort=follow_up",
+    "partly_performed": "5",
+    "moved_to_subject": "b",
+}
+
+
+def columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+@st.composite
+def made_segments(draw: st.DrawFn) -> Segments:
+    records = draw(st.lists(record, max_size=10))
+    records = [{"record_id": str(i), **row} for i, row in enumerate(records)]
+    amendments = [{**row, "value": VALUES.get(row["action"])} for row in draw(st.lists(amendment, max_size=6))]
+    tables = Tables.of(columns(records), columns(amendments), attribute_types=CATALOGUE.attribute_types)
+    return compile_segments(tables, CATALOGUE, draw(st.sampled_from(["tier", "ever"])), ordinal(AFTER))
+
+
+# ------------------------------------------------------------------------------------------------ made definitions
+clause = st.fixed_dictionaries(
+    {},
+    optional={
+        "kinds": st.lists(st.sampled_from(sorted(CATALOGUE.kinds)), min_size=1, max_size=4, unique=True),
+        "polarity": st.sampled_from(["adverse", ["adverse", "positive"], "neutral"]),
+        "tier_at_least": st.sampled_from(TIERS),
+        "tier": st.sampled_from(["general", ["minor", "serious"]]),
+        "dimension": st.sampled_from(["conduct", "service"]),
+        "field": st.sampled_from(["food", ["fire", "food"]]),
+        "role": st.sampled_from(["listed", ["listed", "was_listed"], "unperformed"]),
+        "score": st.sampled_from(
+            [{"le": 85}, {"lt": 12}, {"ge": 0, "le": 50}, {"gt": 50.5}, {"eq": 12}, {"in": [12, 50]}]
+        ),
+        "sort": st.sampled_from(["routine", {"in": ["complaint", "follow_up"]}, {"eq": "routine"}]),
+        "due_on": st.sampled_from([{"ge": "2022-08-31"}, {"lt": date(2023, 3, 1)}]),
+        "amount": st.sampled_from([{"ge": 1000}, {"lt": 5}]),
+    },
+)
+few_conditions = clause.filter(lambda where: len(where) <= 2)
+
+
+@st.composite
+def made_definition(draw: st.DrawFn) -> FeatureDefinition:
+    aggregate = draw(st.sampled_from([
+        "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
+        "decayed_sum", "ratio", "contrast",
+    ]))  # fmt: skip
+    numbers = st.sampled_from(["amount", "hours", "outstanding", "tier", "score"])
+    said: dict[str, Any] = {
+        "window": draw(
+            st.sampled_from(["1m", "6m", "12m", "24m", "36m", "1d", "365d", "366d", "ever", "last_day:visit"])
+        ),
+        "window_on": draw(st.sampled_from(["decided_on", "decided_on", "visible_from"])),
+        "trend": draw(maybe(st.sampled_from(["higher_is_worse", "lower_is_worse", "higher_is_better"]))),
+        "none": draw(st.sampled_from([None, None, "missing", 0, -1, 1826.5])),
+        "cap": draw(maybe(st.sampled_from([1, 2, 2.5, 400]))),
+        "scale": draw(st.sampled_from([1, 1, 10, 7])),
+        "where": draw(few_conditions),
+    }
+    if aggregate in ("sum", "max", "min", "mean", "last"):
+        said["of"] = draw(numbers)
+    elif aggregate == "count_distinct":
+        said["of"] = draw(st.sampled_from(["kind", "case", "field", "sort", "due_on", "tier", "amount", "score"]))
+    elif aggregate == "decayed_sum":
+        said["of"], said["half_life_days"] = draw(maybe(numbers)), draw(st.sampled_from([1, 270, 365]))
+    elif aggregate in ("ratio", "contrast"):
+        said["numerator"], said["denominator"] = draw(few_conditions), draw(few_conditions)
+        if aggregate == "ratio":
+            said["prior"] = draw(st.sampled_from([(0, 0), (1, 9), (0.5, 2)]))
+    return FeatureDefinition(name=draw(st.uuids()).hex, aggregate=aggregate, **said)
+
+
+# ------------------------------------------------------------------------------------------------ the naive loop
+EPOCH = date(1970, 1, 1)
+
+
+def ordinal(day: date) -> int:
+    return (day - EPOCH).days
+
+
+def months_later(day: date, months: int) -> date:
+    count = day.year * 12 + day.month - 1 + months
+    try:
+        return date(count // 12, count % 12 + 1, day.day)
+    except ValueError:
+        return date((count + 1) // 12, (count + 1) % 12 + 1, 1)
+
+
+def in_force(segments: Segments, subject: str, day: date) -> list[dict[str, Any]]:
+    """The records in force, as dictionaries with None for null."""
+    found = []
+    for i in range(len(segments)):
+        if segments.subject_ids[segments.subject[i]] != subject or segments.status[i] != 0:
+            continue
+        if not segments.start[i] <= ordinal(day) < segments.end[i]:
+            continue
+        kind = CATALOGUE.kinds[segments.kind_codes[segments.kind[i]]]
+        row: dict[str, Any] = {"record": int(segments.record[i]), "kind": kind.code, "polarity": kind.polarity}
+        for name in ("amount", "hours", "outstanding"):
+            row[name] = None if getattr(segments, name)[i] == -(2**63) else int(getattr(segments, name)[i])
+        for name, code in (
+            ("sort", segments.attributes["sort"][i]),
+            ("field_code", segments.attributes["field_code"][i]),
+        ):
+            row[name] = None if code < 0 else segments.vocabularies[name][code]
+        score, due_on = segments.attributes["score"][i], int(segments.attributes["due_on"][i])
+        row["score"] = None if score == -(2**63) else int(score)
+        row["due_on"] = None if due_on == -(2**31) else EPOCH + timedelta(due_on)
+        row["tier"] = int(segments.tier[i]) or None
+        row["role"] = ROLES[segments.role[i]]
+        row["field"] = kind.field or row["field_code"]
+        row["dimension"] = kind.dimension
+        row["case"] = segments.case_ids[segments.case[i]]
+        row["decided_on"] = EPOCH + timedelta(int(segments.decided_on[i]))
+        row["visible_from"] = EPOCH + timedelta(int(segments.visible_from[i]))
+        found.append(row)
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def meets(row: dict[str, Any], where: dict[str, Any]) -> bool:
+    for key, said in where.items():
+        if key == "tier_at_least":
+            ok = row["tier"] is not None and row["tier"] > TIERS.index(said)
+        elif key == "tier":
+            ok = row["tier"] is not None and TIERS[row["tier"] - 1] in listed(said)
+        elif key == "kinds":
+            ok = row["kind"] in listed(said)
+        elif isinstance(said, dict):
+            held = row[key]
+            if key == "due_on":
+                said = {how: date.fromisoformat(value) for how, value in said.items()}
+            ok = held is not None and all(
+                {
+                    "le": lambda v, held=held: held <= v,
+                    "lt": lambda v, held=held: held < v,
+                    "ge": lambda v, held=held: held >= v,
+                    "gt": lambda v, held=held: held > v,
+                    "eq": lambda v, held=held: held == v,
+                    "in": lambda v, held=held: held in v,
+                }[how](value)
+                for how, value in said.items()
+            )
+        else:
+            ok = row[key] in listed(said)
+        if not ok:
+            return False
+    return True
+
+
+def in_window(row: dict[str, Any], rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> bool:
+    on = row[d.window_on]
+    decided = d.window_on == "decided_on"
+    if on > day or (decided and on == day):
+        return False
+    if d.window == "ever":
+        return True
+    if d.window.startswith("last_day:"):
+        visits = [r[d.window_on] for r in rows if r["kind"] == "visit"]
+        visits = [on for on in visits if on < day or (not decided and on == day)]
+        return bool(visits) and on == max(visits)
+    n = int(d.window[:-1])
+    if d.window.endswith("d"):
+        return 1 <= (day - on).days <= n if decided else 0 <= (day - on).days < n
+    return day <= months_later(on, n) if decided else day < months_later(on, n)
+
+
+@cache
+def weight(age: int, half_life: int) -> int:
+    with localcontext() as exact:
+        exact.prec = 80
+        return round(Decimal(2**24) * (-Decimal(2).ln() * age / half_life).exp())
+
+
+def naive(segments: Segments, subject: str, day: date, d: FeatureDefinition) -> tuple[np.float32, set[int]]:
+    """The value, and the records used."""
+    rows = in_force(segments, subject, day)
+    chosen = [r for r in rows if meets(r, d.where) and in_window(r, rows, day, d)]
+    none = np.float32(float("nan") if d.none == "missing" else d.none)
+    if d.aggregate in ("ratio", "contrast"):
+        part = [r for r in chosen if meets(r, d.numerator)]
+        whole = [r for r in chosen if meets(r, d.denominator)]
+        used = {r["record"] for r in part + whole}
+        if not used:
+            return none, used
+        above, below = len(part) - len(whole), 1.0
+        if d.aggregate == "ratio":
+            above, below = len(part) + d.prior[0], len(whole) + d.prior[0] + d.prior[1]
+        if not below:
+            return none, used
+    else:
+        if d.of is not None:
+            chosen = [r for r in chosen if r[d.of] is not None]
+        used = {r["record"] for r in chosen}
+        if not chosen:
+            return none, used
+        values = [1 if d.of is None else r[d.of] for r in chosen]
+        ages = [(day - r[d.window_on]).days for r in chosen]
+        latest = [value for value, age in zip(values, ages, strict=True) if age == min(ages)]
+        below = 1
+        if d.aggregate in ("count", "any"):
+            above = len(chosen) if d.aggregate == "count" else 1
+        elif d.aggregate == "count_distinct":
+            above = len(set(values))
+        elif d.aggregate == "recency_days":
+            above = min(ages)
+        elif d.aggregate == "tenure_days":
+            above = max(ages)
+        elif d.aggregate == "last":
+            above = min(latest) if d.trend in ("lower_is_worse", "higher_is_better") else max(latest)
+        elif d.aggregate == "mean":
+            above, below = sum(values), len(values)
+        elif d.aggregate == "decayed_sum":
+            above = sum(v * weight(age, d.half_life_days) for v, age in zip(values, ages, strict=True))
+            below = 2**24
+        else:
+            above = {"sum": sum, "max": max, "min": min}[d.aggregate](values)
+    value = above / (below * d.scale)
+    return np.float32(value if d.cap is None else min(value, d.cap)), used
+
+
+# ------------------------------------------------------------------------------------------------ equal
+observations = st.lists(
+    st.tuples(st.sampled_from("abcz"), days.flatmap(lambda d: st.sampled_from([d, d + timedelta(1)]))), max_size=8
+)
+
+
+@settings(max_examples=400)
+@given(made_segments(), observations, st.lists(made_definition(), min_size=1, max_size=8))
+def test_the_kernel_equals_a_naive_loop_exactly(
+    segments: Segments, observed: list[tuple[str, date]], definitions: list[FeatureDefinition]
+) -> None:
+    check_names = [d for d in definitions if not _never_matches(d)]
+    check_definitions(check_names, CATALOGUE)
+    subjects = segments.subject_index(np.array([subject for subject, _ in observed], object))
+    as_of = np.array([ordinal(day) for _, day in observed], np.int32)
+    values = compute(segments, subjects, as_of, definitions, CATALOGUE)
+    expected = [[naive(segments, subject, day, d)[0] for d in definitions] for subject, day in observed]
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, np.array(expected, np.float32).reshape(values.shape))
+
+
+def _never_matches(d: FeatureDefinition) -> bool:
+    """Random clauses may ask for what no kind can be; that is a fault of the definition, but no matter to the kernel."""
+    try:
+        check_definitions([d], CATALOGUE)
+    except UserError as error:
+        return "no kind of catalogue" in str(error)
+    return False
+
+
+@settings(max_examples=150)
+@given(made_segments(), st.sampled_from("ab"), days, st.lists(made_definition(), min_size=1, max_size=4))
+def test_the_trail_names_the_records_the_naive_loop_used_and_every_other_on_file(
+    segments: Segments, subject: str, day: date, definitions: list[FeatureDefinition]
+) -> None:
+    (index,) = segments.subject_index(np.array([subject], object)).tolist()
+    held = segments.at(ordinal(day))
+    on_file = {int(r): int(s) for r, s, who in zip(held.record, held.status, held.subject, strict=True) if who == index}
+    for d in definitions:
+        used, left_out = trail(segments, index, ordinal(day), d, CATALOGUE)
+        assert set(used) == naive(segments, subject, day, d)[1]
+        assert sorted([*used, *(r for r, _ in left_out)]) == sorted(on_file)
+        for record, ground in left_out:
+            own = {"not_matched", "outside_the_window", "no_value"}
+            assert ground in (own if on_file[record] == 0 else {STATUSES[on_file[record]], "not_matched"})
+
+
+@given(made_segments(), observations, st.lists(made_definition(), min_size=1, max_size=4), st.randoms())
+def test_one_row_is_the_same_alone_in_another_order_and_in_small_batches(
+    segments: Segments, observed: list[tuple[str, date]], definitions: list[FeatureDefinition], random: Any
+) -> None:
+    def values(rows: Sequence[tuple[str, date]]) -> np.ndarray:
+        subjects = segments.subject_index(np.array([s for s, _ in rows], object))
+        return compute(segments, subjects, np.array([ordinal(d) for _, d in rows], np.int32), definitions, CATALOGUE)
+
+    whole = values(observed)
+    order = random.sample(range(len(observed)), len(observed))
+    np.testing.assert_array_equal(whole[order], values([observed[i] for i in order]))
+    for i, row in enumerate(observed):
+        np.testing.assert_array_equal(whole[i : i + 1], values([row]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "_LINES", 3)
+        np.testing.assert_array_equal(whole, values(observed))
+
+
+# ------------------------------------------------------------------------------------------------ by hand
+def one(rows: list[dict[str, Any]], day: str, policy: str = "ever", **said: Any) -> float:
+    """The value of a feature for subject a, whose records are known on the day of their decision."""
+    records = [
+        {"record_id": str(i), "subject_id": "a", "known_on": row["decided_on"], **row} for i, row in enumerate(rows)
+    ]
+    names = {name for row in records for name in row}
+    table = {name: [row.get(name) for row in records] for name in names}
+    segments = compile_segments(
+        Tables.of(table, attribute_types=CATALOGUE.attribute_types), CATALOGUE, policy, ordinal(AFTER)
+    )
+    definition = FeatureDefinition(name="f", **{"aggregate": "count", **said})
+    check_definitions([definition], CATALOGUE)
+    value = compute(segments, np.array([0]), np.array([ordinal(date.fromisoformat(day))]), [definition], CATALOGUE)
+    return value[0, 0].item()
+
+
+@pytest.mark.parametrize(
+    ("decided_on", "window", "day", "value"),
+    [
+        ("2024-01-10", "12m", "2024-01-11", 1),  # known on the day of the decision, visible the day after
+        ("2024-01-10", "12m", "2025-01-10", 1),
+        ("2024-01-10", "12m", "2025-01-11", 0),
+        ("2024-02-29", "12m", "2025-03-01", 1),  # 2025 has no 29 February: forward
+        ("2024-02-29", "12m", "2025-03-02", 0),
+        ("2024-08-31", "6m", "2025-03-01", 1),
+        ("2024-08-31", "6m", "2025-03-02", 0),
+        ("2024-01-10", "365d", "2025-01-09", 1),
+        ("2024-01-10", "365d", "2025-01-10", 0),
+        ("2024-01-10", "1d", "2024-01-11", 1),
+        ("2024-01-10", "1d", "2024-01-12", 0),
+        ("2004-01-10", "ever", "2024-01-11", 1),
+    ],
+)
+def test_a_window_ends_on_the_day_it_says(decided_on: str, window: str, day: str, value: float) -> None:
+    assert one([{"kind": "fault", "decided_on": decided_on}], day, window=window) == value
+
+
+def test_a_window_on_visible_from_counts_from_the_first_usable_day() -> None:
+    late = [{"kind": "fault", "decided_on": "2020-01-10", "known_on": "2024-01-09"}]
+    on = {"window": "12m", "window_on": "visible_from"}
+    assert [one(late, day, **on) for day in ("2024-01-09", "2024-01-10", "2025-01-09", "2025-01-10")] == [0, 1, 1, 0]
+    assert one(late, "2024-01-10", window="12m") == 0
+    assert one(late, "2024-01-10", aggregate="recency_days", window_on="visible_from") == 0
+
+
+def test_at_the_previous_visit_means_the_last_day_with_a_visit_before() -> None:
+    rows = [
+        {"kind": "visit", "decided_on": "2023-01-10", "score": 90},
+        {"kind": "visit", "decided_on": "2023-06-10", "score": 70},
+        {"kind": "fault", "decided_on": "2023-06-10"},
+        {"kind": "fault", "decided_on": "2023-06-10"},
+        {"kind": "fault", "decided_on": "2023-07-01"},
+        {"kind": "visit", "decided_on": "2023-09-01", "score": 50},
+    ]
+    at_visit = {"window": "last_day:visit"}
+    assert one(rows, "2023-09-01", where={"kinds": "fault"}, **at_visit) == 2
+    assert one(rows, "2023-09-02", where={"kinds": "fault"}, **at_visit) == 0
+    assert one(rows, "2023-09-01", aggregate="last", of="score", **at_visit) == 70
+    assert one(rows, "2023-01-10", aggregate="count", **at_visit) == 0
+
+
+def test_of_several_last_values_the_worst_counts_and_records_without_a_value_do_not() -> None:
+    rows = [{"kind": "visit", "decided_on": "2023-01-10", "score": score} for score in (90, 70, 80)]
+    rows.append({"kind": "visit", "decided_on": "2023-02-10"})
+    last = {"aggregate": "last", "of": "score"}
+    assert one(rows, "2023-03-01", **last) == 90
+    assert one(rows, "2023-03-01", **last, trend="higher_is_worse") == 90
+    assert one(rows, "2023-03-01", **last, trend="lower_is_worse") == 70
+    assert one(rows, "2023-03-01", **last, trend="higher_is_better") == 70
+
+
+def test_nothing_on_record_is_the_value_of_none_neither_scaled_nor_capped() -> None:
+    days_since = {"aggregate": "recency_days", "cap": 100, "scale": 10}
+    assert one([], "2023-03-01", **days_since, none=1826) == 1826
+    assert np.isnan(one([], "2023-03-01", **days_since))
+    assert one([{"kind": "fault", "decided_on": "2023-02-01"}], "2023-03-01", **days_since, none=1826) == np.float32(
+        2.8
+    )
+    assert one([{"kind": "fault", "decided_on": "2003-02-01"}], "2023-03-01", **days_since, none=1826) == 100
+
+
+def test_a_breach_ratio_is_shrunk_to_its_prior() -> None:
+    said = {
+        "aggregate": "ratio", "prior": (1, 9), "numerator": {"kinds": "fault"},
+        "denominator": {"kinds": ["fault", "award"]},
+    }  # fmt: skip
+    fault, award = ({"kind": kind, "decided_on": "2023-01-01"} for kind in ("fault", "award"))
+    values = [one(rows, "2023-03-01", **said) for rows in ([], [award], [fault], [fault, award])]
+    assert values == [np.float32(x) for x in (1 / 10, 1 / 11, 2 / 11, 2 / 12)]
+
+
+def test_a_record_of_one_half_life_counts_half() -> None:
+    rows = [{"kind": "award", "decided_on": "2023-01-01", "hours": 80}]
+    half = {"aggregate": "decayed_sum", "half_life_days": 100}
+    assert one(rows, "2023-04-11", **half) == 0.5
+    assert one(rows, "2023-04-11", of="hours", scale=10, **half) == 4
+    assert one(rows, "2023-07-20", of="hours", scale=10, **half) == 2
+    assert one([{"kind": "award", "decided_on": "1990-01-01"}], "2023-07-20", **half) == 0
+
+
+def test_a_decayed_sum_that_would_overflow_is_refused() -> None:
+    rich = [{"kind": "debt", "decided_on": "2023-01-01", "amount": 2**39}]
+    with pytest.raises(UserError, match="too great for a decayed sum"):
+        one(rich, "2023-03-01", aggregate="decayed_sum", of="amount", half_life_days=100)
+
+
+def test_the_field_of_a_record_is_its_kinds_else_its_own() -> None:
+    rows = [
+        {"kind": "award", "decided_on": "2023-01-01"},
+        {"kind": "fault", "decided_on": "2023-01-01", "field_code": "food"},
+        {"kind": "fault", "decided_on": "2023-01-01"},
+    ]
+    assert one(rows, "2023-03-01", where={"field": "food"}) == 2
+    assert one(rows, "2023-03-01", aggregate="count_distinct", of="field") == 1
+
+
+def test_no_observations_and_no_definitions_are_empty_tables() -> None:
+    segments = compile_segments(Tables.of({}), CATALOGUE, "ever", ordinal(AFTER))
+    definition = FeatureDefinition(name="f", aggregate="count")
+    assert compute(segments, np.array([]), np.array([]), [definition], CATALOGUE).shape == (0, 1)
+    assert compute(segments, np.array([-1, -1]), np.array([0, 1]), [], CATALOGUE).shape == (2, 0)
+    assert compute(segments, np.array([-1]), np.array([0]), [definition], CATALOGUE).tolist() == [[0]]
+    assert trail(segments, -1, 0, definition, CATALOGUE) == ((), ())
