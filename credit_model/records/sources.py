@@ -90,7 +90,8 @@ class Source:
                 done += table.num_rows
                 skipped = np.array(self.unreadable, np.int64)
                 before = np.searchsorted(skipped - np.arange(1, len(skipped) + 1), place, side="right")
-                yield Batch(table, place + before + 1)
+                plain = [_plain(table.column(i)) for i in range(table.num_columns)]
+                yield Batch(pa.table(plain, names=table.column_names), place + before + 1)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
 
@@ -166,12 +167,25 @@ def _from_pandas(frame: Any, label: str) -> Any:
     columns = []
     for i in range(len(names)):
         column = frame.iloc[:, i]
+        if getattr(column.dtype, "tz", None) is not None:  # the day is the local one
+            column = column.dt.tz_localize(None)
         try:
             columns.append(pa.Array.from_pandas(column))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):  # mixed objects: judged value by value
-            absent = column.isna()
-            columns.append(pa.array([None if a else str(v) for v, a in zip(column, absent, strict=True)], pa.string()))
-    return pa.table([c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns], names=names)
+            pairs = zip(column, column.isna(), strict=True)
+            columns.append(pa.array([None if absent else str(value) for value, absent in pairs], pa.string()))
+    return pa.table(columns, names=names)
+
+
+def _plain(column: Any) -> Any:
+    """One array, without dictionary; the many string types of Arrow as one."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    return column
 
 
 def _open_csv(path: Path, encoding: str, columns: list[str] | None, skip: Any) -> Any:

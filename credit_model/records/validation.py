@@ -286,7 +286,7 @@ class _Rows:
             if name not in self.raw.column_names:
                 self.columns[name] = pa.nulls(self.raw.num_rows, _ARROW[type])
                 continue
-            column = _plain(self.raw.column(name))
+            column = self.raw.column(name).combine_chunks()
             if type == "date":
                 self.columns[name], unreadable = read_dates(column)
                 self.refuse("unreadable_date", name, unreadable)
@@ -333,9 +333,9 @@ class _Rows:
 
     def identify(self, key: bytes, on: date | None) -> None:
         """Put pseudonyms in the place of identity numbers."""
-        numbers = read_text(_plain(self.raw.column("id_number")))
+        numbers = read_text(self.raw.column("id_number").combine_chunks())
         given = "id_type" in self.raw.column_names
-        types = read_text(_plain(self.raw.column("id_type"))) if given else pa.nulls(len(numbers), pa.string())
+        types = read_text(self.raw.column("id_type").combine_chunks()) if given else pa.nulls(len(numbers), pa.string())
         self.columns["subject_id"], refused = pseudonyms(numbers, types, key, on)
         for reason, rows in refused.items():
             self.refuse(reason, "id_type" if reason == "unknown_id_type" else "id_number", rows)
@@ -392,18 +392,6 @@ def _iso_day(text: str) -> date | None:
         return date.fromisoformat(text[:10])
     except ValueError:
         return None
-
-
-def _plain(column: Any) -> Any:
-    """One array, without dictionary; the many string types of Arrow as one."""
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
-    return column
 
 
 def _any(n: int, masks: Iterable[Mask]) -> Mask:

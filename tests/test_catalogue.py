@@ -1,0 +1,239 @@
+"""The catalogue of kinds: what it holds, what it refuses, and which columns may never be kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_model import UserError
+from credit_model.records import Catalogue, CatalogueErrors, load_catalogue, to_day
+
+CATALOGUE = load_catalogue()
+
+SMALL = """
+schema = 1
+name = "small"
+version = "1"
+subjects = "person"
+[dimensions]
+conduct = { zh = "行为", en = "Conduct" }
+[deny]
+sex = { names = ["gender"] }
+[[policies.tier]]
+in_force_from = 2000-01-01
+minor = 3
+general = 12
+serious = "ever"
+[kinds.fine]
+zh = "罚款"
+en = "Fine"
+dimension = "conduct"
+polarity = "adverse"
+tier = "by_record"
+finality = "appeal_period"
+use = "window"
+"""
+
+
+def small(tmp_path: Path, text: str) -> Catalogue:
+    path = tmp_path / "small.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_catalogue(path)
+
+
+def faults_of(tmp_path: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(CatalogueErrors) as caught:
+        small(tmp_path, text)
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+    assert "\n" not in str(caught.value)
+    return caught.value.faults
+
+
+def test_the_package_has_sixteen_fields_fourteen_occupations_and_five_dimensions():
+    assert (len(CATALOGUE.fields), len(CATALOGUE.occupations), len(CATALOGUE.dimensions)) == (16, 14, 5)
+
+
+def test_every_kind_has_both_labels_a_class_a_dimension_and_a_dated_legal_basis():
+    for kind in CATALOGUE.kinds.values():
+        assert kind.label_zh, kind.code
+        assert kind.label_en, kind.code
+        assert kind.category, kind.code
+        assert kind.dimension, kind.code
+        assert kind.legal, kind.code
+        assert all(ref.text and ref.in_force_from < to_day("2026-11-24") for ref in kind.legal), kind.code
+
+
+def test_only_adverse_records_are_outcomes_and_each_of_the_six_labels_has_a_kind():
+    labels = {kind.label for kind in CATALOGUE.kinds.values() if kind.label}
+    assert labels == {"L1", "L2", "L3", "L4", "L5", "L6"}
+    assert all(kind.polarity == "adverse" for kind in CATALOGUE.kinds.values() if kind.label)
+    assert CATALOGUE.kinds["adm_penalty"].label_tier_at_least == "general"
+
+
+def test_lists_and_judgments_have_the_force_of_their_own_decision_and_penalties_wait_for_the_appeal_period():
+    for code in ("dishonest_executee", "severe_list", "judgment_unperformed", "criminal_judgment", "abnormal_list"):
+        assert CATALOGUE.kinds[code].finality == "decision"
+    for code in ("adm_penalty", "commitment_breach", "tax_violation"):
+        assert CATALOGUE.kinds[code].finality == "appeal_period"
+
+
+def test_only_lists_are_statutory_and_last_while_listed():
+    statutory = {code for code, kind in CATALOGUE.kinds.items() if kind.statutory}
+    assert statutory == {"dishonest_executee", "severe_list", "conscription_refusal"}
+    assert all(CATALOGUE.kinds[code].use == "while_listed" for code in statutory)
+
+
+def test_public_security_violations_are_unlawful_from_2026_and_traffic_penalties_are_off():
+    assert CATALOGUE.kinds["public_security_violation"].lawful_to == to_day("2026-01-01")
+    assert not CATALOGUE.kinds["traffic_penalty_public_security"].enabled
+    assert not CATALOGUE.kinds["blood_donation"].enabled
+
+
+@pytest.mark.parametrize(
+    ("day", "months"),
+    [("2026-03-31", (60, 60, 60)), ("2026-04-01", (3, 12, 36)), ("2026-11-24", (3, 12, 36))],
+)
+def test_use_windows_by_tier_follow_order_36_from_its_first_day(day, months):
+    edition = CATALOGUE.policy("tier", to_day(day))
+    assert (edition.minor, edition.general, edition.serious) == months
+
+
+def test_retention_is_five_years_whatever_the_day():
+    for day in ("2018-01-01", "2026-11-24"):
+        edition = CATALOGUE.policy("retention", to_day(day))
+        assert (edition.retention_months, edition.keep_after_exit) == (60, True)
+
+
+def test_a_policy_has_no_edition_before_its_first_day():
+    with pytest.raises(UserError, match=r"no edition in force on 2017-12-31; its first is of 2018-01-01"):
+        CATALOGUE.policy("tier", to_day("2017-12-31"))
+    with pytest.raises(UserError, match=r"policy 'forever' is not in catalogue"):
+        CATALOGUE.policy("forever", to_day("2026-11-24"))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("sex", "sex"), ("Gender", "sex"), ("applicant_sex", "sex"), ("性别", "sex"), ("申请人性别", "sex"),
+        ("民族", "ethnicity"), ("ETHNIC GROUP", "ethnicity"), ("宗教信仰", "religion"),
+        ("政治面貌", "political_status"),
+        ("maritalStatus", "family"), ("marital-status", "family"), ("血型", "blood"), ("既往病史", "health"),
+        ("家庭收入", "income"), ("monthly_income", "income"), ("缴存基数", "contribution_base"), ("姓名", "name"),
+        ("full name", "name"), ("home_address", "address"), ("手机号", "contact"), ("户籍类型", "hukou_type"),
+        ("ｓｅｘ", "sex"), ("school", "education"), ("芝麻分", "other_scores"), ("信访记录", "complaints"),
+        ("tax_paid", "tax_amount"), ("fingerprint", "biometrics"), ("低保金额", "welfare"), ("iname", "name"),
+    ],
+)  # fmt: skip
+def test_what_may_never_be_kept_is_recognised_in_any_spelling(name, code):
+    assert CATALOGUE.denied(name) == code
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "essex", "agency_name", "decided_on", "wage_arrears", "consumption_limit_breach", "health_care",
+        "housing_fund_overdue", "real_estate_agent", "source", "district", "hours", "village_address_code", "医疗卫生",
+        "sexagesimal", "处罚机关名称",
+    ],
+)  # fmt: skip
+def test_harmless_names_are_not_taken_for_forbidden_ones(name):
+    assert CATALOGUE.denied(name) == ""
+
+
+@given(
+    st.sampled_from([(entry.code, name) for entry in CATALOGUE.forbidden for name in entry.names]),
+    st.sampled_from(["upper", "title", "snake", "kebab", "padded"]),
+)
+def test_no_spelling_of_a_forbidden_name_passes(entry, spelling):
+    code, name = entry
+    if any(name == other or other in name for e in CATALOGUE.forbidden for other in e.exceptions if e.code == code):
+        return
+    spelt = {
+        "upper": name.upper(), "title": name.title(), "snake": name.replace(" ", "_"), "kebab": name.replace(" ", "-"),
+        "padded": f"  {name} ",
+    }[spelling]  # fmt: skip
+    assert CATALOGUE.denied(spelt) != ""
+
+
+def test_no_attribute_of_the_catalogue_is_forbidden_and_audit_attributes_are():
+    assert all(CATALOGUE.denied(name) == "" for name in CATALOGUE.attribute_types)
+    assert all(CATALOGUE.denied(name) == name for name in CATALOGUE.audit_attributes)
+    assert {"religion", "genes", "blood", "health", "biometrics"}.isdisjoint(CATALOGUE.audit_attributes)
+
+
+def test_a_catalogue_is_known_by_its_content_not_by_its_comments(tmp_path):
+    one, commented = small(tmp_path, SMALL), small(tmp_path, "# a remark\n" + SMALL)
+    assert one == commented
+    assert hash(one) == hash(commented)
+    assert one != small(tmp_path, SMALL.replace("general = 12", "general = 13"))
+
+
+def test_a_window_may_be_for_ever(tmp_path):
+    assert small(tmp_path, SMALL).policy("tier", to_day(dt.date(2024, 1, 1))).serious is None
+
+
+def test_all_faults_of_a_catalogue_are_told_at_once(tmp_path):
+    wrong = (
+        SMALL.replace('tier = "by_record"', 'tier = "grave"\ncolour = "red"')
+        .replace('use = "window"', 'use = "window"\ncap = 0\nlawful_from = 2026-01-01\nlawful_to = 2025-01-01')
+        .replace("minor = 3", "minor = 0")
+        .replace("general = 12", 'general = "long"')
+        .replace('zh = "罚款"', "zh = 7")
+    )
+    wrong += '[kinds.fine.attributes]\ngender = { type = "text" }\ntier = { type = "real" }\n'
+    faults = faults_of(tmp_path, wrong)
+    for part in ("kinds.fine.tier: 'grave'", "unknown key 'colour'", "kinds.fine.cap", "lawful_from is not before",
+                 "policies.tier[0].minor", "policies.tier[0].general", "kinds.fine.zh", "attributes.gender: the deny",
+                 "attributes.tier: the name is reserved", "'real' is not one of"):  # fmt: skip
+        assert any(part in fault for fault in faults), part
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('subjects = "person"', 'subjects = "animal"', "subjects: 'animal' is not one of 'person', 'organisation'"),
+        ("schema = 1", "schema = 2", "schema is 2; this version reads schema 1"),
+        ('sex = { names = ["gender"] }', "", "deny is empty"),
+        ('polarity = "adverse"', 'polarity = "positive"', "kinds.fine.tier: 'by_record' is not one of ''"),
+        ('dimension = "conduct"', 'dimension = "wealth"', "kinds.fine.dimension: 'wealth'"),
+        ('polarity = "adverse"', "", "kinds.fine: 'polarity' is missing"),
+        ("in_force_from = 2000-01-01", 'in_force_from = "2000"', "must be a date like 2026-04-01"),
+        ("[[policies.tier]]", "[policies.tier]", "policies.tier: must be a list of tables"),
+        ('use = "window"', 'use = "window"\nlegal = ["art. 1"]', "kinds.fine.legal: must be a list of tables"),
+        ('use = "window"', 'use = "window"\nattributes = 1', "kinds.fine.attributes: must be a table"),
+        (
+            'use = "window"',
+            'use = "window"\nattributes.a = { type = "int", values = "fields" }',
+            "only text has a list",
+        ),
+        (
+            'use = "window"',
+            'use = "window"\nattributes.a = { type = "text", values = "trades" }',
+            "no code list 'trades'",
+        ),
+    ],
+)
+def test_each_fault_of_a_catalogue_has_its_line(tmp_path, old, new, said):
+    assert any(said in fault for fault in faults_of(tmp_path, SMALL.replace(old, new)))
+
+
+def test_an_attribute_has_one_type_in_all_kinds(tmp_path):
+    other = SMALL[SMALL.index("[kinds.fine]") :].replace("kinds.fine", "kinds.other")
+    text = f'{SMALL}attributes.points = {{ type = "int" }}\n{other}attributes.points = {{ type = "text" }}\n'
+    assert faults_of(tmp_path, text) == ("kinds.other.attributes.points: is text here and int in another kind",)
+
+
+def test_a_catalogue_that_cannot_be_read_says_so(tmp_path):
+    with pytest.raises(CatalogueErrors, match=r"cannot be read \(FileNotFoundError\); give a TOML file"):
+        load_catalogue(tmp_path / "none.toml")
+    with pytest.raises(CatalogueErrors, match=r"not valid TOML"):
+        small(tmp_path, "schema = ")
+
+
+def test_an_organisation_needs_no_deny_list(tmp_path):
+    text = SMALL.replace('"person"', '"organisation"').replace('sex = { names = ["gender"] }', "")
+    assert small(tmp_path, text).deny == frozenset()
