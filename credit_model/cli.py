@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,9 +40,28 @@ app = typer.Typer(
 
 LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Observation date: the start of that day.")]
+
+
+def _day(text: str) -> str:
+    """A date as typed; anything else is refused before any work."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no date, write it like 2024-01-31.")
+
+
+_INTERRUPTED = 130  # as shells do
+
+Day = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
+]
 DayOfUse = Annotated[
-    str | None, typer.Option(metavar="YYYY-MM-DD", help="Day whose law applies; today when not given.")
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Day whose law applies; today when not given.")
+]
+RequiredDay = Annotated[
+    str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
 ]
 Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")]
 
@@ -208,7 +228,7 @@ def explain(
     subject: Annotated[str, typer.Argument(help="Subject id.")],
     ledger: LedgerFolder,
     feature: Annotated[str, typer.Option(help="Name of the feature.")],
-    as_of: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Observation date: the start of that day.")],
+    as_of: RequiredDay,
     definitions: Annotated[
         Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
     ] = None,
@@ -233,7 +253,7 @@ def explain(
 def report(
     source: Annotated[str, typer.Argument(help="Run id, or path of an evaluation's JSON.", metavar="RUN_OR_JSON")],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
-    lang: Annotated[str, typer.Option(help="zh or en.")] = "zh",
+    lang: Annotated[str, typer.Option(help="zh, en, or both with a switch.")] = "both",
     as_json: AsJson = False,
 ) -> None:
     """Render an evaluation again as one self-contained page."""
@@ -254,35 +274,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     usage_error = typer.BadParameter.__base__ or typer.BadParameter  # click's, whichever click typer brings along
     try:
-        code = app(args=given, prog_name="credit-model", standalone_mode=False)
+        code = app(args=given, prog_name="credit-model", standalone_mode=False) or 0
+        line = "interrupted." if code == _INTERRUPTED else ""
     except UserError as error:
-        return _fail(str(error), "--json" in given, getattr(error, "exit_code", 2))
+        line, code = str(error), getattr(error, "exit_code", 2)
     except usage_error as error:
-        return _fail(_usage(error), "--json" in given, 2)
+        line, code = _usage(error), 2
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted.", "--json" in given, 130)
+        line, code = "interrupted.", _INTERRUPTED
     except Exception as error:
         if os.environ.get("CREDIT_MODEL_TRACEBACK"):
             raise
         # The message of an unforeseen error may hold a person's values: name the kind of error only.
-        return _fail(
-            f"a fault of ours ({type(error).__name__}). Run it again with CREDIT_MODEL_TRACEBACK=1 and report it.",
-            "--json" in given,
-            1,
-        )
-    return code if isinstance(code, int) else 0
-
-
-def _fail(message: str, as_json: bool, code: int) -> int:
-    line = " ".join(message.split())
-    typer.echo(json.dumps({"error": line}, ensure_ascii=False) if as_json else f"error: {line}", err=not as_json)
-    return code
+        line = f"a fault of ours ({type(error).__name__}). Run it again with CREDIT_MODEL_TRACEBACK=1 and report it."
+        code = 1
+    if line:
+        line, as_json = " ".join(line.split()), "--json" in given
+        typer.echo(json.dumps({"error": line}, ensure_ascii=False) if as_json else f"error: {line}", err=not as_json)
+    return int(code)
 
 
 def _usage(error: Any) -> str:
-    """One line for what click would print on several; no message means that help was shown instead."""
-    command = error.ctx.command_path if error.ctx else "credit-model"
-    return f"{error.format_message().rstrip('.')}. See `{command} --help`."
+    """One line for what click would print on several; empty where the help was shown instead."""
+    said = error.format_message().rstrip(".")
+    return f"{said}. See `{error.ctx.command_path if error.ctx else 'credit-model'} --help`." if said else ""
 
 
 def _say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
@@ -293,7 +308,8 @@ def _say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console
     else:
         from rich.console import Console
 
-        human(Console(highlight=False))
+        console = Console(highlight=False)
+        human(console if console.is_terminal else Console(highlight=False, width=160))
 
 
 @contextmanager
@@ -386,7 +402,7 @@ def _print_table(console: Console, frame: Any) -> None:
 
     table = Table(box=None, header_style="bold")
     for column in frame.columns:
-        table.add_column(str(column))
-    for row in frame.astype(object).where(frame.notna(), "").itertuples(index=False):
-        table.add_row(*map(str, row))
+        table.add_column(str(column), overflow="fold")
+    for row in frame.astype(str).replace("NaT", "").itertuples(index=False):
+        table.add_row(*row)
     console.print(table)

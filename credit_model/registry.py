@@ -101,7 +101,7 @@ def log_run(
     params, metrics, tags : mapping, optional
         Parameters and tags are written as text; figures that were not measured (None, NaN) are left out.
     artifacts : sequence of path
-        Files, and folders with all they hold.
+        Files; of a folder, all it holds.
     run_name : str, optional
         A name for people.
 
@@ -126,7 +126,7 @@ def log_run(
             client.log_batch(run_id, metrics=rows)
         for artifact in map(Path, artifacts):
             if artifact.is_dir():
-                client.log_artifacts(run_id, str(artifact), artifact.name)
+                client.log_artifacts(run_id, str(artifact))
             else:
                 client.log_artifact(run_id, str(artifact))
         client.set_terminated(run_id)

@@ -25,7 +25,7 @@ POLICY = {"honours_60m": Policy("Chen Jing", "honours are too rare to learn from
 PERSON = {"born_on": "1990-01-01", "resident_from": "1990-01-01", "known_on": "1990-01-02"}
 
 
-def small_card(provenance: dict[str, Any] | None = None) -> Card:
+def small_card(policy: str = "tier", **more: Any) -> Card:
     """Six characteristics with points set by hand, for the package's catalogue."""
     definitions = {definition.name: definition for definition in library()}
     characteristics = tuple(
@@ -46,7 +46,7 @@ def small_card(provenance: dict[str, Any] | None = None) -> Card:
         characteristics,
         ProbabilityMap((500, 900), (1.0, 6.0)),
         kernel_version=1,
-        provenance=provenance or {"policy": "tier"},
+        provenance={"ledger": {"policy": policy}} | more,
     )
 
 

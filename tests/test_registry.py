@@ -48,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         register(CARD, run, author="Li Wei", evaluation=GOOD, tags={"experiment_digest": "e1"})
         bad = small_evaluation(("soft_gini_to_attainable", 0.85, 0.90, None), ("slope", None, 0.88, 1.12))
         register(CARD, log_run("made-city"), author="Li Wei", evaluation=bad)
-        register(small_card({"policy": "tier", "seed": 2}), log_run("made-city"), author="Li Wei", evaluation=GOOD)
+        register(small_card(seed=2), log_run("made-city"), author="Li Wei", evaluation=GOOD)
         yield folder
 
 
@@ -164,7 +164,7 @@ def test_an_altered_card_is_neither_loaded_nor_promoted(store: Path, client: Any
         load_evaluator("models:/altered/1")
     with pytest.raises(RegistryError, match=refusal):
         promote(1, approver="Zhou Min", name="altered")
-    other = small_card({"policy": "tier", "seed": 3})
+    other = small_card(seed=3)
     other.save(path)  # a sound card, but not the one that was registered
     with pytest.raises(
         RegistryError, match=f"its card has digest {other.digest[:12]}, registered was {CARD.digest[:12]}"

@@ -23,13 +23,13 @@ from credit_model.features import check_definitions, compute, trail
 from credit_model.records import (
     NO_DAY,
     ROLES,
+    SEMANTICS_VERSION,
     STATUSES,
     Population,
     add_months,
     compile_segments,
     from_days,
     to_day,
-    to_days,
 )
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Evaluator:
         ledger = self.ledger if ledger is None else ledger
         if ledger is None:
             raise UserError("nothing to assess from: give a ledger, to load_evaluator or to assess.")
-        used_on = _today() if day_of_use is None else to_day(day_of_use)
+        used_on = to_day(date.today()) if day_of_use is None else _day(day_of_use, "day_of_use")
         subject_ids, days, live = _observed(observations, used_on)
         files = _Files.of(ledger, subject_ids, used_on)
         definitions = self._definitions(files)
@@ -224,12 +224,13 @@ class Evaluator:
                 f"card {self.card.id} reads raw columns without feature definitions: it cannot assess from a ledger. "
                 "Score rows with card.score."
             )
-        trained = self.card.provenance.get("policy")
-        if trained not in (None, files.policy):
-            raise UserError(
-                f"card {self.card.id} was made under policy {trained!r}, the ledger at {files.path} keeps "
-                f"{files.policy!r}: its features would not mean the same. Use a card made under {files.policy!r}."
-            )
+        made = self.card.provenance.get("ledger", {})
+        for what, ours in (("policy", files.policy), ("semantics", SEMANTICS_VERSION)):
+            if made.get(what, ours) != ours:
+                raise UserError(
+                    f"card {self.card.id} was made under {what} {made[what]!r}, here it is {ours!r} (ledger "
+                    f"{files.path}): its features would not mean the same. Use a card made under the same."
+                )
         check_definitions(definitions, files.catalogue)
         return definitions
 
@@ -392,14 +393,14 @@ def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
                 f"observations need a column subject_id (found: {', '.join(map(str, observations.columns))})."
             )
         ids = observations["subject_id"].tolist()
-        dates = observations["as_of"].to_numpy() if "as_of" in observations.columns else [None] * len(ids)
+        dates = observations["as_of"].tolist() if "as_of" in observations.columns else [None] * len(ids)
     else:
-        ids, dates = [subject for subject, _ in observations], [day for _, day in observations]
+        ids, dates = [subject_id for subject_id, _ in observations], [as_of for _, as_of in observations]
     subject_ids = np.empty(len(ids), object)
     subject_ids[:] = ids
-    days = to_days(np.array(dates, object) if isinstance(dates, list) else dates)
+    days = np.array([_day(as_of, "as_of") for as_of in dates], np.int32)
     live = days == NO_DAY
-    days = np.where(live, used_on + 1, days).astype(np.int32)
+    days[live] = used_on + 1
     if (days > used_on + 1).any():
         raise UserError(
             f"cannot assess as of {_date(int(days.max()))}: on {_date(used_on)}, the day of use, nothing can be known "
@@ -416,10 +417,13 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _day(value: Any, name: str) -> int:
+    try:
+        return to_day(value)
+    except UserError:
+        raise UserError(f"{name} is no date: give a date, or text like 2024-01-31.") from None
+
+
 def _date(day: int) -> Any:
     """A day as a date; None for no date."""
     return from_days(day).item()
-
-
-def _today() -> int:
-    return to_day(date.today())

@@ -1,0 +1,250 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
+
+from credit_model.cli import app, main
+from credit_model.registry import log_run, register
+
+COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "report")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout."""
+        (line,) = self.out.splitlines()
+        value = json.loads(line)
+        assert isinstance(value, dict)
+        return value
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process."""
+
+    def run(*arguments: object) -> Answer:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A ledger, a card, a store with a good version and one that failed a gate; the current folder is elsewhere."""
+    folder = tmp_path_factory.mktemp("desk")
+    small_ledger(
+        folder / "ledger",
+        [
+            penalty("r1", "2025-10-10"),
+            {"record_id": "r2", "kind": "dishonest_executee", "decided_on": "2022-03-01"},
+            {"record_id": "r3", "kind": "honour", "decided_on": "2025-05-01"},
+        ],
+        subjects=[{"subject_id": "a"}, {"subject_id": "b"}, {"subject_id": "c", "born_on": "2015-01-01"}],
+    )
+    small_card().save(folder / "card.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.chdir(tmp_path_factory.mktemp("current"))
+        for low in (0.3, 0.5):
+            evaluation = small_evaluation(("gini", 0.41, low, None))
+            (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
+            run = log_run("desk", artifacts=[folder / "evaluation.json"])
+            register(small_card(), run, author="Li Wei", evaluation=evaluation)
+        (folder / "run_id").write_text(run, encoding="utf-8")
+        yield folder
+
+
+def _assess(desk: Path, subject: str = "a", **options: str) -> list[object]:
+    given = {"model": str(desk / "card.json"), "day-of-use": DAY_OF_USE} | options
+    return ["assess", subject, "--ledger", desk / "ledger", *(part for k, v in given.items() for part in (f"--{k}", v))]
+
+
+def test_there_is_a_command_for_every_step_and_for_nothing_that_is_not_built() -> None:
+    assert tuple(command.callback.__name__ for command in app.registered_commands) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_ends_in_an_example(name: str, command: Run) -> None:
+    answer = command(name, "--help")
+    assert answer.code == 0
+    assert f"Example: credit-model {name} " in " ".join(answer.out.split())
+    assert "--json" in answer.out
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "credit_model", "assess"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: Missing argument 'subject'. See `credit-model assess --help`.\n"
+
+
+def test_a_city_goes_from_raw_tables_to_features(command: Run, tmp_path: Path) -> None:
+    city, ledger = tmp_path / "city", tmp_path / "ledger"
+    made = command("synthesise", city, "--people", "60", "--profile", "L", "--json").json
+    assert (made["people"], made["profile"]) == (60, "L")
+    assert "truth/true_risk.parquet" in made["files"]
+    tables = ("records", "amendments", "subjects", "audit")
+    files = [part for table in tables for part in (f"--{table}", city / f"{table}.parquet")]
+    report = command("ingest", ledger, *files, "--json").json
+    assert report["tables"]["records"]["accepted"] == made["rows"]["records"]
+    again = command("ingest", ledger, *files, "--json").json
+    assert again["accepted"] == 0
+    observations = tmp_path / "observations.csv"
+    observations.write_text("subject_id,as_of\nS0000001,2025-01-01\nS0000002,2025-06-01\n", encoding="utf-8")
+    out = tmp_path / "X.parquet"
+    answer = command("features", ledger, observations, "--out", out, "--json")
+    assert answer.json == {"observations": 2, "out": str(out)}
+    assert answer.err == ""
+    assert pd.read_parquet(out)["subject_id"].tolist() == ["S0000001", "S0000002"]
+
+
+def test_what_was_refused_at_ingest_is_said_with_its_reasons(command: Run, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(
+        "subject_id,kind,decided_on,known_on\na,honour,2025-01-01,2025-01-02\na,gossip,2025-01-01,2025-01-02\n",
+        encoding="utf-8",
+    )
+    answer = command("ingest", tmp_path / "ledger", "--records", rows)
+    assert answer.code == 0
+    assert "1 rows accepted, 0 known already\n1 refused: unknown_kind" in answer.out
+    assert "refused rows are in" in answer.out
+
+
+def test_a_person_reads_score_reasons_status_and_how_to_object(command: Run, desk: Path) -> None:
+    answer = command(*_assess(desk))
+    assert (answer.code, answer.err) == (0, "")
+    for said in ("700", "失信被执行人", "A411", "-80", "A104", "-26", "r1", "2026-10-10", "P201", "+6", "now 实时"):
+        assert said in answer.out
+    assert "可向信用主管部门提出异议" in answer.out
+    assert "You may object" in answer.out
+
+
+def test_who_is_not_scored_reads_why(command: Run, desk: Path) -> None:
+    answer = command(*_assess(desk, "c"))
+    assert answer.code == 0
+    assert "Not scored: the person is under 18." in answer.out
+    assert "Score" not in answer.out
+
+
+def test_an_assessment_as_json_has_the_fields_of_the_returned_value(command: Run, desk: Path) -> None:
+    from credit_model import Ledger, load_evaluator
+
+    answer = command(*_assess(desk, **{"as-of": "2026-07-01", "purpose": "audit", "authorisation": "A-1"}), "--json")
+    evaluator = load_evaluator(desk / "card.json", Ledger.open(desk / "ledger"))
+    expected = evaluator.assess("a", "2026-07-01", None, "audit", "A-1", DAY_OF_USE)
+    assert answer.json == expected.to_dict()
+    assert answer.err == ""
+
+
+def test_explain_names_the_records_of_a_feature_and_the_ground_of_those_left_out(command: Run, desk: Path) -> None:
+    arguments = ["explain", "a", "--ledger", desk / "ledger", "--as-of", "2026-07-01", "--feature", "adverse_24m"]
+    value = command(*arguments, "--day-of-use", DAY_OF_USE, "--json").json
+    assert (value["subject_id"], value["as_of"], value["feature"]) == ("a", "2026-07-01", "adverse_24m")
+    found = {row["record_id"]: (row["used"], row["ground"], row["decided_on"][:10]) for row in value["records"]}
+    assert found == {
+        "r1": (True, "", "2025-10-10"),
+        "r2": (False, "outside_the_window", "2022-03-01"),
+        "r3": (False, "not_matched", "2025-05-01"),
+    }
+    shown = command(*arguments, "--day-of-use", DAY_OF_USE).out
+    assert "outside_the_window" in shown
+
+
+def test_promote_and_assess_through_the_registry(command: Run, desk: Path) -> None:
+    answer = command("promote", "1", "--approver", "Zhou Min")
+    assert answer.code == 0
+    assert answer.out == "models:/personal-credit@champion is now version 1, approved by Zhou Min\n"
+    value = command("promote", "1", "--approver", "Zhou Min", "--json").json
+    assert (value["version"], value["previous"], value["author"]) == (1, 1, "Li Wei")
+    through = command(*_assess(desk, model="models:/personal-credit@champion"), "--json").json
+    assert through == command(*_assess(desk), "--json").json
+
+
+def test_a_gate_that_says_no_leaves_with_three(command: Run, desk: Path) -> None:
+    answer = command("promote", "2", "--approver", "Zhou Min", "--json")
+    assert answer.code == 3
+    assert answer.json.keys() == {"error"}
+    assert "gini (all) is 0.41, limit at least 0.5" in answer.json["error"]
+    assert answer.err == ""
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_report_is_rendered_again_from_a_run_or_its_figures(
+    lang: str, command: Run, desk: Path, tmp_path: Path
+) -> None:
+    pages = []
+    for number, source in enumerate([(desk / "run_id").read_text(), desk / "evaluation.json"]):
+        out = tmp_path / f"{number}.html"
+        assert command("report", source, "--lang", lang, "--out", out, "--json").json == {
+            "report": str(out),
+            "lang": lang,
+        }
+        pages.append(out.read_bytes())
+    assert pages[0] == pages[1]
+    assert f'lang="{lang}'.encode() in pages[0]
+
+
+def test_an_error_is_one_line_on_stderr_or_one_object_on_stdout(command: Run, desk: Path) -> None:
+    line = (
+        "purpose 'deny' is not permitted; permitted are self_query, incentive, service_priority, model_validation, "
+        "audit, dispute_review."
+    )
+    arguments = _assess(desk, purpose="deny")
+    assert command(*arguments) == Answer(2, "", f"error: {line}\n")
+    answer = command(*arguments, "--json")
+    assert (answer.code, answer.json, answer.err) == (2, {"error": line}, "")
+
+
+def test_a_fault_of_ours_is_one_line_that_tells_no_value(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: object) -> None:
+        raise RuntimeError("诺一")
+
+    monkeypatch.setattr("credit_model.records.Ledger.open", fail)
+    arguments = ["explain", "a", "--ledger", "x", "--as-of", "2026-01-01", "--feature", "f"]
+    answer = command(*arguments)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("error: a fault of ours (RuntimeError).")
+    assert "诺一" not in answer.err
+    monkeypatch.setenv("CREDIT_MODEL_TRACEBACK", "1")
+    with pytest.raises(RuntimeError, match="诺一"):
+        main(arguments)
+
+
+def test_an_interrupted_command_says_so(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(path: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("credit_model.records.Ledger.open", interrupt)
+    answer = command("explain", "a", "--ledger", "x", "--as-of", "2026-01-01", "--feature", "f")
+    assert answer == Answer(130, "", "error: interrupted.\n")
+
+
+def test_without_a_command_the_help_is_shown(command: Run) -> None:
+    answer = command()
+    assert answer.code == 2
+    assert "Usage: credit-model" in answer.out + answer.err
+    assert "error:" not in answer.err
