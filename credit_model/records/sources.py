@@ -10,6 +10,7 @@ Out: ``Source``, and from it Arrow batches with the number of every row.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,10 +59,9 @@ class Source:
             return self.data.schema
         try:
             if self._is_csv:
-                names = self._header()
-                return pa.schema([(name.strip(), pa.string()) for name in names])
+                return pa.schema([(name.strip(), pa.string()) for name in self._header()])
             return pq.read_schema(self.data)
-        except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
+        except (pa.ArrowException, OSError, ValueError, LookupError, StopIteration, csv.Error) as error:
             raise self._unreadable(error) from None
 
     @property
@@ -102,8 +102,7 @@ class Source:
                 yield chosen.slice(start, BATCH_ROWS)
         elif self._is_csv:
             raw = {name.strip(): name for name in self._header()}
-            reader = _open_csv(self.data, self.encoding, [raw[name] for name in columns], self._skip)
-            for batch in reader:
+            for batch in self._csv_reader([raw[name] for name in columns]):
                 yield pa.Table.from_batches([batch]).rename_columns(columns)
         else:
             with pq.ParquetFile(self.data) as file:
@@ -111,7 +110,21 @@ class Source:
                     yield pa.Table.from_batches([batch])
 
     def _header(self) -> list[str]:
-        return list(_open_csv(self.data, self.encoding, None, lambda row: "skip").schema.names)
+        with self.data.open(encoding="utf-8-sig" if self.encoding == "utf8" else self.encoding, newline="") as file:
+            return next(csv.reader(file))
+
+    def _csv_reader(self, columns: list[str]) -> Any:
+        return pa_csv.open_csv(
+            self.data,
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK, encoding=self.encoding),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._skip),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()),
+                include_columns=columns,
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
 
     def _skip(self, row: Any) -> str:
         self.unreadable.append(row.number - 1)
@@ -186,18 +199,6 @@ def _plain(column: Any) -> Any:
     if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     return column
-
-
-def _open_csv(path: Path, encoding: str, columns: list[str] | None, skip: Any) -> Any:
-    every = {name: pa.string() for name in columns or ()}
-    return pa_csv.open_csv(
-        path,
-        read_options=pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK, encoding=encoding),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=every, include_columns=columns, strings_can_be_null=True, null_values=[""]
-        ),
-    )
 
 
 class _Hashing:
