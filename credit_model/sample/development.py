@@ -1,0 +1,332 @@
+"""The rows a card is learned from or judged on: who was observed, what was known of them, what happened next.
+
+For every observation date: everybody in the cohort who is scored on that day, described as of that day by the features
+a service would have computed then, with the outcome read on the day it is mature. Rows without a plain good or bad are
+counted by reason and left out. What may only be audited stands beside the rows, never among the features.
+
+In: a ledger, an outcome, observation dates, feature definitions. Out: a frozen ``DevelopmentSample``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition, check_definitions, compute, library
+from credit_model.records import NO_DAY, STATUSES, Ledger, Segments, from_days, to_day
+from credit_model.sample.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAIN_REPAIRED: Final = ("asof", "drop")
+AGE_BANDS: Final = (30, 40, 50, 60)
+REASONS: Final = {  # why somebody on file is not a row of a sample, in English and Chinese
+    "minor": ("minor", "未成年人"),
+    "unmatched": ("not known on the date, or identity unmatched", "观察日未建档或身份未匹配"),
+    "birth_date_unknown": ("birth date unknown", "出生日期不详"),
+    "deceased": ("deceased", "死亡"),
+    "incapable": ("without legal capacity", "无民事行为能力"),
+    "moved_away": ("moved away", "迁出"),
+    "covered_too_short": ("covered for less than 12 months", "归集覆盖不足12个月"),
+    "outside_cohort": ("outside the cohort", "不属于样本人群"),
+    "listed": ("on a statutory list on the date", "观察日在法定名单中"),
+    "challenged": ("event under challenge when the label was read", "标签读取时事件处于复议诉讼中"),
+    "disputed": ("event disputed when the label was read", "标签读取时事件处于异议中"),
+    "not_final": ("event not final when the label was read", "标签读取时事件尚未生效"),
+    "not_observed": ("not observed in the window", "表现期内未被观察"),
+}
+
+
+class LeakageError(UserError):
+    """A case stands on both sides of an observation date: among what describes a person, and as what happened next."""
+
+
+@dataclass(frozen=True, eq=False)
+class DevelopmentSample:
+    """Observations with a known outcome; every array has one entry a row.
+
+    Parameters
+    ----------
+    X : DataFrame of float32
+        Features as of each row's date, one column a definition.
+    y : ndarray of int8
+        1 is bad.
+    weight : ndarray of float64
+        1, or how many goods a kept good stands for.
+    subject_id : ndarray of object
+    as_of : ndarray of int32
+        Days since 1970-01-01.
+    with_record : ndarray of bool
+        Whether anything at all was in force on the person's file.
+    escalation : ndarray of bool
+        Whether an event of an old case fell into the window, which does not count.
+    audit : DataFrame
+        Attributes that may only be audited, district and age band of each row.
+    counts : DataFrame
+        ``as_of, outcome, reason, rows``: everybody on file on each date, kept or left out.
+    digest : str
+        SHA-256 of the rows and of everything they depend on, the days labels were read among them.
+    """
+
+    X: pd.DataFrame
+    y: NDArray[np.int8]
+    weight: NDArray[np.float64]
+    subject_id: NDArray[np.object_]
+    as_of: NDArray[np.int32]
+    with_record: NDArray[np.bool_]
+    escalation: NDArray[np.bool_]
+    audit: pd.DataFrame
+    counts: pd.DataFrame
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def bads(self) -> int:
+        """Number of bad rows."""
+        return int(self.y.sum())
+
+    @property
+    def bad_rate(self) -> float:
+        """Weighted share of bads."""
+        return float(np.average(self.y, weights=self.weight)) if len(self) else float("nan")
+
+    @property
+    def people(self) -> int:
+        """Number of distinct subjects."""
+        return len(set(self.subject_id.tolist()))
+
+
+def build_sample(
+    ledger: Ledger,
+    outcome: Outcome,
+    dates: Sequence[Any],
+    features: Sequence[FeatureDefinition] | None = None,
+    *,
+    cohort: Mapping[str, Any] | None = None,
+    day_of_use: Any = None,
+    known_through: Any = None,
+    train_repaired: str = "asof",
+    goods_share: float = 1.0,
+    seed: int = 0,
+) -> DevelopmentSample:
+    """Observe a cohort on some dates.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    outcome : Outcome
+    dates : sequence of dates
+        Observation dates.
+    features : sequence of FeatureDefinition, optional
+        The dictionary unless given.
+    cohort : mapping, optional
+        Conditions (as in ``FeatureDefinition``) of which at least one record must have been in force, and decided,
+        before the date. Without it, everybody who is scored.
+    day_of_use, known_through : date, optional
+        As in ``Outcome.label``.
+    train_repaired : {"asof", "drop"}
+        ``drop`` leaves records that were repaired by the time the label was read out of the features. Nobody could
+        have known that on the day: the remaining records look harsher than they are. For experiments only.
+    goods_share : float
+        Share of goods to keep, within each date and apart for people with and without a record; kept ones weigh more.
+    seed : int
+        Which goods are kept.
+
+    Returns
+    -------
+    DevelopmentSample
+        Rows by date, then subject.
+
+    Raises
+    ------
+    UserError
+        If a date's labels are not mature, or no row is left.
+    LeakageError
+        If a case stands on both sides of a date.
+    """
+    import pandas as pd
+
+    definitions = library() if features is None else tuple(features)
+    _check(ledger, outcome, definitions, cohort, train_repaired, goods_share)
+    use = to_day(date.today() if day_of_use is None else day_of_use)
+    days = sorted({to_day(day) for day in dates})
+    segments = ledger.segments(use)
+    parts, counts = [], []
+    for day in days:
+        observed, left_out = _observed(ledger, segments, day, use, cohort)
+        label = outcome.label(ledger, observed, use, known_through)
+        _check_labels(segments, outcome, label, day)
+        counts += [left_out, _counted(day, label["outcome"], label["reason"])]
+        kept = observed.assign(
+            y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"], day=np.int32(day)
+        )
+        parts.append(_thinned(kept[label["outcome"].isin(["good", "bad"])], goods_share, seed))
+    rows = pd.concat(parts, ignore_index=True)
+    if not len(rows):
+        raise UserError("sample: no row with a known outcome is left; see the dates, the cohort and the ledger")
+    X = pd.DataFrame(
+        _features(segments, rows, definitions, ledger, outcome, train_repaired), columns=[d.name for d in definitions]
+    )
+    said = {
+        "ledger": ledger.digest, "policy": ledger.policy, "day_of_use": use, "outcome": outcome.to_dict(),
+        "dates": {str(day): outcome.mature_on(day) for day in days}, "cohort": cohort, "train_repaired": train_repaired,
+        "goods_share": goods_share, "features": [d.to_dict() for d in definitions],
+    }  # fmt: skip
+    return DevelopmentSample(
+        X=X,
+        y=rows["y"].to_numpy(np.int8),
+        weight=rows["weight"].to_numpy(np.float64),
+        subject_id=rows["subject_id"].to_numpy(object),
+        as_of=rows["day"].to_numpy(np.int32),
+        with_record=rows["with_record"].to_numpy(np.bool_),
+        escalation=rows["escalation"].to_numpy(np.bool_),
+        audit=_audit(ledger, rows),
+        counts=pd.concat(counts, ignore_index=True),
+        digest=_digest(said, rows, X),
+    )
+
+
+def _check(
+    ledger: Ledger,
+    outcome: Outcome,
+    definitions: Sequence[FeatureDefinition],
+    cohort: Mapping[str, Any] | None,
+    train_repaired: str,
+    goods_share: float,
+) -> None:
+    """Everything about the arguments that can be wrong before a record is read."""
+    if train_repaired not in TRAIN_REPAIRED:
+        raise UserError(f"train_repaired {train_repaired!r} is not known; write 'asof' or 'drop'")
+    if not 0 < goods_share <= 1:
+        raise UserError(f"goods_share must be above 0 and at most 1, not {goods_share!r}")
+    outcome.check(ledger.catalogue)
+    check_definitions(definitions, ledger.catalogue)
+    check_definitions([_anything(cohort or {})], ledger.catalogue)
+
+
+def _anything(where: Mapping[str, Any]) -> FeatureDefinition:
+    """Whether any record that meets the conditions was in force, as a feature."""
+    return FeatureDefinition(name="cohort", aggregate="any", where=where)
+
+
+def _observed(
+    ledger: Ledger, segments: Segments, day: int, use: int, cohort: Mapping[str, Any] | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Who is observed on a day (``subject_id, as_of, with_record``), and how many on file are not, by reason."""
+    import pandas as pd
+
+    population = ledger.population(use)
+    subjects = np.union1d(population.subject_ids, segments.subject_ids)
+    reason = population.reason(subjects, day)
+    clauses = [_anything({}), _anything(cohort or {})]
+    days = np.full(len(subjects), day)
+    in_force = compute(segments, segments.subject_index(subjects), days, clauses, ledger.catalogue) > 0
+    if cohort:
+        reason[(reason == "") & ~in_force[:, 1]] = "outside_cohort"
+    inside = reason == ""
+    observed = {"subject_id": subjects[inside], "as_of": from_days(days[inside]), "with_record": in_force[inside, 0]}
+    return pd.DataFrame(observed), _counted(day, "not_observed", reason[~inside])
+
+
+def _counted(day: int, outcome: Any, reason: Any) -> pd.DataFrame:
+    """How many rows there are of each outcome and reason."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"outcome": outcome, "reason": reason}, dtype="str")
+    counts = frame.groupby(["outcome", "reason"]).size().rename("rows").reset_index()
+    counts.insert(0, "as_of", from_days(np.full(len(counts), day)))
+    return counts
+
+
+def _check_labels(segments: Segments, outcome: Outcome, label: pd.DataFrame, day: int) -> None:
+    """Refuse a date whose labels are not mature, and a bad whose case was on the person's file on the day."""
+    if (label["outcome"] == "immature").any():
+        raise UserError(
+            f"sample as of {from_days(day)}: its labels are mature on {from_days(outcome.mature_on(day))}, but facts are "
+            "known through an earlier day only; choose an earlier date, a later day_of_use, or a newer delivery"
+        )
+    bad = label[label["outcome"] == "bad"]
+    case_of = np.empty(len(segments.record_ids), np.int64)
+    case_of[segments.record] = segments.case
+    record = np.searchsorted(segments.record_ids, bad["event_record_id"].to_numpy(object))
+    events = set(zip(bad["subject_id"], segments.case_ids[case_of[record]], strict=True))
+    held = segments.select(bad["subject_id"]).at(day)
+    held = held.take((held.decided_on < day) & (held.status != STATUSES.index("moved")))
+    both = events & set(zip(held.subject_ids[held.subject], held.case_ids[held.case], strict=True))
+    if both:
+        raise LeakageError(
+            f"sample as of {from_days(day)}: {len(both)} cases describe a person and are that person's outcome too; an "
+            "event of an old case must not count"
+        )
+
+
+def _thinned(rows: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Keep a share of the goods of one date, apart for people with and without a record; weights make up for it."""
+    import pandas as pd
+
+    rows = rows.assign(weight=1.0)
+    if share == 1:
+        return rows
+    kept = [rows[rows["y"] == 1]]
+    for _, goods in rows[rows["y"] == 0].groupby("with_record"):
+        drawn = [hashlib.blake2b(f"{seed}:{s}".encode(), digest_size=8).digest() for s in goods["subject_id"]]
+        chosen = goods.iloc[sorted(range(len(goods)), key=drawn.__getitem__)[: max(1, round(share * len(goods)))]]
+        kept.append(chosen.assign(weight=len(goods) / len(chosen)))
+    return pd.concat(kept).sort_index()
+
+
+def _features(
+    segments: Segments,
+    rows: pd.DataFrame,
+    definitions: Sequence[FeatureDefinition],
+    ledger: Ledger,
+    outcome: Outcome,
+    train_repaired: str,
+) -> NDArray[np.float32]:
+    """Features of the rows as of their dates."""
+    if train_repaired == "asof":
+        subjects = segments.subject_index(rows["subject_id"].to_numpy(object))
+        return compute(segments, subjects, rows["day"].to_numpy(), definitions, ledger.catalogue)
+    values = np.empty((len(rows), len(definitions)), np.float32)
+    for day, own in rows.groupby("day"):
+        then = segments.at(outcome.mature_on(int(day)))
+        repaired = np.unique(then.record[then.status == STATUSES.index("repaired")])
+        rest = segments.take(~np.isin(segments.record, repaired))
+        subjects = rest.subject_index(own["subject_id"].to_numpy(object))
+        values[own.index] = compute(rest, subjects, own["day"].to_numpy(), definitions, ledger.catalogue)
+    return values
+
+
+def _audit(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
+    """What may only be audited, beside the rows."""
+    import pandas as pd
+
+    subjects, days = rows["subject_id"].to_numpy(object), rows["day"].to_numpy()
+    audit = ledger.audit().reindex(subjects).reset_index(drop=True)
+    population = ledger.population()
+    if ledger.catalogue.subjects == "person":
+        born = population.born_on(subjects, days)
+        age = np.where(born == NO_DAY, 0, (days - born) // 365.2425)
+        bands = np.array([f"under {AGE_BANDS[0]}", *(f"from {least}" for least in AGE_BANDS)], object)
+        audit["age_band"] = bands[np.searchsorted(AGE_BANDS, age, side="right")]
+    audit["district"] = pd.array(population.district(subjects, days), dtype="str")
+    return audit
+
+
+def _digest(said: Mapping[str, Any], rows: pd.DataFrame, X: pd.DataFrame) -> str:
+    found = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+    found.update("\n".join(rows["subject_id"]).encode())
+    for column in (rows["day"], rows["y"], rows["weight"], X):
+        found.update(np.ascontiguousarray(column.to_numpy()).tobytes())
+    return found.hexdigest()

@@ -1,0 +1,286 @@
+"""What happened next: good, bad, or left out, and why. The one place in the package that looks forward.
+
+An observation at day d is bad if a *new* case brings an event with ``decided_on`` in ``[d, d + window)``. The window is
+read once, in the state known on the day the label is mature, ``k = d + window + maturity``: by then decisions have had
+time to become final and to be received. An event that is still not final, challenged or disputed on that day leaves
+the row *indeterminate*; one that turned out void (revoked, sealed, superseded by a correction, ...) never was an event;
+one repaired later still was.
+
+The worked example is the default outcome ``y12`` at d = 2023-09-01: events decided from 2023-09-01 to 2024-08-31, as
+known at the start of k = 2025-04-01.
+
+In: a ledger and observations (``subject_id``, ``as_of``).
+Out: one row an observation: ``outcome``, ``reason``, ``escalation``, ``event_record_id``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition, check_definitions
+from credit_model.records import NO_DAY, Catalogue, Ledger, add_months, from_days, to_day, to_days
+from credit_model.sample.events import TIERS, left, listed, meets, objections_sustained, of_old_case
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLASSES: Final = ("good", "bad", "indeterminate", "excluded", "censored", "immature")
+# What was known on day k to be no event at all ...
+VOID: Final = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "summary_procedure")
+# ... and what might still become one.
+OPEN: Final = ("not_final", "disputed")
+
+
+class OutcomeErrors(UserError):
+    """An outcome that cannot be used; ``faults`` names every fault."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is predicted: which events, in which performance window, read when.
+
+    Parameters
+    ----------
+    name : str
+    window : str
+        Performance window, ``"12m"`` or ``"1097d"``; its end is exclusive.
+    maturity_months : int
+        Months after the window until events are final and received.
+    where : mapping, optional
+        Conditions an event meets, as in ``FeatureDefinition``; without it, the closed set of the catalogue: the kinds
+        with a label (L1 to L6), at or above the tier the label asks for.
+    observed_by : mapping, optional
+        Conditions of records of which at least one must be decided in the window; otherwise a row without an event is
+        indeterminate (nobody looked).
+
+    Raises
+    ------
+    OutcomeErrors
+
+    Examples
+    --------
+    >>> from credit_model.records import from_days, to_day
+    >>> day = to_day("2023-09-01")
+    >>> str(from_days(Y12.window_end(day))), str(from_days(Y12.mature_on(day)))
+    ('2024-09-01', '2025-04-01')
+    """
+
+    name: str
+    window: str
+    maturity_months: int
+    where: Mapping[str, Any] | None = field(default=None, hash=False)
+    observed_by: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        faults = []
+        try:
+            clauses = self._clauses
+        except UserError as error:
+            faults += [fault.split(": ", 1)[1] for fault in error.faults]
+        else:
+            if clauses[0].span.unit not in ("months", "days"):
+                faults.append(f"window {self.window!r} must be months or days: '12m' or '365d'")
+            if any(c.key == "role" for clause in clauses for c in clause.conditions):
+                faults.append("role is a state of use, not a fact of an event: leave it out")
+        if (
+            isinstance(self.maturity_months, bool)
+            or not isinstance(self.maturity_months, int)
+            or self.maturity_months < 0
+        ):
+            faults.append(f"maturity_months must be a whole number, 0 or more, not {self.maturity_months!r}")
+        if faults:
+            raise OutcomeErrors(f"outcome {self.name!r}: " + "; ".join(faults), tuple(faults))
+
+    @cached_property
+    def _clauses(self) -> tuple[FeatureDefinition, FeatureDefinition]:
+        """The events, and what must be observed, in the one language of conditions there is."""
+        return (
+            FeatureDefinition(name=self.name, aggregate="any", where=self.where or {}, window=self.window),
+            FeatureDefinition(name=self.name, aggregate="any", where=self.observed_by or {}, window=self.window),
+        )
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Hold the conditions against a catalogue; ``OutcomeErrors`` names every word it does not know."""
+        faults: tuple[str, ...] = ()
+        try:
+            check_definitions(self._clauses[:1], catalogue)
+            check_definitions(self._clauses[1:], catalogue)
+        except UserError as error:
+            faults = tuple(fault.split(": ", 1)[1] for fault in error.faults)
+        if self.where is None and not any(kind.label for kind in catalogue.kinds.values()):
+            faults += (f"catalogue {catalogue.name!r} has no kind with a label L1 to L6: say which records are events",)
+        if faults:
+            raise OutcomeErrors(f"outcome {self.name!r}: " + "; ".join(faults), faults)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without what is not given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def sentence(self, lang: str = "en") -> str:
+        """Say in one sentence what is predicted."""
+        window = self._clauses[0].span
+        unit = {"en": {"months": "months", "days": "days"}, "zh": {"months": "个月", "days": "天"}}[lang][window.unit]
+        if self.where is None:
+            events = {
+                "en": "a new serious adverse event (closed set L1 to L6)",
+                "zh": "新的严重不良事件（封闭集合L1至L6）",
+            }[lang]
+        else:
+            events = {"en": f"event {self.name}", "zh": f"事件{self.name}"}[lang]
+        if lang == "zh":
+            return f"{window.length}{unit}内{events}，{self.maturity_months}个月后读取标签"
+        return f"{events} within {window.length} {unit}, read {self.maturity_months} months later"
+
+    # ------------------------------------------------------------------ days
+
+    @property
+    def window_months(self) -> float:
+        """Length of the window in months; of a window in days, about."""
+        window = self._clauses[0].span
+        return window.length if window.unit == "months" else round(window.length / 30.4369, 1)
+
+    def window_end(self, day: int) -> int:
+        """First day after the performance window of an observation."""
+        span = self._clauses[0].span
+        return add_months(day, span.length) if span.unit == "months" else day + span.length
+
+    def mature_on(self, day: int) -> int:
+        """The day k at whose start the label of an observation is read."""
+        return add_months(self.window_end(day), self.maturity_months)
+
+    def latest_mature(self, day: int) -> int:
+        """The latest observation date whose labels are mature on a day."""
+        span = self._clauses[0].span
+        latest = add_months(day, -self.maturity_months)
+        latest = add_months(latest, -span.length) if span.unit == "months" else latest - span.length
+        while self.mature_on(latest) > day:  # a month-end may have rolled forward
+            latest -= 1
+        return latest
+
+    # ------------------------------------------------------------------ labels
+
+    def label(
+        self, ledger: Ledger, observations: pd.DataFrame, day_of_use: Any = None, known_through: Any = None
+    ) -> pd.DataFrame:
+        """Say what happened next to each observed subject.
+
+        Parameters
+        ----------
+        ledger : Ledger
+        observations : DataFrame
+            ``subject_id`` and ``as_of``.
+        day_of_use : date, optional
+            Day whose law holds; today without it.
+        known_through : date, optional
+            The last day up to which the ledger's sources have delivered; without it, the last day on which it learned
+            anything. A label that is mature later is ``immature``.
+
+        Returns
+        -------
+        DataFrame
+            Rows and index of ``observations``; columns ``subject_id, as_of, outcome`` (one of ``CLASSES``), ``reason``,
+            ``escalation`` (an event of an old case, which does not count), ``event_record_id`` (the first event).
+
+        Notes
+        -----
+        The first that applies: immature; excluded (on a statutory list at d); bad (an event before any censoring);
+        indeterminate (an open event before any censoring); censored (death, move or incapacity in the window, an
+        event of that day or later notwithstanding); indeterminate (not observed); good.
+        """
+        import pandas as pd
+
+        self.check(ledger.catalogue)
+        use = _today() if day_of_use is None else to_day(day_of_use)
+        through = last_known(ledger) if known_through is None else to_day(known_through)
+        subjects = observations["subject_id"].to_numpy(dtype=object)
+        days = to_days(observations["as_of"])
+        found = pd.DataFrame(
+            {"subject_id": subjects, "as_of": from_days(days), "outcome": "good", "reason": "no_event",
+             "escalation": False, "event_record_id": None}, index=observations.index,
+        )  # fmt: skip
+        for day in np.unique(days).tolist():
+            rows = np.flatnonzero(days == day)
+            if self.mature_on(day) > min(use, through) + 1:
+                found.iloc[rows, 2:4] = "immature", "labels_not_mature"
+            else:
+                found.iloc[rows, 2:] = self._label_day(ledger, subjects[rows], day, use).to_numpy()
+        return found
+
+    def _label_day(self, ledger: Ledger, subjects: NDArray[Any], day: int, use: int) -> pd.DataFrame:
+        """Outcome, reason, escalation and first event of subjects observed on one day, in their order."""
+        import pandas as pd
+
+        end, mature = self.window_end(day), self.mature_on(day)
+        seen = ledger.between(day, end, known_by=mature, day_of_use=use)
+        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen["moved"]].sort_values(["decided_on", "record_id"])
+        events = seen[self._is_event(seen, ledger.catalogue) & ~seen[list(VOID)].any(axis=1)]
+        events = events[~events["record_id"].isin(objections_sustained(ledger, mature))]
+        old = of_old_case(ledger, events, day, mature, use)
+        undecided = events[list(OPEN)].any(axis=1)
+
+        first = {
+            name: rows.drop_duplicates("subject_id").set_index("subject_id").reindex(subjects)
+            for name, rows in (("event", events[~old & ~undecided]), ("open", events[~old & undecided]))
+        }
+        event_on, open_on = (to_days(rows["decided_on"]) for rows in first.values())
+        left_on, left_why = left(ledger, subjects, day, end, mature)
+        why_open = np.select(
+            [first["open"]["disputed"] == True, first["open"]["challenge_open"] == True],  # noqa: E712 (nulls)
+            ["disputed", "challenged"],
+            "not_final",
+        )
+        unseen = np.zeros(len(subjects), bool)
+        if self.observed_by is not None:
+            looked = seen[meets(seen, self._clauses[1].conditions, ledger.catalogue) & ~seen[list(VOID)].any(axis=1)]
+            unseen = ~np.isin(subjects, looked["subject_id"].to_numpy(object))
+        cases = [
+            (np.isin(subjects, listed(ledger, day, use)), "excluded", "listed"),
+            ((event_on != NO_DAY) & (event_on < left_on), "bad", "event"),
+            ((open_on != NO_DAY) & (open_on < left_on), "indeterminate", why_open),
+            (left_on < end, "censored", left_why),
+            (unseen, "indeterminate", "not_observed"),
+        ]
+        outcome, reason = np.full(len(subjects), "good", object), np.full(len(subjects), "no_event", object)
+        for holds, name, why in reversed(cases):
+            outcome[holds], reason[holds] = name, np.broadcast_to(why, len(subjects))[holds]
+        escalated = events.loc[old & ~undecided, "subject_id"].to_numpy(object)
+        record = first["event"]["record_id"].to_numpy(object)
+        return pd.DataFrame(
+            {
+                "outcome": outcome,
+                "reason": reason,
+                "escalation": np.isin(subjects, escalated),
+                "event_record_id": np.where(outcome == "bad", record, None),
+            }
+        )
+
+    def _is_event(self, records: pd.DataFrame, catalogue: Catalogue) -> NDArray[np.bool_]:
+        """Which records are events by kind, tier and facts."""
+        if self.where is not None:
+            return meets(records, self._clauses[0].conditions, catalogue)
+        least = {k.code: TIERS.index(k.label_tier_at_least) for k in catalogue.kinds.values() if k.label}
+        tier = records["tier"].map(TIERS.index).to_numpy(int)
+        return tier >= records["kind"].map(least).fillna(len(TIERS)).to_numpy(int)
+
+
+Y12: Final = Outcome(name="y12", window="12m", maturity_months=7)
+OUTCOMES: Final = {"y12": Y12}
+
+
+def last_known(ledger: Ledger) -> int:
+    """The last day on which the ledger learned anything, in days since 1970-01-01; ``NO_DAY`` if it is empty."""
+    tables = ledger.tables()
+    days = [table["known_on"].max(initial=NO_DAY) for table in (tables.records, tables.amendments, tables.subjects)]
+    return int(max(days))
+
+
+def _today() -> int:
+    return to_day(date.today())

@@ -1,0 +1,37 @@
+"""How cards are made: classing, a logistic regression within lawful limits, calibration; experiments and their runs.
+
+In: a development sample (features as of a date, 1 = bad), or an experiment.
+Out: a fitted classifier whose probability is its card's; a ``Card``; an evaluated run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "Experiment": "experiment",
+        "ExperimentErrors": "experiment",
+        "OutOfTime": "pipeline",
+        "OutOfTimeError": "pipeline",
+        "RunResult": "pipeline",
+        "ScorecardClassifier": "classifier",
+        "load_experiment": "experiment",
+        "run": "pipeline",
+        "tune": "tuning",
+    },
+)
+
+if TYPE_CHECKING:
+    from credit_model.training.classifier import ScorecardClassifier as ScorecardClassifier
+    from credit_model.training.experiment import Experiment as Experiment
+    from credit_model.training.experiment import ExperimentErrors as ExperimentErrors
+    from credit_model.training.experiment import load_experiment as load_experiment
+    from credit_model.training.pipeline import OutOfTime as OutOfTime
+    from credit_model.training.pipeline import OutOfTimeError as OutOfTimeError
+    from credit_model.training.pipeline import RunResult as RunResult
+    from credit_model.training.pipeline import run as run
+    from credit_model.training.tuning import tune as tune

@@ -1,0 +1,198 @@
+"""One experiment, as its file says it: a question, where the records come from, what is learned, on what, how.
+
+A file is complete: there is no inheritance and no code in it, so it can be read alone and compared line by line. It
+is checked whole before anything runs, and every fault is named in one message. What is checked here are forms, names
+and dates that exclude each other; what only the records can show (too few events, say) is found by the run.
+
+In: ``experiments/NAME.toml``. Out: a frozen ``Experiment`` with resolved feature definitions and a digest of its
+content; comments, the order of keys and the place of the file do not change the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition
+from credit_model.sample import Outcome
+
+SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
+
+
+class ExperimentErrors(UserError):
+    """An experiment that cannot run; ``faults`` names every fault of its file."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A setting that is searched, from ``low`` to ``high``, both included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MadeCity:
+    """A ledger that is made when it is first needed: profile, number of people, seed."""
+
+    profile: str
+    people: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class RawTables:
+    """A ledger that is ingested from raw tables when it is first needed; paths start at the experiment's file."""
+
+    catalogue: str
+    mapping: str | None
+    records: tuple[str, ...]
+    amendments: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    audit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LedgerPlan:
+    """Where the records come from (a made city, raw tables, a folder), under which policy, as used on which day.
+
+    ``known_through`` is the last day up to which the sources have delivered; days are since 1970-01-01.
+    """
+
+    source: MadeCity | RawTables | str
+    policy: str
+    day_of_use: int
+    known_through: int | None = None
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """Observation dates (days since 1970-01-01), who is observed on them, and how development rows are drawn."""
+
+    out_of_time: int
+    development: tuple[int, ...]
+    cohort: Mapping[str, Any] | None = None
+    train_repaired: str = "asof"
+    goods_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class PolicyPoints:
+    """Points that are declared by somebody, on a ground, instead of learned: one number an attribute, absence first."""
+
+    characteristic: str
+    points: tuple[int, ...]
+    approver: str
+    ground: str
+    cuts: tuple[float, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without what is not given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class CardPlan:
+    """How the card is made. A setting that is a ``Range`` is searched in ``trials`` trials.
+
+    ``model`` is the registered model the card becomes a version of.
+    """
+
+    profile: str
+    model: str
+    max_characteristics: int | Range
+    max_bins: int | Range
+    penalty: float | Range
+    record_monotone: bool
+    trials: int
+    method: str = "woe_logistic"
+    policy_points: tuple[PolicyPoints, ...] = ()
+
+    @property
+    def fixed(self) -> dict[str, int | float]:
+        """Settings with one value, by name."""
+        return {name: getattr(self, name) for name in SEARCHABLE if not isinstance(getattr(self, name), Range)}
+
+    @property
+    def searched(self) -> dict[str, Range]:
+        """Settings to search, by name."""
+        return {name: getattr(self, name) for name in SEARCHABLE if isinstance(getattr(self, name), Range)}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one run does.
+
+    ``left_out`` says of each feature that was included by a pattern and is not used, why not. ``folder`` is where
+    relative paths start; neither is part of the digest, nor is the name.
+    """
+
+    name: str = field(compare=False)
+    question: str
+    seed: int
+    ledger: LedgerPlan
+    outcome: Outcome
+    sample: SamplePlan
+    features: tuple[FeatureDefinition, ...]
+    card: CardPlan
+    gates: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
+    attainable: str | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
+    folder: Path = field(default=Path(), compare=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the experiment says."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """What the experiment says, resolved, as JSON."""
+        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.compare}
+        return json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+
+    def path(self, said: str) -> Path:
+        """A path of the file, as seen from here."""
+        return self.folder / said
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return _plain(value.to_dict())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: {f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """Read and check an experiment.
+
+    Parameters
+    ----------
+    path : path-like
+        A TOML file; its stem is the experiment's name.
+
+    Raises
+    ------
+    ExperimentErrors
+        If the file cannot be read or parsed, or with every fault of its content at once.
+    """
+    from credit_model.training.reading import read_experiment
+
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentErrors(
+            f"experiment {path}: cannot be read ({type(error).__name__}); give a TOML file"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentErrors(f"experiment {path}: not valid TOML: {error}") from None
+    return read_experiment(raw, path.stem, path.parent)

@@ -1,0 +1,171 @@
+"""How a finished card is judged: on rows it has not seen, beside a plain ranking, and on a made city beside the truth.
+
+In: an experiment, its source, the fitted card, both samples. Out: an ``EvaluationReport``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from credit_model.evaluation import EvaluationReport, evaluate
+from credit_model.features import FeatureDefinition, build_features
+from credit_model.records import from_days
+from credit_model.sample import REASONS, Y12, DevelopmentSample
+from credit_model.scorecard import Card
+from credit_model.training.classifier import ScorecardClassifier
+from credit_model.training.experiment import Experiment
+from credit_model.training.source import Source
+
+
+def judge(
+    experiment: Experiment,
+    source: Source,
+    card: Card,
+    best: FeatureDefinition,
+    development: DevelopmentSample,
+    out_of_time: DevelopmentSample,
+) -> EvaluationReport:
+    """Evaluate a card on the out-of-time rows.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    source : Source
+        Of a made city, the true risk is read from it; of the experiment's stored model, the attainable.
+    card : Card
+    best : FeatureDefinition
+        The single characteristic that stands beside the card as a baseline.
+    development, out_of_time : DevelopmentSample
+    """
+    X = out_of_time.X
+    frame = card.score(X[list(card.columns)]).assign(
+        subject_id=out_of_time.subject_id,
+        as_of=from_days(out_of_time.as_of).astype("datetime64[s]"),
+        y=out_of_time.y,
+        weight=out_of_time.weight,
+        with_record=out_of_time.with_record,
+        single=_single(experiment, best, development, X),
+    )
+    if source.city is not None and experiment.outcome == Y12:
+        frame["true_risk"] = source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id)
+    if experiment.attainable is not None:
+        frame["attainable"] = _attainable(experiment, source, frame)
+    return evaluate(
+        frame,
+        card=card,
+        explanation=card.explain(X[list(card.columns)]),
+        baselines={"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")},
+        development_rate=development.bad_rate,
+        gates=dict(experiment.gates),
+        context=_context(experiment, source, development, out_of_time),
+    )
+
+
+def _single(
+    experiment: Experiment, definition: FeatureDefinition, development: DevelopmentSample, X: pd.DataFrame
+) -> np.ndarray:
+    """Probability of bad by one characteristic alone, learned as the card was."""
+    plan = experiment.card
+    alone = ScorecardClassifier([definition], profile=plan.profile, record_monotone=plan.record_monotone)
+    alone.fit(development.X[[definition.name]], development.y, development.weight, development.subject_id)
+    return np.asarray(alone.predict_proba(X[[definition.name]])[:, 1])
+
+
+def _attainable(experiment: Experiment, source: Source, frame: pd.DataFrame) -> np.ndarray:
+    """Risk by the stored model of the best lawful use of the same records."""
+    import lightgbm
+
+    model = lightgbm.Booster(model_file=str(experiment.path(str(experiment.attainable))))
+    features = build_features(
+        source.ledger, frame[["subject_id", "as_of"]], model.feature_name(), day_of_use=experiment.ledger.day_of_use
+    )
+    return np.asarray(model.predict(features))
+
+
+def _context(
+    experiment: Experiment, source: Source, development: DevelopmentSample, out_of_time: DevelopmentSample
+) -> dict[str, Any]:
+    """What the report tells beside the figures."""
+    outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
+    names = (("Development", "开发样本", development), ("Out of time", "跨时间样本", out_of_time))
+    return {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "made_city": source.city is not None,
+        "subjects": catalogue.subjects,
+        "outcome_en": outcome.sentence("en"),
+        "outcome_zh": outcome.sentence("zh"),
+        "dates": {
+            "development": _iso(plan.development),
+            "out_of_time": _iso([plan.out_of_time]),
+            "window_months": outcome.window_months,
+            "maturity_months": outcome.maturity_months,
+            "day_of_use": _iso([experiment.ledger.day_of_use])[0],
+        },
+        "samples": [
+            {"name_en": en, "name_zh": zh, "observations": len(sample), "people": sample.people, "bads": sample.bads}
+            for en, zh, sample in names
+        ],
+        "exclusions": _exclusions(development, out_of_time),
+        "notes": [{"text_en": en, "text_zh": zh} for en, zh in _notes(experiment, development, out_of_time)],
+        "digests": {
+            "experiment": experiment.digest,
+            "ledger": source.ledger.digest,
+            "catalogue": catalogue.digest,
+            "development sample": development.digest,
+            "out-of-time sample": out_of_time.digest,
+        },
+    }
+
+
+def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) -> list[dict[str, Any]]:
+    """How many on file are not rows of a sample, by reason."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, sample in (("development", development), ("out_of_time", out_of_time)):
+        left_out = sample.counts[~sample.counts["outcome"].isin(["good", "bad"])]
+        for (outcome, reason), rows in left_out.groupby(["outcome", "reason"])["rows"].sum().items():
+            en, zh = REASONS[reason]
+            if outcome == "censored":
+                en, zh = f"{en} within the performance window", f"表现期内{zh}"
+            row = found.setdefault(en, {"reason_en": en, "reason_zh": zh, "development": 0, "out_of_time": 0})
+            row[name] = int(rows)
+    return list(found.values())
+
+
+def _notes(
+    experiment: Experiment, development: DevelopmentSample, out_of_time: DevelopmentSample
+) -> Iterable[tuple[str, str]]:
+    """What a reader must know to read the figures rightly."""
+    escalations = int(development.escalation.sum()), int(out_of_time.escalation.sum())
+    yield (
+        f"An event of an old case is not an outcome: {escalations[0]} development and {escalations[1]} out-of-time rows met "
+        "only or also such an escalation.",
+        f"旧案件的后续事件不计为结果：开发样本{escalations[0]}行、跨时间样本{escalations[1]}行出现此类升级事件。",
+    )
+    if experiment.sample.train_repaired == "drop":
+        yield (
+            "Records repaired after the observation date were dropped from the development features (train_repaired = "
+            "drop). Nobody could know them on that day; the records that remain look harsher than they are (1.27 times "
+            "where it was measured), so the probabilities of people with a record are too high. Not for registration.",
+            "开发样本的特征剔除了观察日之后才修复的信息（train_repaired = drop）。当日无从得知，余下信息显得更严重"
+            "（实测约1.27倍），有信息人员的概率偏高，不得用于注册。",
+        )
+    if experiment.sample.goods_share < 1:
+        yield (
+            f"Of the goods of the development sample {experiment.sample.goods_share:.0%} were kept, with weights.",
+            f"开发样本中的好样本按{experiment.sample.goods_share:.0%}抽样并加权。",
+        )
+    if experiment.left_out:
+        yield (
+            f"{len(experiment.left_out)} features that the experiment includes by a pattern were left out: "
+            + "; ".join(f"{name} {why}" for name, why in experiment.left_out.items()),
+            f"按通配纳入的特征中有{len(experiment.left_out)}项因回溯期或单调性未使用。",
+        )
+
+
+def _iso(days: Iterable[int]) -> list[str]:
+    return [str(day) for day in from_days(list(days))]

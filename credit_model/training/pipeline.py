@@ -1,0 +1,368 @@
+"""From an experiment to a registered card, top to bottom.
+
+    ledger → development sample → search → fit → card → out-of-time sample, opened once → evaluation → tracked run
+
+The same experiment under the same code ends in the same card, whether the run was undisturbed or killed and started
+again: the ledger is kept, finished trials are kept, and everything after them is computed anew.
+
+In: an experiment (a path or a value), a tracker (MLflow through ``credit_model.registry`` unless given).
+Out: a ``RunResult``; card, evaluation and pages in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from credit_model import __version__, registry
+from credit_model.evaluation import EvaluationReport, render_html, render_markdown
+from credit_model.records import SEMANTICS_VERSION, from_days
+from credit_model.sample import DevelopmentSample, build_sample
+from credit_model.scorecard import Card
+from credit_model.training.classifier import ScorecardClassifier
+from credit_model.training.experiment import Experiment, load_experiment
+from credit_model.training.judging import judge
+from credit_model.training.source import Source, home, open_source
+from credit_model.training.tuning import Settings, Tuning, tune
+
+FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
+Progress = Callable[[str], None]
+
+
+class OutOfTimeError(RuntimeError):
+    """The out-of-time sample was asked for a second time within one run."""
+
+
+class Tracker(Protocol):
+    """Where a run is recorded: ``credit_model.registry``, or whatever offers the same two functions."""
+
+    def log_run(self, experiment: str, **what: Any) -> str:
+        """Record a run; returns its id."""
+
+    def register(self, card: Card, run_id: str, **what: Any) -> Any:
+        """Make the card a version of a registered model."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run ended in, as plain values; ``card`` and ``evaluation`` read the documents it left.
+
+    ``version`` is None where the card may be explored but not registered. A figure is ``[value, low, high]`` with its
+    interval, None where it could not be measured.
+    """
+
+    experiment: str
+    experiment_digest: str
+    run_id: str
+    model: str
+    version: int | None
+    card_id: str
+    card_digest: str
+    figures: Mapping[str, Sequence[float | None]]
+    attainable: float | None
+    failed_gates: tuple[str, ...]
+    report: str
+    folder: str
+
+    @cached_property
+    def card(self) -> Card:
+        """The card."""
+        return Card.load(Path(self.folder) / "card.json")
+
+    @cached_property
+    def evaluation(self) -> EvaluationReport:
+        """The evaluation."""
+        return EvaluationReport.from_json((Path(self.folder) / "evaluation.json").read_text(encoding="utf-8"))
+
+    def __str__(self) -> str:
+        registered = f"models:/{self.model}/{self.version}" if self.version is not None else "not registered"
+        lines = [f"{self.experiment}: card {self.card_id}, {registered}", f"  run           {self.run_id}"]
+        for name, (value, low, high) in self.figures.items():
+            if value is not None:
+                interval = "" if low is None or high is None else f"  ({low:.3f} to {high:.3f})"
+                beside = f"  attainable {self.attainable:.3f}" if name == "soft_gini" and self.attainable else ""
+                lines.append(f"  {name.replace('_', ' '):<13} {value:.3f}{interval}{beside}")
+        lines += [f"  gate failed   {gate}" for gate in self.failed_gates]
+        return "\n".join([*lines, f"  report        {self.report}"])
+
+
+def run(
+    experiment: str | Path | Experiment,
+    *,
+    tracker: Tracker | None = None,
+    author: str | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Make, judge, record and register the card of an experiment.
+
+    Parameters
+    ----------
+    experiment : path or Experiment
+    tracker : Tracker, optional
+        Where the run is recorded; MLflow unless given.
+    author : str, optional
+        Who answers for the card; the user's name unless given. Somebody else has to approve it.
+    progress : callable, optional
+        Told in words what is being done.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    ExperimentErrors
+        With every fault of the file.
+    UserError
+        What only the records show: labels not mature, too few bads.
+    """
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    say: Progress = progress or (lambda message: None)
+    source = open_source(experiment, say)
+
+    say("Observing the development sample")
+    plan = experiment.sample
+    development = _observe(experiment, source, plan.development, plan.train_repaired, plan.goods_share)
+
+    tuning = _tune(experiment, development, say)
+
+    say("Fitting the card")
+    classifier = _classifier(experiment, tuning.settings)
+    classifier.fit(development.X, development.y, development.weight, development.subject_id)
+    card = classifier.to_card(experiment.card.model, _provenance(experiment, source, development, tuning))
+
+    say("Opening the out-of-time sample")
+    door = OutOfTime(lambda: _observe(experiment, source, [plan.out_of_time]), home() / "out_of_time.jsonl")
+    out_of_time = door.open(experiment, card)
+
+    say("Evaluating the card")
+    best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
+    evaluation = judge(experiment, source, card, best, development, out_of_time)
+    folder = _write(experiment, card, evaluation, tuning)
+
+    say("Recording the run")
+    explored_only = source.ledger.catalogue.subjects == "person" and bool(card.monotone_faults())
+    return _record(
+        experiment, card, evaluation, tuning, folder, door.openings, tracker or registry, author, explored_only
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- samples
+
+
+def _observe(
+    experiment: Experiment, source: Source, dates: Sequence[int], train_repaired: str = "asof", goods_share: float = 1.0
+) -> DevelopmentSample:
+    return build_sample(
+        source.ledger, experiment.outcome, dates, experiment.features, cohort=experiment.sample.cohort,
+        day_of_use=experiment.ledger.day_of_use, known_through=source.known_through, train_repaired=train_repaired,
+        goods_share=goods_share, seed=experiment.seed,
+    )  # fmt: skip
+
+
+class OutOfTime:
+    """The out-of-time sample behind a door that opens once in a run, when the card is made; each opening is logged.
+
+    ``openings`` counts, from the log, how often these very rows were opened: a sample that many cards were tried on is
+    no longer out of sample.
+    """
+
+    def __init__(self, observe: Callable[[], DevelopmentSample], log: Path) -> None:
+        self._observe, self._log = observe, log
+        self.openings = 0
+
+    def open(self, experiment: Experiment, card: Card) -> DevelopmentSample:
+        """Observe the rows the card is judged on.
+
+        Raises
+        ------
+        OutOfTimeError
+            If it was opened before.
+        """
+        if self.openings:
+            raise OutOfTimeError(
+                f"experiment {experiment.name!r}: the out-of-time sample is open already; judge a card once"
+            )
+        sample = self._observe()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        said = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(said) + "\n")
+        opened = (json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines())
+        self.openings = sum(line["sample"] == sample.digest for line in opened)
+        return sample
+
+
+# ---------------------------------------------------------------------------------------------------- making the card
+
+
+def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifier:
+    plan = experiment.card
+    return ScorecardClassifier(
+        definitions=experiment.features, profile=plan.profile, record_monotone=plan.record_monotone,
+        policy_points=tuple(points.to_dict() for points in plan.policy_points), **settings,
+    )  # fmt: skip
+
+
+def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress) -> Tuning:
+    """Search what the plan leaves open; the journal is named by everything a trial depends on."""
+    said = json.dumps([experiment.digest, development.digest, __version__, _versions()])
+    journal = home() / "tuning" / f"{experiment.name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.journal"
+    return tune(
+        lambda settings: _classifier(experiment, settings), development, experiment.card,
+        seed=experiment.seed, journal=journal, progress=say,
+    )  # fmt: skip
+
+
+def _provenance(
+    experiment: Experiment, source: Source, development: DevelopmentSample, tuning: Tuning
+) -> dict[str, Any]:
+    """Where the card comes from: everything that would have to be the same to make it again."""
+    ledger, plan = source.ledger, experiment.sample
+    return {
+        "experiment": {"name": experiment.name, "digest": experiment.digest, "question": experiment.question},
+        "ledger": {"digest": ledger.digest, "policy": ledger.policy, "semantics": SEMANTICS_VERSION},
+        "catalogue": {
+            "name": ledger.catalogue.name,
+            "version": ledger.catalogue.version,
+            "digest": ledger.catalogue.digest,
+        },
+        "day_of_use": _iso(experiment.ledger.day_of_use),
+        "outcome": experiment.outcome.to_dict(),
+        "sample": {
+            "digest": development.digest,
+            "development": [_iso(day) for day in plan.development],
+            "labels_read_on": [_iso(experiment.outcome.mature_on(day)) for day in plan.development],
+            "out_of_time": _iso(plan.out_of_time),
+            "train_repaired": plan.train_repaired,
+            "goods_share": plan.goods_share,
+        },
+        "tuning": {"trials": len(tuning.trials), "out_of_fold_gini": tuning.value, "settings": dict(tuning.settings)},
+        "seed": experiment.seed,
+        "code": {"credit_model": __version__, "commit": _commit(), **_versions()},
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- leaving it
+
+
+def _write(experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning) -> Path:
+    """Write the documents of the run into a folder of its own; the same run writes the same bytes."""
+    folder = home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    card.save(folder / "card.json")
+    trials = [{"gini": trial.value, **trial.settings} for trial in tuning.trials]
+    for name, text in {
+        "evaluation.json": evaluation.to_json(),
+        "report.md": render_markdown(evaluation),
+        "report.html": render_html(evaluation),
+        "experiment.json": experiment.to_json(),
+        "trials.json": json.dumps(trials, indent=1) + "\n",
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def _record(
+    experiment: Experiment,
+    card: Card,
+    evaluation: EvaluationReport,
+    tuning: Tuning,
+    folder: Path,
+    openings: int,
+    tracker: Tracker,
+    author: str | None,
+    explored_only: bool,
+) -> RunResult:
+    """Record the run, and register the card unless it may only be explored."""
+    origin, plan = card.provenance, experiment.card
+    digests = {
+        "experiment_digest": experiment.digest,
+        "ledger_digest": origin["ledger"]["digest"],
+        "catalogue_digest": origin["catalogue"]["digest"],
+        "sample_digest": origin["sample"]["digest"],
+        "evaluation_digest": evaluation.digest,
+        "commit": origin["code"]["commit"],
+    }
+    run_id = tracker.log_run(
+        experiment.name,
+        params={
+            "question": experiment.question,
+            "seed": experiment.seed,
+            "outcome": experiment.outcome.name,
+            "policy": experiment.ledger.policy,
+            "day_of_use": origin["day_of_use"],
+            "profile": plan.profile,
+            "trials": plan.trials,
+            **{name: value for name, value in origin["sample"].items() if name != "digest"},
+            **tuning.settings,
+        },
+        metrics=_figures(evaluation) | {"tuning/out_of_fold_gini": tuning.value},
+        tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
+        artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir())],
+        run_name=f"{experiment.name} {card.id}",
+    )
+    registered = None
+    if not explored_only:
+        registered = tracker.register(
+            card, run_id, author=author or getpass.getuser(), evaluation=evaluation, name=plan.model, tags=digests
+        )
+    measures = evaluation.segments["all"].measures
+    best = [row.measures["soft_gini"].value for row in evaluation.rankings if row.role == "attainable"]
+    return RunResult(
+        experiment=experiment.name,
+        experiment_digest=experiment.digest,
+        run_id=run_id,
+        model=plan.model,
+        version=None if registered is None else registered.version,
+        card_id=card.id,
+        card_digest=card.digest,
+        figures={
+            name: (measures[name].value, measures[name].low, measures[name].high)
+            for name in FIGURES
+            if name in measures
+        },
+        attainable=best[0] if best else None,
+        failed_gates=tuple(f"{g.name} ({g.segment}) {g.value}" for g in evaluation.failed_gates),
+        report=str(folder / "report.html"),
+        folder=str(folder),
+    )
+
+
+def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:
+    """Every measure with its interval, by a name that a tracker takes."""
+    found = {f"{name}/": segment.measures for name, segment in evaluation.segments.items()}
+    found |= {f"{ranking.role}/": ranking.measures for ranking in evaluation.rankings if ranking.role != "card"}
+    return {
+        f"{prefix}{name}{suffix}": value
+        for prefix, measures in found.items()
+        for name, estimate in measures.items()
+        for suffix, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high))
+    }
+
+
+def _iso(day: int) -> str:
+    return str(from_days(day))
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries whose numbers end up in a card."""
+    return {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "optuna")}
+
+
+def _commit() -> str:
+    """The commit of the code, marked where files differ from it; empty outside a Git repository."""
+    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

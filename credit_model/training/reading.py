@@ -1,0 +1,402 @@
+"""How the file of an experiment is read: every key taken once, every fault remembered, the faults named together.
+
+In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``ExperimentErrors`` with every fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
+from credit_model.records import Catalogue, Ledger, load_catalogue, to_day
+from credit_model.sample import OUTCOMES, Y12, Outcome, check_gap, development_dates
+from credit_model.scorecard import load_profile
+from credit_model.training.experiment import (
+    SEARCHABLE,
+    CardPlan,
+    Experiment,
+    ExperimentErrors,
+    LedgerPlan,
+    MadeCity,
+    PolicyPoints,
+    Range,
+    RawTables,
+    SamplePlan,
+)
+
+METHODS: Final = ("woe_logistic",)
+CITIES: Final = ("R", "L")
+SOURCES: Final = ("synthetic", "folder", "files")
+TRAIN_REPAIRED: Final = ("asof", "drop")
+GATES: Final = {  # name -> what a limit looks like, as ``evaluation.evaluate`` takes it
+    "gini": "a least value", "ks": "a least value", "soft_gini": "a least value",
+    "soft_gini_to_attainable": "a least value", "slope": "[low, high]", "observed_to_expected": "a tolerance or [low, high]",
+}  # fmt: skip
+PERSONS_MODEL: Final = "personal-credit"
+_REQUIRED: Final = object()
+_TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", date: "a date",
+                 list: "a list", dict: "a table"}  # fmt: skip
+
+
+def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) -> Experiment:
+    """Check a parsed file; ``name`` and ``folder`` are those of the file."""
+    faults: list[str] = []
+    top = _Table(raw, "", faults)
+    if top.take("schema", int, 1) != 1:
+        faults.append("schema: this version of the package reads schema 1")
+    question, seed = top.take("question", str, ""), top.take("seed", int, 0)
+    ledger, catalogue = _ledger(top.table("ledger"), seed, folder)
+    outcome = _outcome(top.table("outcome"), catalogue)
+    sample = _sample(top.table("sample"), outcome, ledger, catalogue)
+    features, left_out, monotone = _features(top.table("features"), catalogue, folder)
+    card = _card(top.table("card"), name, features, catalogue, monotone)
+    gates = _gates(top.table("gates", {}))
+    attainable = _attainable(top.table("evaluation", {}), folder)
+    top.close()
+    if faults or ledger is None or outcome is None or sample is None or card is None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ExperimentErrors(f"experiment {name!r}: {count}: " + "; ".join(faults), tuple(faults))
+    return Experiment(
+        name, question, seed, ledger, outcome, sample, features, card, gates, attainable, left_out, folder
+    )
+
+
+class _Table:
+    """One table of the file: hands out each key once, in its type; what is wrong goes to the common list."""
+
+    def __init__(self, raw: Mapping[str, Any], where: str, faults: list[str]) -> None:
+        self.raw, self.where, self.faults = raw, where, faults
+        self.known: list[str] = []
+
+    def fault(self, key: str, message: str) -> None:
+        self.faults.append(f"{self.where}{key}: {message}")
+
+    def take(self, key: str, kind: type, default: Any = _REQUIRED, among: Iterable[str] = ()) -> Any:
+        """The value of a key; the default (for a required key: None) where it is absent or wrong."""
+        self.known.append(key)
+        fallback = None if default is _REQUIRED else default
+        if key not in self.raw:
+            if default is _REQUIRED:
+                self.fault(key, "is missing")
+            return fallback
+        value = self.raw[key]
+        accepted = (int, float) if kind is float else kind
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            self.fault(key, f"must be {_TYPES[kind]}, not {type(value).__name__}")
+            return fallback
+        among = tuple(among)
+        if among and value not in among:
+            self.fault(key, f"unknown: {value!r}{_nearest(value, among)}")
+            return fallback
+        return value
+
+    def day(self, key: str, default: Any = _REQUIRED) -> int | None:
+        """A date as days since 1970-01-01."""
+        value = self.take(key, date, None if default is None else default)
+        return None if value is None else to_day(value)
+
+    def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
+        """A list of texts."""
+        values = self.take(key, list, list(default) if default is not _REQUIRED else default) or []
+        if not all(isinstance(value, str) for value in values):
+            self.fault(key, "must be a list of texts")
+        return tuple(value for value in values if isinstance(value, str))
+
+    def setting(self, key: str, kind: type, default: float) -> Any:
+        """A number, or a range ``{ low, high }`` to search."""
+        self.known.append(key)
+        raw, (least, most) = self.raw.get(key, default), SEARCHABLE[key]
+        ends = [raw.get("low"), raw.get("high")] if isinstance(raw, dict) and set(raw) == {"low", "high"} else [raw]
+        accepted = (int, float) if kind is float else (int,)
+        if not all(isinstance(end, accepted) and not isinstance(end, bool) for end in ends):
+            self.fault(key, f"must be {_TYPES[kind]}, or a range {{ low = …, high = … }}")
+        elif not all(least <= end <= most for end in ends):
+            self.fault(key, f"must lie between {least:g} and {most:g}")
+        elif len(ends) == 2 and not ends[0] < ends[1]:
+            self.fault(key, "low must be below high")
+        else:
+            return kind(ends[0]) if len(ends) == 1 else Range(kind(ends[0]), kind(ends[1]))
+        return kind(default)
+
+    def table(self, key: str, default: Any = _REQUIRED) -> _Table:
+        """A table within this one."""
+        return _Table(self.take(key, dict, default) or {}, f"{self.where}[{key}] ", self.faults)
+
+    def tables(self, key: str) -> Iterator[_Table]:
+        """Each of an array of tables."""
+        for number, raw in enumerate(self.take(key, list, []), start=1):
+            if isinstance(raw, dict):
+                yield _Table(raw, f"{self.where}[[{key}]] {number} ", self.faults)
+            else:
+                self.fault(key, "must be an array of tables")
+
+    def close(self) -> None:
+        """Name the keys nobody asked for."""
+        for key in self.raw:
+            if key not in self.known:
+                self.fault(key, f"unknown key{_nearest(key, self.known)}")
+
+
+def _nearest(word: Any, known: Sequence[str]) -> str:
+    close = get_close_matches(str(word), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def _told(errors: UserError) -> tuple[str, ...]:
+    return errors.faults or (str(errors),)
+
+
+def _ledger(table: _Table, seed: int, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
+    """Where records come from, and the catalogue they are of."""
+    given = [key for key in SOURCES if key in table.raw]
+    if len(given) != 1:
+        table.faults.append(f"[ledger] needs exactly one of {', '.join(SOURCES)}; it has {', '.join(given) or 'none'}")
+    source: MadeCity | RawTables | str | None = None
+    read: Callable[[], Catalogue] = load_catalogue
+    if "synthetic" in table.raw:
+        city = table.table("synthetic")
+        source = MadeCity(
+            city.take("profile", str, "R", CITIES), city.take("people", int, 1), city.take("seed", int, seed)
+        )
+        if source.people < 1:
+            city.fault("people", "must be at least 1")
+        city.close()
+    if "folder" in table.raw:
+        source = table.take("folder", str, "")
+        read = lambda: Ledger.open(folder / str(source)).catalogue  # noqa: E731
+    if "files" in table.raw:
+        source, read = _files(table.table("files"), folder)
+    policy, day_of_use = table.take("policy", str, "tier"), table.day("day_of_use", date.today())
+    known_through = table.day("known_through", None)
+    for other in SOURCES:
+        table.known.append(other)
+    table.close()
+    try:
+        catalogue = read()
+        catalogue.policy(policy, day_of_use or 0)
+    except UserError as error:
+        table.faults += [f"[ledger] {fault}" for fault in _told(error)]
+        return None, None
+    return (
+        None if source is None or day_of_use is None else LedgerPlan(source, policy, day_of_use, known_through)
+    ), catalogue
+
+
+def _files(table: _Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogue]]:
+    """Raw tables that a ledger is built from."""
+    catalogue, mapping = table.take("catalogue", str, ""), table.take("mapping", str, None)
+    tables = {key: table.texts(key) for key in ("records", "amendments", "subjects", "audit")}
+    table.close()
+    if not tables["records"]:
+        table.fault("records", "names no file")
+    for said in (mapping, *(path for paths in tables.values() for path in paths)):
+        if said is not None and not (folder / said).is_file():
+            table.faults.append(f"{table.where}no file {said!r}; paths start at the experiment's own folder")
+    return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(folder / catalogue)
+
+
+def _outcome(table: _Table, catalogue: Catalogue | None) -> Outcome | None:
+    """What is predicted: a known outcome by name, or a table."""
+    said = table.raw.get("definition")
+    try:
+        if isinstance(said, dict):
+            own = table.table("definition")
+            outcome = Outcome(
+                own.take("name", str, "outcome"), own.take("window", str, "12m"), own.take("maturity_months", int, 0),
+                own.take("where", dict, None), own.take("observed_by", dict, None),
+            )  # fmt: skip
+            own.close()
+        else:
+            outcome = OUTCOMES[table.take("definition", str, Y12.name, OUTCOMES)]
+        if catalogue is not None:
+            outcome.check(catalogue)
+    except UserError as error:
+        table.faults += [f"[outcome] {fault}" for fault in _told(error)]
+        return None
+    finally:
+        table.close()
+    return outcome
+
+
+def _sample(
+    table: _Table, outcome: Outcome | None, ledger: LedgerPlan | None, catalogue: Catalogue | None
+) -> SamplePlan | None:
+    """Observation dates and cohort; dates that were given must leave the gap that would have been derived."""
+    out_of_time = table.day("out_of_time")
+    given, n = table.take("development", list, None), table.take("development_dates", int, 1)
+    every = table.take("every_months", int, 12)
+    cohort = table.take("cohort", dict, None)
+    repaired = table.take("train_repaired", str, "asof", TRAIN_REPAIRED)
+    share = table.take("goods_share", float, 1.0)
+    table.close()
+    faults = len(table.faults)
+    if not 0 < share <= 1:
+        table.fault("goods_share", "must be above 0 and at most 1")
+    if n < 1 or every < 1:
+        table.fault("development_dates", "at least one date, and at least one month between dates")
+    if given is not None and "development_dates" in table.raw:
+        table.fault("development", "give the dates or their number, not both")
+    if given is not None and not (given and all(type(day) is date for day in given)):
+        table.fault("development", "must be a list of dates")
+    if cohort is not None and catalogue is not None:
+        try:
+            check_definitions([FeatureDefinition(name="cohort", aggregate="any", where=cohort)], catalogue)
+        except UserError as error:
+            table.faults += [f"[sample] {fault}" for fault in _told(error)]
+    if out_of_time is None or outcome is None or len(table.faults) > faults:
+        return None
+    if given is None:
+        development = development_dates(out_of_time, outcome, n, every)
+    else:
+        development = tuple(sorted({to_day(day) for day in given}))
+    try:
+        check_gap(development, out_of_time, outcome)
+        if ledger is not None:
+            check_gap([out_of_time], ledger.day_of_use + 1, outcome)
+    except UserError as error:
+        table.faults.append(f"[sample] {error}")
+    return SamplePlan(out_of_time, development, cohort, repaired, float(share))
+
+
+def _features(
+    table: _Table, catalogue: Catalogue | None, folder: Path
+) -> tuple[tuple[FeatureDefinition, ...], dict[str, str], bool]:
+    """Definitions that are used, and why others that a pattern includes are not.
+
+    A name that is written out must be usable as it is; of what a pattern finds, the unusable is left out and told.
+    """
+    include, exclude = table.texts("include", ["*"]), table.texts("exclude")
+    longest, monotone = table.take("max_look_back_months", int, None), table.take("record_monotone", bool, True)
+    path = table.take("definitions", str, None)
+    table.close()
+    try:
+        found = library() if path is None else load_definitions(folder / path)
+    except UserError as error:
+        table.faults += [f"[features] {fault}" for fault in _told(error)]
+        return (), {}, monotone
+    names, chosen, left_out = [d.name for d in found], [], {}
+    for pattern in (*include, *exclude):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            forbidden = catalogue.denied(pattern) if catalogue is not None else ""
+            why = f"is on the deny-list ({forbidden}): no feature may use it" if forbidden else "no such feature"
+            table.fault("include", f"{pattern!r} {why}{'' if forbidden else _nearest(pattern, names)}")
+    for definition in found:
+        by_name = definition.name in include
+        if any(fnmatchcase(definition.name, pattern) for pattern in exclude) or not any(
+            fnmatchcase(definition.name, pattern) for pattern in include
+        ):
+            continue
+        why = "" if by_name else _unusable(definition, longest, monotone)
+        if why:
+            left_out[definition.name] = why
+        else:
+            chosen.append(definition)
+    if not chosen:
+        table.faults.append("[features] no feature is left")
+    if catalogue is not None:
+        try:
+            check_definitions(
+                chosen, catalogue, max_look_back_months=longest, for_card=True,
+                record_monotone=monotone and catalogue.subjects == "person",
+            )  # fmt: skip
+        except UserError as error:
+            table.faults += [f"[features] {fault}" for fault in _told(error)]
+    return tuple(chosen), left_out, monotone
+
+
+def _unusable(definition: FeatureDefinition, longest: int | None, monotone: bool) -> str:
+    """Why a definition that a pattern includes cannot be used; empty if it can."""
+    reach = definition.look_back_months
+    if longest is not None and (reach is None or reach > longest):
+        return f"looks back further than {longest} months"
+    return "is not record-monotone" if monotone and not definition.record_monotone else ""
+
+
+def _card(
+    table: _Table, name: str, features: Sequence[FeatureDefinition], catalogue: Catalogue | None, monotone: bool
+) -> CardPlan | None:
+    """How the card is made."""
+    persons = catalogue is None or catalogue.subjects == "person"
+    method, profile = table.take("method", str, METHODS[0], METHODS), table.take("profile", str, "zhejiang_1000")
+    model = table.take("model", str, PERSONS_MODEL if persons else name.replace("_", "-"))
+    settings = {
+        "max_characteristics": table.setting("max_characteristics", int, 20),
+        "max_bins": table.setting("max_bins", int, 6),
+        "penalty": table.setting("penalty", float, 1.0),
+    }
+    trials = table.take("trials", int, 30)
+    points = tuple(filter(None, [_policy_points(own, features) for own in table.tables("policy_points")]))
+    table.close()
+    if trials < 1:
+        table.fault("trials", "must be at least 1")
+    try:
+        most = load_profile(profile).most_added
+    except UserError as error:
+        table.fault("profile", str(error))
+        return None
+    added = sum(max(own.points) for own in points)
+    if added > most:
+        table.fault("policy_points", f"add up to {added} points, profile {profile!r} allows {most:g}")
+    return CardPlan(
+        profile, model, **settings, record_monotone=monotone, trials=trials, method=method, policy_points=points
+    )
+
+
+def _policy_points(table: _Table, features: Sequence[FeatureDefinition]) -> PolicyPoints | None:
+    """Points somebody declares: they follow the trend of the feature, and absence has none."""
+    before = len(table.faults)
+    name = table.take("characteristic", str, None, [d.name for d in features])
+    points, cuts = table.take("points", list, []), table.take("cuts", list, None)
+    said = {key: table.take(key, str, "") for key in ("approver", "ground")}
+    table.close()
+    for key, text in said.items():
+        if not text.strip():
+            table.fault(key, "must say who answers for the points, and on what ground")
+    if len(points) < 2 or not all(type(p) is int for p in points):
+        table.fault("points", "must be at least two whole numbers, one an attribute, absence first")
+    elif points[0] != 0:
+        table.fault("points", "absence (the first) must have 0 points")
+    elif cuts is not None and len(cuts) != len(points) - 1:
+        table.fault("cuts", f"{len(points)} points need {len(points) - 1} cuts")
+    else:
+        direction = next((d.direction for d in features if d.name == name), 0)
+        if any((high - low) * direction > 0 for low, high in pairwise(points)):
+            better = "add, never take: it may only rise" if direction < 0 else "take, never add: it may only fall"
+            table.fault("points", f"a feature of this trend can {better}")
+    if len(table.faults) > before or name is None:
+        return None
+    return PolicyPoints(name, tuple(points), **said, cuts=None if cuts is None else tuple(map(float, cuts)))
+
+
+def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
+    """Limits set before the run."""
+    gates: dict[str, float | tuple[float, float]] = {}
+    for name, limit in table.raw.items():
+        table.known.append(name)
+        pair = isinstance(limit, list) and len(limit) == 2 and all(isinstance(end, int | float) for end in limit)
+        single = isinstance(limit, int | float) and not isinstance(limit, bool)
+        form = GATES.get(name)
+        if form is None:
+            table.fault(name, f"is no gate{_nearest(name, tuple(GATES))}")
+        elif not ((single and form != "[low, high]") or (pair and form != "a least value" and limit[0] < limit[1])):
+            table.fault(name, f"the limit must be {form}")
+        else:
+            gates[name] = (float(limit[0]), float(limit[1])) if pair else float(limit)
+    return gates
+
+
+def _attainable(table: _Table, folder: Path) -> str | None:
+    """The stored text model the card is compared with on a made city."""
+    said = table.take("attainable", str, None)
+    table.close()
+    if said is not None and not (folder / said).is_file():
+        table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")
+        return None
+    return said

@@ -1,0 +1,118 @@
+"""Where an experiment's records come from: a ledger in a folder, or one that is made once and kept.
+
+A made city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_MODEL_HOME``), named by everything it depends
+on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made.
+
+In: the ledger plan of an experiment. Out: a ``Source``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError, __version__
+from credit_model.records import Catalogue, City, Ledger, load_catalogue, load_mapping, synthesise
+from credit_model.training.experiment import Experiment, MadeCity, RawTables
+
+Progress = Callable[[str], None]
+CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open ledger, the last day up to which it is known (if told), and of a made city the city itself."""
+
+    ledger: Ledger
+    known_through: Any = None
+    city: Callable[[], City] | None = None
+
+    def true_risk(self, day: int, subject_ids: Sequence[str]) -> NDArray[np.float64]:
+        """The true risk of subjects of a made city as of a day, in their order."""
+        if self.city is None:
+            raise UserError("the true risk is known of a made city only")
+        return self.city().true_risk(day).reindex(subject_ids).to_numpy()
+
+
+def home() -> Path:
+    """Where runs keep what they can make again: ``CREDIT_MODEL_HOME``, or ``.credit_model`` in the current folder."""
+    return Path(os.environ.get("CREDIT_MODEL_HOME") or ".credit_model")
+
+
+def open_source(experiment: Experiment, progress: Progress) -> Source:
+    """Open the ledger of an experiment; make it first where it is made."""
+    plan = experiment.ledger
+    source = plan.source
+    if isinstance(source, str):
+        ledger = Ledger.open(experiment.path(source))
+        if ledger.policy != plan.policy:
+            raise UserError(
+                f"experiment {experiment.name!r} says policy {plan.policy!r}, but the ledger in {ledger.path} was made under "
+                f"{ledger.policy!r}; change one of them"
+            )
+        return Source(ledger, plan.known_through)
+    if isinstance(source, MadeCity):
+        city = cache(lambda: synthesise(source.profile, source.people, source.seed))
+        catalogue = load_catalogue()
+
+        def fill(ledger: Ledger) -> None:
+            progress(f"Making a city of {source.people:,} people")
+            made = city()
+            progress("Ingesting its records")
+            ledger.ingest(records=made.records, amendments=made.amendments, subjects=made.subjects, audit=made.audit)
+
+        stem = f"city-{source.profile}-{source.people}-{source.seed}-{plan.policy}"
+        ledger = _kept(stem, [asdict(source), plan.policy, catalogue.digest, _code()], catalogue, plan.policy, fill)
+        return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
+    return _from_files(experiment, source, progress)
+
+
+def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -> Source:
+    """A ledger of raw tables, which are read only when one of them has changed."""
+    plan, path = experiment.ledger, experiment.path
+    catalogue = load_catalogue(path(source.catalogue))
+    mapping = None if source.mapping is None else load_mapping(path(source.mapping))
+    tables = {
+        name: [path(said) for said in getattr(source, name)] for name in ("records", "amendments", "subjects", "audit")
+    }
+
+    def fill(ledger: Ledger) -> None:
+        progress("Ingesting raw tables")
+        ledger.ingest(**{name: paths for name, paths in tables.items() if paths}, mapping=mapping)
+
+    files = [path(source.catalogue), *([path(source.mapping)] if source.mapping else []), *sum(tables.values(), [])]
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    ledger = _kept(experiment.name, [contents, plan.policy, _code()], catalogue, plan.policy, fill)
+    return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
+
+
+def _kept(stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: Callable[[Ledger], None]) -> Ledger:
+    """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
+    key = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    folder = home() / "ledgers" / f"{stem}-{key}"
+    if not folder.is_dir():
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        fill(Ledger.create(part, catalogue, policy))
+        part.rename(folder)
+    return Ledger.open(folder)
+
+
+@cache
+def _code() -> str:
+    """Digest of the room that makes and keeps records: other code may make another ledger of the same rows."""
+    import credit_model.records as room
+
+    files = sorted(Path(room.__file__).parent.glob("*.*"))
+    said = [__version__, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
+    return hashlib.sha256("".join(said).encode()).hexdigest()
