@@ -263,6 +263,12 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_without_quoting_it(led
         assert "Zhang" not in str(e.value)
 
 
+def test_an_empty_file_says_so(ledger, tmp_path):
+    (tmp_path / "fines.csv").write_bytes(b"")
+    with pytest.raises(UserError, match=r"^records \(fines.csv\) is empty; nothing was written$"):
+        ledger.ingest(records=tmp_path / "fines.csv")
+
+
 def test_nothing_given_is_a_mistake(ledger):
     with pytest.raises(UserError, match="ingest got nothing: give records, amendments, subjects or audit"):
         ledger.ingest()

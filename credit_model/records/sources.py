@@ -61,7 +61,9 @@ class Source:
             if self._is_csv:
                 return pa.schema([(name.strip(), pa.string()) for name in self._header()])
             return pq.read_schema(self.data)
-        except (pa.ArrowException, OSError, ValueError, LookupError, StopIteration, csv.Error) as error:
+        except UserError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, LookupError, csv.Error) as error:
             raise self._unreadable(error) from None
 
     @property
@@ -111,7 +113,10 @@ class Source:
 
     def _header(self) -> list[str]:
         with self.data.open(encoding="utf-8-sig" if self.encoding == "utf8" else self.encoding, newline="") as file:
-            return next(csv.reader(file))
+            header = next(csv.reader(file), [])
+        if not header:
+            raise UserError(f"{self.label} is empty; nothing was written")
+        return header
 
     def _csv_reader(self, columns: list[str]) -> Any:
         return pa_csv.open_csv(
