@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from credit_model.assessment import Assessment, Reason
     from credit_model.records import IngestReport
+    from credit_model.training import RunResult
 
 app = typer.Typer(
     name="credit-model",
@@ -52,6 +53,7 @@ def _day(text: str) -> str:
     raise typer.BadParameter(f"{text!r} is no date, write it like 2024-01-31.")
 
 
+_STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 _INTERRUPTED = 130  # as shells do
 
 Day = Annotated[
@@ -168,7 +170,7 @@ def run(
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)
-    _say(asdict(result), as_json, str(result))
+    _say(asdict(result), as_json, lambda console: _print_run(console, result))
 
 
 @app.command(epilog=_example("credit-model promote 3 --approver 'Zhou Min'"))
@@ -350,7 +352,11 @@ def _print_assessment(console: Console, subject: str, assessment: Assessment) ->
 
     head = Table.grid(padding=(0, 2))
     when = f"{assessment.as_of} " + ("(now 实时)" if assessment.live else "")
-    rows = [("Subject 对象", subject), ("As of 截至", when), ("Status 状态", assessment.status)]
+    rows = [
+        ("Subject 对象", subject),
+        ("As of 截至", when),
+        ("Status 状态", f"{assessment.status} {_STATUS_ZH[assessment.status]}"),
+    ]
     if assessment.score is not None:
         rows += [
             ("Score 评分", f"[bold]{assessment.score}[/]"),
@@ -385,6 +391,32 @@ def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> N
         text = f"{reason.text_zh}\n{reason.text_en}"
         table.add_row(reason.code, f"{reason.points:+d}", text, "\n".join(reason.record_ids), change)
     console.print(table)
+
+
+def _print_run(console: Console, result: RunResult) -> None:
+    from rich.table import Table
+
+    version = f"version {result.version}" if result.version is not None else "not registered: it may only be explored"
+    console.print(f"[bold]{result.experiment}[/]: {result.model}, {version}, card {result.card_id}")
+    console.print(f"run {result.run_id}")
+    table = Table(box=None, header_style="bold")
+    for heading in ("out of time", "value", "95 % interval", "attainable"):
+        table.add_column(heading, justify="left" if heading == "out of time" else "right")
+    for name, (value, low, high) in result.figures.items():
+        attainable = result.attainable if name == "soft_gini" else None
+        interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+        cells = (
+            "not measured" if value is None else f"{value:.3f}",
+            interval,
+            f"{attainable:.3f}" if attainable else "",
+        )
+        table.add_row(name.replace("_", " "), *cells)
+    console.print(table)
+    for gate in result.failed_gates:
+        console.print(f"[bold]gate failed[/]: {gate}")
+    console.print(f"report {result.report}")
+    if result.version is not None and not result.failed_gates:
+        console.print(f"next: credit-model promote {result.version} --approver NAME --name {result.model}")
 
 
 def _print_ingest(console: Console, report: IngestReport) -> None:

@@ -165,6 +165,10 @@ def register(
             f"cannot register a version of {name!r}: it has no author. Name the one who made it, since somebody else "
             "has to approve it."
         )
+    if not card.characteristics:
+        raise RegistryError(
+            f"cannot register card {card.id}: it has no characteristics, everybody would score the same."
+        )
     evidence = {str(key): _text(value) for key, value in (tags or {}).items()} | {
         "author": author,
         "card_digest": card.digest,

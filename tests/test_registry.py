@@ -23,6 +23,7 @@ from credit_model.registry import (
     promote,
     register,
 )
+from credit_model.scorecard import Card
 
 CARD = small_card()
 GOOD = small_evaluation(("gini", 0.41, 0.30, None), ("slope", 1.01, 0.88, 1.12))
@@ -130,6 +131,12 @@ def test_an_author_cannot_approve_their_own_work(approver: str, store: Path) -> 
 def test_an_author_has_to_be_named(store: Path) -> None:
     with pytest.raises(ApprovalError, match="it has no author"):
         register(CARD, "unused", author=" ", evaluation=GOOD)
+
+
+def test_a_card_without_characteristics_is_not_registered(store: Path) -> None:
+    empty = Card("empty", CARD.profile, (), CARD.probabilities, kernel_version=1)
+    with pytest.raises(RegistryError, match=f"cannot register card {empty.id}: it has no characteristics"):
+        register(empty, "unused", author="Li Wei", evaluation=GOOD)
 
 
 def test_a_failed_gate_stops_promotion_with_its_value_and_its_limit(store: Path) -> None:

@@ -288,6 +288,7 @@ class _Files:
 
     tables: Tables
     segments: Segments
+    offsets: Any
     population: Population
     catalogue: Any
     policy: str
@@ -299,10 +300,12 @@ class _Files:
         tables = ledger.tables(sorted(set(subject_ids.tolist())))
         segments = compile_segments(tables, ledger.catalogue, ledger.policy, day_of_use)
         population = Population.from_tables(tables, ledger.catalogue.subjects)
-        return cls(tables, segments, population, ledger.catalogue, ledger.policy, ledger.path, day_of_use)
+        return cls(
+            tables, segments, segments.offsets, population, ledger.catalogue, ledger.policy, ledger.path, day_of_use
+        )
 
     def file(self, subject_id: str, subject: int, day: int) -> _File:
-        low, high = (0, 0) if subject < 0 else self.segments.offsets[subject : subject + 2]
+        low, high = (0, 0) if subject < 0 else self.offsets[subject : subject + 2]
         return _File(self, subject_id, subject, day, self.segments.take(slice(low, high)).at(day))
 
 
