@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.records.dates import FOREVER, NO_DAY, NO_VALUE, Days, add_months
-from credit_model.records.tables import TIERS, Column, Tables, encode, pick, typed_column
+from credit_model.records.tables import TIERS, Column, Tables, encode, pick, spans, typed_column
 
 if TYPE_CHECKING:
     from credit_model.records.catalogue import Catalogue
@@ -35,12 +35,16 @@ APPEAL_MONTHS: Final = 6
 # What a correction may change beside the attributes; never kind, subject or polarity (revoke, and record anew).
 _CORRECTABLE = {"tier": "tier", "amount": "int", "hours": "int", "occurred_on": "date", "decided_on": "date"}
 _TYPE_NAMES = {"tier": "minor, general or serious", "int": "a whole number", "date": "a date like 2024-01-31"}
+_OWN_TIER = {tier: code for code, tier in enumerate(TIERS)}
 _CODE = {action: code for code, action in enumerate(ACTIONS)}
 
 
 @dataclass(frozen=True)
 class State:
-    """Records as known at the start of a day, one row for each (record, day); every array has shape (n,)."""
+    """Records as known at the start of a day, one row for each (record, day); every array has shape (n,).
+
+    ``record`` is a row of ``Tables.records`` (inside a compile: of ``CodedTables.records``).
+    """
 
     record: NDArray[np.int64]
     day: Days
@@ -57,7 +61,8 @@ class State:
     final_from: Days  # first day beyond challenge; FOREVER while a challenge is open
     exit_on: Days  # off the list, or closed; NO_DAY if not
     challenge_open: NDArray[np.bool_]
-    disputed: NDArray[np.bool_]
+    disputed: NDArray[np.bool_]  # open, closed without a known result, or sustained
+    sustained: NDArray[np.bool_]  # the last objection was
     repaired: NDArray[np.bool_]
     revoked: NDArray[np.bool_]
     sealed: NDArray[np.bool_]
@@ -186,6 +191,7 @@ class CodedTables:
     amendments: dict[str, Column]
     corrections: dict[str, tuple[NDArray[np.bool_], Column]]  # fact -> which amendments give it, and what
     first_amendment: NDArray[np.int64]  # of each record; one more at the end
+    kind_tier: NDArray[np.int8]  # of each kind: its own, 0 if the record states it
     by_decision: NDArray[np.bool_]  # of each kind: final by the decision itself
     attribute_types: Mapping[str, str]
 
@@ -222,13 +228,19 @@ class CodedTables:
                 "Open the ledger with the catalogue it was made with."
             )
         records["kind"] = np.fromiter(map(kinds.__getitem__, records["kind"].tolist()), np.int16, len(row))
-        own = np.array([TIERS.index(k.tier) if k.tier in TIERS else 0 for k in catalogue.kinds.values()], np.int8)
-        records["tier"] = np.where(records["tier"] == 0, own[records["kind"]], records["tier"])
-        by_decision = np.array([k.finality == "decision" for k in catalogue.kinds.values()])
         return cls(
-            record_ids, subject_ids, case_ids, vocabularies, records, amendments, corrections, first, by_decision,
-            catalogue.attribute_types,
-        )  # fmt: skip
+            record_ids=record_ids,
+            subject_ids=subject_ids,
+            case_ids=case_ids,
+            vocabularies=vocabularies,
+            records=records,
+            amendments=amendments,
+            corrections=corrections,
+            first_amendment=first,
+            kind_tier=np.array([_OWN_TIER.get(k.tier, 0) for k in catalogue.kinds.values()], np.int8),
+            by_decision=np.array([k.finality == "decision" for k in catalogue.kinds.values()], np.bool_),
+            attribute_types=catalogue.attribute_types,
+        )
 
     def index_of(self, record_ids: Column) -> NDArray[np.int64]:
         """Index of each record id."""
@@ -247,8 +259,7 @@ class CodedTables:
         """The state of each record at the start of its day; both of shape (n,)."""
         amendment, action = self.amendments, self.amendments["action"]
         first, count = self.first_amendment[record], np.diff(self.first_amendment)[record]
-        row = np.repeat(np.arange(len(record)), count)
-        place = np.arange(len(row)) + np.repeat(first - (np.cumsum(count) - count), count)
+        row, place = np.repeat(np.arange(len(record)), count), spans(first, count)
         counted = amendment["counts_from"][place] <= day[row]
         row, place = row[counted], place[counted]
 
@@ -292,7 +303,8 @@ class CodedTables:
         performance, dispute = strand("partly_performed", "performed"), strand("disputed", "dispute_closed")
         performed = np.where(is_last(performance, "performed"), 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
         left = pick(amendment["left"], last(amendment["left"] != NO_VALUE), NO_VALUE)
-        amount, attributes = fact("amount"), {name: fact(name) for name in self.attribute_types}
+        tier, amount = fact("tier"), fact("amount")
+        attributes = {name: fact(name) for name in self.attribute_types}
         holder = pick(amendment["target"], strand("moved_to_subject"), -1)
         return State(
             record=record,
@@ -300,7 +312,7 @@ class CodedTables:
             known=self.records["known_on"][record] < day,
             holder=np.where(holder < 0, self.records["subject"][record], holder),
             kind=kind,
-            tier=fact("tier"),
+            tier=np.where(tier == 0, self.kind_tier[kind], tier),
             amount=amount,
             hours=fact("hours"),
             outstanding=np.where(performed == 2, 0, np.where(left == NO_VALUE, amount, left)),
@@ -311,6 +323,7 @@ class CodedTables:
             exit_on=day_of(strand("delisted")),
             challenge_open=challenge_open & ~by_decision,
             disputed=(dispute >= 0) & ~pick(amendment["confirmed"], dispute, False),
+            sustained=pick(amendment["sustained"], dispute, False),
             repaired=is_last(strand("repaired", "repair_revoked"), "repaired"),
             revoked=strand("revoked") >= 0,
             sealed=strand("sealed") >= 0,
@@ -336,6 +349,7 @@ def _arranged(
     order = np.lexsort((encode(table["value"])[0], action, table["seq"], table["effective_on"], record))
     table = {name: column[order] for name, column in table.items()}
     record, action, value, effective_on = record[order], action[order], table["value"], table["effective_on"]
+    closed = action == _CODE["dispute_closed"]
     arranged = {
         "action": action,
         "effective_on": effective_on,
@@ -343,7 +357,8 @@ def _arranged(
         "value": value,
         "counts_from": np.maximum(np.maximum(table["known_on"] + 1, effective_on), known_on[record] + 1),
         "left": typed_column(_only(value, action, "partly_performed"), "int"),
-        "confirmed": (action == _CODE["dispute_closed"]) & (value == "record_confirmed"),
+        "confirmed": closed & (value == "record_confirmed"),
+        "sustained": closed & (value == "objection_sustained"),
         "record": record,
     }
     return arranged, np.searchsorted(record, np.arange(len(record_ids) + 1))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +76,18 @@ def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
     """``column[index]``, and ``null`` where the index is -1."""
     picked: Column = np.concatenate([column, np.array([null], column.dtype)])[index]
     return picked
+
+
+def spans(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices of spans of rows, one span after the other.
+
+    Examples
+    --------
+    >>> spans(np.array([7, 2]), np.array([2, 3])).tolist()
+    [7, 8, 2, 3, 4]
+    """
+    rows: NDArray[np.int64] = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+    return rows
 
 
 def _whole(value: Any) -> int:
@@ -247,33 +260,35 @@ class Segments:
     def __len__(self) -> int:
         return len(self.subject)
 
-    @property
+    @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """Rows of subject i are ``offsets[i]:offsets[i + 1]``; shape (len(subject_ids) + 1,)."""
         return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1))
 
     def take(self, rows: Column) -> Segments:
         """These rows (indices or mask), with every vocabulary as it is."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _ROW_COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in _ROW_COLUMNS}
         return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
 
     def select(self, subject_ids: Iterable[str]) -> Segments:
         """The files of these subjects; ids without a file are left out."""
-        wanted = _among(self.subject_ids, set(subject_ids))
-        chosen = self.take(wanted[self.subject])
-        renumbered = np.cumsum(wanted) - 1
-        return replace(
-            chosen, subject_ids=self.subject_ids[wanted], subject=renumbered[chosen.subject].astype(np.int32)
-        )
+        index = self.subject_index(subject_ids)
+        wanted = np.unique(index[index >= 0])
+        first, count = self.offsets[wanted], np.diff(self.offsets)[wanted]
+        renumbered = np.repeat(np.arange(len(wanted), dtype=np.int32), count)
+        return replace(self.take(spans(first, count)), subject_ids=self.subject_ids[wanted], subject=renumbered)
 
     def at(self, day: int) -> Segments:
         """One row for each record on file at the start of the day, in force or not."""
         return self.take((self.start <= day) & (day < self.end))
 
-    def subject_index(self, subject_ids: Column) -> NDArray[np.int32]:
+    def subject_index(self, subject_ids: Iterable[str]) -> NDArray[np.int32]:
         """Index of each id in ``subject_ids``; -1 for a subject without a file."""
-        index = {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
-        return np.fromiter((index.get(s, -1) for s in subject_ids), np.int32, len(subject_ids))
+        return np.array([self._index.get(subject_id, -1) for subject_id in subject_ids], np.int32)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
 
     def to_arrow(self) -> Any:
         """As one Arrow table; ids, cases and text attributes are dictionary columns."""

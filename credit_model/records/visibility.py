@@ -35,7 +35,7 @@ from credit_model.records.population import ADULT_MONTHS
 from credit_model.records.population import Population as Population
 from credit_model.records.tables import ROLES as ROLES
 from credit_model.records.tables import STATUSES as STATUSES
-from credit_model.records.tables import Column, pick
+from credit_model.records.tables import Column, pick, spans
 from credit_model.records.tables import Segments as Segments
 from credit_model.records.tables import Tables as Tables
 
@@ -286,8 +286,7 @@ def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray
     _, first = np.unique(state.record[away] * len(coded.subject_ids) + state.holder[away], return_index=True)
     arrival = away[first]
     count = np.searchsorted(state.record, state.record[arrival], side="right") - arrival
-    later = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    epoch = np.concatenate([np.arange(len(own)), np.repeat(arrival, count) + later])
+    epoch = np.concatenate([np.arange(len(own)), spans(arrival, count)])
     subject = np.concatenate([own, np.repeat(state.holder[arrival], count)])
     order = np.lexsort((epoch, subject))
     return epoch[order], subject[order].astype(np.int32)
@@ -329,9 +328,9 @@ class _Births:
         known, day, _ = self.population.timeline
         rows = np.flatnonzero(self.contested[subject])
         code = self.code[subject[rows]]
-        first, last = np.searchsorted(known, code), np.searchsorted(known, code, side="right")
-        row = np.repeat(rows, last - first)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(last - first) - last, last - first)
+        first = np.searchsorted(known, code)
+        count = np.searchsorted(known, code, side="right") - first
+        row, place = np.repeat(rows, count), spans(first, count)
         inside = (start[row] < day[place]) & (day[place] < end[row])
         return pack(row[inside], day[place[inside]])
 
