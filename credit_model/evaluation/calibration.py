@@ -153,15 +153,22 @@ def calibration_line(
     if np.ptp(log_odds) == 0 or np.ptp(outcome[weights > 0]) == 0:
         return nothing
     design = np.stack([np.ones_like(p), log_odds])
-    line = np.array([0.0, 1.0])
+    rate = float(np.mean(weights * outcome))
+    line = np.array([math.log(rate / (1 - rate)), 0.0])
+
+    def likelihood(at: Floats) -> float:
+        return float(np.sum(weights * (outcome * (at @ design) - np.logaddexp(0, at @ design))))
+
     for _ in range(60):
         fitted = 1 / (1 + np.exp(-np.clip(line @ design, -500, 500)))
         information = (design * (weights * fitted * (1 - fitted))) @ design.T
-        if abs(np.linalg.det(information)) < 1e-12 or np.abs(line).max() > 1e3:
+        if np.linalg.det(information) < 1e-9 or np.abs(line).max() > 1e3:
             return nothing
         step = np.linalg.solve(information, design @ (weights * (outcome - fitted)))
+        while likelihood(line + step) < likelihood(line) and np.abs(step).max() > 1e-9:
+            step = step / 2
         line = line + step
-        if np.abs(step).max() < 1e-10:
+        if np.abs(step).max() < 1e-9:
             break
     else:
         return nothing

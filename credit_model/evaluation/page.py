@@ -178,7 +178,9 @@ class _Page:
                     self.say("measure." + gate.name),
                     f'<td class="left">{self.say("segment." + gate.segment)}</td>',
                     self.number(f"gates/{i}/value", KINDS[gate.name]),
-                    self.say("gates.least" if gate.high is None else "gates.range", **ends),
+                    self.say("gates.least" if gate.high is None else "gates.range", **ends)
+                    if gate.low is not None
+                    else ends["low"],
                     self.chip(gate),
                 )
             )

@@ -130,13 +130,13 @@ class _Placement:
 
 
 def _placement(risk: Floats, bad: Floats, good: Floats) -> _Placement | None:
-    total_bad, total_good = float(bad.sum()), float(good.sum())
-    if not (total_bad > 0 and total_good > 0):
-        return None
     order = np.argsort(risk, kind="stable")
     ranked = risk[order]
     first = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
     bads, goods = np.add.reduceat(bad[order], first), np.add.reduceat(good[order], first)
+    total_bad, total_good = float(bads.sum()), float(goods.sum())
+    if not (total_bad > 0 and total_good > 0):
+        return None
     goods_below = (np.cumsum(goods) - goods / 2) / total_good
     bads_above = 1 - (np.cumsum(bads) - bads / 2) / total_bad
     auc = float(np.sum(bads * goods_below)) / total_bad

@@ -217,40 +217,43 @@ def _rankings(sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: fl
 _LEAST = ("gini", "ks", "soft_gini", "soft_gini_to_attainable")
 
 
-def _gates(limits: Mapping[str, Any], measured: dict[str, dict[str, Estimate]], bads: dict[str, int]) -> list[Gate]:
+def _gates(
+    limits: Mapping[str, Any],
+    segments: dict[str, Segment],
+    measured: dict[str, dict[str, Estimate]],
+    bads: dict[str, int],
+) -> tuple[Gate, ...]:
     """Hold what was found against the limits; what could not be measured does not pass."""
     faults: list[str] = []
     gates: list[Gate] = []
     for name, limit in limits.items():
-        pair = tuple(float(end) for end in limit) if isinstance(limit, list | tuple) else ()
+        pair = isinstance(limit, list | tuple) and len(limit) == 2 and limit[0] < limit[1]
         single = isinstance(limit, int | float)
-        if not (len(pair) == 2 and pair[0] < pair[1]) and not single:
-            faults.append(f"{name!r} is neither a number nor [low, high]")
-        elif name == "observed_to_expected":
-            for segment, found in measured.items():
-                reach = calibration.observed_to_expected_limit(
-                    bads[segment], 0.05 if limit is True else float(single and limit)
-                )
-                low, high = pair or (1 - reach, 1 + reach)
-                gates.append(_gate(name, segment, found[name].value, low, high))
-        elif name == "slope" and pair:
-            gates.append(_gate(name, "all", measured["all"][name].value, *pair))
-        elif name in _LEAST and single:
-            gates.append(_gate(name, "all", measured["all"].get(name, UNDEFINED).value, float(limit), None))
+        both, least = name == "observed_to_expected", name in _LEAST
+        if not both and not least and name != "slope":
+            faults.append(f"{name!r} is not a gate")
+        elif not ((single and (both or least)) or (pair and not least)):
+            faults.append(f"{name!r} takes {'a least value' if least else '[low, high]'}, not {limit!r}")
         else:
-            faults.append(f"{name!r} is not a gate, or takes another form of limit")
+            for segment in measured if both else ("all",):
+                low, high = limit if pair else (float(limit), None)
+                if both and single:
+                    reach = calibration.observed_to_expected_limit(bads[segment], float(limit))
+                    low, high = 1 - reach, 1 + reach
+                value = measured[segment].get(name, UNDEFINED).value
+                passed = value is not None and value >= low and (high is None or value <= high)
+                # Value and limit would tell how many bads a small segment has; the verdict alone does not.
+                if segments[segment].counts.hidden:
+                    gates.append(Gate(name, segment, None, None, None, passed))
+                else:
+                    gates.append(Gate(name, segment, value, low, high, passed))
     if faults:
         raise UserError(
-            f"Cannot apply these gates: {'; '.join(faults)}. Gates are {', '.join(_LEAST)} (least value), "
-            "slope ([low, high]) and observed_to_expected (tolerance, or [low, high]).",
+            f"Cannot apply these gates: {'; '.join(faults)}. Gates are {', '.join(_LEAST)} (a least value), slope "
+            "([low, high]) and observed_to_expected (a tolerance or [low, high]).",
             tuple(faults),
         )
-    return gates
-
-
-def _gate(name: str, segment: str, value: float | None, low: float | None, high: float | None) -> Gate:
-    inside = value is not None and (low is None or value >= low) and (high is None or value <= high)
-    return Gate(name, segment, value, low, high, inside)
+    return tuple(gates)
 
 
 def evaluate(
@@ -340,7 +343,7 @@ def evaluate(
         else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
         card={} if card is None else card_of(card),
         reasons=reasons,
-        gates=tuple(_gates(gates or {}, measured, bads)),
+        gates=_gates(gates or {}, segments, measured, bads),
     )
     # Twelve figures are far more than any of these numbers holds, and the last bits of a float differ between machines.
     rounded = json.loads(report.to_json(), parse_float=lambda text: float(f"{float(text):.12g}"))

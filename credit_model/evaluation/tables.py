@@ -317,7 +317,8 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     share = np.bincount(group, sample.weight) / sample.weight.sum()
     top = int(np.argmax(share))
     at_top = score == values[top]
-    has_mass = share[top] >= 0.1 and np.unique(sample.subject[~at_top]).size >= SMALLEST_CELL
+    both_sides = (np.unique(sample.subject[rows]).size for rows in (at_top, ~at_top))
+    has_mass = share[top] >= 0.1 and min(both_sides) >= SMALLEST_CELL
     ordinary = ~at_top if has_mass else np.ones(score.size, bool)
     width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
     key = score // width
