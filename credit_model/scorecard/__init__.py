@@ -31,6 +31,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "ScoredRow": "card",
         "as_categories": "columns",
         "as_numbers": "columns",
+        "attributes_of": "bins",
+        "holds_numbers": "columns",
         "information_value": "bins",
         "load_profile": "scale",
         "weight_of_evidence": "bins",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from credit_model.scorecard.bins import Characteristic as Characteristic
     from credit_model.scorecard.bins import NumericBins as NumericBins
     from credit_model.scorecard.bins import Policy as Policy
+    from credit_model.scorecard.bins import attributes_of as attributes_of
     from credit_model.scorecard.bins import information_value as information_value
     from credit_model.scorecard.bins import weight_of_evidence as weight_of_evidence
     from credit_model.scorecard.calibration import ProbabilityMap as ProbabilityMap
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from credit_model.scorecard.card import ScoredRow as ScoredRow
     from credit_model.scorecard.columns import as_categories as as_categories
     from credit_model.scorecard.columns import as_numbers as as_numbers
+    from credit_model.scorecard.columns import holds_numbers as holds_numbers
     from credit_model.scorecard.document import CardError as CardError
     from credit_model.scorecard.reasons import Reason as Reason
     from credit_model.scorecard.scale import Profile as Profile

@@ -299,16 +299,9 @@ class Characteristic:
         labels = self.bins.labels(lang)
         return (*labels[:-1], NOTHING[lang]) if self.definition and self.definition.missing else labels
 
-    def index(self, column: Any) -> Index:
-        """Attribute of each value of a caller's column."""
-        if isinstance(self.bins, NumericBins):
-            return self.bins.index(as_numbers(column, self.name))
-        codes, texts = as_categories(column, self.name)
-        return self.bins.index(texts)[codes]
-
     def points_of(self, column: Any) -> npt.NDArray[np.int32]:
         """Points of each value of a caller's column."""
-        return np.asarray(self.points, dtype=np.int32)[self.index(column)]
+        return np.asarray(self.points, dtype=np.int32)[attributes_of(self.bins, column, self.name)]
 
     def moved(self, value: Any, points: int) -> Moved:
         """What a reason needs to know of one value and its points."""
@@ -363,6 +356,14 @@ class Characteristic:
 
             definition = FeatureDefinition.from_dict(definition)
         return cls(bins=bins, attributes=attributes, policy=policy and Policy(**policy), definition=definition, **rest)
+
+
+def attributes_of(bins: Bins, column: Any, name: str) -> Index:
+    """Attribute of each value of a caller's column."""
+    if isinstance(bins, NumericBins):
+        return bins.index(as_numbers(column, name))
+    codes, texts = as_categories(column, name)
+    return bins.index(texts)[codes]
 
 
 def weight_of_evidence(goods: Sequence[float] | Real, bads: Sequence[float] | Real, smoothing: float = 0.0) -> Real:

@@ -49,6 +49,15 @@ def column_names(frame: Any) -> list[str]:
     return list(frame.columns)
 
 
+def holds_numbers(column: Any) -> bool:
+    """Whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
+    kind = getattr(column.dtype, "kind", "O")
+    if kind != "O" or hasattr(column, "cat"):
+        return kind in "biuf"
+    there = [value for value in column if not _is_missing(value)]
+    return bool(there) and not any(isinstance(value, str) for value in there)
+
+
 def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
     """A column as float32; missing values are NaN.
 

@@ -1,0 +1,105 @@
+"""Calibration on scores the fit has not seen: first a line, folded into the weights, then a gentle monotone map.
+
+Rows are scored by the model of the other folds (folds by subject). The line corrects over- or under-confidence and
+keeps points exact; the map corrects what a line cannot, and is drawn towards the line so strongly that a small sample
+moves it little and no probability becomes 0 or 1.
+
+In: out-of-fold log-odds and points, counts of goods and bads.
+Out: a line; a ``ProbabilityMap``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model.scorecard import ProbabilityMap, Profile
+from credit_model.training.logistic import Limits, fit_logistic
+
+Real = npt.NDArray[np.float64]
+
+# Prior precision of the slope about 1, and of each knot's shift about 0 (standard deviation 0.25 in log-odds).
+_SLOPE_RIDGE = 10.0
+_SHIFT_RIDGE = 16.0
+_MOST_KNOTS = 8
+_EVENTS_PER_KNOT = 40
+# Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
+_LEAST_RISE = 0.25
+
+
+@dataclass(frozen=True)
+class Line:
+    """Calibrated log-odds are ``shift + slope * log-odds``."""
+
+    shift: float
+    slope: float
+
+    def at(self, log_odds: Any) -> Any:
+        """Calibrated log-odds, of a number or an array."""
+        return self.shift + self.slope * log_odds
+
+
+def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0) -> Line:
+    """Fit the line on out-of-fold log-odds; ``offset`` are log-odds the slope must not touch (points that are set).
+
+    Examples
+    --------
+    >>> line = fit_line(np.log([9.0, 3.0]), np.array([9e5, 8e5]), np.array([1e5, 2e5]))  # twice the odds, not three
+    >>> round(float(line.at(np.log(9))), 3), round(line.slope, 3)
+    (2.197, 0.738)
+    """
+    middle = float(np.average(log_odds, weights=goods + bads))
+    centred = (log_odds - middle)[:, None]
+    fit = fit_logistic(
+        centred, goods, bads, ridge=_SLOPE_RIDGE, centre=1.0, offset=offset, limits=Limits.not_negative(1)
+    )
+    slope = max(float(fit.weights[0]), 0.0)
+    return Line(fit.intercept - slope * middle, slope)
+
+
+def fit_map(
+    points: npt.NDArray[np.int64], goods: Real, bads: Real, level: float, profile: Profile, least: int, greatest: int
+) -> ProbabilityMap:
+    """Fit the map from integer score to log-odds.
+
+    Parameters
+    ----------
+    points : array of int
+        Out-of-fold scores less those of the reference row.
+    goods, bads : array
+        Weighted counts by row; the weights should be near 1 for the rarer outcome.
+    level : float
+        Calibrated log-odds of the reference row.
+    profile : Profile
+    least, greatest : int
+        Least and greatest sum of points that a row can get.
+
+    Notes
+    -----
+    ``log-odds(p) = level + p / factor + shift(p)``; the shift is piecewise linear between knots and constant beyond
+    them. Its mean is free, so that as many bads are expected as were seen; what differs between knots is penalised.
+    One knot is the reference row, where most people stand; the others share the events evenly.
+    """
+    knots = _place_knots(points, goods, bads)
+    hats = np.stack([np.interp(points, knots, row) for row in np.eye(len(knots))], axis=1)
+    limits = Limits(np.diff(np.eye(len(knots)), axis=0), (_LEAST_RISE - 1.0) * np.diff(knots) / profile.factor)
+    line = level + points / profile.factor
+    fit = fit_logistic(hats, goods, bads, ridge=_SHIFT_RIDGE, offset=line, limits=limits)
+    ends = [least, greatest] if least < greatest else [0, profile.points_to_double_odds]
+    at = np.unique(np.concatenate([knots, ends])).astype(np.int64)
+    log_odds = level + at / profile.factor + fit.intercept + np.interp(at, knots, fit.weights)
+    return ProbabilityMap(tuple((profile.reference_points + at).tolist()), tuple(log_odds.tolist()))
+
+
+def _place_knots(points: npt.NDArray[np.int64], goods: Real, bads: Real) -> Real:
+    """The reference and quantiles of the rarer outcome, as many as its number carries."""
+    rarer = bads if bads.sum() <= goods.sum() else goods
+    number = int(min(_MOST_KNOTS, rarer.sum() // _EVENTS_PER_KNOT))
+    order = np.argsort(points, kind="stable")
+    reached = np.cumsum(rarer[order])
+    goals = (np.arange(number) + 0.5) / max(number, 1) * reached[-1]
+    places = np.minimum(np.searchsorted(reached, goals), len(points) - 1)
+    return np.unique(np.append(points[order][places], 0)).astype(np.float64)

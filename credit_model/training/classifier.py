@@ -1,0 +1,397 @@
+"""The scorecard as a scikit-learn classifier: fit it to a development sample, and what it is, is its card.
+
+    bin -> WOE -> logistic of lawful sign -> line (cross-fitted, folded into the weights) -> integer points -> map
+
+``predict_proba`` is the probability of the card, to the last bit: there is no second model behind it.
+
+In: a frame of features (or any raw frame), outcomes, weights, subjects.
+Out: a fitted classifier, and its ``Card``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from credit_model import UserError
+from credit_model.scorecard import (
+    Card,
+    CategoricalBins,
+    NumericBins,
+    Policy,
+    Profile,
+    as_categories,
+    as_numbers,
+    attributes_of,
+    holds_numbers,
+    load_profile,
+)
+from credit_model.training.binning import ClassingRules, FineColumn, FineTable, fine_categories, fine_numbers
+from credit_model.training.calibrator import Line
+from credit_model.training.draft import DraftRules, Predictor, make_card
+
+if TYPE_CHECKING:
+    from credit_model.features import FeatureDefinition
+
+Real = npt.NDArray[np.float64]
+Bins = NumericBins | CategoricalBins
+
+FOLDS = 5
+RARE_ROWS = 20  # a category seen less often is pooled with the other rare ones
+
+
+class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A scorecard: binary classifier whose prediction is a sum of integer points that people can read.
+
+    Parameters
+    ----------
+    definitions : sequence of FeatureDefinition, optional
+        One for each column: trend, value of "nothing on record", labels, reason. Without, columns are raw: numbers or
+        categories, the trend chosen from the data, points against the most frequent attribute of each.
+    profile : str, Path or Profile, optional
+        The scale. Default: ``zhejiang_1000`` with definitions, ``open_600`` without.
+    max_characteristics : int
+        Most characteristics in the card, policy ones not counted.
+    max_bins : int
+        Most attributes of a characteristic, beside the missing one.
+    min_share : float
+        Least weighted share of rows in an attribute.
+    min_events : int
+        Least number of bad rows, and of good rows, in an attribute.
+    penalty : float
+        Ridge on the weights of the WOEs.
+    policy_points : sequence of mappings
+        Points set instead of learned: ``characteristic``, ``points`` (one an attribute, absence first), ``approver``,
+        ``ground`` and, unless the values are 0, 1, 2, …, ``cuts``.
+    record_monotone : bool, optional
+        Demand that one more adverse record can never raise the score, nor one more positive record lower it.
+        Default: demanded with definitions.
+    bins : mapping of str to NumericBins or CategoricalBins, optional
+        Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``.
+
+    Attributes
+    ----------
+    card_ : Card
+        What was learned; see :meth:`to_card`.
+    bins_ : dict of str to NumericBins or CategoricalBins
+        Bins of every column, whether the card uses it or not.
+    information_values_ : dict of str to float
+        Information value of every column in its bins.
+    calibration_ : dict
+        ``shift`` and ``slope`` of the cross-fitted line.
+    classes_, n_features_in_, feature_names_in_
+        As everywhere in scikit-learn; ``classes_[1]`` is bad.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"arrears": rng.poisson(0.5, 2000), "age": rng.integers(18, 80, 2000)})
+    >>> y = (rng.random(2000) < 1 / (1 + np.exp(2.5 - X["arrears"]))).astype(int)
+    >>> clf = ScorecardClassifier().fit(X, y)
+    >>> card = clf.to_card("demo")
+    >>> bool((clf.predict_proba(X)[:, 1] == card.score(X[list(card.columns)])["probability_of_bad"]).all())
+    True
+    """
+
+    def __init__(
+        self,
+        definitions: Sequence[FeatureDefinition] | None = None,
+        profile: Any = None,
+        max_characteristics: int = 20,
+        max_bins: int = 8,
+        min_share: float = 0.002,
+        min_events: int = 10,
+        penalty: float = 3.0,
+        policy_points: Sequence[Any] = (),
+        record_monotone: bool | None = None,
+        bins: Mapping[str, Bins] | None = None,
+    ) -> None:
+        self.definitions = definitions
+        self.profile = profile
+        self.max_characteristics = max_characteristics
+        self.max_bins = max_bins
+        self.min_share = min_share
+        self.min_events = min_events
+        self.penalty = penalty
+        self.policy_points = policy_points
+        self.record_monotone = record_monotone
+        self.bins = bins
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> ScorecardClassifier:
+        """Learn a card.
+
+        Parameters
+        ----------
+        X : frame or array, shape (rows, columns)
+        y : array, shape (rows,)
+            Two classes; the greater one (1) is bad.
+        sample_weight : array, optional
+            Used everywhere; least numbers of events count rows.
+        groups : array, optional
+            Subjects: all rows of one are in the same fold of the cross-fitted calibration.
+
+        Raises
+        ------
+        UserError
+            With everything that is wrong with the settings, the columns or the outcome.
+        """
+        columns = self._read(X, reset=True)
+        bad, weight, kept = self._outcome(X, y, sample_weight)
+        subjects = None if groups is None else np.unique(column_or_1d(groups)[kept], return_inverse=True)[1]
+        profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
+        definitions, set_points = self._checked(list(columns), profile)
+        bins = self.bins or {}
+        predictors = [
+            _predictor(
+                name, column[kept], weight, profile, definitions.get(name), set_points.get(name), self.bins or {}
+            )
+            for name, column in columns.items()
+        ]
+        empty = [p.name for p in predictors if p.definition is None and p.fine.is_empty]
+        if empty:
+            raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
+        fewest = int(min(bad.sum(), (~bad).sum()))
+        folds = FOLDS if fewest >= FOLDS else 1
+        table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
+        rules = self._rules(predictors, profile)
+        kernel = _kernel_version() if definitions else None
+        with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
+            card, found, line = make_card(
+                predictors, table, folds, rules, profile, name="scorecard", kernel_version=kernel
+            )
+        self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
+        self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, found.classings, strict=True)}
+        self.information_values_ = {p.name: found.information_value(j) for j, p in enumerate(predictors)}
+        self.calibration_ = dict(vars(line))
+        return self
+
+    def to_card(self, name: str = "scorecard", provenance: Mapping[str, Any] | None = None) -> Card:
+        """The card, named, with what the caller knows of where it comes from added to its provenance."""
+        check_is_fitted(self, "card_")
+        return replace(self.card_, name=name, provenance={**self.card_.provenance, **(provenance or {})})
+
+    def predict_proba(self, X: Any) -> Real:
+        """Probability of each class, good first; that of bad is the card's."""
+        bad = self.card_.probability(self._scores(X))
+        return np.column_stack([1.0 - bad, bad])
+
+    def decision_function(self, X: Any) -> Real:
+        """Log-odds bad : good, by the card's map."""
+        scores = self._scores(X)
+        steps = range(self.card_.least, self.card_.greatest + 1)
+        table = np.asarray([-self.card_.probabilities.log_odds(score) for score in steps])
+        return table[scores - self.card_.least]
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The more likely class."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
+
+    # ------------------------------------------------------------------ reading what the caller gives
+
+    def _scores(self, X: Any) -> npt.NDArray[np.int32]:
+        check_is_fitted(self, "card_")
+        columns = self._read(X, reset=False)
+        rows = len(next(iter(columns.values())))
+        used = {name: columns[name] for name in self.card_.columns}
+        return self.card_.scores(used) if used else np.full(rows, self.card_.base, dtype=np.int32)
+
+    def _read(self, X: Any, reset: bool) -> dict[str, Any]:
+        """Columns by name; the columns of an array are called x0, x1, …"""
+        if hasattr(X, "columns"):
+            if len(set(X.columns)) != len(X.columns):
+                raise UserError("the frame has columns of the same name; every column needs a name of its own")
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if not len(X.columns) or not len(X):
+                raise UserError(
+                    f"a frame of {len(X)} rows and {len(X.columns)} columns holds nothing to learn from or score"
+                )
+            return {str(name): X[name] for name in X.columns}
+        X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
+        return {f"x{j}": X[:, j] for j in range(X.shape[1])}
+
+    def _outcome(self, X: Any, y: Any, sample_weight: Any) -> tuple[npt.NDArray[np.bool_], Real, npt.NDArray[np.bool_]]:
+        """Which rows are bad, their weights, and which rows count (weight above 0)."""
+        if y is None:
+            raise UserError("fit: requires y to be passed, but the target y is None")
+        y = column_or_1d(y, warn=True)
+        rows = len(X)
+        weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if len(y) != rows or weight.shape != (rows,):
+            raise UserError(
+                f"fit: X has {rows} rows, y {len(y)} and sample_weight {weight.shape}; they must be of one length"
+            )
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise UserError("fit: sample_weight must hold finite numbers, none below 0")
+        blank = sum(1 for value in y if value is None or value != value) if y.dtype.kind in "fO" else 0
+        if blank:
+            raise UserError(f"fit: y is missing (NaN) in {blank} of {rows} rows; leave out rows without an outcome")
+        check_classification_targets(y)
+        self.classes_ = np.unique(y[weight > 0])
+        if len(self.classes_) > 2:
+            kind = type_of_target(y)
+            raise UserError(
+                f"fit: Only binary classification is supported. The type of the target is {kind}: y has "
+                f"{len(self.classes_)} classes, good and bad are needed"
+            )
+        if len(self.classes_) < 2:
+            raise UserError("fit: y has a single class; a card needs goods and bads (rows of weight 0 do not count)")
+        return (y == self.classes_[1])[weight > 0], weight[weight > 0], weight > 0
+
+    # ------------------------------------------------------------------ settings
+
+    def _checked(
+        self, columns: list[str], profile: Profile
+    ) -> tuple[dict[str, FeatureDefinition], dict[str, _SetPoints]]:
+        """Definitions and set points by column, once every setting is right."""
+        faults = [
+            f"{name} must be {what}, not {getattr(self, name)!r}"
+            for name, right, what in (
+                ("max_characteristics", _is_whole(self.max_characteristics, 1), "a whole number from 1"),
+                ("max_bins", _is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
+                ("min_events", _is_whole(self.min_events, 1), "a whole number from 1"),
+                ("min_share", 0 <= self.min_share < 0.5, "a share from 0 to below 0.5"),
+                ("penalty", self.penalty > 0, "a number above 0"),
+            )
+            if not right
+        ]
+        definitions = {d.name: d for d in self.definitions or ()}
+        if self.definitions is not None:
+            faults += [f"column {name!r} has no definition" for name in columns if name not in definitions]
+            faults += [f"there is no column for definition {name!r}" for name in definitions if name not in columns]
+        if self.record_monotone and self.definitions is None:
+            faults.append("record_monotone needs definitions: how records move a raw column is not known")
+        if self.record_monotone or self.record_monotone is None:
+            unsafe = [name for name, d in definitions.items() if not d.record_monotone]
+            if unsafe:
+                faults.append(
+                    f"not record-monotone: {', '.join(unsafe)} (one more adverse record could raise the score); leave "
+                    "them out, or set record_monotone=False for an exploration"
+                )
+        faults += [f"bins are given for an unknown column {name!r}" for name in self.bins or () if name not in columns]
+        policies = {}
+        for said in self.policy_points:
+            points = _SetPoints.read(said, definitions, faults)
+            if points.characteristic not in columns:
+                faults.append(f"policy points for an unknown characteristic {points.characteristic!r}")
+            policies[points.characteristic] = points
+        added = sum(max(p.points, default=0) for p in policies.values())
+        if added > profile.most_added:
+            faults.append(f"policy points add up to {added}, profile {profile.name!r} allows {profile.most_added}")
+        if faults:
+            raise UserError("fit: " + "; ".join(faults), tuple(faults))
+        return definitions, policies
+
+    def _rules(self, predictors: Sequence[Predictor], profile: Profile) -> DraftRules:
+        """What a draft must keep to: policy points have used their part of what may be added or taken."""
+        rules = ClassingRules(self.max_bins, self.min_share, self.min_events)
+        by_policy = [p.set_points for p in predictors if p.set_points is not None]
+        added = profile.most_added - sum(max(points) for points in by_policy)
+        taken = profile.most_taken + sum(min(points) for points in by_policy)
+        unit = profile.factor
+        return DraftRules(rules, self.max_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
+
+    def _summary(self, bad: npt.NDArray[np.bool_], weight: Real, line: Line) -> dict[str, Any]:
+        settings = ("max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone")
+        return {
+            "rows": len(bad),
+            "bads": int(bad.sum()),
+            "weight": float(weight.sum()),
+            "bad_rate": float(weight[bad].sum() / weight.sum()),
+            "calibration": vars(line),
+            "settings": {name: getattr(self, name) for name in settings},
+        }
+
+
+@dataclass(frozen=True)
+class _SetPoints:
+    """Points set instead of learned, as the caller gave them, with the bins they belong to."""
+
+    characteristic: str
+    points: tuple[int, ...]
+    bins: NumericBins
+    policy: Policy
+
+    @classmethod
+    def read(cls, said: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> _SetPoints:
+        """Read a table of TOML or an object with the same fields; what is wrong is added to ``faults``."""
+        table = dict(said) if isinstance(said, Mapping) else vars(said)
+        name, points = str(table.get("characteristic")), tuple(table.get("points", ()))
+        found = [f"{key} is missing" for key in ("approver", "ground") if not str(table.get(key) or "").strip()]
+        cuts = tuple(float(np.float32(cut)) for cut in table.get("cuts", [k + 0.5 for k in range(len(points) - 1)]))
+        if len(points) < 2 or not all(_is_whole(p, None) for p in points):
+            found.append("points must be at least two whole numbers, one an attribute")
+        elif len(cuts) != len(points) - 1:
+            found.append(f"{len(points)} points need {len(points) - 1} cuts, not {len(cuts)}")
+        if not found:
+            bins = NumericBins(cuts, whole="cuts" not in table)
+            d = definitions.get(name)
+            all_points = (*points, 0)  # a missing value neither adds nor takes
+            if all_points[bins.index_of(float(np.float32(_nothing_on_record(d))))]:
+                found.append("nothing on record must have 0 points")
+            if d is not None and any((b - a) * d.direction > 0 for a, b in pairwise(points)):
+                found.append(f"points must follow the trend {d.trend}")
+        if found:
+            faults += [f"policy points for {name!r}: {fault}" for fault in found]
+            return cls(name, (), NumericBins(()), Policy("", ""))
+        return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
+
+
+def _is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and (least is None or value >= least) and (most is None or value <= most)
+
+
+def _predictor(
+    name: str,
+    column: Any,
+    weight: Real,
+    profile: Profile,
+    definition: FeatureDefinition | None,
+    set_points: _SetPoints | None,
+    bins: Bins | None,
+) -> Predictor:
+    """A column in fine classes, with what is known of it beforehand."""
+    given = set_points.bins if set_points else bins
+    if given is not None:
+        fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
+    elif definition is not None or holds_numbers(column):
+        fine = fine_numbers(as_numbers(column, name), weight)
+    else:
+        fine = fine_categories(*as_categories(column, name), RARE_ROWS)
+    predictor = Predictor(name, fine, definition=definition)
+    if definition is not None:
+        predictor = replace(predictor, direction=definition.direction or None)
+    if set_points is not None or (definition is not None and profile.reference_row == "nothing_on_record"):
+        predictor = replace(predictor, reference=_nothing_on_record(definition))
+    if set_points is not None:
+        predictor = replace(predictor, set_points=set_points.points, policy=set_points.policy)
+    return predictor
+
+
+def _nothing_on_record(definition: FeatureDefinition | None) -> float:
+    """The value where no record is left, NaN for a missing one; 0 for a raw column."""
+    if definition is None or definition.none is None:
+        return 0.0
+    return float("nan") if definition.missing else float(definition.none)
+
+
+def _kernel_version() -> int:
+    from credit_model.features import KERNEL_VERSION
+
+    return KERNEL_VERSION

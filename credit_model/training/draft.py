@@ -1,0 +1,284 @@
+"""From fine classes to a card: class, fit, choose, calibrate on rows the fit has not seen, round to points.
+
+Every step that looks at the outcome runs once for each fold without it, so that calibration sees honest scores, and
+then once on everybody. Characteristics are left out one by one, the least useful first, until the rest are few enough
+and each is worth its place.
+
+In: a table of fine classes, what to predict with, limits from the profile.
+Out: a ``Card``, and what was learned on the way to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Policy, Profile
+from credit_model.training.binning import (
+    BADS,
+    GOODS,
+    Classing,
+    ClassingRules,
+    FineColumn,
+    FineTable,
+    optimal_classing,
+    ordered_woe,
+)
+from credit_model.training.calibrator import Line, fit_line, fit_map
+from credit_model.training.logistic import Limits, LogisticFit, fit_logistic
+
+if TYPE_CHECKING:
+    from credit_model.features import FeatureDefinition
+
+Real = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.bool_]
+
+# A characteristic stays if it adds at least this much log-likelihood. Akaike's price of a parameter is 1; with weights
+# that cannot be negative a quarter of it ranks better on unseen rows.
+_WORTH = 0.25
+# Of very many columns, those of the greatest information value are tried.
+_MOST_TRIED = 120
+_NO_WEIGHT = 1e-6
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A column to predict with, and what is known of it beforehand.
+
+    Parameters
+    ----------
+    name : str
+    fine : FineColumn
+    direction : {+1, -1, None}
+        Trend of the bad rate with the value; ``None``: chosen from the data.
+    reference : float, optional
+        Value in the reference row, NaN for a missing one; ``None``: the most frequent attribute.
+    definition : FeatureDefinition, optional
+    set_points : tuple of int, optional
+        Points by attribute, set instead of learned, by ``policy``; the column then has given bins.
+    policy : Policy, optional
+    """
+
+    name: str
+    fine: FineColumn
+    direction: int | None = None
+    reference: float | None = None
+    definition: FeatureDefinition | None = None
+    set_points: tuple[int, ...] | None = None
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True)
+class DraftRules:
+    """Limits of a draft; ``most_added`` and ``most_taken`` are log-odds above and below the reference row.
+
+    Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it.
+    """
+
+    classing: ClassingRules
+    max_characteristics: int
+    ridge: float
+    most_added: float
+    most_taken: float
+    half_point: float
+
+    def before(self, line: Line) -> DraftRules:
+        """The limits on weights that the slope of a line has yet to multiply."""
+        slope = max(line.slope, 1e-9)
+        added, taken, half = self.most_added / slope, self.most_taken / slope, self.half_point / slope
+        return replace(self, most_added=added, most_taken=taken, half_point=half)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was learned of each column: classing; counts, WOE and reference by attribute; weight (0: not used).
+
+    ``intercept`` are the log-odds of the reference row.
+    """
+
+    intercept: float
+    classings: tuple[Classing, ...]
+    counts: tuple[Real, ...]
+    woes: tuple[Real, ...]
+    references: tuple[int, ...]
+    weights: Real
+
+    def relative(self, column: int) -> Real:
+        """WOE by attribute against the reference attribute."""
+        woe = self.woes[column]
+        return np.asarray(woe - woe[self.references[column]])
+
+    def log_odds(self, codes: npt.NDArray[np.uint8]) -> Real:
+        """Log-odds good : bad of rows of fine codes, without points that are set."""
+        total = np.full(len(codes), self.intercept)
+        for j in np.flatnonzero(self.weights).tolist():
+            total += (self.weights[j] * self.relative(j))[self.classings[j].attribute_of][codes[:, j]]
+        return total
+
+    def information_value(self, column: int) -> float:
+        """Information value of a column in its (smoothed) WOE."""
+        by_outcome = self.counts[column][[GOODS, BADS]]
+        share = by_outcome / by_outcome.sum(axis=1, keepdims=True)
+        return float(((share[0] - share[1]) * self.woes[column]).sum())
+
+
+def make_card(
+    predictors: Sequence[Predictor], table: FineTable, folds: int, rules: DraftRules, profile: Profile, **fields: Any
+) -> tuple[Card, Draft, Line]:
+    """Make a card of a table.
+
+    Parameters
+    ----------
+    predictors : sequence of Predictor
+        One for each column of the table.
+    table : FineTable
+    folds : int
+        Folds of the table; below 2 there is nothing unseen to calibrate on, and the fit is trusted as it is.
+    rules : DraftRules
+    profile : Profile
+    **fields
+        Further fields of the card.
+    """
+    by_fold = [table.by_class(j, p.fine.classes, folds) for j, p in enumerate(predictors)]
+    set_points = np.zeros(len(table.fold))
+    for j, p in enumerate(predictors):
+        if p.set_points is not None:
+            set_points += np.asarray(p.set_points)[table.codes[:, j]]
+    offset = set_points / profile.factor
+    unseen = np.zeros(len(table.fold))
+    for fold in range(folds) if folds > 1 else ():
+        own = table.fold == fold
+        learned = draft(predictors, table, [c.sum(axis=0) - c[fold] for c in by_fold], ~own, offset, rules)
+        unseen[own] = learned.log_odds(table.codes[own])
+    goods, bads = table.counts[GOODS], table.counts[BADS]
+    line = fit_line(unseen, goods, bads, offset)
+    # The line is folded into the weights, so the last fit leaves it room within the limits.
+    everybody = np.ones(len(table.fold), dtype=bool)
+    found = draft(predictors, table, [c.sum(axis=0) for c in by_fold], everybody, offset, rules.before(line))
+    characteristics = tuple(
+        c for j, p in enumerate(predictors) if any((c := _characteristic(p, found, j, line.slope, profile)).points)
+    )
+    least, greatest = (sum(end(c.points) for c in characteristics) for end in (min, max))
+    level = line.at(found.intercept)
+    points = np.rint(profile.factor * (line.at(unseen) - level) + set_points).astype(np.int64)
+    probabilities = fit_map(points, goods, bads, level, profile, least, greatest)
+    card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
+    return card, found, line
+
+
+def draft(
+    predictors: Sequence[Predictor],
+    table: FineTable,
+    counts: Sequence[Real],
+    rows: Rows,
+    offset: Real,
+    rules: DraftRules,
+) -> Draft:
+    """Class every column, then fit and choose.
+
+    Parameters
+    ----------
+    predictors, table
+        As in :func:`make_card`.
+    counts : sequence of array, shape (4, classes + 1)
+        By fine class of each column, of the rows to learn from.
+    rows : array of bool
+        Rows of the table to learn from.
+    offset : array
+        Log-odds by row of points that are set.
+    rules : DraftRules
+    """
+    classings = [
+        optimal_classing(p.fine, fine, p.direction, rules.classing) for p, fine in zip(predictors, counts, strict=True)
+    ]
+    by_attribute = [classing.counts(fine) for classing, fine in zip(classings, counts, strict=True)]
+    woes, references = [], []
+    for p, classing, seen in zip(predictors, classings, by_attribute, strict=True):
+        woe = ordered_woe(seen, classing, rules.classing)
+        reference = _reference(p, classing, seen)
+        missing = classing.bins.missing
+        if p.definition is not None and not p.definition.missing and not seen[:, missing].any():
+            woe[missing] = woe[
+                reference
+            ]  # the kernel never gives a missing value here: should one come, it costs nothing
+        woes.append(woe)
+        references.append(reference)
+    found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), np.zeros(len(predictors)))
+    value = np.array([found.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
+    tried = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
+    tried = tried[value[tried] > 1e-9]
+    intercept, weights = _fit_and_choose(found, tried, table, rows, offset, rules)
+    return replace(found, intercept=intercept, weights=weights)
+
+
+def _reference(p: Predictor, classing: Classing, seen: Real) -> int:
+    if p.reference is None or not isinstance(classing.bins, NumericBins):
+        return int(np.argmax(seen[GOODS] + seen[BADS]))
+    return classing.bins.index_of(float(np.float32(p.reference)))
+
+
+def _fit_and_choose(
+    found: Draft, tried: npt.NDArray[np.intp], table: FineTable, rows: Rows, offset: Real, rules: DraftRules
+) -> tuple[float, Real]:
+    """Intercept and weights: fit the tried columns, leave out what is not worth its place, fit the rest."""
+    goods, bads, offset = table.counts[GOODS, rows], table.counts[BADS, rows], offset[rows]
+    relative = [found.relative(j) for j in tried.tolist()]
+    design = np.empty((len(goods), len(tried)))
+    for place, j in enumerate(tried.tolist()):
+        design[:, place] = relative[place][found.classings[j].attribute_of][table.codes[rows, j]]
+    above = np.array([max(woe.max(), 0.0) for woe in relative])
+    below = np.array([max(-woe.min(), 0.0) for woe in relative])
+
+    def fit(kept: npt.NDArray[np.intp]) -> LogisticFit:
+        limits = Limits.not_negative(len(kept))
+        for reach, most in ((above[kept], rules.most_added), (below[kept], rules.most_taken)):
+            moving = min(int((reach > 0).sum()), rules.max_characteristics)
+            limits = limits.and_at_most(reach, max(most - rules.half_point * moving, 0.0))
+        return fit_logistic(design[:, kept], goods, bads, ridge=rules.ridge, offset=offset, limits=limits)
+
+    kept = _choose(fit(np.arange(len(tried))), rules.max_characteristics)
+    last = fit(kept)
+    weights = np.zeros(len(found.weights))
+    weights[tried[kept]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)
+    return last.intercept, weights
+
+
+def _choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
+    """Which weights to keep: the one whose loss costs least likelihood goes, until the rest are worth it.
+
+    The cost is read from the curvature H at the fit, ``w² / 2 (H⁻¹)``; leaving one out moves the others accordingly.
+    """
+    kept = np.flatnonzero(fit.weights > _NO_WEIGHT)
+    weights = fit.weights[kept]
+    at = np.concatenate([[0], kept + 1])
+    spread = np.linalg.inv(fit.curvature[np.ix_(at, at)])[1:, 1:]
+    while len(kept):
+        cost = np.where(weights <= 0, 0.0, weights**2 / (2 * np.diag(spread)))
+        least = int(np.argmin(cost))
+        if len(kept) <= most and cost[least] >= _WORTH:
+            break
+        weights = np.delete(weights - spread[:, least] * weights[least] / spread[least, least], least)
+        spread = spread - np.outer(spread[:, least], spread[least]) / spread[least, least]
+        spread = np.delete(np.delete(spread, least, axis=0), least, axis=1)
+        kept = np.delete(kept, least)
+    return kept
+
+
+def _characteristic(p: Predictor, found: Draft, column: int, slope: float, profile: Profile) -> Characteristic:
+    """A column as a characteristic of the card, with whole points against its reference."""
+    weight = slope * float(found.weights[column])
+    points = p.set_points or tuple(profile.points(v) for v in (weight * found.relative(column)).tolist())
+    goods, bads = found.counts[column][GOODS], found.counts[column][BADS]
+    share = (goods + bads) / (goods + bads).sum()
+    attributes = tuple(
+        Attribute(point, float(woe), float(s), float(b / (g + b)) if g + b > 0 else None)
+        for point, woe, s, g, b in zip(points, found.woes[column], share, goods, bads, strict=True)
+    )
+    classing = found.classings[column]
+    return Characteristic(
+        p.name, classing.bins, attributes, found.references[column], classing.direction, weight, p.policy, p.definition
+    )
