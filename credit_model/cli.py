@@ -338,7 +338,7 @@ def _table(path: Path) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_csv(path, dtype={"subject_id": str}) if path.suffix == ".csv" else pd.read_parquet(path)
+        return pd.read_csv(path, dtype=str) if path.suffix == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot read {path}: {type(error).__name__}. Give a Parquet or CSV file of observations."
