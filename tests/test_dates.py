@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.records import FOREVER, NO_DAY, add_months, from_days, to_day, to_days
+from credit_model.records import FOREVER, NO_DAY, NO_VALUE, add_months, from_days, to_day, to_days
 from credit_model.records.dates import distinct, from_day, pack, unpack
+from credit_model.records.tables import typed_column
 
 DATES = st.dates(dt.date(1900, 1, 1), dt.date(2100, 12, 31))
 
@@ -76,6 +77,13 @@ def test_a_message_counts_the_wrong_values_and_repeats_none() -> None:
         to_days(["2024-01-01", "li_si", None, "li_si"])
     assert "2 of 4 values cannot be used (first in row 1)" in str(error.value)
     assert "li_si" not in str(error.value)
+
+
+def test_numbers_with_gaps_are_whole_numbers_or_refused() -> None:
+    assert typed_column([5.0, np.nan, np.nan], "int").tolist() == [5, NO_VALUE, NO_VALUE]
+    assert typed_column(pd.Series([5, None, 7], dtype="Int64"), "int").tolist() == [5, NO_VALUE, 7]
+    with pytest.raises(UserError, match=r"1 of 2 values cannot be used \(first in row 1\). Give whole numbers"):
+        typed_column([5.0, 5.5], "int")
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(NO_DAY, FOREVER))))

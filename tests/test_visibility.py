@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -255,6 +256,14 @@ def test_records_of_a_kind_outside_the_catalogue_are_refused() -> None:
                         "known_on": ["2024-01-11"]})  # fmt: skip
     with pytest.raises(UserError, match="1 of their kinds are not in catalogue 'trial'"):
         compiled(tables, 0)
+
+
+def test_frames_and_plain_columns_give_the_same_tables() -> None:
+    record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["penalty"], "decided_on": ["2024-01-10"],
+              "known_on": ["2024-01-11"], "amount": [None]}  # fmt: skip
+    amendment = {"record_id": ["r"], "action": ["repaired"], "effective_on": ["2024-02-01"], "known_on": ["2024-02-01"]}
+    plain, framed = Tables.of(record, amendment), Tables.of(pd.DataFrame(record), pd.DataFrame(amendment))
+    assert rows_of(compiled(plain, 20_000)) == rows_of(compiled(framed, 20_000))
 
 
 def test_columns_of_different_length_are_refused() -> None:

@@ -147,14 +147,18 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
     UserError
         If ``parse`` refuses some with a ``ValueError``: how many, and the first row, never the value.
     """
+    listed = values.tolist()
+    if values.dtype.kind == "f":  # a NaN equals no other, but None is known once
+        listed = [None if value != value else value for value in listed]
     known: dict[Any, int | None] = {}
-    for value in values.tolist():
+    parsed: list[int | None] = []
+    for value in listed:
         if value not in known:
             try:
                 known[value] = parse(value)
             except ValueError:
                 known[value] = None
-    parsed = [known[value] for value in values.tolist()]
+        parsed.append(known[value])
     wrong = [row for row, value in enumerate(parsed) if value is None]
     if wrong:
         raise UserError(

@@ -159,8 +159,8 @@ class Tables:
             ``catalogue.attribute_types``.
         """
         record = _typed(records, {**RECORD_TYPES, **(attribute_types or {})})
-        amendment = _typed(amendments or {}, AMENDMENT_TYPES)
-        subject = _typed(subjects or {}, SUBJECT_TYPES)
+        amendment = _typed({} if amendments is None else amendments, AMENDMENT_TYPES)
+        subject = _typed({} if subjects is None else subjects, SUBJECT_TYPES)
         _default(record, "occurred_on", record["decided_on"], NO_DAY)
         _default(record, "case_id", record["record_id"], None)
         _default(subject, "valid_from", subject["known_on"], NO_DAY)
