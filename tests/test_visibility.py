@@ -16,7 +16,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_visibility_naive import TRIAL, pool_of, random_ledger, tables_of
+from test_visibility_naive import CATALOGUE, TRIAL, pool_of, random_ledger, tables_of
 
 from credit_model import UserError
 from credit_model.records import (
@@ -31,6 +31,7 @@ from credit_model.records import (
     load_catalogue,
     to_day,
 )
+from credit_model.records.catalogue import parse_catalogue
 from credit_model.records.fold import parse_correction
 from credit_model.records.tables import TIERS
 
@@ -201,6 +202,16 @@ def test_the_first_ground_is_named_and_all_are_given_on_request() -> None:
     first = [next((g for g in STATUSES[1:] if grounds[g][i]), "in_force") for i in range(len(segments))]
     assert [STATUSES[i] for i in segments.status] == first
     assert sum(grounds[g].sum() for g in STATUSES[1:]) > sum(ground != "in_force" for ground in first)
+
+
+def test_an_organisation_has_no_age() -> None:
+    rng = random.Random(6)
+    pool = pool_of(rng)
+    tables = tables_of([random_ledger(rng, pool, f"{i}") for i in range(30)])
+    firms = parse_catalogue(CATALOGUE.replace('subjects = "person"', 'subjects = "organisation"'))
+    minor = STATUSES.index("act_of_minor")
+    assert (compiled(tables, to_day(pool[0])).status == minor).any()
+    assert not (compile_segments(tables, firms, "tier", to_day(pool[0])).status == minor).any()
 
 
 # ---------------------------------------------------------------------------------------------- as a table
