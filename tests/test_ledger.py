@@ -200,6 +200,12 @@ def test_the_same_id_with_other_content_is_a_conflict_and_the_first_stands(ledge
     assert [(line["row"], line["values"]["record_id"]) for line in lines] == [(1, "CF-1"), (4, "CF-2")]
 
 
+def test_a_case_of_its_own_said_or_not_is_the_same_content(ledger):
+    ledger.ingest(records=fines(1))
+    assert ledger.ingest(records=fines(1, case_id="CF-1")).duplicates == 1
+    assert ledger.ingest(records=fines(1, case_id="AJ-1")).rejected == {"conflict": 1}
+
+
 def test_a_conflict_delivered_again_is_the_same_conflict(ledger):
     ledger.ingest(records=fines(1))
     reports = [ledger.ingest(records=fines(1, tier="serious")) for _ in range(2)]
@@ -307,14 +313,17 @@ def test_a_writer_that_is_really_killed_leaves_a_whole_ledger(tmp_path):
     assert kept >= 500 * (told + 1)
 
 
-def test_a_delivery_that_fails_half_way_leaves_nothing(ledger, tmp_path, monkeypatch):
+def test_a_delivery_that_fails_half_way_leaves_nothing(ledger, monkeypatch):
+    def stop(table: str, rows: int) -> None:
+        if rows == 6:
+            raise KeyboardInterrupt
+
     monkeypatch.setattr(sources, "BATCH_ROWS", 2)
     monkeypatch.setattr(store, "PART_ROWS", 2)
     ledger.ingest(records=fines(1))
     digest, files = ledger.digest, files_in(ledger.path)
-    (tmp_path / "torn.csv").write_bytes(fines(5, 6).to_csv(index=False).encode() + b'CF-7,"S1\xff\n')
-    with pytest.raises(UserError, match=r"records \(torn.csv\) cannot be read as CSV"):
-        ledger.ingest(records=[pd.concat([fines(2, 3, 4), fines(1, amount=9)]), tmp_path / "torn.csv"])
+    with pytest.raises(KeyboardInterrupt):
+        ledger.ingest(records=pd.concat([fines(1, amount=9), fines(2, 3, 4, 5, 6)]), progress=stop)
     assert files_in(ledger.path) == files
     assert Ledger.open(ledger.path).digest == digest
 
@@ -384,18 +393,25 @@ def test_an_altered_manifest_or_catalogue_is_named(ledger):
         Ledger.open(ledger.path)
 
 
-@pytest.mark.parametrize("damage", [b"", b"PAR1 nonsense PAR1", None])
-def test_compiled_segments_are_a_cache_and_never_a_source(ledger, damage):
+def test_compiled_segments_are_a_cache_and_never_a_source(ledger):
     ledger.ingest(records=fines(*range(40)))
     fresh = ledger.segments(USE).to_arrow()
     (cached,) = (ledger.path / store.CACHE).iterdir()
-    data = bytearray(cached.read_bytes())
-    if damage is None:
-        data[len(data) // 3] ^= 0xFF
-        damage = bytes(data)
-    cached.write_bytes(damage)
+    sound = cached.read_bytes()
+    flipped = [sound[:i] + bytes([sound[i] ^ 1]) + sound[i + 1 :] for i in range(0, len(sound), len(sound) // 12)]
+    for damaged in (b"", b"PAR1 nonsense PAR1", sound[:-1], *flipped):
+        cached.write_bytes(damaged)
+        assert Ledger.open(ledger.path).segments(USE).to_arrow().equals(fresh)
+        assert cached.read_bytes() == sound  # made again
+    cached.unlink()
+    cached.mkdir()  # a folder nothing can be kept in is no reason to stop
     assert Ledger.open(ledger.path).segments(USE).to_arrow().equals(fresh)
-    assert cached.read_bytes() != damage  # made again
+
+
+def test_compiled_segments_are_read_when_they_were_kept(ledger, monkeypatch):
+    ledger.ingest(records=fines(*range(40)))
+    fresh = ledger.segments(USE).to_arrow()
+    monkeypatch.setattr("credit_model.records.ledger.compile_segments", lambda *_: pytest.fail("compiled again"))
     assert Ledger.open(ledger.path).segments(USE).to_arrow().equals(fresh)
 
 

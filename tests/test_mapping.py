@@ -144,21 +144,24 @@ def raw(**columns: object) -> pd.DataFrame:
 
 
 def test_inspections_and_violations_come_from_their_raw_tables(shops, tmp_path):
-    day = pd.to_datetime(["2016-05-13", "2016-05-13", "2017-11-08"])
-    violations = pd.DataFrame({"business_id": [19, 19, 24], "date": day, "ViolationTypeID": [103144, 103144, 103157],
-                               "risk_category": ["Low Risk", "Low Risk", "High Risk"], "words": "dirty"})  # fmt: skip
+    day = pd.to_datetime(["2016-05-13", "2016-05-13", "2017-11-07", "2017-11-08"])
+    risks = ["Low Risk", "Low Risk", "Moderate Risk", "High Risk"]
+    items = [103144, 103144, 7, 103157]
+    violations = pd.DataFrame(
+        {"business_id": [19, 19, 19, 24], "date": day, "ViolationTypeID": items, "risk_category": risks}
+    )
     inspections = pd.DataFrame({"business_id": [19, 19], "date": day[:2], "Score": [94.0, None],
                                 "type": ["Routine - Unscheduled", "New Ownership"]})  # fmt: skip
     report = shops.ingest(
         records={"violations": violations, "inspections": inspections}, mapping=mapping(tmp_path, RESTAURANTS)
     )
-    assert report.accepted == 4  # two equal violations of one day are two records
+    assert report.accepted == 5  # two equal violations of one day are two records
     assert report.rejected == {"after_source_drawn": 1}
     records = pd.DataFrame(shops.tables().records)
-    assert sorted(records["subject_id"]) == ["B19"] * 4
-    assert records.groupby("kind").size().to_dict() == {"inspection": 2, "violation": 2}
+    assert sorted(records["subject_id"]) == ["B19"] * 5
+    assert records.groupby("kind").size().to_dict() == {"inspection": 2, "violation": 3}
     assert records["visit"].dropna().tolist() == ["routine", "other"]
-    assert records["code"].dropna().tolist() == ["103144", "103144"]
+    assert records["code"].dropna().tolist() == ["103144", "103144", "7"]
 
 
 def test_a_file_finds_its_table_by_its_name(shops, tmp_path):

@@ -102,10 +102,12 @@ def test_a_row_of_another_width_is_refused_alone(ledger, tmp_path):
     path = tmp_path / "fines.csv"
     text = fine().to_csv(index=False)
     sound = text.splitlines()[1]
-    path.write_text(f"{text}{sound},one too many\n{sound}\n", encoding="utf-8")
+    wrong = sound.replace("general", "grave")
+    path.write_text(f"{text}{sound},one too many\n{sound}\ntoo few\n{wrong}\n", encoding="utf-8")
     report = ledger.ingest(records=path)
-    assert (report.accepted, report.rejected) == (2, {"unreadable_row": 1})
-    assert reasons_by_row(report) == {("records", 2): {"unreadable_row"}}
+    assert (report.accepted, report.rejected) == (2, {"bad_tier": 1, "unreadable_row": 2})
+    told = {row: reasons for (_, row), reasons in reasons_by_row(report).items()}
+    assert told == {2: {"unreadable_row"}, 4: {"unreadable_row"}, 5: {"bad_tier"}}
 
 
 def test_without_a_day_of_drawing_no_clock_is_consulted(ledger):

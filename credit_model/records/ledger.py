@@ -323,13 +323,13 @@ class Ledger:
     def _compile(self, key: str, day: int) -> Segments:
         segments = compile_segments(self.tables(), self.catalogue, self.policy, day)
         sink = io.BytesIO()
-        pq.write_table(segments.to_arrow(), sink, compression="zstd", write_page_checksum=True)
+        pq.write_table(segments.to_arrow(), sink, compression="zstd")
         folder = self.path / store.CACHE
         try:
             new = folder / f"{key}.{os.getpid()}.new"
-            new.write_bytes(sink.getvalue())
-            new.replace(folder / f"segments-{key}.parquet")
-            old = sorted(folder.glob("segments-*.parquet"), key=lambda file: file.stat().st_mtime)
+            new.write_bytes(hashlib.sha256(sink.getvalue()).digest() + sink.getvalue())
+            new.replace(folder / f"{key}.segments")
+            old = sorted(folder.glob("*.segments"), key=lambda file: file.stat().st_mtime)
             for file in old[:-_KEPT_CACHES]:
                 file.unlink(missing_ok=True)
         except OSError:  # a folder one may only read: compiled again next time
@@ -338,11 +338,13 @@ class Ledger:
 
     def _cached(self, key: str) -> Segments | None:
         """The compiled segments as they were kept; None if they were not, or are damaged."""
-        path = self.path / store.CACHE / f"segments-{key}.parquet"
         try:
-            return Segments.from_arrow(pq.read_table(path, page_checksum_verification=True, memory_map=False))
-        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+            kept = memoryview((self.path / store.CACHE / f"{key}.segments").read_bytes())
+        except OSError:
             return None
+        if hashlib.sha256(kept[32:]).digest() != kept[:32]:
+            return None
+        return Segments.from_arrow(pq.read_table(pa.BufferReader(kept[32:])))
 
 
 _NUMBERS = ("amount", "hours", "outstanding")
