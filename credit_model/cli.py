@@ -274,7 +274,7 @@ def report(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 (the caller's mistake), 3 (a gate says no) or 1 (ours)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    usage_error = typer.BadParameter.__base__ or typer.BadParameter  # click's, whichever click typer brings along
+    usage_error: Any = typer.BadParameter.__base__  # click's UsageError, whichever click typer brings along
     try:
         code = app(args=given, prog_name="credit-model", standalone_mode=False) or 0
         line = "interrupted." if code == _INTERRUPTED else ""
@@ -411,7 +411,7 @@ def _print_run(console: Console, result: RunResult) -> None:
             f"{attainable:.3f}" if attainable else "",
         )
         table.add_row(name.replace("_", " "), *cells)
-    console.print(table)
+    console.print(table if result.figures else "too few bads out of time to measure anything")
     for gate in result.failed_gates:
         console.print(f"[bold]gate failed[/]: {gate}")
     console.print(f"report {result.report}")

@@ -16,19 +16,19 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "Assessment": "assess",
+        "Assessment": "answer",
         "Evaluator": "assess",
         "PURPOSES": "assess",
         "PurposeError": "assess",
-        "Reason": "assess",
-        "StatutoryStatus": "assess",
+        "Reason": "answer",
+        "StatutoryStatus": "answer",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.assessment.answer import Assessment as Assessment
+    from credit_model.assessment.answer import Reason as Reason
+    from credit_model.assessment.answer import StatutoryStatus as StatutoryStatus
     from credit_model.assessment.assess import PURPOSES as PURPOSES
-    from credit_model.assessment.assess import Assessment as Assessment
     from credit_model.assessment.assess import Evaluator as Evaluator
     from credit_model.assessment.assess import PurposeError as PurposeError
-    from credit_model.assessment.assess import Reason as Reason
-    from credit_model.assessment.assess import StatutoryStatus as StatutoryStatus

@@ -1,0 +1,126 @@
+"""What is on file about a person at the start of a day, and how it will age if nothing new is learned.
+
+The outlook compiles the rows known at that day and nothing later, then asks every day to come: windows end, records
+fade, a repair already decided takes effect. A record the law of the day of use has removed comes back in none.
+
+In: a ledger, subjects, a day of use; characteristics of a card.
+Out: records behind a value, statutory status, the first day on which points get better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from credit_model.assessment.answer import StatutoryStatus
+from credit_model.features import compute, trail
+from credit_model.records import ROLES, STATUSES, Population, add_months, compile_segments, from_days
+
+if TYPE_CHECKING:
+    from credit_model.records import Catalogue, Ledger, Segments, Tables
+    from credit_model.scorecard import Characteristic
+
+OUTLOOK_MONTHS: Final = 61  # beyond every window and retention of 60 months
+
+# Removed by the law in force on the day of use for every as-of date, so no outlook brings them back.
+_REMOVED_BY_LAW = ("kind_not_lawful", "sealed", "act_of_minor")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of the people asked about, compiled under the law of the day of use."""
+
+    tables: Tables
+    segments: Segments
+    offsets: Any
+    population: Population
+    catalogue: Catalogue
+    policy: str
+    path: Any
+    day_of_use: int
+
+    @classmethod
+    def of(cls, ledger: Ledger, subject_ids: Any, day_of_use: int) -> Files:
+        """Compile what the ledger holds on these subjects, and nothing else of it."""
+        tables = ledger.tables(sorted(set(subject_ids.tolist())))
+        segments = compile_segments(tables, ledger.catalogue, ledger.policy, day_of_use)
+        population = Population.from_tables(tables, ledger.catalogue.subjects)
+        return cls(
+            tables, segments, segments.offsets, population, ledger.catalogue, ledger.policy, ledger.path, day_of_use
+        )
+
+    def file(self, subject_id: str, subject: int, day: int) -> PersonFile:
+        """The file of one of them (``subject`` is -1 where there is none) at the start of a day."""
+        low, high = (0, 0) if subject < 0 else self.offsets[subject : subject + 2]
+        return PersonFile(self, subject_id, subject, day, self.segments.take(np.arange(low, high)).at(day))
+
+
+@dataclass(frozen=True)
+class PersonFile:
+    """What is on file about one person at the start of a day."""
+
+    files: Files
+    subject_id: str
+    subject: int
+    day: int
+    held: Segments  # one row a record, in force or not
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether nothing is in force on it."""
+        return not (self.held.status == 0).any()
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a record on it is out of use for a dispute."""
+        return bool((self.held.status == STATUSES.index("disputed")).any())
+
+    def statutory_status(self) -> tuple[StatutoryStatus, ...]:
+        """Lists and bans in force by a written decision; a former listing is none."""
+        held, kinds = self.held, self.files.catalogue.kinds
+        current = (held.status == 0) & (held.role != ROLES.index("was_listed"))
+        found = []
+        for row in np.flatnonzero(current):
+            kind = kinds[held.kind_codes[held.kind[row]]]
+            if kind.statutory:
+                record_id = str(held.record_ids[held.record[row]])
+                decided_on = date_of(int(held.decided_on[row]))
+                found.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
+        return tuple(sorted(found, key=lambda status: status.record_id))
+
+    def records_behind(self, characteristic: Characteristic) -> tuple[str, ...]:
+        """Ids of the records that made the value of a characteristic."""
+        if self.is_thin or characteristic.definition is None:
+            return ()
+        files = self.files
+        used = trail(files.segments, self.subject, self.day, characteristic.definition, files.catalogue).used
+        return tuple(str(files.segments.record_ids[record]) for record in used)
+
+    def earliest_changes(self, lost: Sequence[tuple[Characteristic, int]]) -> list[date | None]:
+        """For each characteristic and its points, the first later day with more, by what is known at the day alone."""
+        if not lost:
+            return []
+        files = self.files
+        known = files.tables.for_subjects([self.subject_id]).known_before(self.day)
+        removed = np.isin(self.held.status, [STATUSES.index(ground) for ground in _REMOVED_BY_LAW])
+        gone = self.held.record_ids[self.held.record[removed]].tolist()
+        outlook = compile_segments(known, files.catalogue, files.policy, files.day_of_use)
+        outlook = outlook.take(~np.isin(outlook.record_ids[outlook.record], gone))
+        days = np.arange(self.day + 1, add_months(self.day, OUTLOOK_MONTHS) + 1)
+        subjects = np.repeat(outlook.subject_index(np.array([self.subject_id], object)), len(days))
+        definitions = [c.definition for c, _ in lost if c.definition is not None]
+        values = compute(outlook, subjects, days, definitions, files.catalogue)
+        changes: list[date | None] = []
+        for (characteristic, points), column in zip(lost, values.T, strict=True):
+            better = np.flatnonzero(characteristic.points_of(column) > points)
+            changes.append(date_of(int(days[better[0]])) if len(better) else None)
+        return changes
+
+
+def date_of(day: int) -> Any:
+    """A day as a date; None for no date."""
+    return from_days(day).item()
