@@ -21,7 +21,7 @@ TABLES = ("records", "amendments", "subjects", "audit")
 EXPERIMENT = """
 schema = 1
 question = "What do planted canaries leave behind?"
-seed = 7
+seed = 3
 [ledger]
 folder = "ledger"
 policy = "tier"
@@ -51,7 +51,7 @@ ground = "honours are too rare to learn from"
 
 def _plant(folder: Path) -> set[str]:
     """Raw tables with a name beside every number, rows that will be refused among them; the numbers."""
-    city = synthesise("L", PEOPLE, seed=7, with_id_numbers=True)
+    city = synthesise("L", PEOPLE, seed=3, with_id_numbers=True)
     subjects = city.subjects["id_number"].drop_duplicates().tolist()
     name_of = {number: f"{MARK}{place:04d}" for place, number in enumerate(subjects)}
     mapping = ["schema = 1", 'name = "canaries"']
