@@ -17,6 +17,35 @@ from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_
 from credit_model.cli import app, main
 from credit_model.registry import log_run, register
 
+EXPERIMENT = """
+schema = 1
+question = "Does the command line walk the whole way?"
+seed = 20261124
+[ledger]
+synthetic = { profile = "L", people = 2_000 }
+policy = "tier"
+day_of_use = 2026-11-24
+[outcome]
+definition = "y12"
+[sample]
+out_of_time = 2025-04-01
+development_dates = 2
+[features]
+include = ["adverse_*", "honours_60m"]
+[card]
+method = "woe_logistic"
+profile = "zhejiang_1000"
+max_characteristics = 3
+max_bins = 3
+penalty = 1.0
+[[card.policy_points]]
+characteristic = "honours_60m"
+points = [0, 6, 10]
+approver = "Chen Jing"
+ground = "honours are too rare to learn from"
+[gates]
+gini = 0.99
+"""
 COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "report")
 
 
@@ -132,6 +161,38 @@ def test_what_was_refused_at_ingest_is_said_with_its_reasons(command: Run, tmp_p
     assert answer.code == 0
     assert "1 rows accepted, 0 known already\n1 refused: unknown_kind" in answer.out
     assert "refused rows are in" in answer.out
+
+
+def test_an_experiment_ends_in_a_registered_card_its_figures_and_its_report(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("CREDIT_MODEL_HOME", str(tmp_path / "home"))
+    (tmp_path / "walk.toml").write_text(EXPERIMENT, encoding="utf-8")
+    answer = command("run", tmp_path / "walk.toml", "--author", "Li Wei", "--json")
+    result = answer.json
+    assert (answer.code, answer.err) == (0, "")
+    assert (result["experiment"], result["model"], result["version"]) == ("walk", "personal-credit", 1)
+    assert {"gini", "soft_gini", "slope", "observed_to_expected"} <= set(result["figures"])
+    assert Path(result["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    again = tmp_path / "again.html"
+    assert command("report", result["run_id"], "--out", again).out == f"report in {again}\n"
+    assert again.read_text(encoding="utf-8") == Path(result["report"]).read_text(encoding="utf-8")
+    refused = command("promote", "1", "--approver", "Zhou Min")
+    assert refused.code == 3
+    assert "gini (all) is" in refused.err
+
+    shown = command("run", tmp_path / "walk.toml", "--author", "Li Wei").out
+    for said in (
+        result["card_id"],
+        "version 2",
+        "out of time",
+        "gini",
+        "observed to expected",
+        "gate failed",
+        "report",
+    ):
+        assert said in shown
 
 
 def test_a_person_reads_score_reasons_status_and_how_to_object(command: Run, desk: Path) -> None:
