@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import credit_model.records.mapping as mapping_module
 from credit_model.records import ColumnErrors, Ledger, Mapping, MappingErrors, from_days, load_catalogue, load_mapping
 
 SHOPS = """
@@ -356,6 +358,20 @@ def test_all_faults_against_the_catalogue_are_told_at_once(tmp_path):
         "raw -> records: decided_on: multiply is for numbers, format for dates",
         "raw -> records: procedure: multiply is for numbers, format for dates",
     }
+
+
+def test_the_reference_in_the_documentation_is_a_mapping(city, tmp_path):
+    indented = (mapping_module.__doc__ or "").split("::\n\n")[1].split("\nA value that")[0]
+    text = textwrap.dedent(indented)
+    mapping(tmp_path, text).check(city.catalogue)
+    frame = pd.DataFrame(
+        {"状态": ["有效"], "证件号码": ["S1"], "程度": ["轻微"], "处罚决定日期": ["2024/1/5"],
+         "归集日期": ["2024-02-01"], "罚款金额(万元)": ["0.5"], "处罚机关": ["A"], "文书号": ["7"], "简易": ["是"]}
+    )  # fmt: skip
+    by_name = mapping(tmp_path, text.replace("id_number =", "subject_id ="))
+    assert city.ingest(records={"penalties": frame}, mapping=by_name).accepted == 1
+    records = city.tables().records
+    assert (records["record_id"][0], records["amount"][0], records["procedure"][0]) == ("CF-A-7", 5000, "summary")
 
 
 def test_a_raw_column_that_is_not_there_is_named(city, tmp_path):

@@ -206,7 +206,7 @@ class Ledger:
         return self._segments[1]
 
     def population(self, day_of_use: Any = None) -> Population:
-        """Who is scored, as of any day."""
+        """Who is scored, as of any day; a subject's versions are the same under the law of every ``day_of_use``."""
         return Population.from_tables(self.tables(), self.catalogue.subjects)
 
     def as_of(self, as_of: Any, day_of_use: Any = None) -> pd.DataFrame:
