@@ -366,20 +366,28 @@ def attributes_of(bins: Bins, column: Any, name: str) -> Index:
     return bins.index(texts)[codes]
 
 
-def weight_of_evidence(goods: Sequence[float] | Real, bads: Sequence[float] | Real, smoothing: float = 0.0) -> Real:
+def weight_of_evidence(
+    goods: Sequence[float] | Real,
+    bads: Sequence[float] | Real,
+    *,
+    whole: tuple[float, float] | None = None,
+    smoothing: float = 0.0,
+) -> Real:
     r"""WOE of each attribute.
 
     Parameters
     ----------
     goods, bads : array of float
         (Weighted) counts by attribute.
+    whole : (float, float), optional
+        All goods and all bads, where the attributes are not all there are; default: their sums.
     smoothing : float
         Bads added to every attribute, with goods in proportion of the whole: an attribute seen little is drawn
         towards 0, one never seen has exactly 0.
 
     Notes
     -----
-    .. math:: \mathrm{WOE}_i = \ln \frac{(g_i + s\,G/B) / G}{(b_i + s) / B}
+    .. math:: \mathrm{WOE}_i = \ln \left(\frac{g_i}{G} + \frac{s}{B}\right) - \ln \left(\frac{b_i + s}{B}\right)
 
     Examples
     --------
@@ -387,9 +395,9 @@ def weight_of_evidence(goods: Sequence[float] | Real, bads: Sequence[float] | Re
     [0.47, -0.916]
     """
     g, b = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
-    all_g, all_b = g.sum(), b.sum()
+    all_g, all_b = whole or (g.sum(), b.sum())
     with np.errstate(divide="ignore"):
-        found = np.log((g + smoothing * all_g / all_b) / all_g) - np.log((b + smoothing) / all_b)
+        found = np.log(g / all_g + smoothing / all_b) - np.log(b / all_b + smoothing / all_b)
     return np.asarray(found, dtype=np.float64)
 
 

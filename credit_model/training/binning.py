@@ -3,7 +3,7 @@
 Fine classes hold single values where a value is frequent and equal shares of the rest elsewhere, so that a column with
 99 % zeros keeps its tail. Coarse classes are the exact optimum of a dynamic programme over all ways to join neighbours:
 greatest information value, less what noise alone would add for each class, under the trend, the least share, the
-least number of bads and goods (counted in rows) and the most attributes.
+least number of events (counted in rows) and the most attributes.
 
 In: a column; weighted counts of goods and bads by fine class.
 Out: fine codes; bins, with the fine classes that make up each attribute; WOE that follows the trend.
@@ -42,7 +42,8 @@ class ClassingRules:
     min_share : float
         Least share of the (weighted) rows in one attribute.
     min_events : int
-        Least number of bad rows, and of good rows, in one attribute.
+        Least number of rows of the rarer outcome in one attribute: seen, or expected there at the average rate. (Many
+        rows without a bad are evidence; two bads among few rows are not.)
     noise : float
         An attribute more must add this many times the information value that noise alone adds on average,
         ``1/bads + 1/goods``.
@@ -51,10 +52,10 @@ class ClassingRules:
     """
 
     max_bins: int = 8
-    min_share: float = 0.002
-    min_events: int = 10
+    min_share: float = 0.0
+    min_events: int = 5
     noise: float = 0.5
-    smoothing: float = 3.0
+    smoothing: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ def optimal_classing(column: FineColumn, counts: Real, direction: int | None, ru
     ]  # fmt: skip
     trend, _, lasts = max(tried, key=lambda found: found[1])
     cuts = [_cut_between(column.ends[last], column.starts[last + 1]) for last in lasts[:-1]]  # type: ignore[index]
-    attribute_of = np.append(np.searchsorted(lasts, np.arange(column.classes)), len(lasts))
-    return Classing(NumericBins(tuple(cuts), column.whole), attribute_of, trend)
+    bins = NumericBins(tuple(cuts), column.whole)
+    return Classing(bins, np.append(np.searchsorted(lasts, np.arange(column.classes)), bins.missing), trend)
 
 
 def _classed_categories(column: FineColumn, counts: Real, rules: ClassingRules) -> Classing:
@@ -203,15 +204,17 @@ def _best_runs(counts: Real, classes: int, direction: int, rules: ClassingRules)
         return 0.0, []
     sums = np.zeros((4, classes + 1))
     np.cumsum(counts[:, :classes], axis=1, out=sums[:, 1:])
-    run = sums[:, None, :] - sums[:, :, None]
-    goods, bads = counts[GOODS].sum(), counts[BADS].sum()
-    weight = run[GOODS] + run[BADS]
-    fits = (weight >= rules.min_share * (goods + bads)) & (run[GOODS] > 0) & (run[BADS] > 0)
-    fits &= (run[GOOD_ROWS] >= rules.min_events) & (run[BAD_ROWS] >= rules.min_events)
+    run = np.maximum(sums[:, None, :] - sums[:, :, None], 0.0)  # run[:, i, j]: counts of the classes (i, j]
+    goods, bads, good_rows, bad_rows = counts.sum(axis=1)
+    weight, rows = run[GOODS] + run[BADS], run[GOOD_ROWS] + run[BAD_ROWS]
+    rarer, all_rarer = (run[BAD_ROWS], bad_rows) if bad_rows <= good_rows else (run[GOOD_ROWS], good_rows)
+    events = np.maximum(rarer, rows * (all_rarer / (good_rows + bad_rows)))
+    fits = (rows > 0) & (weight >= rules.min_share * (goods + bads)) & (events >= rules.min_events)
     with np.errstate(divide="ignore", invalid="ignore"):
-        g, b, rate = run[GOODS] / goods, run[BADS] / bads, direction * run[BADS] / weight
-        noise = rules.noise * (1 / counts[GOOD_ROWS].sum() + 1 / counts[BAD_ROWS].sum())
-        value = np.where(fits, (g - b) * np.log(g / b) - noise, -np.inf)
+        rate = direction * run[BADS] / weight
+    noise = rules.noise * (1 / good_rows + 1 / bad_rows)
+    value = (run[GOODS] / goods - run[BADS] / bads) * _woe(run[GOODS], run[BADS], counts, rules) - noise
+    value = np.where(fits, value, -np.inf)
     best = np.full((rules.max_bins, classes + 1, classes + 1), -np.inf)
     came_from = np.zeros(best.shape, dtype=np.int16)
     best[0, 0] = value[0]
@@ -247,9 +250,15 @@ def _cut_between(low: np.float32, high: np.float32) -> float:
 
 def smoothed_woe(counts: Real, rules: ClassingRules) -> Real:
     """WOE by class, each drawn towards 0 by a pseudo-count of the rarer outcome."""
-    goods, bads = counts[GOODS], counts[BADS]
-    one = bads.sum() / min(counts[GOOD_ROWS].sum(), counts[BAD_ROWS].sum())
-    return weight_of_evidence(goods, bads, rules.smoothing * one)
+    return _woe(counts[GOODS], counts[BADS], counts, rules)
+
+
+def _woe(goods: Real, bads: Real, counts: Real, rules: ClassingRules) -> Real:
+    """Smoothed WOE of parts of a column."""
+    all_goods, all_bads, good_rows, bad_rows = counts.sum(axis=1)
+    return weight_of_evidence(
+        goods, bads, whole=(all_goods, all_bads), smoothing=rules.smoothing * all_bads / min(good_rows, bad_rows)
+    )
 
 
 def ordered_woe(counts: Real, classing: Classing, rules: ClassingRules) -> Real:

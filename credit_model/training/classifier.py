@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Bins = NumericBins | CategoricalBins
 
 FOLDS = 5
+RAW_SHARE = 0.03
 RARE_ROWS = 20  # a category seen less often is pooled with the other rare ones
 
 
@@ -63,10 +65,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Most characteristics in the card, policy ones not counted.
     max_bins : int
         Most attributes of a characteristic, beside the missing one.
-    min_share : float
-        Least weighted share of rows in an attribute.
+    min_share : float, optional
+        Least weighted share of rows in an attribute. Default: 0.03 without definitions; 0 with them, since a record may
+        be as rare as it is telling.
     min_events : int
-        Least number of bad rows, and of good rows, in an attribute.
+        Least number of rows of the rarer outcome in an attribute: seen, or expected there at the average rate.
     penalty : float
         Ridge on the weights of the WOEs.
     policy_points : sequence of mappings
@@ -109,8 +112,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         profile: Any = None,
         max_characteristics: int = 20,
         max_bins: int = 8,
-        min_share: float = 0.002,
-        min_events: int = 10,
+        min_share: float | None = None,
+        min_events: int = 5,
         penalty: float = 3.0,
         policy_points: Sequence[Any] = (),
         record_monotone: bool | None = None,
@@ -146,15 +149,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             With everything that is wrong with the settings, the columns or the outcome.
         """
         columns = self._read(X, reset=True)
-        bad, weight, kept = self._outcome(X, y, sample_weight)
+        bad, weight, kept = self._outcome(_rows(columns), y, sample_weight)
         subjects = None if groups is None else np.unique(column_or_1d(groups)[kept], return_inverse=True)[1]
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins = self.bins or {}
         predictors = [
-            _predictor(
-                name, column[kept], weight, profile, definitions.get(name), set_points.get(name), self.bins or {}
-            )
+            _predictor(name, column[kept], weight, profile, definitions.get(name), set_points.get(name), bins.get(name))
             for name, column in columns.items()
         ]
         empty = [p.name for p in predictors if p.definition is None and p.fine.is_empty]
@@ -182,7 +183,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Real:
         """Probability of each class, good first; that of bad is the card's."""
-        bad = self.card_.probability(self._scores(X))
+        scores = self._scores(X)
+        bad = self.card_.probability(scores)
         return np.column_stack([1.0 - bad, bad])
 
     def decision_function(self, X: Any) -> Real:
@@ -194,7 +196,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The more likely class."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        is_bad = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_bad.astype(int)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -207,9 +210,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> npt.NDArray[np.int32]:
         check_is_fitted(self, "card_")
         columns = self._read(X, reset=False)
-        rows = len(next(iter(columns.values())))
         used = {name: columns[name] for name in self.card_.columns}
-        return self.card_.scores(used) if used else np.full(rows, self.card_.base, dtype=np.int32)
+        return self.card_.scores(used) if used else np.full(_rows(columns), self.card_.base, dtype=np.int32)
 
     def _read(self, X: Any, reset: bool) -> dict[str, Any]:
         """Columns by name; the columns of an array are called x0, x1, …"""
@@ -225,12 +227,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
         return {f"x{j}": X[:, j] for j in range(X.shape[1])}
 
-    def _outcome(self, X: Any, y: Any, sample_weight: Any) -> tuple[npt.NDArray[np.bool_], Real, npt.NDArray[np.bool_]]:
+    def _outcome(
+        self, rows: int, y: Any, sample_weight: Any
+    ) -> tuple[npt.NDArray[np.bool_], Real, npt.NDArray[np.bool_]]:
         """Which rows are bad, their weights, and which rows count (weight above 0)."""
         if y is None:
             raise UserError("fit: requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
-        rows = len(X)
         weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if len(y) != rows or weight.shape != (rows,):
             raise UserError(
@@ -250,7 +253,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{len(self.classes_)} classes, good and bad are needed"
             )
         if len(self.classes_) < 2:
-            raise UserError("fit: y has a single class; a card needs goods and bads (rows of weight 0 do not count)")
+            raise UserError("fit: y has only one class among rows of weight above zero; a card needs goods and bads")
         return (y == self.classes_[1])[weight > 0], weight[weight > 0], weight > 0
 
     # ------------------------------------------------------------------ settings
@@ -265,7 +268,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ("max_characteristics", _is_whole(self.max_characteristics, 1), "a whole number from 1"),
                 ("max_bins", _is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
                 ("min_events", _is_whole(self.min_events, 1), "a whole number from 1"),
-                ("min_share", 0 <= self.min_share < 0.5, "a share from 0 to below 0.5"),
+                ("min_share", self.min_share is None or 0 <= self.min_share < 0.5, "a share from 0 to below 0.5"),
                 ("penalty", self.penalty > 0, "a number above 0"),
             )
             if not right
@@ -299,14 +302,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _rules(self, predictors: Sequence[Predictor], profile: Profile) -> DraftRules:
         """What a draft must keep to: policy points have used their part of what may be added or taken."""
-        rules = ClassingRules(self.max_bins, self.min_share, self.min_events)
+        usual_share = RAW_SHARE if self.definitions is None else 0.0
+        rules = ClassingRules(self.max_bins, usual_share if self.min_share is None else self.min_share, self.min_events)
         by_policy = [p.set_points for p in predictors if p.set_points is not None]
         added = profile.most_added - sum(max(points) for points in by_policy)
         taken = profile.most_taken + sum(min(points) for points in by_policy)
         unit = profile.factor
         return DraftRules(rules, self.max_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
 
-    def _summary(self, bad: npt.NDArray[np.bool_], weight: Real, line: Line) -> dict[str, Any]:
+    def _summary(self, bad: Flags, weight: Real, line: Line) -> dict[str, Any]:
         settings = ("max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone")
         return {
             "rows": len(bad),
@@ -350,6 +354,10 @@ class _SetPoints:
             faults += [f"policy points for {name!r}: {fault}" for fault in found]
             return cls(name, (), NumericBins(()), Policy("", ""))
         return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
+
+
+def _rows(columns: Mapping[str, Any]) -> int:
+    return len(next(iter(columns.values())))
 
 
 def _is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
