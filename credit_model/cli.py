@@ -365,7 +365,7 @@ def _print_assessment(console: Console, subject: str, assessment: Assessment) ->
         ]
     for row in rows:
         head.add_row(*row)
-    console.print(Panel(head, title="Personal credit evaluation 个人公共信用评价", expand=False))
+    console.print(Panel(head, title="Public credit evaluation 公共信用评价", expand=False))
     console.print(assessment.explanation_zh)
     console.print(assessment.explanation_en)
     _print_reasons(console, "Reasons 扣分原因", assessment.reasons)
