@@ -11,8 +11,7 @@ Out: a fitted classifier, and its ``Card``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,32 +22,19 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from credit_model import UserError
-from credit_model.scorecard import (
-    Card,
-    CategoricalBins,
-    NumericBins,
-    Policy,
-    Profile,
-    as_categories,
-    as_numbers,
-    attributes_of,
-    holds_numbers,
-    load_profile,
-)
-from credit_model.training.binning import ClassingRules, FineColumn, FineTable, fine_categories, fine_numbers
+from credit_model.scorecard import Card, NumericBins, Profile, load_profile
+from credit_model.training.binning import ClassingRules, FineTable
 from credit_model.training.calibrator import Line
-from credit_model.training.draft import DraftRules, Predictor, make_card
+from credit_model.training.draft import DraftRules, make_card
+from credit_model.training.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Bins = NumericBins | CategoricalBins
 
 FOLDS = 5
-RAW_SHARE = 0.03
-RARE_ROWS = 20  # a category seen less often is pooled with the other rare ones
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -66,8 +52,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     max_bins : int
         Most attributes of a characteristic, beside the missing one.
     min_share : float, optional
-        Least weighted share of rows in an attribute. Default: 0.03 without definitions; 0 with them, since a record may
-        be as rare as it is telling.
+        Least weighted share of rows in an attribute. Default: 0 with definitions, since a record may be as rare as it
+        is telling; without, that of 50 rows, at most 0.05.
     min_events : int
         Least number of rows of the rarer outcome in an attribute: seen, or expected there at the average rate.
     penalty : float
@@ -150,12 +136,14 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         columns = self._read(X, reset=True)
         bad, weight, kept = self._outcome(_rows(columns), y, sample_weight)
-        subjects = None if groups is None else np.unique(column_or_1d(groups)[kept], return_inverse=True)[1]
+        subjects = None if groups is None else _subjects(groups, kept)
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins = self.bins or {}
+        if not kept.all():
+            columns = {name: column[kept] for name, column in columns.items()}
         predictors = [
-            _predictor(name, column[kept], weight, profile, definitions.get(name), set_points.get(name), bins.get(name))
+            predictor_of(name, column, weight, profile, definitions.get(name), set_points.get(name), bins.get(name))
             for name, column in columns.items()
         ]
         empty = [p.name for p in predictors if p.definition is None and p.fine.is_empty]
@@ -164,7 +152,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fewest = int(min(bad.sum(), (~bad).sum()))
         folds = FOLDS if fewest >= FOLDS else 1
         table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
-        rules = self._rules(predictors, profile)
+        rules = self._rules(predictors, profile, len(bad))
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
             card, found, line = make_card(
@@ -260,16 +248,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked(
         self, columns: list[str], profile: Profile
-    ) -> tuple[dict[str, FeatureDefinition], dict[str, _SetPoints]]:
+    ) -> tuple[dict[str, FeatureDefinition], dict[str, SetPoints]]:
         """Definitions and set points by column, once every setting is right."""
+        share = 0.0 if self.min_share is None else self.min_share
         faults = [
             f"{name} must be {what}, not {getattr(self, name)!r}"
             for name, right, what in (
-                ("max_characteristics", _is_whole(self.max_characteristics, 1), "a whole number from 1"),
-                ("max_bins", _is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
-                ("min_events", _is_whole(self.min_events, 1), "a whole number from 1"),
-                ("min_share", self.min_share is None or 0 <= self.min_share < 0.5, "a share from 0 to below 0.5"),
-                ("penalty", self.penalty > 0, "a number above 0"),
+                ("max_characteristics", is_whole(self.max_characteristics, 1), "a whole number from 1"),
+                ("max_bins", is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
+                ("min_events", is_whole(self.min_events, 1), "a whole number from 1"),
+                ("min_share", is_number(share) and 0 <= share < 0.5, "a share from 0 to below 0.5"),
+                ("penalty", is_number(self.penalty) and self.penalty > 0, "a number above 0"),
             )
             if not right
         ]
@@ -279,31 +268,43 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             faults += [f"there is no column for definition {name!r}" for name in definitions if name not in columns]
         if self.record_monotone and self.definitions is None:
             faults.append("record_monotone needs definitions: how records move a raw column is not known")
-        if self.record_monotone or self.record_monotone is None:
+        if self.record_monotone is not False:
             unsafe = [name for name, d in definitions.items() if not d.record_monotone]
             if unsafe:
                 faults.append(
                     f"not record-monotone: {', '.join(unsafe)} (one more adverse record could raise the score); leave "
                     "them out, or set record_monotone=False for an exploration"
                 )
-        faults += [f"bins are given for an unknown column {name!r}" for name in self.bins or () if name not in columns]
+        for name, bins in (self.bins or {}).items():
+            if name not in columns:
+                faults.append(f"bins are given for an unknown column {name!r}")
+            elif name in definitions and not isinstance(bins, NumericBins):
+                faults.append(f"the bins of feature {name!r} must be numeric")
         policies = {}
         for said in self.policy_points:
-            points = _SetPoints.read(said, definitions, faults)
+            points = SetPoints.read(said, definitions, faults)
             if points.characteristic not in columns:
                 faults.append(f"policy points for an unknown characteristic {points.characteristic!r}")
+            if points.characteristic in policies:
+                faults.append(f"policy points for {points.characteristic!r} are given twice")
             policies[points.characteristic] = points
         added = sum(max(p.points, default=0) for p in policies.values())
-        if added > profile.most_added:
-            faults.append(f"policy points add up to {added}, profile {profile.name!r} allows {profile.most_added}")
+        taken = -sum(min(p.points, default=0) for p in policies.values())
+        if added > profile.most_added or taken > profile.most_taken:
+            faults.append(
+                f"policy points may add {added} and take {taken}; profile {profile.name!r} allows {profile.most_added} "
+                f"and {profile.most_taken}"
+            )
         if faults:
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
         return definitions, policies
 
-    def _rules(self, predictors: Sequence[Predictor], profile: Profile) -> DraftRules:
+    def _rules(self, predictors: Sequence[Predictor], profile: Profile, rows: int) -> DraftRules:
         """What a draft must keep to: policy points have used their part of what may be added or taken."""
-        usual_share = RAW_SHARE if self.definitions is None else 0.0
-        rules = ClassingRules(self.max_bins, usual_share if self.min_share is None else self.min_share, self.min_events)
+        share = self.min_share
+        if share is None:
+            share = 0.0 if self.definitions is not None else min(0.05, 50 / rows)
+        rules = ClassingRules(self.max_bins, share, self.min_events)
         by_policy = [p.set_points for p in predictors if p.set_points is not None]
         added = profile.most_added - sum(max(points) for points in by_policy)
         taken = profile.most_taken + sum(min(points) for points in by_policy)
@@ -322,81 +323,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
 
 
-@dataclass(frozen=True)
-class _SetPoints:
-    """Points set instead of learned, as the caller gave them, with the bins they belong to."""
-
-    characteristic: str
-    points: tuple[int, ...]
-    bins: NumericBins
-    policy: Policy
-
-    @classmethod
-    def read(cls, said: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> _SetPoints:
-        """Read a table of TOML or an object with the same fields; what is wrong is added to ``faults``."""
-        table = dict(said) if isinstance(said, Mapping) else vars(said)
-        name, points = str(table.get("characteristic")), tuple(table.get("points", ()))
-        found = [f"{key} is missing" for key in ("approver", "ground") if not str(table.get(key) or "").strip()]
-        cuts = tuple(float(np.float32(cut)) for cut in table.get("cuts", [k + 0.5 for k in range(len(points) - 1)]))
-        if len(points) < 2 or not all(_is_whole(p, None) for p in points):
-            found.append("points must be at least two whole numbers, one an attribute")
-        elif len(cuts) != len(points) - 1:
-            found.append(f"{len(points)} points need {len(points) - 1} cuts, not {len(cuts)}")
-        if not found:
-            bins = NumericBins(cuts, whole="cuts" not in table)
-            d = definitions.get(name)
-            all_points = (*points, 0)  # a missing value neither adds nor takes
-            if all_points[bins.index_of(float(np.float32(_nothing_on_record(d))))]:
-                found.append("nothing on record must have 0 points")
-            if d is not None and any((b - a) * d.direction > 0 for a, b in pairwise(points)):
-                found.append(f"points must follow the trend {d.trend}")
-        if found:
-            faults += [f"policy points for {name!r}: {fault}" for fault in found]
-            return cls(name, (), NumericBins(()), Policy("", ""))
-        return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
+def _subjects(groups: Any, kept: Flags) -> npt.NDArray[np.intp]:
+    """Number of the subject of each row that counts."""
+    groups = column_or_1d(groups)
+    if len(groups) != len(kept):
+        raise UserError(f"fit: X has {len(kept)} rows and groups {len(groups)}; they must be of one length")
+    return np.unique(groups[kept], return_inverse=True)[1]
 
 
 def _rows(columns: Mapping[str, Any]) -> int:
     return len(next(iter(columns.values())))
-
-
-def _is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and (least is None or value >= least) and (most is None or value <= most)
-
-
-def _predictor(
-    name: str,
-    column: Any,
-    weight: Real,
-    profile: Profile,
-    definition: FeatureDefinition | None,
-    set_points: _SetPoints | None,
-    bins: Bins | None,
-) -> Predictor:
-    """A column in fine classes, with what is known of it beforehand."""
-    given = set_points.bins if set_points else bins
-    if given is not None:
-        fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
-    elif definition is not None or holds_numbers(column):
-        fine = fine_numbers(as_numbers(column, name), weight)
-    else:
-        fine = fine_categories(*as_categories(column, name), RARE_ROWS)
-    predictor = Predictor(name, fine, definition=definition)
-    if definition is not None:
-        predictor = replace(predictor, direction=definition.direction or None)
-    if set_points is not None or (definition is not None and profile.reference_row == "nothing_on_record"):
-        predictor = replace(predictor, reference=_nothing_on_record(definition))
-    if set_points is not None:
-        predictor = replace(predictor, set_points=set_points.points, policy=set_points.policy)
-    return predictor
-
-
-def _nothing_on_record(definition: FeatureDefinition | None) -> float:
-    """The value where no record is left, NaN for a missing one; 0 for a raw column."""
-    if definition is None or definition.none is None:
-        return 0.0
-    return float("nan") if definition.missing else float(definition.none)
 
 
 def _kernel_version() -> int:

@@ -12,27 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Policy, Profile
+from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Profile
 from credit_model.training.binning import (
     BADS,
     GOODS,
     Classing,
     ClassingRules,
-    FineColumn,
     FineTable,
     optimal_classing,
     ordered_woe,
 )
 from credit_model.training.calibrator import Line, fit_line, fit_map
 from credit_model.training.logistic import Limits, LogisticFit, fit_logistic
-
-if TYPE_CHECKING:
-    from credit_model.features import FeatureDefinition
+from credit_model.training.predictors import Predictor
 
 Real = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
@@ -43,33 +40,6 @@ _WORTH = 0.25
 # Of very many columns, those of the greatest information value are tried.
 _MOST_TRIED = 120
 _NO_WEIGHT = 1e-6
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A column to predict with, and what is known of it beforehand.
-
-    Parameters
-    ----------
-    name : str
-    fine : FineColumn
-    direction : {+1, -1, None}
-        Trend of the bad rate with the value; ``None``: chosen from the data.
-    reference : float, optional
-        Value in the reference row, NaN for a missing one; ``None``: the most frequent attribute.
-    definition : FeatureDefinition, optional
-    set_points : tuple of int, optional
-        Points by attribute, set instead of learned, by ``policy``; the column then has given bins.
-    policy : Policy, optional
-    """
-
-    name: str
-    fine: FineColumn
-    direction: int | None = None
-    reference: float | None = None
-    definition: FeatureDefinition | None = None
-    set_points: tuple[int, ...] | None = None
-    policy: Policy | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +107,8 @@ def make_card(
         One for each column of the table.
     table : FineTable
     folds : int
-        Folds of the table; below 2 there is nothing unseen to calibrate on, and the fit is trusted as it is.
+        Folds of the table. Where there is one, or goods or bads are missing outside one, there is nothing unseen to
+        calibrate on, and the fit is taken as it is.
     rules : DraftRules
     profile : Profile
     **fields
@@ -149,16 +120,20 @@ def make_card(
         if p.set_points is not None:
             set_points += np.asarray(p.set_points)[table.codes[:, j]]
     offset = set_points / profile.factor
-    unseen = np.zeros(len(table.fold))
-    for fold in range(folds) if folds > 1 else ():
-        own = table.fold == fold
-        learned = draft(predictors, table, [c.sum(axis=0) - c[fold] for c in by_fold], ~own, offset, rules)
-        unseen[own] = learned.log_odds(table.codes[own])
     goods, bads = table.counts[GOODS], table.counts[BADS]
-    line = fit_line(unseen, goods, bads, offset)
+    everybody, whole = np.ones(len(goods), dtype=bool), [c.sum(axis=0) for c in by_fold]
+    others = [table.fold != fold for fold in range(folds)]
+    line, unseen = Line(0.0, 1.0), None
+    if folds > 1 and all(goods[rows].sum() > 0 and bads[rows].sum() > 0 for rows in others):
+        unseen = np.zeros(len(goods))
+        for fold, rows in enumerate(others):
+            learned = draft(predictors, table, [c.sum(axis=0) - c[fold] for c in by_fold], rows, offset, rules)
+            unseen[~rows] = learned.log_odds(table.codes[~rows])
+        line = fit_line(unseen, goods, bads, offset)
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    everybody = np.ones(len(table.fold), dtype=bool)
-    found = draft(predictors, table, [c.sum(axis=0) for c in by_fold], everybody, offset, rules.before(line))
+    found = draft(predictors, table, whole, everybody, offset, rules.before(line))
+    if unseen is None:
+        unseen = found.log_odds(table.codes)
     characteristics = tuple(
         c for j, p in enumerate(predictors) if any((c := _characteristic(p, found, j, line.slope, profile)).points)
     )

@@ -1,0 +1,143 @@
+"""Columns as predictors: in fine classes, with what is known of each before the outcome is looked at.
+
+A feature definition says which way a value points and what stands for "nothing on record"; a policy says how many
+points an attribute has, who approved them and on what ground. A raw column has neither.
+
+In: a column of the caller's frame, its definition, bins or points that are given.
+Out: a ``Predictor``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model.scorecard import (
+    CategoricalBins,
+    NumericBins,
+    Policy,
+    Profile,
+    as_categories,
+    as_numbers,
+    attributes_of,
+    holds_numbers,
+)
+from credit_model.training.binning import FineColumn, fine_categories, fine_numbers
+
+if TYPE_CHECKING:
+    from credit_model.features import FeatureDefinition
+
+Bins = NumericBins | CategoricalBins
+
+RARE_ROWS = 20  # a category seen less often is pooled with the other rare ones
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A column to predict with, and what is known of it beforehand.
+
+    Parameters
+    ----------
+    name : str
+    fine : FineColumn
+    direction : {+1, -1, None}
+        Trend of the bad rate with the value; ``None``: chosen from the data.
+    reference : float, optional
+        Value in the reference row, NaN for a missing one; ``None``: the most frequent attribute.
+    definition : FeatureDefinition, optional
+    set_points : tuple of int, optional
+        Points by attribute, set instead of learned, by ``policy``; the column then has given bins.
+    policy : Policy, optional
+    """
+
+    name: str
+    fine: FineColumn
+    direction: int | None = None
+    reference: float | None = None
+    definition: FeatureDefinition | None = None
+    set_points: tuple[int, ...] | None = None
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True)
+class SetPoints:
+    """Points set instead of learned, as the caller gave them, with the bins they belong to."""
+
+    characteristic: str
+    points: tuple[int, ...]
+    bins: NumericBins
+    policy: Policy
+
+    @classmethod
+    def read(cls, said: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> SetPoints:
+        """Read a table of TOML or an object with the same fields; what is wrong is added to ``faults``."""
+        table = dict(said) if isinstance(said, Mapping) else vars(said)
+        name, points = str(table.get("characteristic")), tuple(table.get("points", ()))
+        found = [f"{key} is missing" for key in ("approver", "ground") if not str(table.get(key) or "").strip()]
+        cuts = tuple(float(np.float32(cut)) for cut in table.get("cuts", [k + 0.5 for k in range(len(points) - 1)]))
+        if len(points) < 2 or not all(is_whole(p, None) for p in points):
+            found.append("points must be at least two whole numbers, one an attribute")
+        elif len(cuts) != len(points) - 1:
+            found.append(f"{len(points)} points need {len(points) - 1} cuts, not {len(cuts)}")
+        if not found:
+            bins = NumericBins(cuts, whole="cuts" not in table)
+            d = definitions.get(name)
+            all_points = (*points, 0)  # a missing value neither adds nor takes
+            if all_points[bins.index_of(float(np.float32(_nothing_on_record(d))))]:
+                found.append("nothing on record must have 0 points")
+            if d is not None and any((b - a) * d.direction > 0 for a, b in pairwise(points)):
+                found.append(f"points must follow the trend {d.trend}")
+        if found:
+            faults += [f"policy points for {name!r}: {fault}" for fault in found]
+            return cls(name, (), NumericBins(()), Policy("", ""))
+        return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
+
+
+def predictor_of(
+    name: str,
+    column: Any,
+    weight: npt.NDArray[np.float64],
+    profile: Profile,
+    definition: FeatureDefinition | None,
+    set_points: SetPoints | None,
+    bins: Bins | None,
+) -> Predictor:
+    """A column in fine classes, with what is known of it beforehand."""
+    given = set_points.bins if set_points else bins
+    if given is not None:
+        fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
+    elif definition is not None or holds_numbers(column):
+        fine = fine_numbers(as_numbers(column, name), weight)
+    else:
+        fine = fine_categories(*as_categories(column, name), RARE_ROWS)
+    predictor = Predictor(name, fine, definition=definition)
+    if definition is not None:
+        predictor = replace(predictor, direction=definition.direction or None)
+    if set_points is not None or (definition is not None and profile.reference_row == "nothing_on_record"):
+        predictor = replace(predictor, reference=_nothing_on_record(definition))
+    if set_points is not None:
+        predictor = replace(predictor, set_points=set_points.points, policy=set_points.policy)
+    return predictor
+
+
+def _nothing_on_record(definition: FeatureDefinition | None) -> float:
+    """The value where no record is left, NaN for a missing one; 0 for a raw column."""
+    if definition is None or definition.none is None:
+        return 0.0
+    return float("nan") if definition.missing else float(definition.none)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a setting is a number (``True`` is none)."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
+    """Whether a setting is a whole number within its ends."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and (least is None or value >= least) and (most is None or value <= most)
