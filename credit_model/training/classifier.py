@@ -229,9 +229,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if not np.isfinite(weight).all() or (weight < 0).any():
             raise UserError("fit: sample_weight must hold finite numbers, none below 0")
-        blank = sum(1 for value in y if value is None or value != value) if y.dtype.kind in "fO" else 0
+        blank = _blanks(y)
         if blank:
-            raise UserError(f"fit: y is missing (NaN) in {blank} of {rows} rows; leave out rows without an outcome")
+            raise UserError(
+                f"fit: y contains NaN or infinity in {blank} of {rows} rows; leave out rows without an outcome"
+            )
         check_classification_targets(y)
         self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) > 2:
@@ -329,6 +331,13 @@ def _subjects(groups: Any, kept: Flags) -> npt.NDArray[np.intp]:
     if len(groups) != len(kept):
         raise UserError(f"fit: X has {len(kept)} rows and groups {len(groups)}; they must be of one length")
     return np.unique(groups[kept], return_inverse=True)[1]
+
+
+def _blanks(y: npt.NDArray[Any]) -> int:
+    """How many outcomes are missing or no finite number."""
+    if y.dtype.kind == "f":
+        return int((~np.isfinite(y)).sum())
+    return sum(1 for value in y if value is None or value != value) if y.dtype.kind == "O" else 0
 
 
 def _rows(columns: Mapping[str, Any]) -> int:

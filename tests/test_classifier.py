@@ -1,0 +1,367 @@
+"""The learner: what it predicts is its card, lawful in every sign and limit, the same whatever the order of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import estimator_checks_generator
+from small_sample import definitions, sample
+
+from credit_model import UserError
+from credit_model.features import FeatureDefinition
+from credit_model.scorecard import Card, CategoricalBins, NumericBins, Profile, load_profile
+from credit_model.training import ScorecardClassifier
+
+HONOURS = {
+    "characteristic": "honours_60m", "points": [0, 6, 10], "approver": "Chen Jing", "ground": "too rare to learn from",
+}  # fmt: skip
+
+
+# The array API needs an environment variable at the start of Python; arrays other than numpy's are not promised.
+CHECKS = {
+    check.func.__name__ + repr(check.keywords or ""): check
+    for _, check in estimator_checks_generator(ScorecardClassifier())
+    if check.func.__name__ != "check_array_api_input"
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_scikit_learn_finds_its_manners_kept(check: str) -> None:
+    CHECKS[check](ScorecardClassifier())
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[ScorecardClassifier, pd.DataFrame, np.ndarray]:
+    X, y, _ = sample(30_000)
+    return ScorecardClassifier(definitions(), policy_points=[HONOURS]).fit(X, y), X, y
+
+
+def raw_frame(n: int = 3000, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, n).astype(float)
+    home = rng.choice(["own", "rent", "free", None], n, p=[0.5, 0.3, 0.17, 0.03])
+    income = np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(8, 1, n))
+    z = -2 - 0.03 * (age - 40) + 0.8 * (home == "rent") + 0.9 * np.isnan(income)
+    y = (rng.random(n) < 1 / (1 + np.exp(-z))).astype(int)
+    return pd.DataFrame({"age": age, "home": home, "income": income, "late": rng.random(n) < 0.2}), y
+
+
+# ---------------------------------------------------------------------- the prediction is the card's
+
+
+def test_the_probability_is_the_cards_to_the_last_bit(fitted: Any) -> None:
+    clf, X, _ = fitted
+    card = Card.from_json(clf.to_card("personal-credit").to_json())
+    scored = card.score(X[list(card.columns)])
+    assert (clf.predict_proba(X)[:, 1] == scored["probability_of_bad"]).all()
+    one = card.score_one(X[list(card.columns)].iloc[17].to_dict())
+    assert (one.score, one.probability_of_bad) == (scored["score"].iloc[17], scored["probability_of_bad"].iloc[17])
+
+
+def test_decision_and_classes_follow_the_probability(fitted: Any) -> None:
+    clf, X, _ = fitted
+    p, d = clf.predict_proba(X), clf.decision_function(X)
+    assert np.allclose(p.sum(axis=1), 1)
+    assert np.allclose(np.log(p[:, 1] / p[:, 0]), d)
+    assert (clf.predict(X) == (d > 0)).all()
+    labels = ScorecardClassifier().fit(*_with_labels())
+    assert labels.classes_.tolist() == ["bad", "good"]  # the greater label is bad: name outcomes so, or use 0 and 1
+
+
+def _with_labels() -> tuple[pd.DataFrame, np.ndarray]:
+    X, y = raw_frame(500)
+    return X, np.where(y == 1, "good", "bad")
+
+
+def test_a_card_carries_name_provenance_and_what_it_was_made_of(fitted: Any) -> None:
+    clf, X, y = fitted
+    card = clf.to_card("personal-credit", {"experiment": "first"})
+    assert (card.name, card.provenance["experiment"]) == ("personal-credit", "first")
+    made_of = card.provenance["development"]
+    assert (made_of["rows"], made_of["bads"]) == (len(X), y.sum())
+    assert made_of["settings"]["max_bins"] == 8
+
+
+# ---------------------------------------------------------------------- lawful
+
+
+def test_nothing_on_record_is_the_base_and_signs_are_lawful(fitted: Any) -> None:
+    clf, _, _ = fitted
+    card = clf.card_
+    nothing = {d.name: d.none for d in card.features or ()}
+    assert card.score_one(nothing).score == 800
+    for c in card.characteristics:
+        is_positive = c.definition is not None and c.definition.where == {"polarity": "positive"}
+        assert all(p >= 0 for p in c.points) if is_positive else all(p <= 0 for p in c.points)
+
+
+def test_positives_together_stay_below_the_cap_however_strong_they_are() -> None:
+    rng = np.random.default_rng(2)
+    made = [d for d in definitions() if d.name in ("volunteer_24m", "honours_60m", "adverse_36m")]
+    X = pd.DataFrame({d.name: rng.integers(0, 4, 20_000) for d in made}).astype(np.float32)
+    z = -2 - 2.0 * X["volunteer_24m"] - 2.0 * X["honours_60m"] + X["adverse_36m"]
+    y = (rng.random(len(X)) < 1 / (1 + np.exp(-z))).astype(int)
+    card = ScorecardClassifier(made).fit(X, y).card_
+    added = sum(max(c.points) for c in card.characteristics)
+    assert 30 <= added <= 35
+    with_policy = ScorecardClassifier(made, policy_points=[HONOURS | {"points": [0, 30]}]).fit(X, y).card_
+    assert 30 <= sum(max(c.points) for c in with_policy.characteristics) <= 35
+
+
+def test_no_sum_of_points_leaves_the_range() -> None:
+    rng = np.random.default_rng(3)
+    made = definitions()[:5]
+    X = pd.DataFrame({d.name: np.where(rng.random(30_000) < 0.2, 1, 0) for d in made}).astype(np.float32)
+    X["last_adverse"] = np.where(X["last_adverse"] == 1, 30, 9999).astype(np.float32)
+    z = -6 + 5 * X["adverse_12m"] + 5 * X["adverse_36m"] + 5 * X["serious_36m"] + 4 * (X["last_adverse"] == 30)
+    y = (rng.random(len(X)) < 1 / (1 + np.exp(-z))).astype(int)
+    narrow = Profile("narrow", 800, 40, ("B", "A"), (700,), least=500, greatest=900, positive_cap=35)
+    card = ScorecardClassifier(made, profile=narrow).fit(X, y).card_
+    assert 500 <= card.least <= 520
+
+
+def test_policy_points_replace_learned_ones_and_are_named(fitted: Any) -> None:
+    clf, X, _ = fitted
+    honours = next(c for c in clf.card_.characteristics if c.name == "honours_60m")
+    assert honours.points == (0, 6, 10, 0)
+    assert honours.policy is not None
+    assert (honours.policy.approver, honours.policy.ground) == ("Chen Jing", "too rare to learn from")
+    row = {name: X[name].iloc[0] for name in clf.card_.columns} | {"honours_60m": 3}
+    assert [r.points for r in clf.card_.score_one(row).positives if r.code == "P102"] == [10]
+
+
+def test_policy_points_may_be_an_object_with_cuts_of_its_own() -> None:
+    @dataclass
+    class Said:
+        characteristic: str = "volunteer_24m"
+        points: tuple[int, ...] = (0, 4)
+        approver: str = "Chen Jing"
+        ground: str = "volunteering is never demanded"
+        cuts: tuple[float, ...] = (1.5,)
+
+    X, y, _ = sample(5000)
+    card = ScorecardClassifier(definitions(), policy_points=[Said()]).fit(X, y).card_
+    assert next(c for c in card.characteristics if c.name == "volunteer_24m").bins == NumericBins((1.5,))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"points": [0, -6]}, "points must follow the trend higher_is_better"),
+        ({"points": [3, 6]}, "nothing on record must have 0 points"),
+        ({"points": [0, 40]}, "policy points may add 40 and take 0; profile 'zhejiang_1000' allows 35 and 500"),
+        ({"points": [0]}, "at least two whole numbers"),
+        ({"points": [0, 1.5]}, "at least two whole numbers"),
+        ({"cuts": [0.5]}, "3 points need 2 cuts, not 1"),
+        ({"approver": " "}, "approver is missing"),
+        ({"ground": None}, "ground is missing"),
+        ({"characteristic": "medals"}, "policy points for an unknown characteristic 'medals'"),
+    ],
+)
+def test_unlawful_policy_points_are_refused(change: dict[str, Any], said: str) -> None:
+    X, y, _ = sample(2000, base=-3)
+    with pytest.raises(UserError, match=said):
+        ScorecardClassifier(definitions(), policy_points=[HONOURS | change]).fit(X, y)
+
+
+# ---------------------------------------------------------------------- honest numbers
+
+
+def test_probabilities_meet_the_true_risk_and_rank_it() -> None:
+    X, y, _ = sample(60_000, seed=4)
+    new, _, risk = sample(60_000, seed=5)
+    clf = ScorecardClassifier(definitions()).fit(X, y)
+    p = clf.predict_proba(new)[:, 1]
+    with_record = (new["adverse_36m"] > 0).to_numpy()
+    assert p.mean() == pytest.approx(risk.mean(), rel=0.10)
+    assert p[with_record].mean() == pytest.approx(risk[with_record].mean(), rel=0.15)
+    assert roc_auc_score(risk > 0.05, p) > 0.75
+
+
+def test_a_small_sample_gives_no_certainty() -> None:
+    X = pd.DataFrame({"x": np.repeat([0.0, 1.0], 40)})
+    y = np.repeat([0, 1], 40)
+    p = ScorecardClassifier().fit(X, y).predict_proba(X)[:, 1]
+    assert 0.001 < p.min() < 0.2
+    assert 0.8 < p.max() < 0.999
+
+
+def test_where_nothing_can_be_learned_everybody_gets_the_rate() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"constant": np.ones(400), "coin": rng.integers(0, 2, 400)})
+    y = np.tile([0, 0, 0, 1], 100)
+    clf = ScorecardClassifier().fit(X[["constant"]], y)
+    assert clf.card_.characteristics == ()
+    assert clf.predict_proba(X[["constant"]])[:, 1] == pytest.approx(0.25)
+    assert ScorecardClassifier().fit(X[:6], [0, 0, 0, 0, 0, 1]).predict_proba(X)[:, 1] == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_the_card_has_no_more_characteristics_than_allowed(most: int) -> None:
+    X, y, _ = sample(20_000, base=-3)
+    card = ScorecardClassifier(definitions(), max_characteristics=most).fit(X, y).card_
+    assert len(card.characteristics) == most
+
+
+def test_noise_is_left_out() -> None:
+    X, y, _ = sample(40_000, seed=9, base=-4)
+    assert "noise_36m" not in ScorecardClassifier(definitions(), max_characteristics=4).fit(X, y).card_.columns
+
+
+# ---------------------------------------------------------------------- the same, whatever the order
+
+
+@given(st.integers(0, 2**31), st.booleans())
+@settings(max_examples=6)
+def test_the_order_of_rows_changes_no_bit_of_the_card(seed: int, with_groups: bool) -> None:
+    X, y, _ = sample(3000, base=-3)
+    weight = np.random.default_rng(1).choice([1.0, 4.0], len(X))
+    groups = np.arange(len(X)) // 2 if with_groups else None
+    order = np.random.default_rng(seed).permutation(len(X))
+    straight = ScorecardClassifier(definitions()).fit(X, y, weight, groups)
+    shuffled = ScorecardClassifier(definitions()).fit(
+        X.iloc[order], y[order], weight[order], None if groups is None else groups[order]
+    )
+    assert straight.card_.to_json() == shuffled.card_.to_json()
+
+
+def test_a_clone_learns_the_same_card() -> None:
+    X, y = raw_frame()
+    clf = ScorecardClassifier(max_bins=4).fit(X, y)
+    again = clone(clf).fit(X, y)
+    assert again.card_ == clf.card_
+    assert again.get_params()["max_bins"] == 4
+
+
+def test_sub_sampled_goods_with_weights_give_the_probabilities_of_everybody() -> None:
+    X, y, _ = sample(60_000, seed=6, base=-4)
+    keep = (y == 1) | (np.random.default_rng(7).random(len(y)) < 0.25)
+    weight = np.where(y == 1, 1.0, 4.0)[keep]
+    everybody = ScorecardClassifier(definitions()).fit(X, y)
+    some = ScorecardClassifier(definitions()).fit(X[keep], y[keep], weight)
+    assert some.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.05)
+    assert np.corrcoef(everybody.decision_function(X), some.decision_function(X))[0, 1] > 0.95
+
+
+def test_rows_of_weight_zero_are_not_there() -> None:
+    X, y = raw_frame()
+    weight = np.r_[np.ones(2000), np.zeros(1000)]
+    assert ScorecardClassifier().fit(X, y, weight).card_ == ScorecardClassifier().fit(X[:2000], y[:2000]).card_
+
+
+# ---------------------------------------------------------------------- raw frames
+
+
+def test_a_raw_frame_needs_no_preparation() -> None:
+    X, y = raw_frame()
+    clf = ScorecardClassifier().fit(X, y)
+    assert clf.feature_names_in_.tolist() == ["age", "home", "income", "late"]
+    assert clf.card_.profile == load_profile("open_600")
+    assert {"age", "home", "income"} <= set(clf.card_.columns)
+    assert isinstance(clf.bins_["home"], CategoricalBins)
+    by_name = {c.name: c for c in clf.card_.characteristics}
+    assert by_name["age"].direction == -1
+    assert by_name["income"].points[-1] < 0  # missing income is bad news, and has points of its own
+    for c in by_name.values():
+        assert c.attributes[c.reference].share == max(a.share for a in c.attributes)  # the most frequent attribute
+    assert roc_auc_score(y, clf.predict_proba(X)[:, 1]) > 0.65
+    assert clf.information_values_["age"] > clf.information_values_["late"]
+
+
+def test_a_category_never_seen_is_any_other() -> None:
+    X, y = raw_frame()
+    clf = ScorecardClassifier().fit(X, y)
+    new = X[:2].assign(home=["castle", "rent"])
+    points = clf.card_.explain(new[list(clf.card_.columns)])["home"]
+    home = next(c for c in clf.card_.characteristics if c.name == "home")
+    assert isinstance(home.bins, CategoricalBins)
+    assert points.tolist() == [home.points[home.bins.other], home.points[home.bins.index_of("rent")]]
+
+
+def test_an_edited_bin_reaches_the_card_and_survives_the_next_fit() -> None:
+    """The defect of optbinning #151: edits stayed in the binning and never reached the scorecard."""
+    X, y = raw_frame()
+    clf = ScorecardClassifier().fit(X, y)
+    age = clf.bins_["age"]
+    assert isinstance(age, NumericBins)
+    edited = age.merge(0).split(70)
+    again = ScorecardClassifier(bins={"age": edited}).fit(X, y)
+    card_age = next(c for c in again.card_.characteristics if c.name == "age")
+    assert card_age.bins == again.bins_["age"] == edited
+    assert clone(again).fit(X, y).card_ == again.card_
+
+
+def test_definitions_order_the_columns_whatever_the_data_say() -> None:
+    """A declared trend holds even where the sample contradicts it: then the column has no points."""
+    rng = np.random.default_rng(8)
+    d = FeatureDefinition(name="adverse", aggregate="count", where={"polarity": "adverse"}, trend="higher_is_worse")
+    X = pd.DataFrame({"adverse": rng.integers(0, 3, 5000)}).astype(np.float32)
+    y = (rng.random(5000) < 0.3 - 0.1 * X["adverse"]).astype(int)  # more records, fewer bads
+    card = ScorecardClassifier([d]).fit(X, y).card_
+    assert card.characteristics == ()
+
+
+def test_with_an_open_scale_the_reference_is_the_most_frequent_attribute() -> None:
+    X, y, _ = sample(10_000, base=-3)
+    card = ScorecardClassifier(definitions(), profile="open_600").fit(X, y).card_
+    assert all(c.attributes[c.reference].share == max(a.share for a in c.attributes) for c in card.characteristics)
+
+
+# ---------------------------------------------------------------------- mistakes
+
+
+def test_what_cannot_be_learned_from_is_refused_in_one_line() -> None:
+    X, y = raw_frame(200)
+    cases = [
+        ((X, np.zeros(200)), "y has only one class"),
+        ((X, np.r_[y[:-1], np.nan].astype(float)), "y contains NaN or infinity in 1 of 200 rows"),
+        ((X, y[:-1]), "X has 200 rows, y 199"),
+        ((X, np.arange(200) % 3), "Only binary classification is supported"),
+        ((X, y, -np.ones(200)), "sample_weight must hold finite numbers, none below 0"),
+        ((X, y, None, np.arange(3)), "X has 200 rows and groups 3"),
+        ((X.assign(age=np.nan, home=None), y), "every value is missing in: age, home"),
+        ((X.assign(age=pd.Timestamp("2026-01-01")), y), "'age' must hold"),
+        ((X.rename(columns={"age": "subject_id"}), y), "cannot be called subject_id"),
+        ((pd.concat([X, X[["age"]]], axis=1), y), "columns of the same name"),
+        ((X[[]], y), "200 rows and 0 columns holds nothing"),
+    ]
+    for given_, said in cases:
+        with pytest.raises(UserError, match=said) as caught:
+            ScorecardClassifier().fit(*given_)
+        assert "\n" not in str(caught.value)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    X, y = raw_frame(100)
+    wrong = ScorecardClassifier(
+        max_characteristics=0, max_bins=1, min_share=0.9, min_events=0, penalty=0, record_monotone=True,
+        bins={"height": NumericBins(())},
+    )  # fmt: skip
+    with pytest.raises(UserError) as caught:
+        wrong.fit(X, y)
+    assert len(caught.value.faults) == 7
+
+
+def test_columns_and_definitions_must_match() -> None:
+    X, y, _ = sample(500, base=-1)
+    with pytest.raises(
+        UserError, match="column 'age' has no definition; there is no column for definition 'adverse_12m'"
+    ):
+        ScorecardClassifier(definitions()).fit(X.rename(columns={"adverse_12m": "age"}), y)
+    with pytest.raises(UserError, match="the bins of feature 'adverse_12m' must be numeric"):
+        ScorecardClassifier(definitions(), bins={"adverse_12m": CategoricalBins((("a",),))}).fit(X, y)
+
+
+def test_columns_unseen_in_the_fit_are_refused_at_prediction() -> None:
+    X, y = raw_frame(300)
+    clf = ScorecardClassifier().fit(X, y)
+    with pytest.raises(ValueError, match="feature names"):
+        clf.predict_proba(X.rename(columns={"age": "years"}))
