@@ -25,7 +25,7 @@ import numpy.typing as npt
 from credit_model import UserError
 from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
-from credit_model.scorecard.reasons import MISSING, NOTHING, Moved
+from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, describe
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
@@ -303,15 +303,17 @@ class Characteristic:
         """Points of each value of a caller's column."""
         return np.asarray(self.points, dtype=np.int32)[attributes_of(self.bins, column, self.name)]
 
-    def moved(self, value: Any, points: int) -> Moved:
-        """What a reason needs to know of one value and its points."""
+    def told(self, value: Any, points: int) -> Reason:
+        """The reason that a value and its points give."""
         if isinstance(self.bins, NumericBins):
             number = numbers_of([value], [self.name])[0]
             said: Value = None if number != number else number
         else:
             said = category_of(value, self.name)
-        nothing = self.definition is not None and self.definition.missing
-        return Moved(self.reason, self.name, points, self.label_zh, self.label_en, said, nothing)
+        missing = NOTHING if self.definition and self.definition.missing else MISSING
+        text_zh = describe(points, self.label_zh, said, "zh", missing["zh"])
+        text_en = describe(points, self.label_en, said, "en", missing["en"])
+        return Reason(self.reason, self.name, points, text_zh, text_en)
 
     def is_ordered(self, direction: int) -> bool:
         """Whether points never rise with the value (direction +1), or never fall with it (-1)."""

@@ -254,8 +254,9 @@ class Card:
         for place, c in categorical:
             points[place] = c.points[c.bins.index_of(category_of(values[c.name], c.name))]
         score = self.base + sum(points)
-        reasons, positives = rank(
-            self.characteristics[place].moved(values[self.columns[place]], p) for place, p in enumerate(points) if p
+        reasons, positives = (
+            tuple(self.characteristics[place].told(values[self.columns[place]], points[place]) for place in places)
+            for places in rank(points)
         )
         return ScoredRow(
             score, self._probability_by_score[score - self.least], self.profile.grade(score), reasons, positives,

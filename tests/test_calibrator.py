@@ -1,0 +1,137 @@
+"""The fit within limits and the calibration: against independent solvers, and against certainty."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, minimize
+from sklearn.linear_model import LogisticRegression
+
+from credit_model.scorecard import load_profile
+from credit_model.training.calibrator import fit_line, fit_map
+from credit_model.training.logistic import Limits, fit_logistic, minimise_quadratic
+
+PROFILE = load_profile("zhejiang_1000")
+
+
+def made(seed: int, rows: int = 400, k: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    design = rng.normal(size=(rows, k))
+    p = 1 / (1 + np.exp(-(1 + design @ np.linspace(-1, 1, k))))
+    goods = rng.binomial(20, p).astype(float)
+    return design, goods, 20 - goods
+
+
+def test_without_limits_it_is_the_ridge_logistic_of_scikit_learn() -> None:
+    design, goods, bads = made(0)
+    fit = fit_logistic(design, goods, bads, ridge=3.0)
+    peer = LogisticRegression(C=1 / 3, tol=1e-10, max_iter=1000)
+    peer.fit(np.vstack([design, design]), np.repeat([1, 0], len(design)), np.concatenate([goods, bads]))
+    assert fit.weights == pytest.approx(peer.coef_[0], abs=1e-5)
+    assert fit.intercept == pytest.approx(peer.intercept_[0], abs=1e-5)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 6))
+@settings(max_examples=60)
+def test_the_quadratic_programme_finds_what_a_general_solver_finds(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(k, k))
+    curvature, linear = root @ root.T + np.eye(k), rng.normal(size=k) * 3
+    limits = Limits.not_negative(k).and_at_most(rng.uniform(0, 1, k), 0.5).and_at_most(rng.uniform(0, 1, k), math.inf)
+    x = minimise_quadratic(curvature, linear, limits)
+    assert (limits.left @ x >= limits.right - 1e-9).all()
+    peer = minimize(
+        lambda v: v @ curvature @ v / 2 - linear @ v, np.zeros(k), jac=lambda v: curvature @ v - linear, method="SLSQP",
+        constraints=[{"type": "ineq", "fun": lambda v: limits.left @ v - limits.right}], options={"ftol": 1e-13},
+    )  # fmt: skip
+    assert x @ curvature @ x / 2 - linear @ x <= peer.fun + 1e-7
+
+
+def test_limits_hold_and_cost_no_more_than_they_must() -> None:
+    design, goods, bads = made(1)
+    limits = Limits.not_negative(4).and_at_most(np.ones(4), 0.6)
+    fit = fit_logistic(design, goods, bads, ridge=1.0, limits=limits)
+    assert (fit.weights >= -1e-12).all()
+    assert fit.weights.sum() <= 0.6 + 1e-9
+
+    def objective(x: np.ndarray) -> float:
+        z = x[0] + design @ x[1:]
+        return float((goods * np.logaddexp(0, -z) + bads * np.logaddexp(0, z)).sum() + 0.5 * (x[1:] ** 2).sum())
+
+    bounds = LinearConstraint(np.hstack([np.zeros((5, 1)), limits.left]), limits.right, np.inf)
+    peer = minimize(objective, np.full(5, 0.1), method="SLSQP", constraints=[bounds], options={"ftol": 1e-12})
+    assert [fit.intercept, *fit.weights] == pytest.approx(peer.x, abs=1e-4)
+
+
+def test_limits_without_a_choice_are_told() -> None:
+    with pytest.raises(ArithmeticError, match="no choice"):
+        minimise_quadratic(np.eye(1), np.zeros(1), Limits(np.array([[1.0], [-1.0]]), np.array([1.0, 0.0])))
+
+
+def test_a_separable_sample_keeps_finite_weights() -> None:
+    fit = fit_logistic(np.array([[0.0], [1.0]]), np.array([50.0, 0.0]), np.array([0.0, 50.0]), ridge=1.0)
+    assert -10 < fit.weights[0] < -3
+
+
+def test_the_line_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.normal(2, 1, 50_000)
+    bads = (rng.random(50_000) > 1 / (1 + np.exp(-truth))).astype(float)
+    line = fit_line(1.5 * truth - 0.4, 1 - bads, bads)
+    assert line.slope == pytest.approx(1 / 1.5, rel=0.05)
+    assert line.at(1.5 * 2 - 0.4) == pytest.approx(2, abs=0.05)
+
+
+def test_a_line_never_turns_a_score_round() -> None:
+    line = fit_line(np.array([0.0, 1.0]), np.array([9000.0, 5000.0]), np.array([1000.0, 5000.0]))
+    assert line.slope == 0
+
+
+def test_few_events_leave_the_line_near_one() -> None:
+    assert fit_line(np.array([0.0, 1.0]), np.array([3.0, 3.0]), np.array([2.0, 1.0])).slope == pytest.approx(
+        1, abs=0.15
+    )
+
+
+points_of = st.lists(st.integers(-300, 35), min_size=1, max_size=60)
+
+
+@given(points_of, st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_the_map_rises_strictly_and_gives_no_certainty(points: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    at = np.asarray(points)
+    goods, bads = rng.integers(0, 300, len(at)).astype(float), rng.integers(0, 9, len(at)).astype(float)
+    goods[0], bads[0] = goods[0] + 1, bads[0] + 1
+    found = fit_map(at, goods, bads, 4.0, PROFILE, -310, 35)
+    values = [found.log_odds(score) for score in range(480, 850)]
+    assert all(low < high for low, high in pairwise(values))
+    assert 0 < found.probability(850) < found.probability(480) < 1
+
+
+def test_as_many_bads_are_expected_as_were_seen() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.integers(-200, 30, 5000)
+    bads = (rng.random(5000) < 0.1).astype(float)
+    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, -200, 30)
+    expected = sum(found.probability(800 + int(p)) for p in points)
+    assert expected == pytest.approx(bads.sum(), rel=1e-6)
+
+
+def test_a_bend_that_a_line_cannot_follow_is_learned_where_there_are_events() -> None:
+    """Risk that stops falling below -100 points: the map follows, the identity would not."""
+    rng = np.random.default_rng(4)
+    points = rng.integers(-200, 1, 200_000)
+    truth = 3 + np.maximum(points, -100) / PROFILE.factor
+    bads = (rng.random(len(points)) > 1 / (1 + np.exp(-truth))).astype(float)
+    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, -200, 0)
+    assert found.log_odds(800) == pytest.approx(3.0, abs=0.15)
+    assert found.log_odds(760) == pytest.approx(3 - 40 / PROFILE.factor, abs=0.15)
+    assert found.log_odds(650) == pytest.approx(
+        3 - 100 / PROFILE.factor, abs=0.3
+    )  # the line would say 3 - 150 / factor
