@@ -70,6 +70,8 @@ def build_features(
     """
     if engine not in _ENGINES:
         raise UserError(f"features were asked of engine {engine!r}; this version has: {', '.join(_ENGINES)}")
+    if out is not None and not Path(out).parent.is_dir():
+        raise UserError(f"features were to be written to {out}: there is no folder {Path(out).parent}; make it first")
     definitions = _definitions(ledger, features)
     subject_ids, as_of = _observed(observations)
     segments = ledger.segments(day_of_use)
@@ -205,7 +207,7 @@ def _write(
                 writer.write_table(pa.table(columns, schema=schema))
         os.replace(part, path)
     except OSError as error:
-        raise UserError(f"features were to be written to {path}: {error.strerror}; give another path") from None
+        raise UserError(f"features were to be written to {path}: {error}; give another path") from None
     finally:
         part.unlink(missing_ok=True)
     return path
