@@ -246,28 +246,31 @@ def make_records(people: People, events: Events, profile: dict[str, Any], seed: 
 
 # ------------------------------------------------------------------------------------------------ amendments
 class _Log:
-    """Amendments as they are written down, each known some days after it takes effect."""
+    """Amendments as they are written down; each becomes known some days after it takes effect, or a little before."""
 
     def __init__(self, draws: Draws, known_on: Numbers) -> None:
         self.draws, self.known_on = draws, known_on
         self.parts: list[Rows] = []
 
     def add(self, action: str, record: Numbers, effective_on: Numbers, value: Column | str | None = None) -> None:
-        """Write one action about records (row numbers), where it becomes known within the timeline.
-
-        A repair or an exit may be decided for a later day, and so be known before it takes effect.
-        """
+        """Write one action about records (row numbers), where it takes effect within the timeline."""
         n, delay = len(record), RECIPE["delay"]
-        ahead = self.draws.chance(n, delay["ahead"]) & (action in ("repaired", "delisted"))
-        lag = np.where(ahead, -self.draws.between(n, delay["ahead_days"]), self.draws.days(n, delay["amendment"]))
+        lag = np.where(
+            self.draws.chance(n, delay["ahead"]),
+            -self.draws.between(n, (1, 10)),
+            self.draws.days(n, delay["amendment"]),
+        )
+        known_on = np.maximum(effective_on + lag, self.known_on[record])
+        values = value if isinstance(value, np.ndarray) else np.full(n, value, object)
+        actions = np.full(n, action, object)
         part = {
             "record": record,
-            "action": np.full(n, action, object),
+            "action": actions,
             "effective_on": effective_on,
-            "known_on": np.maximum(effective_on + lag, self.known_on[record]),
-            "value": value if isinstance(value, np.ndarray) else np.full(n, value, object),
+            "known_on": known_on,
+            "value": values,
         }
-        self.parts.append(taken(part, part["known_on"] < END))
+        self.parts.append(taken(part, known_on < END))
 
     def written(self) -> Rows:
         """All of them in the order of knowledge; what was written first comes first on a day."""
