@@ -96,7 +96,7 @@ def make_cases(count: int, seed: int) -> Cases:
     random = Random(seed)
     subject_ids = [f"p{i:05}" for i in range(count)]
     days = [random.choice(POOL[2:]) for _ in subject_ids]
-    files: tuple[Rows, Rows] = tuple({"records": [], "amendments": [], "subjects": []} for _ in range(2))  # type: ignore
+    files: tuple[Rows, Rows] = tuple({"records": [], "amendments": [], "subjects": []} for _ in range(2))
     for subject_id, day in zip(subject_ids, days, strict=True):
         born = random.choice([*BORN, *BORN[:2]])
         past, future, other_future = (make_file(random, subject_id, born) for _ in range(3))
@@ -107,7 +107,7 @@ def make_cases(count: int, seed: int) -> Cases:
                 known += [r for r in coming[table] if r["known_on"] >= day and r.get("record_id") not in ids]
                 file[table] += known
     ledgers = tuple(Tables.of(*map(columns, file.values()), CATALOGUE.attribute_types) for file in files)
-    return Cases(np.array(subject_ids, object), np.array(days, np.int32), ledgers)  # type: ignore[arg-type]
+    return Cases(np.array(subject_ids, object), np.array(days, np.int32), ledgers)
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -227,7 +227,7 @@ def test_the_law_of_the_day_of_use_is_the_one_exception() -> None:
     record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["commitment_fulfilled"]}
     dated = {"decided_on": ["2023-01-10"], "known_on": ["2023-01-10"]}
     seal = {"record_id": ["r"], "action": ["sealed"], "effective_on": ["2026-01-01"], "value": [None]}
-    cases = Cases(np.array(["a"], object), np.array([to_day("2024-01-10")], np.int32), ())  # type: ignore[arg-type]
+    cases = Cases(np.array(["a"], object), np.array([to_day("2024-01-10")], np.int32), ())
     kept = [name for name, d in enumerate(FEATURES) if d.name == "commitments_kept_36m"]
     for known_on, count in (("2026-11-24", 0), ("2026-11-25", 1)):
         tables = Tables.of({**record, **dated}, {**seal, "known_on": [known_on]}, None, CATALOGUE.attribute_types)

@@ -67,6 +67,20 @@ def build_features(
         If a column is missing, a date unreadable, an engine or a name unknown.
     DefinitionErrors
         If definitions do not fit the ledger's catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from credit_model.records import Ledger
+    >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+    >>> report = ledger.ingest(records=pd.DataFrame({
+    ...     "subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}))
+    >>> observations = pd.DataFrame({"subject_id": ["S000123", "S000123"], "as_of": ["2024-03-01", "2024-03-02"]})
+    >>> build_features(ledger, observations, ["honours_60m"], day_of_use="2026-11-24")
+       honours_60m
+    0          0.0
+    1          1.0
     """
     if engine not in _ENGINES:
         raise UserError(f"features were asked of engine {engine!r}; this version has: {', '.join(_ENGINES)}")
@@ -120,6 +134,21 @@ def explain_feature(
     ------
     UserError
         If the name or the date cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from credit_model.records import Ledger
+    >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+    >>> report = ledger.ingest(records=pd.DataFrame({
+    ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],
+    ...     "decided_on": ["2017-01-10", "2024-01-10"], "known_on": ["2017-01-10", "2024-01-10"]}))
+    >>> found = explain_feature(ledger, "S000123", "2024-03-02", "honours_60m", day_of_use="2026-11-24")
+    >>> found[["record_id", "used", "ground"]]
+      record_id   used              ground
+    0       H-1  False  outside_the_window
+    1       H-2   True
     """
     import pandas as pd
 

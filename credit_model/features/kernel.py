@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from credit_model import UserError
 from credit_model.features.checks import matching_kinds
@@ -43,8 +43,8 @@ class Trail(NamedTuple):
 
 def compute(
     segments: Segments,
-    subjects: NDArray[Any],
-    as_of: NDArray[Any],
+    subjects: ArrayLike,
+    as_of: ArrayLike,
     definitions: Sequence[FeatureDefinition],
     catalogue: Catalogue,
 ) -> NDArray[np.float32]:
@@ -53,9 +53,9 @@ def compute(
     Parameters
     ----------
     segments : Segments
-    subjects : ndarray of int, shape (n,)
+    subjects : array-like of int, shape (n,)
         Index into ``segments.subject_ids``; -1 for a subject without a file.
-    as_of : ndarray of int, shape (n,)
+    as_of : array-like of int, shape (n,)
         Days since 1970-01-01; the start of the day.
     definitions : sequence of FeatureDefinition, length k
         As accepted by ``check_definitions`` for this catalogue.
@@ -70,13 +70,27 @@ def compute(
     ------
     UserError
         If values are too great for a decayed sum in 64 bits.
+
+    Examples
+    --------
+    >>> from credit_model.records import Tables, compile_segments, load_catalogue
+    >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
+    >>> dates = ["2024-01-10", "2024-03-01"]
+    >>> catalogue = load_catalogue()
+    >>> segments = compile_segments(
+    ...     Tables.of({**honours, "decided_on": dates, "known_on": dates}), catalogue, "tier", to_day("2026-11-24")
+    ... )
+    >>> count = FeatureDefinition(name="honours_12m", aggregate="count", window="12m")
+    >>> as_of = [to_day(day) for day in ("2024-01-10", "2024-01-11", "2024-12-01", "2025-01-11")]
+    >>> compute(segments, [0, 0, 0, 0], as_of, [count], catalogue)[:, 0].tolist()
+    [0.0, 1.0, 2.0, 1.0]
     """
-    subjects, as_of = np.asarray(subjects, np.int64), np.asarray(as_of, np.int64)
-    values = np.empty((len(subjects), len(definitions)), np.float32)
+    subject, day = np.asarray(subjects, np.int64), np.asarray(as_of, np.int64)
+    values = np.empty((len(subject), len(definitions)), np.float32)
     offsets = segments.offsets
-    held = np.diff(offsets, append=offsets[-1])[subjects]  # the last, 0, is for subjects without a file
+    held = np.diff(offsets, append=offsets[-1])[subject]  # the last, 0, is for subjects without a file
     for rows in _batches(held):
-        lines = _Lines(segments, offsets, catalogue, subjects[rows], as_of[rows])
+        lines = _Lines(segments, offsets, catalogue, subject[rows], day[rows])
         for column, definition in enumerate(definitions):
             values[rows, column] = _feature(lines, definition)
     return values
@@ -99,6 +113,19 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     -------
     Trail
         Grounds are those of ``STATUSES`` and ``not_matched``, ``outside_the_window``, ``no_value``.
+
+    Examples
+    --------
+    >>> from credit_model.records import Tables, compile_segments, load_catalogue
+    >>> record = {"record_id": ["h"], "subject_id": ["a"], "kind": ["honour"]}
+    >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-01-10"]})
+    >>> catalogue = load_catalogue()
+    >>> segments = compile_segments(tables, catalogue, "tier", to_day("2026-11-24"))
+    >>> count = FeatureDefinition(name="honours_12m", aggregate="count", window="12m")
+    >>> trail(segments, 0, to_day("2024-01-11"), count, catalogue)
+    Trail(used=(0,), left_out=())
+    >>> trail(segments, 0, to_day("2026-01-10"), count, catalogue)
+    Trail(used=(), left_out=((0, 'outside_the_window'),))
     """
     one, day = np.array([subject], np.int64), np.array([as_of], np.int64)
     offsets = segments.offsets
