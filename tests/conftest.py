@@ -69,3 +69,21 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for line in sorted(set(config.stash[NOT_RUN])):
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def city() -> Any:
+    """The made city of the tests: 2,000 people of the realistic profile."""
+    import credit_model as cm
+
+    return cm.synthesise(profile="R", people=2_000, seed=20261124)
+
+
+@pytest.fixture(scope="session")
+def city_ledger(city: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Its ledger, use windows by tier; made once, so nobody may ingest into it."""
+    import credit_model as cm
+
+    ledger = cm.Ledger.create(tmp_path_factory.mktemp("city") / "ledger", policy="tier")
+    ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
+    return ledger

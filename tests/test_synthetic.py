@@ -19,11 +19,9 @@ ACTIONS = {
     "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
     "performed", "repaired", "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def city():
-    return cm.synthesise("R", people=2_000, seed=SEED)
+LABELS = (
+    "dishonest_executee", "severe_list", "judgment_unperformed", "commitment_breach", "criminal_judgment_integrity",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +63,11 @@ def test_amendments_of_all_kinds_happen(large):
     }
 
 
-def test_kinds_are_of_the_catalogue_and_sex_stands_in_the_audit_table_alone(city):
-    assert set(city.records["kind"]) <= set(load_catalogue().kinds)
-    assert "sex" in city.audit.columns
-    assert all("sex" not in frame.columns for frame in (city.records, city.amendments, city.subjects))
+def test_kinds_and_occupations_are_of_the_catalogue(large):
+    catalogue = load_catalogue()
+    assert set(large.records["kind"]) <= set(catalogue.kinds)
+    held = set(large.subjects["occupations"].str.split(";").explode()) - {""}
+    assert held == set(catalogue.occupations)
 
 
 def test_people_come_of_age_arrive_leave_and_die_within_the_timeline(large):
@@ -88,30 +87,79 @@ def test_inspections_were_more_frequent_in_the_shock(large):
     assert within > 1.4 * year_before
 
 
-def test_the_true_risk_is_that_of_what_happens(large):
-    ledger_events = large.records[
-        large.records["kind"].isin(["dishonest_executee", "severe_list", "judgment_unperformed", "commitment_breach"])
-        | ((large.records["kind"] == "adm_penalty") & large.records["tier"].isin(["general", "serious"]))
-        | (large.records["kind"] == "criminal_judgment_integrity")
+def happened(city, day):
+    """Who had a new serious event within 12 months of a day, read from the raw records alone."""
+    records = city.records
+    events = records[
+        records["kind"].isin(LABELS)
+        | ((records["kind"] == "adm_penalty") & records["tier"].isin(["general", "serious"]))
     ]
-    decided = pd.to_datetime(ledger_events["decided_on"])
-    expected = observed = 0.0
-    for start in ("2021-12-01", "2022-12-01", "2023-12-01", "2024-12-01"):
-        day = pd.Timestamp(start)
-        risk = large.true_risk(start)
-        earlier = set(ledger_events.loc[decided < day, "case_id"])
-        window = ledger_events[(decided >= day) & (decided < day + pd.DateOffset(months=12))]
-        bad = set(window.loc[~window["case_id"].isin(earlier), "subject_id"])
-        expected += risk.sum()
-        observed += len(bad)
-    assert 0.9 * expected < observed + 3 * np.sqrt(expected)
-    assert observed < expected + 4 * np.sqrt(expected)
+    after = events["decided_on"] >= day
+    old = events.loc[~after, "case_id"].dropna()
+    window = events[after & (events["decided_on"] < day + pd.DateOffset(months=12)) & events["case_id"].notna()]
+    return window.loc[~window["case_id"].isin(old), "subject_id"].unique()
 
 
-def test_the_true_risk_depends_on_the_past_alone():
-    risk = cm.synthesise("L", people=500, seed=5).true_risk("2020-01-01")
-    assert ((risk >= 0) & (risk <= 0.5 + 1e-9)).all()
-    assert risk.nunique() > 400
+@pytest.mark.parametrize("who", ["everybody", "at some risk", "after an event"])
+def test_the_true_risk_is_the_rate_of_what_happens(large, who):
+    expected = observed = variance = 0.0
+    for day in pd.to_datetime(["2020-12-01", "2021-12-01", "2022-12-01", "2023-12-01", "2024-12-01"]):
+        risk = large.true_risk(day)
+        chosen = {
+            "everybody": np.full(len(risk), True),
+            "at some risk": risk > 0.02,
+            "after an event": risk.index.isin(happened(large, day - pd.DateOffset(months=12))),
+        }[who]
+        risk = risk[chosen & ~risk.index.isin(gone_within_a_year(large, day))]
+        expected, variance = expected + risk.sum(), variance + (risk * (1 - risk)).sum()
+        observed += risk.index.isin(happened(large, day)).sum()
+    assert expected > 50
+    assert abs(observed - expected) < 3 * np.sqrt(variance)
+
+
+def gone_within_a_year(city, day):
+    left = city.subjects[city.subjects["resident_to"].notna() | city.subjects["standing"].ne("")]
+    return left.loc[left["valid_from"] < day + pd.DateOffset(months=12), "subject_id"]
+
+
+def test_nobody_who_is_gone_is_at_risk_and_nobody_is_certain_to_fail(large):
+    day = pd.Timestamp("2024-12-01")
+    risk = large.true_risk(day)
+    left = large.subjects[large.subjects["resident_to"].notna() | large.subjects["standing"].ne("")]
+    assert (risk[left.loc[left["valid_from"] < day, "subject_id"].unique()] == 0).all()
+    assert 0.4 < risk.max() <= 0.5 + 1e-9
+
+
+def test_truth_and_audit_attributes_are_apart_from_what_a_ledger_takes_in(city, tmp_path):
+    city.write(tmp_path)
+    tables = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.parquet")}
+    assert tables == {
+        "records.parquet",
+        "amendments.parquet",
+        "subjects.parquet",
+        "audit.parquet",
+        "truth/true_risk.parquet",
+    }
+    assert not {"true_risk", "conduct", "hardship", "sex"} & {
+        column for frame in (city.records, city.amendments, city.subjects) for column in frame
+    }
+
+
+def test_an_unperformed_judgment_may_end_on_the_list_in_the_same_case(large):
+    listed = large.records[large.records["kind"] == "dishonest_executee"]
+    judged = large.records[large.records["kind"] == "judgment_unperformed"]
+    both = judged.merge(listed, on=["subject_id", "case_id"], suffixes=("", "_listed"))
+    assert len(both) > 20
+    assert (both["decided_on_listed"] - both["decided_on"]).dt.days.between(28, 184).all()
+
+
+def test_an_act_at_seventeen_is_on_file_and_never_in_force(city_ledger, city):
+    born = city.subjects.drop_duplicates("subject_id").set_index("subject_id")["born_on"]
+    acted = city.records.set_index("record_id")
+    young = acted[acted["occurred_on"] < acted["subject_id"].map(born) + pd.DateOffset(years=18)]
+    assert len(young)
+    for day in ("2019-01-01", "2023-01-01", "2026-10-01"):
+        assert not set(young.index) & set(city_ledger.as_of(day, day_of_use="2026-11-24")["record_id"])
 
 
 def test_the_true_risk_is_asked_on_the_first_of_a_month(city):
@@ -136,11 +184,8 @@ def test_made_up_id_numbers_are_valid_and_of_a_county_that_does_not_exist():
 def test_rates_are_those_the_recipe_states(large, tmp_path):
     ledger = cm.Ledger.create(tmp_path / "ledger", policy="retention")
     ledger.ingest(records=large.records, amendments=large.amendments, subjects=large.subjects, audit=large.audit)
-    names = ["adverse_60m", "honours_60m", "volunteer_hours_24m", "commitments_kept_36m", "contracts_performed_60m"]
-    from credit_model.features import library
-
-    definitions = [d for d in library() if d.name in names]
-    sample = build_sample(ledger, Y12, ["2025-04-01"], definitions, day_of_use="2026-11-24")
-    assert 0.004 < sample.bad_rate < 0.008
-    assert 0.030 < (sample.X["adverse_60m"] > 0).mean() < 0.062
-    assert 0.5 < (sample.X == 0).all(axis=1).mean() < 0.75
+    sample = build_sample(ledger, Y12, ["2025-04-01"], day_of_use="2026-11-24", known_through="2026-10-31")
+    assert 0.0045 < sample.bad_rate < 0.0065
+    assert 0.040 < (sample.X["adverse_60m"] > 0).mean() < 0.053
+    nothing = sample.X.mode().iloc[0]
+    assert 0.57 < sample.X.eq(nothing).all(axis=1).mean() < 0.63
