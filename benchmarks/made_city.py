@@ -57,9 +57,9 @@ def measure(profile: str, policy: str, people: int, seed: int) -> dict[str, Any]
     seconds = time.perf_counter() - start
     figures = {name: values[0] for name, values in result.figures.items()}
     segments = result.evaluation.segments
-    bads = segments["all"].bads
+    bads = segments["all"].counts.bads
     low, high = (0.88, 1.12) if people < 200_000 else (0.90, 1.10) if people < 1_000_000 else (0.95, 1.05)
-    off = {name: 0.05 + 2 / max(segment.bads, 1) ** 0.5 for name, segment in segments.items()}
+    off = {name: 0.05 + 2 / max(segment.counts.bads or 1, 1) ** 0.5 for name, segment in segments.items()}
     ratios = {name: segment.measures["observed_to_expected"].value for name, segment in segments.items()}
     holds = {
         "share": figures["soft_gini"] / result.attainable >= LEAST_SHARE,

@@ -151,7 +151,7 @@ def _placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats,
     """Obuchowski's clustered standard error: DeLong's exactly when every row is a person of its own."""
 
     def people(member: NDArray[np.bool_]) -> int:
-        return int(member.sum()) if rows.subject is None else np.unique(rows.subject[member]).size
+        return int(np.count_nonzero(member if rows.subject is None else np.bincount(rows.subject[member])))
 
     def factor(count: int) -> float:
         return count / max(count - 1, 1)

@@ -123,7 +123,12 @@ class Sample:
     @property
     def people(self) -> NDArray[np.intp] | None:
         """Whom rows belong to; None when every row is a person of its own."""
-        return None if np.unique(self.subject).size == self.subject.size else self.subject
+        return None if _distinct(self.subject) == self.subject.size else self.subject
+
+
+def _distinct(subjects: NDArray[np.intp]) -> int:
+    """Count people among rows sorted by person, as those of a sample are."""
+    return int(subjects.size and 1 + np.count_nonzero(subjects[1:] != subjects[:-1]))
 
 
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
@@ -195,7 +200,7 @@ def _with_second(small: list[bool], people: list[int]) -> list[bool]:
 
 def _counts(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
     """Describe cells that together make up the whole, leaving blank what could point at a person."""
-    people = [int(np.unique(part.subject).size) for part in parts]
+    people = [_distinct(part.subject) for part in parts]
     bads = [int(part.y.sum()) for part in parts]
     few_people = _with_second([0 < n < SMALLEST_CELL for n in people], people)
     few_bads = _with_second([few or 0 < b < FEWEST_BADS for few, b in zip(few_people, bads, strict=True)], people)
@@ -317,7 +322,7 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     share = np.bincount(group, sample.weight) / sample.weight.sum()
     top = int(np.argmax(share))
     at_top = score == values[top]
-    both_sides = (np.unique(sample.subject[rows]).size for rows in (at_top, ~at_top))
+    both_sides = (_distinct(sample.subject[rows]) for rows in (at_top, ~at_top))
     has_mass = share[top] >= 0.1 and min(both_sides) >= SMALLEST_CELL
     ordinary = ~at_top if has_mass else np.ones(score.size, bool)
     width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
@@ -326,7 +331,7 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     waiting: list[int] = []
     for band in np.unique(key[ordinary]):
         waiting.append(int(band))
-        if np.unique(sample.subject[ordinary & np.isin(key, waiting)]).size >= SMALLEST_CELL:
+        if _distinct(sample.subject[ordinary & np.isin(key, waiting)]) >= SMALLEST_CELL:
             joined.append(waiting)
             waiting = []
     if waiting:
@@ -360,11 +365,11 @@ def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[s
         if not who.any():
             continue
         code, text_en, text_zh = texts.get(name, (name, name, name))
-        if np.unique(sample.subject[who]).size < SMALLEST_CELL:
+        if _distinct(sample.subject[who]) < SMALLEST_CELL:
             rows.append(Reason(code, text_en, text_zh, None, None, None))
             continue
         first = who & (order[:, 0] == j)
-        hidden = 0 < np.unique(sample.subject[first]).size < SMALLEST_CELL
+        hidden = 0 < _distinct(sample.subject[first]) < SMALLEST_CELL
         rows.append(
             Reason(
                 code,

@@ -253,8 +253,8 @@ def _check_labels(segments: Segments, outcome: Outcome, label: pd.DataFrame, day
     """Refuse a date whose labels are not mature, and a bad whose case was on the person's file on the day."""
     if (label["outcome"] == "immature").any():
         raise UserError(
-            f"sample as of {from_days(day)}: its labels are mature on {from_days(outcome.mature_on(day))}, but facts are "
-            "known through an earlier day only; choose an earlier date, a later day_of_use, or a newer delivery"
+            f"sample as of {from_days(day)}: its labels are mature on {from_days(outcome.mature_on(day))}, but facts "
+            "are known through an earlier day only; choose an earlier date, a later day_of_use, or a newer delivery"
         )
     bad = label[label["outcome"] == "bad"]
     case_of = np.empty(len(segments.record_ids), np.int64)

@@ -1,6 +1,6 @@
 """Facts an outcome is read from: which records meet its conditions, which cases are old, who left, who was listed.
 
-In: a ledger, days, the table of records that ``Ledger.between`` gives. Out: masks and days, one for each row or subject.
+In: a ledger, days, the table of records that ``Ledger.between`` gives. Out: masks and days, one a row or subject.
 """
 
 from __future__ import annotations

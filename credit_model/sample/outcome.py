@@ -37,6 +37,9 @@ CLASSES: Final = ("good", "bad", "indeterminate", "excluded", "censored", "immat
 VOID: Final = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "summary_procedure")
 # ... and what might still become one.
 OPEN: Final = ("not_final", "disputed")
+_LABELS: Final = ("outcome", "reason", "escalation", "event_record_id")
+
+Columns = dict[str, Any]
 
 
 class OutcomeErrors(UserError):
@@ -198,69 +201,61 @@ class Outcome:
         import pandas as pd
 
         self.check(ledger.catalogue)
-        use = _today() if day_of_use is None else to_day(day_of_use)
+        use = to_day(date.today() if day_of_use is None else day_of_use)
         through = last_known(ledger) if known_through is None else to_day(known_through)
         subjects = observations["subject_id"].to_numpy(dtype=object)
         days = to_days(observations["as_of"])
-        found = pd.DataFrame(
-            {"subject_id": subjects, "as_of": from_days(days), "outcome": "good", "reason": "no_event",
-             "escalation": False, "event_record_id": None}, index=observations.index,
-        )  # fmt: skip
+        parts = []
         for day in np.unique(days).tolist():
             rows = np.flatnonzero(days == day)
             if self.mature_on(day) > min(use, through) + 1:
-                found.iloc[rows, 2:4] = "immature", "labels_not_mature"
+                columns: Columns = {"outcome": "immature", "reason": "labels_not_mature", "escalation": False}
             else:
-                found.iloc[rows, 2:] = self._label_day(ledger, subjects[rows], day, use).to_numpy()
-        return found
+                columns = self._label_day(ledger, subjects[rows], day, use)
+            parts.append(pd.DataFrame({"row": rows, "event_record_id": None, **columns}))
+        labels = pd.concat(parts).sort_values("row") if parts else pd.DataFrame(columns=list(_LABELS))
+        labels.index = observations.index
+        labels.insert(0, "subject_id", subjects)
+        labels.insert(1, "as_of", from_days(days).astype("datetime64[s]"))
+        return labels[["subject_id", "as_of", *_LABELS]]
 
-    def _label_day(self, ledger: Ledger, subjects: NDArray[Any], day: int, use: int) -> pd.DataFrame:
-        """Outcome, reason, escalation and first event of subjects observed on one day, in their order."""
-        import pandas as pd
-
+    def _label_day(self, ledger: Ledger, subjects: NDArray[Any], day: int, use: int) -> Columns:
+        """Labels of subjects observed on one day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
         seen = ledger.between(day, end, known_by=mature, day_of_use=use)
-        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen["moved"]].sort_values(["decided_on", "record_id"])
-        events = seen[self._is_event(seen, ledger.catalogue) & ~seen[list(VOID)].any(axis=1)]
-        events = events[~events["record_id"].isin(objections_sustained(ledger, mature))]
+        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen[list(VOID)].any(axis=1)]
+        seen = seen[~seen["record_id"].isin(objections_sustained(ledger, mature))]
+        events = seen[self._is_event(seen, ledger.catalogue)].sort_values(["decided_on", "record_id"])
         old = of_old_case(ledger, events, day, mature, use)
-        undecided = events[list(OPEN)].any(axis=1)
+        undecided = events[list(OPEN)].any(axis=1).to_numpy(np.bool_)
 
-        first = {
-            name: rows.drop_duplicates("subject_id").set_index("subject_id").reindex(subjects)
-            for name, rows in (("event", events[~old & ~undecided]), ("open", events[~old & undecided]))
-        }
-        event_on, open_on = (to_days(rows["decided_on"]) for rows in first.values())
+        event, pending = (_first(events[~old & rows], subjects) for rows in (~undecided, undecided))
+        event_on, pending_on = to_days(event["decided_on"]), to_days(pending["decided_on"])
         left_on, left_why = left(ledger, subjects, day, end, mature)
-        why_open = np.select(
-            [first["open"]["disputed"] == True, first["open"]["challenge_open"] == True],  # noqa: E712 (nulls)
-            ["disputed", "challenged"],
-            "not_final",
+        why_pending = np.select(
+            [pending["disputed"].eq(True), pending["challenge_open"].eq(True)], ["disputed", "challenged"], "not_final"
         )
-        unseen = np.zeros(len(subjects), bool)
-        if self.observed_by is not None:
-            looked = seen[meets(seen, self._clauses[1].conditions, ledger.catalogue) & ~seen[list(VOID)].any(axis=1)]
-            unseen = ~np.isin(subjects, looked["subject_id"].to_numpy(object))
         cases = [
             (np.isin(subjects, listed(ledger, day, use)), "excluded", "listed"),
             ((event_on != NO_DAY) & (event_on < left_on), "bad", "event"),
-            ((open_on != NO_DAY) & (open_on < left_on), "indeterminate", why_open),
+            ((pending_on != NO_DAY) & (pending_on < left_on), "indeterminate", why_pending),
             (left_on < end, "censored", left_why),
-            (unseen, "indeterminate", "not_observed"),
         ]
+        if self.observed_by is not None:
+            looked = seen[meets(seen, self._clauses[1].conditions, ledger.catalogue)]
+            unseen = ~np.isin(subjects, looked["subject_id"].to_numpy(object))
+            cases.append((unseen, "indeterminate", "not_observed"))
         outcome, reason = np.full(len(subjects), "good", object), np.full(len(subjects), "no_event", object)
-        for holds, name, why in reversed(cases):
+        for holds, name, why in reversed(cases):  # the first that applies is written last
             outcome[holds], reason[holds] = name, np.broadcast_to(why, len(subjects))[holds]
-        escalated = events.loc[old & ~undecided, "subject_id"].to_numpy(object)
-        record = first["event"]["record_id"].to_numpy(object)
-        return pd.DataFrame(
-            {
-                "outcome": outcome,
-                "reason": reason,
-                "escalation": np.isin(subjects, escalated),
-                "event_record_id": np.where(outcome == "bad", record, None),
-            }
-        )
+        record = np.full(len(subjects), None, object)
+        record[outcome == "bad"] = event["record_id"].to_numpy(object)[outcome == "bad"]
+        return {
+            "outcome": outcome,
+            "reason": reason,
+            "escalation": np.isin(subjects, events["subject_id"].to_numpy(object)[old & ~undecided]),
+            "event_record_id": record,
+        }
 
     def _is_event(self, records: pd.DataFrame, catalogue: Catalogue) -> NDArray[np.bool_]:
         """Which records are events by kind, tier and facts."""
@@ -282,5 +277,6 @@ def last_known(ledger: Ledger) -> int:
     return int(max(days))
 
 
-def _today() -> int:
-    return to_day(date.today())
+def _first(events: pd.DataFrame, subjects: NDArray[Any]) -> pd.DataFrame:
+    """The first event of each subject, a row of nulls where there is none."""
+    return events.drop_duplicates("subject_id").set_index("subject_id").reindex(subjects)

@@ -75,8 +75,9 @@ def check_gap(development: Sequence[int], out_of_time: int, outcome: Outcome) ->
         mature = outcome.mature_on(day)
         if mature > out_of_time:
             raise OverlapError(
-                f"development date {from_days(day)}: its labels are mature on {from_days(mature)}, after the out-of-time "
-                f"date {from_days(out_of_time)}; the latest date allowed is {from_days(outcome.latest_mature(out_of_time))}"
+                f"development date {from_days(day)}: its labels are mature on {from_days(mature)}, after the "
+                f"out-of-time date {from_days(out_of_time)}; the latest date allowed is "
+                f"{from_days(outcome.latest_mature(out_of_time))}"
             )
 
 

@@ -289,6 +289,11 @@ class Characteristic:
         """Code of the reason it gives."""
         return (self.definition.reason if self.definition else "") or self.name
 
+    @property
+    def is_never_missing(self) -> bool:
+        """Whether its definition gives a number to every subject, "nothing on record" included."""
+        return self.definition is not None and not self.definition.missing
+
     @cached_property
     def points(self) -> tuple[int, ...]:
         """Points by attribute."""

@@ -222,13 +222,15 @@ class Card:
         return pd.DataFrame(found, index=getattr(X, "index", None))
 
     def table(self) -> pd.DataFrame:
-        """The printable card: one row an attribute, with points, WOE, development share and bad rate."""
+        """The printable card: one row an attribute that can occur, with points, WOE, development share and bad rate."""
         import pandas as pd
 
         rows = []
         for c in self.characteristics:
             texts = zip(c.attribute_labels("zh"), c.attribute_labels("en"), strict=True)
             for number, ((zh, en), a) in enumerate(zip(texts, c.attributes, strict=True)):
+                if number == c.bins.missing and c.is_never_missing:
+                    continue
                 row = (c.name, c.label_zh, c.label_en, c.reason, zh, en, a.points, a.woe, a.share, a.bad_rate)
                 rows.append((*row, number == c.reference, c.policy is not None))
         return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))

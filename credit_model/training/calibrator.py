@@ -24,7 +24,7 @@ Real = npt.NDArray[np.float64]
 # Prior precision of the slope about 1, and of each knot's shift about 0 (standard deviation 0.25 in log-odds).
 _SLOPE_RIDGE = 10.0
 _SHIFT_RIDGE = 16.0
-_MOST_KNOTS = 8
+_MOST_KNOTS = 6  # on either side of the reference row
 _EVENTS_PER_KNOT = 40
 # Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
 _LEAST_RISE = 0.25
@@ -81,12 +81,14 @@ def fit_map(
     -----
     ``log-odds(p) = level + p / factor + shift(p)``; the shift is piecewise linear between knots and constant beyond
     them. Its mean is free, so that as many bads are expected as were seen; what differs between knots is penalised.
-    One knot is the reference row, where most people stand; the others share the events evenly.
+    One knot is the reference row, where most people stand. The others share evenly, below and above it, the events
+    that were seen or that the line expects: where few are bad there is something to learn too.
     """
-    knots = _place_knots(points, goods, bads)
+    line = level + points / profile.factor
+    expected = (goods + bads) / (1.0 + np.exp(np.abs(line)))
+    knots = _place_knots(points, np.maximum(np.minimum(goods, bads), expected))
     hats = np.stack([np.interp(points, knots, row) for row in np.eye(len(knots))], axis=1)
     limits = Limits(np.diff(np.eye(len(knots)), axis=0), (_LEAST_RISE - 1.0) * np.diff(knots) / profile.factor)
-    line = level + points / profile.factor
     fit = fit_logistic(hats, goods, bads, ridge=_SHIFT_RIDGE, offset=line, limits=limits)
     ends = [least, greatest] if least < greatest else [0, profile.points_to_double_odds]
     at = np.unique(np.concatenate([knots, ends])).astype(np.int64)
@@ -94,12 +96,13 @@ def fit_map(
     return ProbabilityMap(tuple((profile.reference_points + at).tolist()), tuple(log_odds.tolist()))
 
 
-def _place_knots(points: npt.NDArray[np.int64], goods: Real, bads: Real) -> Real:
-    """The reference and quantiles of the rarer outcome, as many as its number carries."""
-    rarer = bads if bads.sum() <= goods.sum() else goods
-    number = int(min(_MOST_KNOTS, rarer.sum() // _EVENTS_PER_KNOT))
-    order = np.argsort(points, kind="stable")
-    reached = np.cumsum(rarer[order])
-    goals = (np.arange(number) + 0.5) / max(number, 1) * reached[-1]
-    places = np.minimum(np.searchsorted(reached, goals), len(points) - 1)
-    return np.unique(np.append(points[order][places], 0)).astype(np.float64)
+def _place_knots(points: npt.NDArray[np.int64], evidence: Real) -> Real:
+    """The reference row, and on either side of it quantiles of the evidence, as many as it carries there."""
+    knots = [0]
+    for side in (points < 0, points > 0):
+        at, share = np.unique(points[side], return_inverse=True)
+        reached = np.cumsum(np.bincount(share, weights=evidence[side], minlength=len(at)))
+        number = int(min(_MOST_KNOTS, reached[-1] // _EVENTS_PER_KNOT)) if len(at) else 0
+        goals = (np.arange(number) + 0.5) / max(number, 1) * (reached[-1] if number else 0.0)
+        knots += at[np.searchsorted(reached, goals)].tolist()
+    return np.unique(knots).astype(np.float64)

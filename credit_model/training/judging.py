@@ -142,8 +142,8 @@ def _notes(
     """What a reader must know to read the figures rightly."""
     escalations = int(development.escalation.sum()), int(out_of_time.escalation.sum())
     yield (
-        f"An event of an old case is not an outcome: {escalations[0]} development and {escalations[1]} out-of-time rows met "
-        "only or also such an escalation.",
+        f"An event of an old case is not an outcome: {escalations[0]} development and {escalations[1]} out-of-time "
+        "rows met such an escalation.",
         f"旧案件的后续事件不计为结果：开发样本{escalations[0]}行、跨时间样本{escalations[1]}行出现此类升级事件。",
     )
     if experiment.sample.train_repaired == "drop":

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
-from credit_model.records import Catalogue, Ledger, load_catalogue, to_day
+from credit_model.records import Catalogue, Ledger, from_days, load_catalogue, to_day
 from credit_model.sample import OUTCOMES, Y12, Outcome, check_gap, development_dates
 from credit_model.scorecard import load_profile
 from credit_model.training.experiment import (
@@ -36,9 +36,10 @@ CITIES: Final = ("R", "L")
 SOURCES: Final = ("synthetic", "folder", "files")
 TRAIN_REPAIRED: Final = ("asof", "drop")
 GATES: Final = {  # name -> what a limit looks like, as ``evaluation.evaluate`` takes it
-    "gini": "a least value", "ks": "a least value", "soft_gini": "a least value",
-    "soft_gini_to_attainable": "a least value", "slope": "[low, high]", "observed_to_expected": "a tolerance or [low, high]",
-}  # fmt: skip
+    **dict.fromkeys(("gini", "ks", "soft_gini", "soft_gini_to_attainable"), "a least value"),
+    "slope": "[low, high]",
+    "observed_to_expected": "a tolerance or [low, high]",
+}
 PERSONS_MODEL: Final = "personal-credit"
 _REQUIRED: Final = object()
 _TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", date: "a date",
@@ -115,14 +116,15 @@ class _Table:
         raw, (least, most) = self.raw.get(key, default), SEARCHABLE[key]
         ends = [raw.get("low"), raw.get("high")] if isinstance(raw, dict) and set(raw) == {"low", "high"} else [raw]
         accepted = (int, float) if kind is float else (int,)
-        if not all(isinstance(end, accepted) and not isinstance(end, bool) for end in ends):
+        numbers = [end for end in ends if isinstance(end, accepted) and not isinstance(end, bool)]
+        if len(numbers) < len(ends):
             self.fault(key, f"must be {_TYPES[kind]}, or a range {{ low = …, high = … }}")
-        elif not all(least <= end <= most for end in ends):
+        elif not all(least <= number <= most for number in numbers):
             self.fault(key, f"must lie between {least:g} and {most:g}")
-        elif len(ends) == 2 and not ends[0] < ends[1]:
+        elif len(numbers) == 2 and not numbers[0] < numbers[1]:
             self.fault(key, "low must be below high")
         else:
-            return kind(ends[0]) if len(ends) == 1 else Range(kind(ends[0]), kind(ends[1]))
+            return kind(numbers[0]) if len(numbers) == 1 else Range(kind(numbers[0]), kind(numbers[1]))
         return kind(default)
 
     def table(self, key: str, default: Any = _REQUIRED) -> _Table:
@@ -258,10 +260,11 @@ def _sample(
         development = tuple(sorted({to_day(day) for day in given}))
     try:
         check_gap(development, out_of_time, outcome)
-        if ledger is not None:
-            check_gap([out_of_time], ledger.day_of_use + 1, outcome)
     except UserError as error:
         table.faults.append(f"[sample] {error}")
+    if ledger is not None and outcome.mature_on(out_of_time) > ledger.day_of_use + 1:
+        latest = from_days(outcome.latest_mature(ledger.day_of_use + 1))
+        table.fault("out_of_time", f"its labels are not mature on the day of use; the latest date is {latest}")
     return SamplePlan(out_of_time, development, cohort, repaired, float(share))
 
 
@@ -394,7 +397,7 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
 
 def _attainable(table: _Table, folder: Path) -> str | None:
     """The stored text model the card is compared with on a made city."""
-    said = table.take("attainable", str, None)
+    said: str | None = table.take("attainable", str, None)
     table.close()
     if said is not None and not (folder / said).is_file():
         table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")

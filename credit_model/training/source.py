@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
         ledger = Ledger.open(experiment.path(source))
         if ledger.policy != plan.policy:
             raise UserError(
-                f"experiment {experiment.name!r} says policy {plan.policy!r}, but the ledger in {ledger.path} was made under "
-                f"{ledger.policy!r}; change one of them"
+                f"experiment {experiment.name!r} says policy {plan.policy!r}, but the ledger in {ledger.path} was made "
+                f"under {ledger.policy!r}; change one of them"
             )
         return Source(ledger, plan.known_through)
     if isinstance(source, MadeCity):
@@ -90,8 +91,8 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
         progress("Ingesting raw tables")
         ledger.ingest(**{name: paths for name, paths in tables.items() if paths}, mapping=mapping)
 
-    files = [path(source.catalogue), *([path(source.mapping)] if source.mapping else []), *sum(tables.values(), [])]
-    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    said = [source.catalogue, *([source.mapping] if source.mapping else [])]
+    contents = [_sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
     ledger = _kept(experiment.name, [contents, plan.policy, _code()], catalogue, plan.policy, fill)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
@@ -114,5 +115,10 @@ def _code() -> str:
     import credit_model.records as room
 
     files = sorted(Path(room.__file__).parent.glob("*.*"))
-    said = [__version__, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
+    said = [__version__, *map(_sha256, files)]
     return hashlib.sha256("".join(said).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from credit_model.training.classifier import ScorecardClassifier
 
 FOLDS: Final = 3
-Settings = Mapping[str, int | float]
+Settings = Mapping[str, Any]  # setting -> whole number or number
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def tune(
     say = progress or (lambda message: None)
     with _study(journal) as study:
         while (done := len(finished := _finished(study))) < plan.trials:
-            best = f", best Gini so far {max(trial.value for trial in finished):.3f}" if finished else ""
-            say(f"Tuning: trial {done + 1} of {plan.trials}{best}")
+            so_far = f", best Gini so far {max(trial.value for trial in finished):.3f}" if finished else ""
+            say(f"Tuning: trial {done + 1} of {plan.trials}{so_far}")
             asked = _ask(study, plan, seed, done)
             settings = plan.fixed | asked.params
             study.tell(asked, _out_of_fold_gini(make, sample, folds, settings))
@@ -107,8 +107,8 @@ def _check_folds(sample: DevelopmentSample, folds: list[tuple[np.ndarray, np.nda
     judged = int(sum(sample.y[validate].sum() for _, validate in folds))
     if min(bads) < 1 or judged < 1:
         raise UserError(
-            f"tuning: the development sample has {sample.bads} bad rows, and a fold learns from as few as {min(bads)}; that is "
-            "too few to compare settings. Take more people or dates, or fix the settings in [card]"
+            f"tuning: the development sample has {sample.bads} bad rows, and a fold learns from as few as {min(bads)}; "
+            "that is too few to compare settings. Take more people or dates, or fix the settings in [card]"
         )
 
 
@@ -134,7 +134,8 @@ def _study(journal: Path) -> Iterator[optuna.Study]:
 def _finished(study: optuna.Study) -> list[Any]:
     import optuna
 
-    return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+    trials: list[Any] = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+    return trials
 
 
 def _ask(study: optuna.Study, plan: CardPlan, seed: int, done: int) -> optuna.Trial:
