@@ -299,8 +299,9 @@ def _features(
         subjects = segments.subject_index(rows["subject_id"].to_numpy(object))
         return compute(segments, subjects, rows["day"].to_numpy(), definitions, ledger.catalogue)
     values = np.empty((len(rows), len(definitions)), np.float32)
-    for day, own in rows.groupby("day"):
-        then = segments.at(outcome.mature_on(int(day)))
+    for day in rows["day"].unique().tolist():
+        own = rows[rows["day"] == day]
+        then = segments.at(outcome.mature_on(day))
         repaired = np.unique(then.record[then.status == STATUSES.index("repaired")])
         rest = segments.take(~np.isin(segments.record, repaired))
         subjects = rest.subject_index(own["subject_id"].to_numpy(object))

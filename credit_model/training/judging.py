@@ -127,7 +127,8 @@ def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) 
     found: dict[str, dict[str, Any]] = {}
     for name, sample in (("development", development), ("out_of_time", out_of_time)):
         left_out = sample.counts[~sample.counts["outcome"].isin(["good", "bad"])]
-        for (outcome, reason), rows in left_out.groupby(["outcome", "reason"])["rows"].sum().items():
+        totals = left_out.groupby(["outcome", "reason"], as_index=False)["rows"].sum()
+        for outcome, reason, rows in totals.itertuples(index=False):
             en, zh = REASONS[reason]
             if outcome == "censored":
                 en, zh = f"{en} within the performance window", f"表现期内{zh}"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from credit_model import __version__, registry
 from credit_model.evaluation import EvaluationReport, render_html, render_markdown
@@ -71,6 +71,7 @@ class RunResult:
     failed_gates: tuple[str, ...]
     report: str
     folder: str
+    ledger: str
 
     @cached_property
     def card(self) -> Card:
@@ -152,7 +153,16 @@ def run(
     say("Recording the run")
     explored_only = source.ledger.catalogue.subjects == "person" and bool(card.monotone_faults())
     return _record(
-        experiment, card, evaluation, tuning, folder, door.openings, tracker or registry, author, explored_only
+        experiment,
+        card,
+        evaluation,
+        tuning,
+        folder,
+        door.openings,
+        tracker or cast(Tracker, registry),
+        author,
+        explored_only,
+        source.ledger.path,
     )
 
 
@@ -282,6 +292,7 @@ def _record(
     tracker: Tracker,
     author: str | None,
     explored_only: bool,
+    ledger: Path,
 ) -> RunResult:
     """Record the run, and register the card unless it may only be explored."""
     origin, plan = card.provenance, experiment.card
@@ -335,6 +346,7 @@ def _record(
         failed_gates=tuple(f"{g.name} ({g.segment}) {g.value}" for g in evaluation.failed_gates),
         report=str(folder / "report.html"),
         folder=str(folder),
+        ledger=str(ledger),
     )
 
 

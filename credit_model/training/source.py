@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import chain
@@ -38,11 +38,11 @@ class Source:
     known_through: Any = None
     city: Callable[[], City] | None = None
 
-    def true_risk(self, day: int, subject_ids: Sequence[str]) -> NDArray[np.float64]:
+    def true_risk(self, day: int, subject_ids: Iterable[str]) -> NDArray[np.float64]:
         """The true risk of subjects of a made city as of a day, in their order."""
         if self.city is None:
             raise UserError("the true risk is known of a made city only")
-        return self.city().true_risk(day).reindex(subject_ids).to_numpy()
+        return np.asarray(self.city().true_risk(day).reindex(list(subject_ids)), np.float64)
 
 
 def home() -> Path:
@@ -83,7 +83,7 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
     plan, path = experiment.ledger, experiment.path
     catalogue = load_catalogue(path(source.catalogue))
     mapping = None if source.mapping is None else load_mapping(path(source.mapping))
-    tables = {
+    tables: dict[str, Any] = {
         name: [path(said) for said in getattr(source, name)] for name in ("records", "amendments", "subjects", "audit")
     }
 
