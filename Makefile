@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-EXPERIMENT ?= experiments/baseline.toml
+EXPERIMENT := experiments/baseline.toml
 MODEL := models:/personal-credit@champion
 # A person of the made city with something on record, to show reasons.
-PERSON ?= S0000001
+PERSON ?= S0002527
 BUDGET := 720
 
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -37,8 +37,9 @@ system: ## browser and Chinese font for the page tests, where apt may install th
 
 demo: setup ## the main job: a made city, a card, its report, a champion, one person assessed
 	@$(BIN)/credit-model run $(EXPERIMENT)
-	@$(BIN)/credit-model promote latest --alias champion --approver "demo approver"
-	@$(BIN)/credit-model assess $(PERSON) --ledger $$($(BIN)/credit-model run $(EXPERIMENT) --where) --model $(MODEL)
+	@$(BIN)/credit-model promote latest --approver "demo approver"
+	@$(BIN)/credit-model assess $(PERSON) --model $(MODEL) \
+	  --ledger "$$(ls -dt $${CREDIT_MODEL_HOME:-.credit_model}/ledgers/city-R-100000-*-tier-*/ | head -n 1)"
 	@echo
 	@echo "The same on real public records: $(BIN)/credit-model run experiments/sf_restaurants.toml"
 

@@ -175,7 +175,7 @@ def run(
 
 @app.command(epilog=_example("credit-model promote 3 --approver 'Zhou Min'"))
 def promote(
-    version: Annotated[str, typer.Argument(help="Version of the registered model.")],
+    version: Annotated[str, typer.Argument(help="Version of the registered model, or: latest.")],
     approver: Annotated[str, typer.Option(help="Who approves it; not its author.")],
     alias: Annotated[str, typer.Option(help="Alias that will point at it.")] = "champion",
     name: Annotated[str, typer.Option(help="Registered model.")] = "personal-credit",
@@ -414,6 +414,7 @@ def _print_run(console: Console, result: RunResult) -> None:
     console.print(table if result.figures else "too few bads out of time to measure anything")
     for gate in result.failed_gates:
         console.print(f"[bold]gate failed[/]: {gate}")
+    console.print(f"ledger {result.ledger}")
     console.print(f"report {result.report}")
     if result.version is not None and not result.failed_gates:
         console.print(f"next: credit-model promote {result.version} --approver NAME --name {result.model}")

@@ -205,7 +205,7 @@ def register(
 
 
 def promote(version: int | str, *, approver: str, alias: str = "champion", name: str = DEFAULT_MODEL) -> Promotion:
-    """Point an alias at a version, approved by somebody other than its author, if its gates passed.
+    """Point an alias at a version (or at the ``latest``), if its gates passed and not its author approves.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def promote(version: int | str, *, approver: str, alias: str = "champion", name:
         )
     with _registry(must_exist=True) as client:
         found = _version(client, name, version=str(version))
-        tags = found.tags
+        version, tags = found.version, found.tags
         if "author" not in tags or "gates" not in tags:
             raise RegistryError(
                 f"cannot promote version {version} of {name!r}: it was not registered by credit_model (no author or "
@@ -377,6 +377,8 @@ def _version(client: Any, name: str, alias: str | None = None, version: str | No
                 f"model {name!r} has no alias {alias!r} (aliases: {aliases}). Set it with "
                 f"`credit-model promote VERSION --alias {alias} --approver NAME`."
             )
+    if version == "latest":
+        version = str(max((int(v.version) for v in client.search_model_versions(f"name = '{name}'")), default=version))
     try:
         return client.get_model_version(name, str(version))
     except MlflowException as error:
