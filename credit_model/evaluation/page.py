@@ -104,7 +104,7 @@ class _Page:
         gates, failed = self.report.gates, self.report.failed_gates
         key, css = ("none", "") if not gates else ("some", "no") if failed else ("all", "yes")
         told = [self.words("measure." + name) for name in dict.fromkeys(gate.name for gate in failed)]
-        names = {language: ", ".join(t[language] for t in told) for language in self.words.languages}
+        names = {language: "; ".join(t[language] for t in told) for language in self.words.languages}
         headline = self.say(f"verdict.{key}", count=str(len(gates)), failed=str(len(failed)))
         context = self.report.context
         notes = {"made_city": context.get("made_city"), "organisations": context.get("subjects") == "organisation"}
@@ -131,7 +131,8 @@ class _Page:
                 f'<p class="big">{self.number(f"{path}/value", kind)}</p><p class="between">{between}</p>{drawing}'
                 f'<p class="asks">{self.say(f"measure.{name}_asks")}</p></div>'
             )
-        return f'<div class="tiles">{"".join(shown)}</div>' if shown else ""
+        css = "tiles four" if len(shown) == 4 else "tiles"
+        return f'<div class="{css}">{"".join(shown)}</div>' if shown else ""
 
     def meaning(self) -> str:
         number, path = self.number, "segments/all/measures"
@@ -217,7 +218,8 @@ class _Page:
             parts.append(self.figure(figures.grade_strip(self.report, self.words), "scores.strip_caption"))
         if len(self.report.bands) > 1:
             drawing = figures.score_distribution(self.report, self.words)
-            parts.append(self.figure(drawing, "scores.distribution_caption"))
+            tied = any(band.mass_point for band in self.report.bands)
+            parts.append(self.figure(drawing, f"scores.distribution_{'' if tied else 'plain_'}caption"))
         return self.section("scores", *parts)
 
     def ranking(self) -> str:

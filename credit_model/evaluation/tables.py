@@ -131,6 +131,8 @@ def _distinct(subjects: NDArray[np.intp]) -> int:
     return int(subjects.size and 1 + np.count_nonzero(subjects[1:] != subjects[:-1]))
 
 
+MASS = 0.3
+"""Share of people at one score from which it is a mass point."""
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
 
 
@@ -323,7 +325,7 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     top = int(np.argmax(share))
     at_top = score == values[top]
     both_sides = (_distinct(sample.subject[rows]) for rows in (at_top, ~at_top))
-    has_mass = share[top] >= 0.1 and min(both_sides) >= SMALLEST_CELL
+    has_mass = share[top] >= MASS and min(both_sides) >= SMALLEST_CELL
     ordinary = ~at_top if has_mass else np.ones(score.size, bool)
     width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
     key = score // width

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from credit_model import UserError
 from credit_model.records import store
 from credit_model.records.catalogue import TIERS, Catalogue, load_catalogue
+from credit_model.records.dates import NO_DAY, NO_VALUE, from_days, to_day
 from credit_model.records.fold import fold_at
 from credit_model.records.ingest import Delivery, IngestReport, plan
 from credit_model.records.mapping import Mapping as ColumnMapping
@@ -33,15 +34,7 @@ from credit_model.records.sources import open_sources
 from credit_model.records.store import LedgerError, Manifest, read_part
 from credit_model.records.tables import ROLES, Segments, Tables
 from credit_model.records.validation import arrow_schema, column_types
-from credit_model.records.visibility import (
-    NO_DAY,
-    NO_VALUE,
-    SEMANTICS_VERSION,
-    compile_segments,
-    from_days,
-    grounds_at,
-    to_day,
-)
+from credit_model.records.visibility import SEMANTICS_VERSION, compile_segments, grounds_at
 
 if TYPE_CHECKING:
     import pandas as pd

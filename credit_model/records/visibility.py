@@ -21,23 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.records.dates import FOREVER as FOREVER
-from credit_model.records.dates import NO_DAY as NO_DAY
-from credit_model.records.dates import NO_VALUE as NO_VALUE
-from credit_model.records.dates import Days, distinct, pack, unpack
-from credit_model.records.dates import add_months as add_months
-from credit_model.records.dates import from_days as from_days
-from credit_model.records.dates import to_day as to_day
-from credit_model.records.dates import to_days as to_days
+from credit_model.records.dates import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
 from credit_model.records.fold import CodedTables, State
-from credit_model.records.fold import fold_at as fold_at
-from credit_model.records.population import ADULT_MONTHS
-from credit_model.records.population import Population as Population
-from credit_model.records.tables import ROLES as ROLES
-from credit_model.records.tables import STATUSES as STATUSES
-from credit_model.records.tables import Column, pick, spans
-from credit_model.records.tables import Segments as Segments
-from credit_model.records.tables import Tables as Tables
+from credit_model.records.population import ADULT_MONTHS, Population
+from credit_model.records.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
 
 if TYPE_CHECKING:
     from credit_model.records.catalogue import Catalogue
