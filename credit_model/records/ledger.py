@@ -247,8 +247,8 @@ class Ledger:
         DataFrame
             One row for each record on a file: its facts (``record_id, subject_id, kind, case_id, occurred_on,
             decided_on, known_on, tier, amount, hours, outstanding`` and the attributes), whether it is ``final`` or
-            under an open challenge (``challenge_open``), and each ground of ``STATUSES[1:]`` as a column, ``moved``
-            and ``past_use_window`` among them.
+            under an open challenge (``challenge_open``), whether its last objection was ``sustained``, and each ground
+            of ``STATUSES[1:]`` as a column, ``moved`` and ``past_use_window`` among them.
         """
         first, last, day, use = to_day(start), to_day(end), to_day(known_by), _day_of_use(day_of_use)
         tables = self._decided_between(first, last)
@@ -266,7 +266,7 @@ class Ledger:
             "known_on": tables.records["known_on"][row],
             **{name: getattr(state, name)[row] for name in ("tier", *_NUMBERS)},
             **{name: column[row] for name, column in state.attributes.items()},
-            **{name: getattr(state, name)[row] for name in ("final", "challenge_open")},
+            **{name: getattr(state, name)[row] for name in ("final", "challenge_open", "sustained")},
         }
         return self._frame({**facts, **grounds})
 

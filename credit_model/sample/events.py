@@ -76,16 +76,6 @@ def of_old_case(ledger: Ledger, events: pd.DataFrame, day: int, known_by: int, u
     return np.array(own, np.bool_) | np.array(parent, np.bool_)
 
 
-def objections_sustained(ledger: Ledger, known_by: int) -> set[str]:
-    """Records whose last dispute, as known on a day, ended with the objection sustained: they state no event."""
-    rows = ledger.tables().amendments
-    counts = (rows["known_on"] < known_by) & (rows["effective_on"] <= known_by)
-    counts &= np.isin(rows["action"].astype(str), ["disputed", "dispute_closed"])
-    order = np.lexsort((rows["seq"][counts], rows["effective_on"][counts]))
-    last = dict(zip(rows["record_id"][counts][order], rows["value"][counts][order], strict=True))
-    return {record_id for record_id, value in last.items() if value == "objection_sustained"}
-
-
 def listed(ledger: Ledger, day: int, use: int) -> NDArray[np.object_]:
     """Subjects on a statutory list in force at the start of the day."""
     held = ledger.segments(use).at(day)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions
 from credit_model.records import NO_DAY, Catalogue, Ledger, add_months, from_days, to_day, to_days
-from credit_model.sample.events import TIERS, left, listed, meets, objections_sustained, of_old_case
+from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,8 +223,7 @@ class Outcome:
         """Labels of subjects observed on one day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
         seen = ledger.between(day, end, known_by=mature, day_of_use=use)
-        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen[list(VOID)].any(axis=1)]
-        seen = seen[~seen["record_id"].isin(objections_sustained(ledger, mature))]
+        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen[[*VOID, "sustained"]].any(axis=1)]
         events = seen[self._is_event(seen, ledger.catalogue)].sort_values(["decided_on", "record_id"])
         old = of_old_case(ledger, events, day, mature, use)
         undecided = events[list(OPEN)].any(axis=1).to_numpy(np.bool_)
