@@ -159,7 +159,7 @@ def test_the_verdict_is_said_in_words_at_the_top() -> None:
     failed = judged(gates={"gini": 0.99, "ks": 0.0})
     text = " ".join(Page(render_html(failed, lang="en")).texts)
     assert "1 of 2 gates failed." in text
-    assert "This version must not be promoted: Gini, hard." in text
+    assert "This version must not be promoted: Hard Gini." in text
     assert "No gates were set" in render_html(judged(gates=None), lang="en")
     assert "overstates" in render_html(judged(FRAME.assign(probability_of_bad=0.4)), lang="en")
     assert "understates" in render_html(judged(FRAME.assign(probability_of_bad=0.001)), lang="en")
@@ -193,9 +193,9 @@ def test_the_page_is_written_where_asked(tmp_path: Any) -> None:
 def test_the_short_page_says_the_same(tmp_path: Any) -> None:
     text = render_markdown(REPORT)
     value = REPORT.segments["all"].measures["gini"].value
-    assert f"| Gini, hard | {value:.3f} (" in text
+    assert f"| Hard Gini | {value:.3f} (" in text
     assert REPORT.digest in text
-    assert len({line.count("|") for line in text.splitlines() if line.startswith("| Gini")}) == 1
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("| Hard Gini")}) == 1
 
 
 # -------------------------------------------------------------------------------------------------- the browser

@@ -134,22 +134,23 @@ def grade_strip(report: EvaluationReport, words: Words) -> str:
         worst.insert(0, (name, share))
         total += share
     magnify = 0 < len(worst) < len(shares) and len(worst) > 1
-    drawing = Drawing(words, WIDE, 150 if magnify else 64)
+    drawing = Drawing(words, WIDE, 134 if magnify else 42)
 
-    def strip(parts: Sequence[tuple[str, float]], top: float) -> float:
-        x, last = 0.0, 0.0
+    def strip(parts: Sequence[tuple[str, float]], top: float) -> None:
+        x = 0.0
         whole = sum(share for _, share in parts)
         for name, share in parts:
             width = WIDE * share / whole
             number = [grade for grade, _ in shares].index(name)
             shade = round(number * 5 / max(len(shares) - 1, 1))
             drawing.box(x, top, width - 1, 40, f"grade-{shade}", words.same(f"{name}: {short_percent(share)}"))
+            css = "on-dark" if shade in (0, 1, 4, 5) else ""
             if width > 62:
-                css = "on-dark" if shade in (0, 1, 4, 5) else ""
                 drawing.text(x + width / 2, top + 18, name, f"strong {css}", "middle")
                 drawing.text(x + width / 2, top + 33, short_percent(share), f"small {css}", "middle")
-            last, x = x, x + width
-        return last
+            elif width > 16:
+                drawing.text(x + width / 2, top + 25, name, f"strong {css}", "middle")
+            x += width
 
     strip(shares, 0)
     if magnify:
@@ -157,37 +158,33 @@ def grade_strip(report: EvaluationReport, words: Words) -> str:
         drawing.path([(start, 42), (WIDE, 42), (WIDE, 92), (0, 92)], "zoom", closed=True)
         drawing.text(WIDE / 2, 74, words("figure.magnified", share=short_percent(total)), "small soft", "middle")
         strip(worst, 92)
-    else:
-        drawing.text(0, 58, words("figure.to_scale"), "small soft")
     return drawing.svg(words("figure.grades"))
 
 
 def score_distribution(report: EvaluationReport, words: Words) -> str:
-    """Share of people by score on a logarithmic axis, the mass point marked, grade cuts as lines."""
+    """Share of people by score, grade cuts as lines; with a mass point, which is marked, on a logarithmic axis."""
     drawing = Drawing(words, WIDE, 340)
+    ordinary = [band for band in report.bands if not band.mass_point]
+    mass = next((band for band in report.bands if band.mass_point), None)
+    width = min(band.high - band.low + 1 for band in ordinary)
+    # Joined bands are drawn as high as their people stand on average, so that areas can be compared.
+    heights = [band.share * width / (band.high - band.low + 1) for band in ordinary]
     low, high = min(b.low for b in report.bands), max(b.high for b in report.bands) + 1
     x = linear(low, high, 64, WIDE - 16)
-    rungs = decades(min(b.share for b in report.bands), 1.0)
-    rungs = [rungs[0] / 10, *rungs] if rungs[0] == min(b.share for b in report.bands) else rungs
-    y = logarithmic(rungs[0], 1.0, 292, 34)
+    if mass is not None:
+        rungs = decades(min(heights) * 0.7, 1.0)
+        y, axis = logarithmic(rungs[0], 1.0, 292, 34), "figure.people_log"
+    else:
+        rungs = ticks(0, max(heights) * 1.1)
+        y, axis = linear(0, max(heights) * 1.1, 292, 34), "figure.people_plain"
     for rung in rungs:
         drawing.line(64, y(rung), WIDE - 16, y(rung), "grid")
         drawing.text(56, y(rung) + 4, short_percent(rung), "tick", "end")
-    drawing.text(64, 14, words("figure.people_log"), "small soft")
-    for band in sorted(report.bands, key=lambda b: b.mass_point):
-        span = f"{band.low}" if band.low == band.high else f"{band.low}–{band.high}"
+    drawing.text(64, 14, words(axis, width=f"{width}"), "small soft")
+    for band, height in zip(ordinary, heights, strict=True):
         left, right = x(band.low), x(band.high + 1)
-        if band.mass_point:
-            left, right = x(band.low + 0.5) - 4, x(band.low + 0.5) + 4
-        css = "mass" if band.mass_point else "bar"
-        drawing.box(
-            left + 0.5,
-            y(band.share),
-            right - left - 1,
-            292 - y(band.share),
-            css,
-            words.same(f"{span}: {short_percent(band.share)}"),
-        )
+        told = words.same(f"{band.low}–{band.high}: {short_percent(band.share)}")
+        drawing.box(left + 0.5, y(height), right - left - 1, 292 - y(height), "bar", told)
     for cut, name in zip(report.card.get("grade_cuts", []), report.card.get("grades", [])[1:], strict=False):
         if low < cut < high:
             drawing.line(x(cut), 34, x(cut), 298, "cut")
@@ -195,16 +192,12 @@ def score_distribution(report: EvaluationReport, words: Words) -> str:
     for tick in ticks(low, high, 9):
         drawing.text(x(tick), 312, f"{tick:g}", "tick", "middle")
     drawing.text(WIDE - 16, 332, words("figure.score_axis"), "small soft", "end")
-    mass = next((band for band in report.bands if band.mass_point), None)
     if mass is not None:
-        at, side = x(mass.low), "end" if x(mass.low) > WIDE / 2 else "start"
-        drawing.text(
-            at + (-14 if side == "end" else 14),
-            y(mass.share) + 14,
-            words("figure.mass", share=short_percent(mass.share), score=f"{mass.low}"),
-            "strong mass-text",
-            side,
-        )
+        at = x(mass.low + 0.5)
+        told = words("figure.mass", share=short_percent(mass.share), score=f"{mass.low}")
+        drawing.box(at - 3.5, y(mass.share), 7, 292 - y(mass.share), "mass", told)
+        side, shift = ("end", -14) if at > WIDE / 2 else ("start", 14)
+        drawing.text(at + shift, y(mass.share) + 14, told, "strong mass-text", side)
     return drawing.svg(words("figure.distribution"))
 
 

@@ -195,7 +195,8 @@ class _Page:
             if value:
                 parts.append(f"<p><b>{self.say('sample.' + key)}</b> {value}</p>")
         if dates.get("development") and dates.get("out_of_time"):
-            parts.append(self.figure(figures.timeline(dates, self.words), "sample.timeline_caption"))
+            caption = "sample.timeline_caption" if dates.get("maturity_months") else "sample.timeline_plain_caption"
+            parts.append(self.figure(figures.timeline(dates, self.words), caption))
         for key, label, columns, head in (
             ("samples", "name", ("observations", "people", "bads"),
              ("sample.sample", "page.observations", "page.people", "page.bads")),
