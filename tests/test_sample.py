@@ -199,6 +199,16 @@ def test_a_row_is_described_as_a_service_would_have_on_its_day(city_ledger: Ledg
     assert full.X.to_numpy().any()
 
 
+@pytest.mark.parametrize(("day_of_use", "expected"), [("2026-03-31", 1), ("2026-04-01", 0)])
+def test_use_windows_are_those_of_the_day_of_use_whatever_the_date(
+    tmp_path: Path, day_of_use: str, expected: int
+) -> None:
+    ledger = small_ledger(tmp_path / "ledger", [penalty("r1", "2022-06-01")])
+    sample = sampled(ledger, day_of_use=day_of_use)
+    assert sample.X["adverse_24m"].tolist() == [expected]
+    assert sample.with_record.tolist() == [bool(expected)]
+
+
 def test_audit_attributes_stand_beside_the_features_and_change_nothing_else(tmp_path: Path) -> None:
     samples = []
     for sexes in ("fmfm", "mfmf"):
