@@ -186,6 +186,21 @@ def test_a_page_can_be_made_of_almost_nothing() -> None:
         assert render_markdown(report).startswith("# Evaluation of a card")
 
 
+@pytest.mark.parametrize(
+    ("window", "said"), [(36.0, "36 months"), (35.9, "35.9 months"), (1, "1 months"), (None, "0 months")]
+)
+def test_a_performance_window_of_any_length_is_drawn(window: float | None, said: str) -> None:
+    dates = {
+        "development": ["2015-04-20"],
+        "out_of_time": ["2022-10-20"],
+        "window_months": window,
+        "maturity_months": 0,
+    }
+    page = Page(render_html(judged(context={"dates": dates}), lang="en"))
+    assert any(said in text for text in page.texts)
+    assert {"2015-04-20", "2022-10-20"} <= set(page.texts)
+
+
 def test_the_page_is_written_where_asked(tmp_path: Any) -> None:
     assert render_html(REPORT, tmp_path / "page.html") == (tmp_path / "page.html").read_text(encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,22 @@ def test_the_order_of_rows_and_labels_changes_no_byte() -> None:
     for order in (shuffled, by_label, by_label[::-1]):
         again = judged(FRAME.iloc[order].reset_index(drop=True), POINTS.iloc[order].reset_index(drop=True))
         assert again.digest == REPORT.digest
+
+
+def test_points_stay_with_their_rows_when_weights_differ() -> None:
+    weighted = FRAME.assign(weight=np.resize([1.0, 40.0], len(FRAME)))
+    lost = (POINTS.drop(columns="base") < 0).mul(weighted["weight"], axis=0).sum() / weighted["weight"].sum()
+    order = np.random.default_rng(4).permutation(len(FRAME))
+    report = judged(weighted.iloc[order], POINTS.iloc[order])
+    by_code = {c.reason: lost[c.name] for c in CARD.characteristics}
+    shown = {reason.code: reason.share for reason in report.reasons if reason.share is not None}
+    assert shown == pytest.approx({code: by_code[code] for code in shown}, abs=1e-9)
+
+
+def test_no_number_has_more_figures_than_another_machine_would_agree_on() -> None:
+    figures = re.findall(r"(?<![\w\".])-?\d+\.\d+(?:e-?\d+)?", REPORT.to_json())
+    assert len(figures) > 300
+    assert max(len(re.sub(r"e.*|\D", "", figure).lstrip("0")) for figure in figures) <= 12
 
 
 def test_no_person_is_named() -> None:

@@ -9,8 +9,9 @@ In: an `EvaluationReport` and the page's words. Out: one ``<svg>`` element each,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from credit_model.evaluation.performance import Estimate
 from credit_model.evaluation.report import EvaluationReport
@@ -322,13 +323,10 @@ def months(report: EvaluationReport, words: Words) -> str:
     return drawing.svg(words("figure.months"))
 
 
-def timeline(dates: dict[str, object], words: Words) -> str:
+def timeline(dates: Mapping[str, Any], words: Words) -> str:
     """Development dates, the time their outcomes need to mature, and the out-of-time dates, to scale."""
-    groups = [
-        (name, [date.fromisoformat(str(d)) for d in list(dates.get(name) or [])])  # type: ignore[call-overload]
-        for name in ("development", "out_of_time")
-    ]
-    window, maturity = int(str(dates.get("window_months") or 0)), int(str(dates.get("maturity_months") or 0))
+    groups = [(name, [date.fromisoformat(day) for day in dates[name]]) for name in ("development", "out_of_time")]
+    window, maturity = float(dates.get("window_months") or 0), float(dates.get("maturity_months") or 0)
     month = timedelta(days=30.44)
     shown = [day for _, days in groups for day in days]
     first, last = min(shown) - month, max(shown) + month * (window + maturity + 1)
@@ -349,11 +347,15 @@ def timeline(dates: dict[str, object], words: Words) -> str:
             drawing.box(start, y - 8, seen - start, 16, f"span {css}", words.same(day.isoformat()))
             if maturity:
                 drawing.box(seen, y - 8, ripe - seen, 16, f"span pale {css}")
-            drawing.text(start + 6, y + 4.5, day.isoformat(), "small on-dark")
+            if seen - start > 84:
+                drawing.text(start + 6, y + 4.5, day.isoformat(), "small on-dark")
+            else:  # too short a bar to write on: beside it, on the side with room
+                at, side = (ripe + 6, "start") if start < WIDE / 2 else (start - 6, "end")
+                drawing.text(at, y + 4.5, day.isoformat(), "small", side)
             y += 30
     drawing.box(130, bottom + 28, 22, 10, "span blue")
-    drawing.text(158, bottom + 37, words("figure.window", months=str(window)), "small soft")
+    drawing.text(158, bottom + 37, words("figure.window", months=f"{window:g}"), "small soft")
     if maturity:
         drawing.box(480, bottom + 28, 22, 10, "span pale blue")
-        drawing.text(508, bottom + 37, words("figure.maturity", months=str(maturity)), "small soft")
+        drawing.text(508, bottom + 37, words("figure.maturity", months=f"{maturity:g}"), "small soft")
     return drawing.svg(words("figure.timeline"))
