@@ -108,7 +108,7 @@ def test_the_map_rises_strictly_and_gives_no_certainty(points: list[int], seed: 
     at = np.asarray(points)
     goods, bads = rng.integers(0, 300, len(at)).astype(float), rng.integers(0, 9, len(at)).astype(float)
     goods[0], bads[0] = goods[0] + 1, bads[0] + 1
-    found = fit_map(at, goods, bads, 4.0, PROFILE, -310, 35)
+    found = fit_map(at, goods, bads, 4.0, PROFILE, (-310, 35))
     values = [found.log_odds(score) for score in range(480, 850)]
     assert all(low < high for low, high in pairwise(values))
     assert 0 < found.probability(850) < found.probability(480) < 1
@@ -118,7 +118,7 @@ def test_as_many_bads_are_expected_as_were_seen() -> None:
     rng = np.random.default_rng(3)
     points = rng.integers(-200, 30, 5000)
     bads = (rng.random(5000) < 0.1).astype(float)
-    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, -200, 30)
+    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, (-200, 30))
     expected = sum(found.probability(800 + int(p)) for p in points)
     assert expected == pytest.approx(bads.sum(), rel=1e-6)
 
@@ -129,7 +129,7 @@ def test_a_bend_that_a_line_cannot_follow_is_learned_where_there_are_events() ->
     points = rng.integers(-200, 1, 200_000)
     truth = 3 + np.maximum(points, -100) / PROFILE.factor
     bads = (rng.random(len(points)) > 1 / (1 + np.exp(-truth))).astype(float)
-    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, -200, 0)
+    found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, (-200, 0))
     assert found.log_odds(800) == pytest.approx(3.0, abs=0.15)
     assert found.log_odds(760) == pytest.approx(3 - 40 / PROFILE.factor, abs=0.15)
     assert found.log_odds(650) == pytest.approx(

@@ -10,6 +10,7 @@ Out: a line; a ``ProbabilityMap``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ _MOST_KNOTS = 6  # on either side of the reference row
 _EVENTS_PER_KNOT = 40
 # Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
 _LEAST_RISE = 0.25
+# However hard points above the reference row were squeezed, one of them stands for at most ten.
+_LEAST_SQUEEZE = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,13 @@ def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0
 
 
 def fit_map(
-    points: npt.NDArray[np.int64], goods: Real, bads: Real, level: float, profile: Profile, least: int, greatest: int
+    points: npt.NDArray[np.int64],
+    goods: Real,
+    bads: Real,
+    level: float,
+    profile: Profile,
+    reach: Sequence[int],
+    squeeze: float = 1.0,
 ) -> ProbabilityMap:
     """Fit the map from integer score to log-odds.
 
@@ -74,25 +83,32 @@ def fit_map(
     level : float
         Calibrated log-odds of the reference row.
     profile : Profile
-    least, greatest : int
+    reach : (int, int)
         Least and greatest sum of points that a row can get.
+    squeeze : float
+        What was multiplied into the points above the reference row: a point there stands for that much more log-odds.
 
     Notes
     -----
-    ``log-odds(p) = level + p / factor + shift(p)``; the shift is piecewise linear between knots and constant beyond
-    them. Its mean is free, so that as many bads are expected as were seen; what differs between knots is penalised.
-    One knot is the reference row, where most people stand. The others share evenly, below and above it, the events
-    that were seen or that the line expects: where few are bad there is something to learn too.
+    ``log-odds(p) = level + p / factor + shift(p)``, above the reference row with ``p / squeeze`` for ``p``; the shift is
+    piecewise linear between knots and constant beyond them. Its mean is free, so that as many bads are expected as
+    were seen; what differs between knots is penalised. One knot is the reference row, where most people stand. The
+    others share evenly, below and above it, the events that were seen or that the line expects: where few are bad
+    there is something to learn too.
     """
-    line = level + points / profile.factor
-    expected = (goods + bads) / (1.0 + np.exp(np.abs(line)))
+    above = 1.0 / max(squeeze, _LEAST_SQUEEZE)
+
+    def line(at: npt.NDArray[Any]) -> Real:
+        return level + np.where(at > 0, above * at, at) / profile.factor
+
+    expected = (goods + bads) / (1.0 + np.exp(np.abs(line(points))))
     knots = _place_knots(points, np.maximum(np.minimum(goods, bads), expected))
     hats = np.stack([np.interp(points, knots, row) for row in np.eye(len(knots))], axis=1)
-    limits = Limits(np.diff(np.eye(len(knots)), axis=0), (_LEAST_RISE - 1.0) * np.diff(knots) / profile.factor)
-    fit = fit_logistic(hats, goods, bads, ridge=_SHIFT_RIDGE, offset=line, limits=limits)
-    ends = [least, greatest] if least < greatest else [0, profile.points_to_double_odds]
+    limits = Limits(np.diff(np.eye(len(knots)), axis=0), (_LEAST_RISE - 1.0) * np.diff(line(knots)))
+    fit = fit_logistic(hats, goods, bads, ridge=_SHIFT_RIDGE, offset=line(points), limits=limits)
+    ends = list(reach) if reach[0] < reach[1] else [0, profile.points_to_double_odds]
     at = np.unique(np.concatenate([knots, ends])).astype(np.int64)
-    log_odds = level + at / profile.factor + fit.intercept + np.interp(at, knots, fit.weights)
+    log_odds = line(at) + fit.intercept + np.interp(at, knots, fit.weights)
     return ProbabilityMap(tuple((profile.reference_points + at).tolist()), tuple(log_odds.tolist()))
 
 

@@ -46,7 +46,8 @@ _NO_WEIGHT = 1e-6
 class DraftRules:
     """Limits of a draft; ``most_added`` and ``most_taken`` are log-odds above and below the reference row.
 
-    Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it.
+    Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it. What would be
+    taken beyond the limit is a limit on the weights; what would be added is squeezed, see :meth:`Draft.stated`.
     """
 
     classing: ClassingRules
@@ -57,10 +58,9 @@ class DraftRules:
     half_point: float
 
     def before(self, line: Line) -> DraftRules:
-        """The limits on weights that the slope of a line has yet to multiply."""
+        """The limit on weights that the slope of a line has yet to multiply."""
         slope = max(line.slope, 1e-9)
-        added, taken, half = self.most_added / slope, self.most_taken / slope, self.half_point / slope
-        return replace(self, most_added=added, most_taken=taken, half_point=half)
+        return replace(self, most_taken=self.most_taken / slope, half_point=self.half_point / slope)
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,33 @@ class Draft:
 
     def log_odds(self, codes: npt.NDArray[np.uint8]) -> Real:
         """Log-odds good : bad of rows of fine codes, without points that are set."""
-        total = np.full(len(codes), self.intercept)
+        return np.asarray(self.intercept + self._sum(codes, 1.0, 1.0))
+
+    def squeeze(self, slope: float, rules: DraftRules) -> float:
+        """What everything above the reference row is multiplied by, so that together it stays below the cap."""
+        used = np.flatnonzero(self.weights).tolist()
+        above = [slope * self.weights[j] * self.relative(j).max() for j in used]
+        moving = sum(most > 0 for most in above)
+        room = max(rules.most_added - rules.half_point * moving, 0.0)
+        return float(min(1.0, room / sum(above))) if moving else 1.0
+
+    def stated(self, column: int, slope: float, squeeze: float) -> Real:
+        """Log-odds by attribute as points will state them: calibrated, against the reference, squeezed above it.
+
+        A common squeeze keeps the order among people who have only positive records. Limits on the weights would not:
+        the likelihood then spends the cap on the strongest characteristics and drops the others.
+        """
+        found = slope * self.weights[column] * self.relative(column)
+        return np.where(found > 0, squeeze * found, found)
+
+    def stated_sum(self, codes: npt.NDArray[np.uint8], slope: float, rules: DraftRules) -> Real:
+        """Sum of what is stated of each row of fine codes."""
+        return self._sum(codes, slope, self.squeeze(slope, rules))
+
+    def _sum(self, codes: npt.NDArray[np.uint8], slope: float, squeeze: float) -> Real:
+        total = np.zeros(len(codes))
         for j in np.flatnonzero(self.weights).tolist():
-            total += (self.weights[j] * self.relative(j))[self.classings[j].attribute_of][codes[:, j]]
+            total += self.stated(j, slope, squeeze)[self.classings[j].attribute_of][codes[:, j]]
         return total
 
     def information_value(self, column: int) -> float:
@@ -121,28 +145,44 @@ def make_card(
             set_points += np.asarray(p.set_points)[table.codes[:, j]]
     offset = set_points / profile.factor
     goods, bads = table.counts[GOODS], table.counts[BADS]
-    everybody, whole = np.ones(len(goods), dtype=bool), [c.sum(axis=0) for c in by_fold]
+    everybody = np.ones(len(goods), dtype=bool)
     others = [table.fold != fold for fold in range(folds)]
-    line, unseen = Line(0.0, 1.0), None
-    if folds > 1 and all(goods[rows].sum() > 0 and bads[rows].sum() > 0 for rows in others):
+    if folds < 2 or any(goods[rows].sum() == 0 or bads[rows].sum() == 0 for rows in others):
+        others = [everybody]
+    # Each row is judged by a draft that has not seen it, where there is one.
+    drafts = [
+        (draft(predictors, table, _outside(by_fold, fold, len(others)), rows, offset, rules), rows)
+        for fold, rows in enumerate(others)
+    ]
+    line = Line(0.0, 1.0)
+    if len(others) > 1:
         unseen = np.zeros(len(goods))
-        for fold, rows in enumerate(others):
-            learned = draft(predictors, table, [c.sum(axis=0) - c[fold] for c in by_fold], rows, offset, rules)
+        for learned, rows in drafts:
             unseen[~rows] = learned.log_odds(table.codes[~rows])
         line = fit_line(unseen, goods, bads, offset)
+    stated = np.zeros(len(goods))
+    for learned, rows in drafts:
+        judged = ~rows if len(others) > 1 else rows
+        stated[judged] = learned.stated_sum(table.codes[judged], line.slope, rules)
+
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    found = draft(predictors, table, whole, everybody, offset, rules.before(line))
-    if unseen is None:
-        unseen = found.log_odds(table.codes)
+    found = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line))
+    squeeze = found.squeeze(line.slope, rules)
     characteristics = tuple(
-        c for j, p in enumerate(predictors) if any((c := _characteristic(p, found, j, line.slope, profile)).points)
+        c
+        for j, p in enumerate(predictors)
+        if any((c := _characteristic(p, found, j, line.slope, squeeze, profile)).points)
     )
-    least, greatest = (sum(end(c.points) for c in characteristics) for end in (min, max))
-    level = line.at(found.intercept)
-    points = np.rint(profile.factor * (line.at(unseen) - level) + set_points).astype(np.int64)
-    probabilities = fit_map(points, goods, bads, level, profile, least, greatest)
+    reach = [sum(end(c.points) for c in characteristics) for end in (min, max)]
+    points = np.rint(profile.factor * stated + set_points).astype(np.int64)
+    probabilities = fit_map(points, goods, bads, line.at(found.intercept), profile, reach, squeeze)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
     return card, found, line
+
+
+def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:
+    """Counts of each column outside a fold, or of everybody where there is but one."""
+    return [counts.sum(axis=0) - (counts[fold] if folds > 1 else 0.0) for counts in by_fold]
 
 
 def draft(
@@ -205,14 +245,12 @@ def _fit_and_choose(
     design = np.empty((len(goods), len(tried)))
     for place, j in enumerate(tried.tolist()):
         design[:, place] = relative[place][found.classings[j].attribute_of][table.codes[rows, j]]
-    above = np.array([max(woe.max(), 0.0) for woe in relative])
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
 
     def fit(kept: npt.NDArray[np.intp]) -> LogisticFit:
-        limits = Limits.not_negative(len(kept))
-        for reach, most in ((above[kept], rules.most_added), (below[kept], rules.most_taken)):
-            moving = min(int((reach > 0).sum()), rules.max_characteristics)
-            limits = limits.and_at_most(reach, max(most - rules.half_point * moving, 0.0))
+        moving = min(int((below[kept] > 0).sum()), rules.max_characteristics)
+        room = max(rules.most_taken - rules.half_point * moving, 0.0)
+        limits = Limits.not_negative(len(kept)).and_at_most(below[kept], room)
         return fit_logistic(design[:, kept], goods, bads, ridge=rules.ridge, offset=offset, limits=limits)
 
     kept = _choose(fit(np.arange(len(tried))), rules.max_characteristics)
@@ -243,10 +281,12 @@ def _choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
     return kept
 
 
-def _characteristic(p: Predictor, found: Draft, column: int, slope: float, profile: Profile) -> Characteristic:
+def _characteristic(
+    p: Predictor, found: Draft, column: int, slope: float, squeeze: float, profile: Profile
+) -> Characteristic:
     """A column as a characteristic of the card, with whole points against its reference."""
     weight = slope * float(found.weights[column])
-    points = p.set_points or tuple(profile.points(v) for v in (weight * found.relative(column)).tolist())
+    points = p.set_points or tuple(profile.points(v) for v in found.stated(column, slope, squeeze).tolist())
     goods, bads = found.counts[column][GOODS], found.counts[column][BADS]
     share = (goods + bads) / (goods + bads).sum()
     attributes = tuple(

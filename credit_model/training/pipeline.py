@@ -151,7 +151,9 @@ def run(
     folder = _write(experiment, card, evaluation, tuning)
 
     say("Recording the run")
-    explored_only = source.ledger.catalogue.subjects == "person" and bool(card.monotone_faults())
+    explored_only = plan.train_repaired == "drop" or (
+        source.ledger.catalogue.subjects == "person" and bool(card.monotone_faults())
+    )
     return _record(
         experiment,
         card,

@@ -1,0 +1,268 @@
+"""The file of an experiment: what it may say, and that all its faults are named at once."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credit_model import UserError
+from credit_model.records import from_days
+from credit_model.training import Experiment, ExperimentErrors, load_experiment
+from credit_model.training.experiment import MadeCity, Range
+
+# The example of the interfaces, word for word, with an approver and a ground.
+EXAMPLE = """\
+schema = 1
+question = "Does a 36-month look-back rank better than 24 without losing stability?"
+seed = 20261124
+[ledger]        # one of: synthetic profile and size, or a folder
+synthetic = { profile = "R", people = 100_000 }
+policy = "tier"                 # or "retention"
+day_of_use = 2026-11-24
+[outcome]
+definition = "y12"              # or a table: kinds, attribute test, performance window in months or days, maturity in months
+[sample]
+out_of_time = 2025-04-01        # development dates walk back from out_of_time - (performance window + maturity)
+development_dates = 2
+every_months = 12
+train_repaired = "asof"
+[features]
+include = ["*"]
+max_look_back_months = 60
+record_monotone = true
+[card]
+method = "woe_logistic"
+profile = "zhejiang_1000"
+max_characteristics = 20
+max_bins = { low = 3, high = 8 }     # a range is searched, a number is fixed
+trials = 30
+[[card.policy_points]]
+characteristic = "honours_60m"
+points = [0, 6, 10]
+approver = "Chen Jing"
+ground = "honours are too rare to learn from"
+[gates]
+soft_gini_to_attainable = 0.90
+slope = [0.88, 1.12]
+"""  # noqa: E501
+
+
+def load(text: str, folder: Path, name: str = "example") -> Experiment:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_experiment(path)
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    """The example with some of its words replaced; every one of them has to be there."""
+    text = EXAMPLE
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def faults(text: str, folder: Path) -> tuple[str, ...]:
+    with pytest.raises(ExperimentErrors) as caught:
+        load(text, folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(fault in message for fault in caught.value.faults)
+    return caught.value.faults
+
+
+def test_the_example_of_the_interfaces_is_read_as_it_is_written(tmp_path: Path) -> None:
+    experiment = load(EXAMPLE, tmp_path)
+    assert experiment.name == "example"
+    assert experiment.ledger.source == MadeCity("R", 100_000, 20261124)
+    assert experiment.outcome.name == "y12"
+    assert str(from_days(experiment.sample.out_of_time)) == "2025-04-01"
+    assert experiment.card.fixed == {"max_characteristics": 20, "penalty": 1.0}
+    assert experiment.card.searched == {"max_bins": Range(3, 8)}
+    assert experiment.gates == {"soft_gini_to_attainable": 0.9, "slope": (0.88, 1.12)}
+    assert [points.points for points in experiment.card.policy_points] == [(0, 6, 10)]
+
+
+def test_development_dates_walk_back_from_the_last_day_whose_labels_are_mature(tmp_path: Path) -> None:
+    # 12 months of performance and 7 of maturity before 2025-04-01, then every 12 months
+    days = load(EXAMPLE, tmp_path).sample.development
+    assert [str(from_days(day)) for day in days] == ["2022-09-01", "2023-09-01"]
+
+
+def test_of_what_a_pattern_includes_the_unusable_is_left_out_and_the_reason_is_told(tmp_path: Path) -> None:
+    text = changed(("max_look_back_months = 60", "max_look_back_months = 24"), ("honours_60m", "volunteer_hours_24m"))
+    experiment = load(text, tmp_path)
+    used = {feature.name for feature in experiment.features}
+    assert experiment.left_out["adverse_60m"] == "looks back further than 24 months"
+    assert "adverse_24m" in used
+    assert not used & set(experiment.left_out)
+
+
+def test_a_feature_that_is_named_is_not_silently_left_out(tmp_path: Path) -> None:
+    text = changed(("max_look_back_months = 60", "max_look_back_months = 24"), ('["*"]', '["adverse_60m"]'))
+    assert any("adverse_60m" in fault for fault in faults(text, tmp_path))
+
+
+def test_every_fault_of_a_file_is_named_in_one_message(tmp_path: Path) -> None:
+    text = changed(
+        ("seed = 20261124", "sed = 20261124"),
+        ("people = 100_000", "people = 0"),
+        ('policy = "tier"', 'policy = "teir"'),
+        ("out_of_time = 2025-04-01", 'out_of_time = "April"'),
+        ('["*"]', '["adverse_24", "honours_*"]'),
+        ("{ low = 3, high = 8 }", "{ low = 8, high = 3 }"),
+        ("[0, 6, 10]", "[0, 600, 1000]"),
+        ("slope = [0.88, 1.12]", "slop = [0.88, 1.12]"),
+    )
+    found = faults(text, tmp_path)
+    for expected in (
+        "sed: unknown key; did you mean 'seed'?",
+        "[ledger] [synthetic] people: must be at least 1",
+        "[ledger] policy 'teir' is not in catalogue 'zhejiang_persons'; it has tier, retention",
+        "[sample] out_of_time: must be a date, not str",
+        "[features] include: 'adverse_24' no such feature; did you mean 'adverse_24m'?",
+        "[card] max_bins: low must be below high",
+        "[card] policy_points: add up to 1000 points, profile 'zhejiang_1000' allows 105",
+        "[gates] slop: is no gate; did you mean 'slope'?",
+    ):
+        assert expected in found, found
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("schema = 1", "schema = 2", "schema: this version of the package reads schema 1"),
+        ('profile = "R"', 'profile = "Q"', "[ledger] [synthetic] profile: unknown: 'Q'"),
+        ("every_months = 12", "every_month = 12", "[sample] every_month: unknown key; did you mean 'every_months'?"),
+        ("day_of_use = 2026-11-24", "day_of_use = 2026", "[ledger] day_of_use: must be a date, not int"),
+        ('definition = "y12"', 'definition = "y13"', "[outcome] definition: unknown: 'y13'; did you mean 'y12'?"),
+        ("out_of_time = 2025-04-01", "out_of_time = 2026-04-01", "its labels are not mature on the day of use"),
+        ("development_dates = 2", "development_dates = 0", "[sample] development_dates: at least one date"),
+        ("development_dates = 2", "goods_share = 1.5", "[sample] goods_share: must be above 0 and at most 1"),
+        ("development_dates = 2", "development_dates = true", "must be a whole number, not bool"),
+        ('train_repaired = "asof"', 'train_repaired = "hide"', "[sample] train_repaired: unknown: 'hide'"),
+        ('include = ["*"]', 'include = ["*", "age"]', "'age' is on the deny-list (age): no feature may use it"),
+        ('include = ["*"]', 'include = ["*"]\nexclude = ["*"]', "[features] no feature is left"),
+        ('method = "woe_logistic"', 'method = "forest"', "[card] method: unknown: 'forest'; known: woe_logistic"),
+        ("trials = 30", "trials = 0", "[card] trials: must be at least 1"),
+        ("trials = 30", "penalty = { low = 1.0, high = 1.0 }", "[card] penalty: low must be below high"),
+        ("trials = 30", "penalty = 0.0", "[card] penalty: must lie between 1e-06 and 1e+06"),
+        ("trials = 30", "penalty = nan", "[card] penalty: must lie between 1e-06 and 1e+06"),
+        ("{ low = 3, high = 8 }", "{ low = 3 }", "[card] max_bins: must be a whole number, or a range"),
+        ("max_characteristics = 20", "max_characteristics = 2.5", "[card] max_characteristics: must be a whole number"),
+        ("points = [0, 6, 10]", "points = [0, -6, -10]", "a feature of this trend can add, never take"),
+        ("points = [0, 6, 10]", "points = [0, 10, 6]", "a feature of this trend can add, never take"),
+        ("points = [0, 6, 10]", "points = [0, 60, 106]", "add up to 106 points, profile 'zhejiang_1000' allows 105"),
+        ("points = [0, 6, 10]", "points = [6, 10]", "absence (the first) must have 0 points"),
+        ("points = [0, 6, 10]", "points = [0, 6, 10]\ncuts = [0.5]", "3 points need 2 cuts"),
+        ('"honours_60m"', '"adverse_24m"', "a feature of this trend can take, never add"),
+        ('"honours_60m"', '"honour_60m"', "unknown: 'honour_60m'; did you mean 'honours_60m'?"),
+        ('approver = "Chen Jing"', 'approver = " "', "approver: must say who answers for the points"),
+        ("slope = [0.88, 1.12]", "slope = [1.12, 0.88]", "[gates] slope: the limit must be [low, high]"),
+        ("slope = [0.88, 1.12]", "gini = [0.1, 0.2]", "[gates] gini: the limit must be a least value"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_place(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    (found,) = faults(changed((old, new)), tmp_path)
+    assert expected in found
+
+
+def test_as_many_policy_points_as_the_profile_allows_are_allowed(tmp_path: Path) -> None:
+    experiment = load(changed(("[0, 6, 10]", "[0, 60, 105]")), tmp_path)
+    assert max(experiment.card.policy_points[0].points) == 105
+
+
+@pytest.mark.parametrize(("day", "allowed"), [("2023-09-01", True), ("2023-09-02", False), ("2025-04-01", False)])
+def test_given_dates_leave_the_gap_that_would_have_been_derived(day: str, allowed: bool, tmp_path: Path) -> None:
+    text = changed(("development_dates = 2", f"development = [{day}]"))
+    if allowed:
+        assert [str(from_days(d)) for d in load(text, tmp_path).sample.development] == [day]
+    else:
+        (found,) = faults(text, tmp_path)
+        assert f"development date {day}" in found
+        assert found.endswith("the latest date allowed is 2023-09-01")
+
+
+def test_dates_and_their_number_are_not_both_given(tmp_path: Path) -> None:
+    text = changed(("development_dates = 2", "development_dates = 2\ndevelopment = [2022-01-01]"))
+    assert faults(text, tmp_path) == ("[sample] development: give the dates or their number, not both",)
+
+
+def test_a_definition_that_reads_a_forbidden_attribute_is_refused(tmp_path: Path) -> None:
+    tmp_path.joinpath("own.toml").write_text(
+        'schema = 1\n[[feature]]\nname = "honours_60m"\nlabel_zh = "荣誉"\nlabel_en = "Honours"\naggregate = "count"\n'
+        'where = { polarity = "positive", blood_type = "O" }\nwindow = "60m"\ntrend = "higher_is_better"\n'
+        'reason = "P101"\n',
+        encoding="utf-8",
+    )
+    found = faults(changed(('include = ["*"]', 'include = ["*"]\ndefinitions = "own.toml"')), tmp_path)
+    assert any("blood_type" in fault and "deny-list" in fault for fault in found), found
+
+
+def test_a_ledger_comes_from_exactly_one_place(tmp_path: Path) -> None:
+    none = faults(changed(('synthetic = { profile = "R", people = 100_000 }', "")), tmp_path)
+    assert none == ("[ledger] needs exactly one of synthetic, folder, files; it has none",)
+    two = changed(('policy = "tier"', 'folder = "nowhere"\npolicy = "tier"'))
+    assert any("it has synthetic, folder" in fault for fault in faults(two, tmp_path))
+
+
+@pytest.mark.parametrize(("text", "expected"), [("schema = ", "not valid TOML"), (None, "cannot be read")])
+def test_a_file_that_cannot_be_read_is_a_mistake_of_the_user(text: str | None, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=expected):
+        load_experiment(path)
+
+
+def toml(value: Any) -> str:
+    """A value of TOML on one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def shuffled(value: Any, chance: random.Random) -> Any:
+    if isinstance(value, dict):
+        keys = chance.sample(list(value), len(value))
+        return {key: shuffled(value[key], chance) for key in keys}
+    return [shuffled(item, chance) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_digest_ignores_comments_the_order_of_keys_the_name_and_the_place(seed: int, tmp_path: Path) -> None:
+    said = shuffled(tomllib.loads(EXAMPLE), random.Random(seed))
+    text = "# other words\n" + "".join(f"{key} = {toml(value)}  # {seed}\n" for key, value in said.items())
+    assert isinstance(said["ledger"]["day_of_use"], date)
+    one, other = load(EXAMPLE, tmp_path / "one"), load(text, tmp_path / "other" / "place", "another_name")
+    assert text != EXAMPLE
+    assert one.digest == other.digest
+    assert one.to_json() == other.to_json()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("look-back rank better", "look-back rank worse"),
+        ("seed = 20261124", "seed = 20261125"),
+        ('policy = "tier"', 'policy = "retention"'),
+        ("development_dates = 2", "development_dates = 3"),
+        ("high = 8", "high = 7"),
+        ("[0, 6, 10]", "[0, 6, 11]"),
+        ('include = ["*"]', 'include = ["*"]\nexclude = ["adverse_60m"]'),
+        ("0.90", "0.91"),
+    ],
+)
+def test_the_digest_follows_what_the_experiment_says(old: str, new: str, tmp_path: Path) -> None:
+    assert load(changed((old, new)), tmp_path).digest != load(EXAMPLE, tmp_path).digest
