@@ -90,7 +90,7 @@ def fit_map(
 
     Notes
     -----
-    ``log-odds(p) = level + p / factor + shift(p)``, above the reference row with ``p / squeeze`` for ``p``; the shift is
+    ``log-odds(p) = level + p / factor + shift(p)``, above the reference ``p / squeeze`` for ``p``; the shift is
     piecewise linear between knots and constant beyond them. Its mean is free, so that as many bads are expected as
     were seen; what differs between knots is penalised. One knot is the reference row, where most people stand. The
     others share evenly, below and above it, the events that were seen or that the line expects: where few are bad

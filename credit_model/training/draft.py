@@ -101,7 +101,7 @@ class Draft:
         the likelihood then spends the cap on the strongest characteristics and drops the others.
         """
         found = slope * self.weights[column] * self.relative(column)
-        return np.where(found > 0, squeeze * found, found)
+        return np.asarray(np.where(found > 0, squeeze * found, found), np.float64)
 
     def stated_sum(self, codes: npt.NDArray[np.uint8], slope: float, rules: DraftRules) -> Real:
         """Sum of what is stated of each row of fine codes."""
