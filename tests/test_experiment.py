@@ -167,6 +167,7 @@ def test_every_fault_of_a_file_is_named_in_one_message(tmp_path: Path) -> None:
         ('approver = "Chen Jing"', 'approver = " "', "approver: must say who answers for the points"),
         ("slope = [0.88, 1.12]", "slope = [1.12, 0.88]", "[gates] slope: the limit must be [low, high]"),
         ("slope = [0.88, 1.12]", "gini = [0.1, 0.2]", "[gates] gini: the limit must be a least value"),
+        ("slope = [0.88, 1.12]", "gini = nan", "[gates] gini: the limit must be a least value"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(old: str, new: str, expected: str, tmp_path: Path) -> None:

@@ -65,10 +65,15 @@ def _comparable(value: Any, key: str, catalogue: Catalogue) -> Any:
 
 
 def of_old_case(ledger: Ledger, events: pd.DataFrame, day: int, known_by: int, use: int) -> Mask:
-    """Events whose case, or parent case, has a record of the same subject decided before the day, visible or not."""
-    past = ledger.segments(use).select(events["subject_id"]).at(known_by)
-    past = past.take((past.decided_on < day) & (past.status != STATUSES.index("moved")))
-    old = set(zip(past.subject_ids[past.subject], past.case_ids[past.case], strict=True))
+    """Events whose case, or parent case, has a record of the same subject decided before the day, visible or not.
+
+    Whether it was decided before is read as known on the day and as known when the label is: a date that was corrected
+    since must not make a case new that already described the person.
+    """
+    files, old = ledger.segments(use).select(events["subject_id"]), set()
+    for past in (files.at(day), files.at(known_by)):
+        past = past.take((past.decided_on < day) & (past.status != STATUSES.index("moved")))
+        old |= set(zip(past.subject_ids[past.subject], past.case_ids[past.case], strict=True))
     own, parent = (
         [pair in old for pair in zip(events["subject_id"], events[case], strict=True)]
         for case in ("case_id", "parent_case_id")

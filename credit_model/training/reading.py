@@ -5,6 +5,7 @@ In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``Experimen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -384,7 +385,7 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
     for name, limit in table.raw.items():
         table.known.append(name)
         pair = isinstance(limit, list) and len(limit) == 2 and all(isinstance(end, int | float) for end in limit)
-        single = isinstance(limit, int | float) and not isinstance(limit, bool)
+        single = isinstance(limit, int | float) and not isinstance(limit, bool) and math.isfinite(limit)
         form = GATES.get(name)
         if form is None:
             table.fault(name, f"is no gate{_nearest(name, tuple(GATES))}")
