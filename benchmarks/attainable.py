@@ -28,9 +28,10 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from credit_model.city import synthesise
 from credit_model.evaluation import soft_gini
 from credit_model.features import library
-from credit_model.records import Ledger, synthesise
+from credit_model.records import Ledger
 from credit_model.sample import Y12, build_sample
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "synthetic" / "attainable"

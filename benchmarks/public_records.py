@@ -25,9 +25,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from credit_model.evaluation import evaluate
-from credit_model.records import from_days
+from credit_model.law import from_days
+from credit_model.learner import ScorecardClassifier
 from credit_model.sample import build_sample
-from credit_model.training import ScorecardClassifier, load_experiment
+from credit_model.training import load_experiment
 from credit_model.training.source import open_source
 from credit_model.training.tuning import tune
 

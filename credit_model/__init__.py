@@ -52,27 +52,27 @@ def lazy_exports(
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "load_catalogue": "records",
+        "load_catalogue": "law",
         "Ledger": "records",
-        "synthesise": "records",
+        "synthesise": "city",
         "FeatureDefinition": "features",
         "build_features": "features",
         "explain_feature": "features",
         "Card": "scorecard",
-        "ScorecardClassifier": "training",
+        "ScorecardClassifier": "learner",
         "run": "training",
         "load_evaluator": "registry",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.city import synthesise as synthesise
     from credit_model.features import FeatureDefinition as FeatureDefinition
     from credit_model.features import build_features as build_features
     from credit_model.features import explain_feature as explain_feature
+    from credit_model.law import load_catalogue as load_catalogue
+    from credit_model.learner import ScorecardClassifier as ScorecardClassifier
     from credit_model.records import Ledger as Ledger
-    from credit_model.records import load_catalogue as load_catalogue
-    from credit_model.records import synthesise as synthesise
     from credit_model.registry import load_evaluator as load_evaluator
     from credit_model.scorecard import Card as Card
-    from credit_model.training import ScorecardClassifier as ScorecardClassifier
     from credit_model.training import run as run

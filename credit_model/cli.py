@@ -81,7 +81,7 @@ def synthesise(
     as_json: AsJson = False,
 ) -> None:
     """Make a city with a known true risk: raw tables to ingest, the truth in a folder apart."""
-    from credit_model.records import synthesise as make
+    from credit_model.city import synthesise as make
 
     with _working(f"Making a city of {people:,} people"):
         city = make(profile=profile, people=people, seed=seed)
@@ -112,7 +112,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason."""
-    from credit_model.records import Ledger, load_catalogue
+    from credit_model.law import load_catalogue
+    from credit_model.records import Ledger
 
     if not (records or amendments or subjects or audit):
         raise UserError("nothing to ingest: give at least one of --records, --amendments, --subjects, --audit.")

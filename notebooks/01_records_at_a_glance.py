@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.records import STATUSES, from_days, to_day
+from credit_model.law import from_days, to_day
+from credit_model.visibility import STATUSES
 
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="R", people=2_000, seed=20261124)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from credit_model.evaluation import EvaluationReport
 from credit_model.features import library
-from credit_model.records import Ledger, load_catalogue
+from credit_model.law import load_catalogue
+from credit_model.records import Ledger
 from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Policy, ProbabilityMap, load_profile
 
 DAY_OF_USE = "2026-07-01"

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_model.scorecard import CategoricalBins, NumericBins
-from credit_model.training.binning import (
+from credit_model.learner.binning import (
     ClassingRules,
     FineTable,
     fine_categories,
@@ -18,6 +17,7 @@ from credit_model.training.binning import (
     optimal_classing,
     ordered_woe,
 )
+from credit_model.scorecard import CategoricalBins, NumericBins
 
 cells = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), min_size=2, max_size=8)
 

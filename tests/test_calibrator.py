@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 from sklearn.linear_model import LogisticRegression
 
+from credit_model.learner.calibrator import fit_line, fit_map
+from credit_model.learner.logistic import Limits, fit_logistic, minimise_quadratic
 from credit_model.scorecard import load_profile
-from credit_model.training.calibrator import fit_line, fit_map
-from credit_model.training.logistic import Limits, fit_logistic, minimise_quadratic
 
 PROFILE = load_profile("zhejiang_1000")
 

@@ -17,8 +17,8 @@ from small_sample import definitions, sample
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition
+from credit_model.learner import ScorecardClassifier
 from credit_model.scorecard import Card, CategoricalBins, NumericBins, Profile, load_profile
-from credit_model.training import ScorecardClassifier
 
 HONOURS = {
     "characteristic": "honours_60m", "points": [0, 6, 10], "approver": "Chen Jing", "ground": "too rare to learn from",

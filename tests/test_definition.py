@@ -18,7 +18,7 @@ from credit_model.features import (
     library,
     load_definitions,
 )
-from credit_model.records import load_catalogue
+from credit_model.law import load_catalogue
 
 CATALOGUE = load_catalogue()
 ADVERSE = {"polarity": "adverse"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from credit_model import UserError
-from credit_model.records import from_days
+from credit_model.law import from_days
 from credit_model.training import Experiment, ExperimentErrors, load_experiment
 from credit_model.training.experiment import MadeCity, Range
 

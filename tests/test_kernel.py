@@ -26,7 +26,8 @@ from credit_model.features import (
     kernel,
     trail,
 )
-from credit_model.records import ROLES, STATUSES, Segments, Tables, compile_segments, load_catalogue
+from credit_model.law import load_catalogue
+from credit_model.visibility import ROLES, STATUSES, Segments, Tables, compile_segments
 
 CATALOGUE = load_catalogue(Path(__file__).with_name("cases") / "small_catalogue.toml")
 TIERS = ("minor", "general", "serious")

@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.records import Ledger, LedgerError, from_days, load_catalogue, sources, store, to_day
+from credit_model.law import from_days, load_catalogue, to_day
+from credit_model.records import Ledger, LedgerError, sources, store
 
 USE = "2026-11-24"
 

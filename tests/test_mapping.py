@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import credit_model.records.mapping as mapping_module
-from credit_model.records import ColumnErrors, Ledger, Mapping, MappingErrors, from_days, load_catalogue, load_mapping
+from credit_model.law import from_days, load_catalogue
+from credit_model.records import ColumnErrors, Ledger, Mapping, MappingErrors, load_mapping
 
 SHOPS = """
 schema = 1

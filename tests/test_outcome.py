@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from credit_model.records import Ledger, from_days, load_catalogue, to_day
+from credit_model.law import from_days, load_catalogue, to_day
+from credit_model.records import Ledger
 from credit_model.sample import Y12, Outcome, OutcomeErrors
 
 USE = "2026-11-24"

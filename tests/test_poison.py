@@ -23,16 +23,8 @@ import pytest
 from numpy.typing import NDArray
 
 from credit_model.features import FeatureDefinition, compute, library
-from credit_model.records import (
-    NO_DAY,
-    Catalogue,
-    Population,
-    Tables,
-    add_months,
-    compile_segments,
-    load_catalogue,
-    to_day,
-)
+from credit_model.law import NO_DAY, Catalogue, add_months, load_catalogue, to_day
+from credit_model.visibility import Population, Tables, compile_segments
 
 CATALOGUE = load_catalogue()
 POOL = tuple(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_model.records import Population, Tables, from_days, to_days
+from credit_model.law import from_days, to_days
+from credit_model.visibility import Population, Tables
 
 DAY = dt.timedelta(1)
 GROWN_UP = {"subject_id": "a", "born_on": "1980-05-01"}

@@ -11,7 +11,8 @@ import pytest
 
 import credit_model as cm
 from credit_model.features import check_definitions, load_definitions
-from credit_model.records import IngestReport, Ledger, from_days, to_day
+from credit_model.law import from_days, to_day
+from credit_model.records import IngestReport, Ledger
 from credit_model.training import load_experiment
 
 FOLDER = Path(__file__).parents[1] / "data" / "public" / "sf_restaurants"

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from credit_model.features import FeatureDefinition, compute, library
-from credit_model.records import Tables, compile_segments, load_catalogue, to_day
+from credit_model.law import load_catalogue, to_day
+from credit_model.visibility import Tables, compile_segments
 
 CATALOGUE = load_catalogue()
 USE, AS_OF = to_day("2026-11-24"), to_day("2024-06-03")

@@ -17,6 +17,7 @@ from small_sample import definitions, sample
 
 from credit_model import UserError
 from credit_model.features import KERNEL_VERSION, FeatureDefinition
+from credit_model.learner import ScorecardClassifier
 from credit_model.scorecard import (
     Attribute,
     Card,
@@ -26,7 +27,6 @@ from credit_model.scorecard import (
     ProbabilityMap,
     load_profile,
 )
-from credit_model.training import ScorecardClassifier
 
 ADVERSE: dict[str, Any] = {"aggregate": "count", "where": {"polarity": "adverse"}, "trend": "higher_is_worse"}
 

@@ -17,18 +17,11 @@ import numpy as np
 import pytest
 
 from credit_model import UserError
+from credit_model.learner import ScorecardClassifier
 from credit_model.records import Ledger
 from credit_model.sample import DevelopmentSample, build_sample
 from credit_model.scorecard import Card
-from credit_model.training import (
-    Experiment,
-    OutOfTime,
-    OutOfTimeError,
-    RunResult,
-    ScorecardClassifier,
-    load_experiment,
-    run,
-)
+from credit_model.training import Experiment, OutOfTime, OutOfTimeError, RunResult, load_experiment, run
 
 EXPERIMENT = """
 schema = 1
@@ -262,7 +255,8 @@ def test_the_out_of_time_door_opens_once(undisturbed: Ran, path: Path, tmp_path:
 CHILD = """
 import os, signal, sys
 from test_run import Notebook
-from credit_model.training import ScorecardClassifier, run
+from credit_model.learner import ScorecardClassifier
+from credit_model.training import run
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

@@ -15,7 +15,8 @@ from small_card import penalty, small_ledger
 
 from credit_model import UserError
 from credit_model.features import build_features, library
-from credit_model.records import Ledger, from_days, to_day
+from credit_model.law import from_days, to_day
+from credit_model.records import Ledger
 from credit_model.sample import (
     REASONS,
     Y12,

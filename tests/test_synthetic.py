@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.records import load_catalogue, validate_id_number
+from credit_model.law import load_catalogue, validate_id_number
 from credit_model.sample import Y12, build_sample
 
 SEED = 20261124

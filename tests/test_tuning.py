@@ -15,8 +15,9 @@ import pytest
 from small_sample import definitions, sample
 
 from credit_model import UserError
+from credit_model.learner import ScorecardClassifier
 from credit_model.sample import DevelopmentSample
-from credit_model.training import ScorecardClassifier, tune
+from credit_model.training import tune
 from credit_model.training.experiment import CardPlan, Range
 from credit_model.training.tuning import Settings, Tuning
 

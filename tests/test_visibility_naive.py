@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_model.records import ROLES, STATUSES, Tables, compile_segments, fold_at, grounds_at, to_day
-from credit_model.records.catalogue import parse_catalogue
+from credit_model.law import to_day
+from credit_model.law.catalogue import parse_catalogue
+from credit_model.visibility import ROLES, STATUSES, Tables, compile_segments, fold_at, grounds_at
 
 DAY = dt.timedelta(1)
 TIERS = ["", "minor", "general", "serious"]

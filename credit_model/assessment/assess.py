@@ -22,7 +22,8 @@ from credit_model import UserError
 from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
 from credit_model.features import check_definitions, compute
-from credit_model.records import NO_DAY, SEMANTICS_VERSION, to_day
+from credit_model.law import NO_DAY, to_day
+from credit_model.visibility import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition

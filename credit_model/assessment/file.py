@@ -18,11 +18,14 @@ import numpy as np
 
 from credit_model.assessment.answer import StatutoryStatus
 from credit_model.features import compute, trail
-from credit_model.records import ROLES, STATUSES, Population, add_months, compile_segments, from_days
+from credit_model.law import add_months, from_days
+from credit_model.visibility import ROLES, STATUSES, Population, compile_segments
 
 if TYPE_CHECKING:
-    from credit_model.records import Catalogue, Ledger, Segments, Tables
+    from credit_model.law import Catalogue
+    from credit_model.records import Ledger
     from credit_model.scorecard import Characteristic
+    from credit_model.visibility import Segments, Tables
 
 OUTLOOK_MONTHS: Final = 61  # beyond every window and retention of 60 months
 

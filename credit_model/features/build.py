@@ -19,7 +19,7 @@ from credit_model.features.checks import check_definitions
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
 from credit_model.features.dictionary import library, load_definitions
 from credit_model.features.kernel import compute, trail
-from credit_model.records import NO_DAY, from_days, to_day, to_days
+from credit_model.law import NO_DAY, from_days, to_day, to_days
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,8 @@ from credit_model.features.definition import (
     FeatureDefinition,
     nearest,
 )
-from credit_model.records import ROLES, Catalogue, Kind, to_day
+from credit_model.law import Catalogue, Kind, to_day
+from credit_model.visibility import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
 
@@ -54,7 +55,7 @@ def check_definitions(
 
     Examples
     --------
-    >>> from credit_model.records import load_catalogue
+    >>> from credit_model.law import load_catalogue
     >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
     >>> check_definitions([wrong], load_catalogue())
     Traceback (most recent call last):

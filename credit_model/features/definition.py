@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from credit_model import UserError
 
 if TYPE_CHECKING:
-    from credit_model.records import Catalogue
+    from credit_model.law import Catalogue
 
 AGGREGATES = (
     "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",

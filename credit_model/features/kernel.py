@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from credit_model import UserError
 from credit_model.features.checks import matching_kinds
 from credit_model.features.definition import TIERS, Condition, FeatureDefinition, Window
-from credit_model.records import NO_DAY, NO_VALUE, ROLES, STATUSES, Catalogue, Segments, add_months, to_day
+from credit_model.law import NO_DAY, NO_VALUE, Catalogue, add_months, to_day
+from credit_model.visibility import ROLES, STATUSES, Segments
 
 KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
 
@@ -73,7 +74,8 @@ def compute(
 
     Examples
     --------
-    >>> from credit_model.records import Tables, compile_segments, load_catalogue
+    >>> from credit_model.law import load_catalogue
+    >>> from credit_model.visibility import Tables, compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
     >>> dates = ["2024-01-10", "2024-03-01"]
     >>> catalogue = load_catalogue()
@@ -116,7 +118,8 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
 
     Examples
     --------
-    >>> from credit_model.records import Tables, compile_segments, load_catalogue
+    >>> from credit_model.law import load_catalogue
+    >>> from credit_model.visibility import Tables, compile_segments
     >>> record = {"record_id": ["h"], "subject_id": ["a"], "kind": ["honour"]}
     >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-01-10"]})
     >>> catalogue = load_catalogue()

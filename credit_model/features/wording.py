@@ -13,7 +13,7 @@ from credit_model import UserError
 from credit_model.features.definition import TIERS, Condition, FeatureDefinition
 
 if TYPE_CHECKING:
-    from credit_model.records import Catalogue
+    from credit_model.law import Catalogue
 
 _SAY = {
     "en": {

@@ -26,8 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.records.catalogue import Catalogue
-from credit_model.records.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
+from credit_model.law import KEY_VARIABLE, WITHHELD, Catalogue, key_check, pseudonym_key, redact
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import Output
 from credit_model.records.recognition import Recogniser, keys_of

@@ -22,19 +22,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credit_model import UserError
+from credit_model.law import NO_DAY, NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day
 from credit_model.records import store
-from credit_model.records.catalogue import TIERS, Catalogue, load_catalogue
-from credit_model.records.dates import NO_DAY, NO_VALUE, from_days, to_day
-from credit_model.records.fold import fold_at
 from credit_model.records.ingest import Delivery, IngestReport, plan
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import load_mapping
-from credit_model.records.population import Population
 from credit_model.records.sources import open_sources
 from credit_model.records.store import LedgerError, Manifest, read_part
-from credit_model.records.tables import ROLES, Segments, Tables
 from credit_model.records.validation import arrow_schema, column_types
-from credit_model.records.visibility import SEMANTICS_VERSION, compile_segments, grounds_at
+from credit_model.visibility import (
+    ROLES,
+    SEMANTICS_VERSION,
+    Population,
+    Segments,
+    Tables,
+    compile_segments,
+    fold_at,
+    grounds_at,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -44,10 +44,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.records import toml_reader
-from credit_model.records.catalogue import TIERS, Catalogue
-from credit_model.records.fold import ACTIONS
+from credit_model.law import TIERS, Catalogue, TomlReader, raise_faults, read_toml
 from credit_model.records.validation import TABLE_NAMES, column_faults, column_types, read_text
+from credit_model.visibility import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _EXACT = 1e-6  # of a whole unit: what multiplication in binary may lose
@@ -228,7 +227,7 @@ class Mapping:
                     origin.format is not None and types.get(name) != "date"
                 ):
                     faults.append(f"{where}: {name}: multiply is for numbers, format for dates")
-        toml_reader.raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
+        raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
 
 
 def _bare(dates: Any) -> Any:
@@ -254,7 +253,7 @@ def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mappin
         If the file cannot be read, or with every fault of its content at once.
     """
     what = f"mapping {path}"
-    reader = _Reader(toml_reader.read_text(path, "mapping", MappingErrors), what, MappingErrors)
+    reader = _Reader(read_toml(path, "mapping", MappingErrors), what, MappingErrors)
     mapping = reader.mapping()
     reader.end()
     if catalogue is not None:
@@ -262,7 +261,7 @@ def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mappin
     return mapping
 
 
-class _Reader(toml_reader.TomlReader):
+class _Reader(TomlReader):
     """Turns parsed TOML into a mapping."""
 
     def mapping(self) -> Mapping:

@@ -22,10 +22,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.records.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue
-from credit_model.records.fold import ACTIONS, parse_correction
-from credit_model.records.identity import looks_like_id_number, pseudonyms
-from credit_model.records.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
+from credit_model.law import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue, looks_like_id_number, pseudonyms
+from credit_model.visibility import ACTIONS, AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES, parse_correction
 
 Mask = NDArray[np.bool_]
 

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, compute, library
-from credit_model.records import NO_DAY, STATUSES, Ledger, Segments, from_days, to_day
+from credit_model.law import NO_DAY, from_days, to_day
+from credit_model.records import Ledger
 from credit_model.sample.outcome import Outcome
+from credit_model.visibility import STATUSES, Segments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.records import FOREVER, NO_DAY, ROLES, STATUSES, Catalogue, Ledger, to_day
+from credit_model.law import FOREVER, NO_DAY, Catalogue, to_day
+from credit_model.records import Ledger
+from credit_model.visibility import ROLES, STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd

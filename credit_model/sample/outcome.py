@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions
-from credit_model.records import NO_DAY, Catalogue, Ledger, add_months, from_days, to_day, to_days
+from credit_model.law import NO_DAY, Catalogue, add_months, from_days, to_day, to_days
+from credit_model.records import Ledger
 from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Outcome:
 
     Examples
     --------
-    >>> from credit_model.records import from_days, to_day
+    >>> from credit_model.law import from_days, to_day
     >>> day = to_day("2023-09-01")
     >>> str(from_days(Y12.window_end(day))), str(from_days(Y12.mature_on(day)))
     ('2024-09-01', '2025-04-01')

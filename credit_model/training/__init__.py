@@ -18,7 +18,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "OutOfTime": "pipeline",
         "OutOfTimeError": "pipeline",
         "RunResult": "pipeline",
-        "ScorecardClassifier": "classifier",
         "load_experiment": "experiment",
         "run": "pipeline",
         "tune": "tuning",
@@ -26,7 +25,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
-    from credit_model.training.classifier import ScorecardClassifier as ScorecardClassifier
     from credit_model.training.experiment import Experiment as Experiment
     from credit_model.training.experiment import ExperimentErrors as ExperimentErrors
     from credit_model.training.experiment import load_experiment as load_experiment

@@ -13,10 +13,10 @@ import pandas as pd
 
 from credit_model.evaluation import EvaluationReport, evaluate
 from credit_model.features import FeatureDefinition, build_features
-from credit_model.records import from_days
+from credit_model.law import from_days
+from credit_model.learner import ScorecardClassifier
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card
-from credit_model.training.classifier import ScorecardClassifier
 from credit_model.training.experiment import Experiment
 from credit_model.training.source import Source
 

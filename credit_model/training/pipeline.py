@@ -24,14 +24,15 @@ from typing import Any, Final, Protocol, cast
 
 from credit_model import __version__, registry
 from credit_model.evaluation import EvaluationReport, render_html, render_markdown
-from credit_model.records import SEMANTICS_VERSION, from_days
+from credit_model.law import from_days
+from credit_model.learner import ScorecardClassifier
 from credit_model.sample import DevelopmentSample, build_sample
 from credit_model.scorecard import Card
-from credit_model.training.classifier import ScorecardClassifier
 from credit_model.training.experiment import Experiment, load_experiment
 from credit_model.training.judging import judge
 from credit_model.training.source import Source, home, open_source
 from credit_model.training.tuning import Settings, Tuning, tune
+from credit_model.visibility import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
 Progress = Callable[[str], None]

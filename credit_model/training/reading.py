@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
-from credit_model.records import Catalogue, Ledger, from_days, load_catalogue, to_day
+from credit_model.law import Catalogue, from_days, load_catalogue, to_day
+from credit_model.records import Ledger
 from credit_model.sample import OUTCOMES, Y12, Outcome, check_gap, development_dates
 from credit_model.scorecard import load_profile
 from credit_model.training.experiment import (

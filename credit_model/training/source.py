@@ -23,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError, __version__
-from credit_model.records import Catalogue, City, Ledger, load_catalogue, load_mapping, synthesise
+from credit_model.city import City, synthesise
+from credit_model.law import Catalogue, load_catalogue
+from credit_model.records import Ledger, load_mapping
 from credit_model.training.experiment import Experiment, MadeCity, RawTables
 
 Progress = Callable[[str], None]
@@ -111,10 +113,9 @@ def _kept(stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: C
 
 @cache
 def _code() -> str:
-    """Digest of the room that makes and keeps records: other code may make another ledger of the same rows."""
-    import credit_model.records as room
-
-    files = sorted(Path(room.__file__).parent.glob("*.*"))
+    """Digest of the rooms that make and keep records: other code may make another ledger of the same rows."""
+    package = Path(__file__).parents[1]
+    files = sorted(file for room in ("law", "visibility", "records", "city") for file in (package / room).glob("*.*"))
     said = [__version__, *map(_sha256, files)]
     return hashlib.sha256("".join(said).encode()).hexdigest()
 

@@ -26,7 +26,7 @@ from credit_model.training.experiment import CardPlan, Range
 if TYPE_CHECKING:
     import optuna
 
-    from credit_model.training.classifier import ScorecardClassifier
+    from credit_model.learner import ScorecardClassifier
 
 FOLDS: Final = 3
 Settings = Mapping[str, Any]  # setting -> whole number or number

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Profile
-from credit_model.training.binning import (
+from credit_model.learner.binning import (
     BADS,
     GOODS,
     Classing,
@@ -27,9 +26,10 @@ from credit_model.training.binning import (
     optimal_classing,
     ordered_woe,
 )
-from credit_model.training.calibrator import Line, fit_line, fit_map
-from credit_model.training.logistic import Limits, LogisticFit, fit_logistic
-from credit_model.training.predictors import Predictor
+from credit_model.learner.calibrator import Line, fit_line, fit_map
+from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic
+from credit_model.learner.predictors import Predictor
+from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Profile
 
 Real = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]

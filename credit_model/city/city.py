@@ -27,9 +27,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.records.catalogue import load_catalogue
-from credit_model.records.dates import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
-from credit_model.records.synthetic_people import (
+from credit_model.city.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
+from credit_model.city.people import (
     END,
     FIRST_MONTH,
     MONTHS,
@@ -41,7 +40,7 @@ from credit_model.records.synthetic_people import (
     People,
     make_people,
 )
-from credit_model.records.synthetic_records import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
+from credit_model.law import FOREVER, NO_DAY, NO_VALUE, from_day, load_catalogue, to_day
 
 OBSERVATION_DATES = ("2022-09-01", "2023-09-01", "2025-04-01")  # development, development, out-of-time
 

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.records.dates import FOREVER, NO_DAY, Days, add_months
+from credit_model.law import FOREVER, NO_DAY, Days, add_months
 
 Column = NDArray[Any]
 Reals = NDArray[np.float64]
 
-RECIPE: dict[str, Any] = tomllib.loads((files("credit_model.records") / "synthetic.toml").read_text(encoding="utf-8"))
+RECIPE: dict[str, Any] = tomllib.loads((files("credit_model.city") / "profiles.toml").read_text(encoding="utf-8"))
 EVENTS = ("minor", "general", "serious", "listing", "breach")
 MINOR, GENERAL, SERIOUS, LISTING, BREACH = range(5)
 

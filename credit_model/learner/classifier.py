@@ -22,11 +22,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from credit_model import UserError
+from credit_model.learner.binning import ClassingRules, FineTable
+from credit_model.learner.calibrator import Line
+from credit_model.learner.draft import DraftRules, make_card
+from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of
 from credit_model.scorecard import Card, NumericBins, Profile, load_profile
-from credit_model.training.binning import ClassingRules, FineTable
-from credit_model.training.calibrator import Line
-from credit_model.training.draft import DraftRules, make_card
-from credit_model.training.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_model.learner.logistic import Limits, fit_logistic
 from credit_model.scorecard import ProbabilityMap, Profile
-from credit_model.training.logistic import Limits, fit_logistic
 
 Real = npt.NDArray[np.float64]
 

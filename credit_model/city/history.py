@@ -19,9 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from credit_model.records.catalogue import Catalogue
-from credit_model.records.dates import NO_DAY, NO_VALUE, add_months, to_day
-from credit_model.records.synthetic_people import (
+from credit_model.city.people import (
     BREACH,
     END,
     LISTING,
@@ -34,6 +32,7 @@ from credit_model.records.synthetic_people import (
     Events,
     People,
 )
+from credit_model.law import NO_DAY, NO_VALUE, Catalogue, add_months, to_day
 
 Rows = dict[str, Column]
 Numbers = NDArray[np.int64]

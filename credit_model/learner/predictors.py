@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_model.learner.binning import FineColumn, fine_categories, fine_numbers
 from credit_model.scorecard import (
     CategoricalBins,
     NumericBins,
@@ -27,7 +28,6 @@ from credit_model.scorecard import (
     attributes_of,
     holds_numbers,
 )
-from credit_model.training.binning import FineColumn, fine_categories, fine_numbers
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.records.dates import NO_DAY, Days, add_months, pack, to_day, to_days
-from credit_model.records.tables import Column, Tables, encode, pick
+from credit_model.law import NO_DAY, Days, add_months, pack, to_day, to_days
+from credit_model.visibility.tables import Column, Tables, encode, pick
 
 ADULT_MONTHS: Final = 18 * 12
 COVERED_MONTHS: Final = 12

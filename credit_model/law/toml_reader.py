@@ -14,7 +14,7 @@ from typing import Any
 from credit_model import UserError
 
 
-def read_text(path: str | Path, what: str, error: type[UserError]) -> str:
+def read_toml(path: str | Path, what: str, error: type[UserError]) -> str:
     """The text of a file; ``what`` it is and the class of error are the caller's."""
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
-from credit_model.records.denylist import Forbidden, normalise_name
-from credit_model.records.toml_reader import TomlReader, read_text
+from credit_model.law.denylist import Forbidden, normalise_name
+from credit_model.law.toml_reader import TomlReader, read_toml
 
 EPOCH = date(1970, 1, 1)
 POLARITIES = ("adverse", "positive", "neutral")
@@ -211,7 +211,7 @@ def load_catalogue(path: str | Path | None = None) -> Catalogue:
     'while_listed'
     """
     source = Path(path) if path is not None else Path(__file__).with_name("catalogue.toml")
-    return parse_catalogue(read_text(source, "catalogue", CatalogueErrors), f"catalogue {source}")
+    return parse_catalogue(read_toml(source, "catalogue", CatalogueErrors), f"catalogue {source}")
 
 
 def parse_catalogue(text: str, what: str = "catalogue") -> Catalogue:
