@@ -116,6 +116,24 @@ def test_positives_together_stay_below_the_cap_however_strong_they_are() -> None
     assert 30 <= sum(max(c.points) for c in with_policy.characteristics) <= 105
 
 
+def test_a_tight_cap_drops_no_positive_and_keeps_their_order() -> None:
+    """A cap as a limit on weights would be spent on the strongest characteristic alone."""
+    rng = np.random.default_rng(12)
+    made = [d for d in definitions() if d.name in ("volunteer_24m", "honours_60m", "adverse_36m")]
+    X = pd.DataFrame({d.name: rng.integers(0, 2, 40_000) for d in made}).astype(np.float32)
+    risk = 1 / (1 + np.exp(3 + 1.5 * X["volunteer_24m"] + 1.0 * X["honours_60m"] - X["adverse_36m"]))
+    y = (rng.random(len(X)) < risk).astype(int)
+    tight = Profile("tight", 800, 40, ("B", "A"), (700,), positive_cap=35)
+    clf = ScorecardClassifier(made, profile=tight).fit(X, y)
+    most = {c.name: max(c.points) for c in clf.card_.characteristics}
+    assert sum(most.values()) <= 35
+    assert most["volunteer_24m"] / most["honours_60m"] == pytest.approx(1.5, rel=0.25)
+    # The map stretches what was squeezed: people with positive records only still meet their risk.
+    only_positive = ((X["adverse_36m"] == 0) & (X["volunteer_24m"] + X["honours_60m"] > 0)).to_numpy()
+    told = clf.predict_proba(X)[only_positive, 1].mean()
+    assert told == pytest.approx(risk[only_positive].mean(), rel=0.15)
+
+
 def test_no_sum_of_points_leaves_the_range() -> None:
     rng = np.random.default_rng(3)
     made = definitions()[:5]

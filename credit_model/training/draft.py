@@ -216,10 +216,9 @@ def draft(
         woe = ordered_woe(seen, classing, rules.classing)
         reference = _reference(p, classing, seen)
         missing = classing.bins.missing
+        # The kernel gives no missing value where "none" is a number; should one come all the same, it costs nothing.
         if p.definition is not None and not p.definition.missing and not seen[:, missing].any():
-            woe[missing] = woe[
-                reference
-            ]  # the kernel never gives a missing value here: should one come, it costs nothing
+            woe[missing] = woe[reference]
         woes.append(woe)
         references.append(reference)
     found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), np.zeros(len(predictors)))
