@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,6 +115,24 @@ def test_positives_together_stay_below_the_cap_however_strong_they_are() -> None
     assert 95 <= added <= 105
     with_policy = ScorecardClassifier(made, policy_points=[HONOURS | {"points": [0, 30]}]).fit(X, y).card_
     assert 30 <= sum(max(c.points) for c in with_policy.characteristics) <= 105
+
+
+def test_a_tight_cap_drops_no_positive_and_keeps_their_order() -> None:
+    """A cap as a limit on weights would be spent on the strongest characteristic alone."""
+    rng = np.random.default_rng(12)
+    made = [d for d in definitions() if d.name in ("volunteer_24m", "honours_60m", "adverse_36m")]
+    X = pd.DataFrame({d.name: rng.integers(0, 2, 40_000) for d in made}).astype(np.float32)
+    risk = 1 / (1 + np.exp(3 + 1.5 * X["volunteer_24m"] + 1.0 * X["honours_60m"] - X["adverse_36m"]))
+    y = (rng.random(len(X)) < risk).astype(int)
+    tight = Profile("tight", 800, 40, ("B", "A"), (700,), positive_cap=35)
+    clf = ScorecardClassifier(made, profile=tight).fit(X, y)
+    most = {c.name: max(c.points) for c in clf.card_.characteristics}
+    assert sum(most.values()) <= 35
+    assert most["volunteer_24m"] / most["honours_60m"] == pytest.approx(1.5, rel=0.25)
+    # The map stretches what was squeezed: people with positive records only still meet their risk.
+    only_positive = ((X["adverse_36m"] == 0) & (X["volunteer_24m"] + X["honours_60m"] > 0)).to_numpy()
+    told = clf.predict_proba(X)[only_positive, 1].mean()
+    assert told == pytest.approx(risk[only_positive].mean(), rel=0.15)
 
 
 def test_no_sum_of_points_leaves_the_range() -> None:
@@ -274,6 +293,27 @@ def test_a_raw_frame_needs_no_preparation() -> None:
         assert c.attributes[c.reference].share == max(a.share for a in c.attributes)  # the most frequent attribute
     assert roc_auc_score(y, clf.predict_proba(X)[:, 1]) > 0.65
     assert clf.information_values_["age"] > clf.information_values_["late"]
+
+
+def test_a_polars_frame_gives_the_card_of_the_pandas_frame() -> None:
+    X, y = raw_frame()
+    weight = np.r_[np.zeros(500), np.ones(2500)]
+    of_pandas = ScorecardClassifier().fit(X, y, weight)
+    of_polars = ScorecardClassifier().fit(pl.from_pandas(X), y, weight)
+    assert of_polars.card_ == of_pandas.card_
+    assert (of_polars.predict_proba(pl.from_pandas(X)) == of_pandas.predict_proba(X)).all()
+
+
+def test_calibration_does_not_depend_on_which_attribute_is_the_most_frequent() -> None:
+    """Folds may take different attributes for the reference; their scores are still one scale."""
+    rng = np.random.default_rng(4)
+    X = pd.DataFrame({f"x{j}": rng.normal(size=6000) for j in range(6)})  # no attribute stands out
+    risk = 1 / (1 + np.exp(1 - 0.6 * X.sum(axis=1)))
+    y = (rng.random(6000) < risk).astype(int)
+    p = ScorecardClassifier().fit(X[:3000], y[:3000]).predict_proba(X[3000:])[:, 1]
+    tenths = np.argsort(np.argsort(p)) // 300
+    told, true = (pd.Series(v).groupby(tenths).mean() for v in (p, risk[3000:].to_numpy()))
+    assert (told - true).abs().mean() < 0.03
 
 
 def test_a_category_never_seen_is_any_other() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import tomllib
 from datetime import date
@@ -267,3 +268,16 @@ def test_the_digest_ignores_comments_the_order_of_keys_the_name_and_the_place(se
 )
 def test_the_digest_follows_what_the_experiment_says(old: str, new: str, tmp_path: Path) -> None:
     assert load(changed((old, new)), tmp_path).digest != load(EXAMPLE, tmp_path).digest
+
+
+def test_the_stored_attainable_is_checked_by_its_digest(tmp_path: Path) -> None:
+    model, sums = tmp_path / "R_tier.txt", tmp_path / "SHA256SUMS"
+    text = EXAMPLE + '[evaluation]\nattainable = "R_tier.txt"\n'
+    with pytest.raises(ExperimentErrors, match=r"\[evaluation\] attainable: no file 'R_tier\.txt'"):
+        load(text, tmp_path)
+    model.write_text("tree\n", encoding="utf-8")
+    sums.write_text(f"{hashlib.sha256(model.read_bytes()).hexdigest()}  R_tier.txt\n", encoding="ascii")
+    assert load(text, tmp_path).attainable == "R_tier.txt"
+    model.write_text("another tree\n", encoding="utf-8")
+    with pytest.raises(ExperimentErrors, match=r"'R_tier\.txt' is not the model that SHA256SUMS beside it names"):
+        load(text, tmp_path)

@@ -141,7 +141,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         definitions, set_points = self._checked(list(columns), profile)
         bins = self.bins or {}
         if not kept.all():
-            columns = {name: column[kept] for name, column in columns.items()}
+            rows = np.flatnonzero(kept)
+            columns = {name: getattr(column, "iloc", column)[rows] for name, column in columns.items()}
         predictors = [
             predictor_of(name, column, weight, profile, definitions.get(name), set_points.get(name), bins.get(name))
             for name, column in columns.items()

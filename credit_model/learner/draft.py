@@ -163,7 +163,7 @@ def make_card(
     stated = np.zeros(len(goods))
     for learned, rows in drafts:
         judged = ~rows if len(others) > 1 else rows
-        stated[judged] = learned.stated_sum(table.codes[judged], line.slope, rules)
+        stated[judged] = line.at(learned.intercept) + learned.stated_sum(table.codes[judged], line.slope, rules)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
     found = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line))
@@ -174,8 +174,10 @@ def make_card(
         if any((c := _characteristic(p, found, j, line.slope, squeeze, profile)).points)
     )
     reach = [sum(end(c.points) for c in characteristics) for end in (min, max)]
-    points = np.rint(profile.factor * stated + set_points).astype(np.int64)
-    probabilities = fit_map(points, goods, bads, line.at(found.intercept), profile, reach, squeeze)
+    # Folds may differ in the attribute that holds the reference row, so their scores are compared by log-odds.
+    level = line.at(found.intercept)
+    points = np.rint(profile.factor * (stated - level) + set_points).astype(np.int64)
+    probabilities = fit_map(points, goods, bads, level, profile, reach, squeeze)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
     return card, found, line
 
@@ -216,10 +218,9 @@ def draft(
         woe = ordered_woe(seen, classing, rules.classing)
         reference = _reference(p, classing, seen)
         missing = classing.bins.missing
+        # The kernel gives no missing value where "none" is a number; should one come all the same, it costs nothing.
         if p.definition is not None and not p.definition.missing and not seen[:, missing].any():
-            woe[missing] = woe[
-                reference
-            ]  # the kernel never gives a missing value here: should one come, it costs nothing
+            woe[missing] = woe[reference]
         woes.append(woe)
         references.append(reference)
     found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), np.zeros(len(predictors)))

@@ -52,7 +52,7 @@ def column_names(frame: Any) -> list[str]:
 def holds_numbers(column: Any) -> bool:
     """Whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
     kind = getattr(column.dtype, "kind", "O")
-    if kind != "O" or hasattr(column, "cat"):
+    if kind != "O" or hasattr(getattr(column, "cat", None), "categories"):
         return kind in "biuf"
     there = [value for value in column if not _is_missing(value)]
     return bool(there) and not any(isinstance(value, str) for value in there)
@@ -104,7 +104,7 @@ def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[s
     >>> codes.tolist(), texts
     ([0, 1, 2, 0, 3, 3], ('b', None, 'a', '1'))
     """
-    if hasattr(column, "cat"):  # pandas: the distinct values are known already
+    if hasattr(getattr(column, "cat", None), "categories"):  # pandas: the distinct values are known already
         values, codes = list(column.cat.categories), np.asarray(column.cat.codes, dtype=np.intp)
         texts = tuple(_named(value, name) for value in values)
         return np.where(codes < 0, len(texts), codes), (*texts, None)

@@ -32,6 +32,7 @@ from credit_model.training.experiment import (
     RawTables,
     SamplePlan,
 )
+from credit_model.training.source import sha256
 
 METHODS: Final = ("woe_logistic",)
 CITIES: Final = ("R", "L")
@@ -398,10 +399,15 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
 
 
 def _attainable(table: _Table, folder: Path) -> str | None:
-    """The stored text model the card is compared with on a made city."""
+    """The stored text model the card is compared with on a made city; the ``SHA256SUMS`` beside it must name it."""
     said: str | None = table.take("attainable", str, None)
     table.close()
-    if said is not None and not (folder / said).is_file():
-        table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")
+    if said is None:
         return None
+    model = folder / said
+    sums = model.with_name("SHA256SUMS")
+    if not model.is_file():
+        table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")
+    elif not sums.is_file() or f"{sha256(model)}  {model.name}" not in sums.read_text(encoding="ascii").splitlines():
+        table.fault("attainable", f"{said!r} is not the model that SHA256SUMS beside it names; restore it")
     return said

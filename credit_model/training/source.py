@@ -94,7 +94,7 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
         ledger.ingest(**{name: paths for name, paths in tables.items() if paths}, mapping=mapping)
 
     said = [source.catalogue, *([source.mapping] if source.mapping else [])]
-    contents = [_sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
+    contents = [sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
     ledger = _kept(experiment.name, [contents, plan.policy, _code()], catalogue, plan.policy, fill)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
@@ -116,10 +116,11 @@ def _code() -> str:
     """Digest of the rooms that make and keep records: other code may make another ledger of the same rows."""
     package = Path(__file__).parents[1]
     files = sorted(file for room in ("law", "visibility", "records", "city") for file in (package / room).glob("*.*"))
-    said = [__version__, *map(_sha256, files)]
+    said = [__version__, *map(sha256, files)]
     return hashlib.sha256("".join(said).encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
