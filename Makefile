@@ -11,6 +11,8 @@ BUDGET := 720
 
 export MLFLOW_DISABLE_TELEMETRY := true
 export MPLBACKEND := Agg
+# Two cores do not like four threads each.
+export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test check lint types imports tests soak lab ui report clean
