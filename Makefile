@@ -68,6 +68,7 @@ tests: setup
 
 soak: setup system ## deep runs: tens of thousands of random ledgers, long property tests, the benchmarks with limits
 	@$(BIN)/pytest --soak -m soak -s
+	@$(BIN)/python benchmarks/record_monotone.py
 	@$(BIN)/python benchmarks/made_city.py
 
 lab: setup ## JupyterLab on the notebooks
