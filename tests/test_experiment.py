@@ -124,6 +124,7 @@ def test_every_fault_of_a_file_is_named_in_one_message(tmp_path: Path) -> None:
     found = faults(text, tmp_path)
     for expected in (
         "sed: unknown key; did you mean 'seed'?",
+        "seed: is missing",
         "[ledger] [synthetic] people: must be at least 1",
         "[ledger] policy 'teir' is not in catalogue 'zhejiang_persons'; it has tier, retention",
         "[sample] out_of_time: must be a date, not str",
@@ -133,7 +134,19 @@ def test_every_fault_of_a_file_is_named_in_one_message(tmp_path: Path) -> None:
         "[gates] slop: is no gate; did you mean 'slope'?",
     ):
         assert expected in found, found
-    assert len(found) == 8
+    assert len(found) == 9
+
+
+def test_a_wrong_policy_does_not_hide_what_is_wrong_with_the_features(tmp_path: Path) -> None:
+    found = faults(changed(('policy = "tier"', 'policy = "teir"'), ('["*"]', '["*", "age"]')), tmp_path)
+    assert any("policy 'teir' is not in catalogue" in fault for fault in found)
+    assert any("'age' is on the deny-list" in fault for fault in found)
+
+
+@pytest.mark.parametrize("key", ["question", "seed"])
+def test_a_file_is_complete(key: str, tmp_path: Path) -> None:
+    text = "\n".join(line for line in EXAMPLE.splitlines() if not line.startswith(f"{key} ="))
+    assert faults(text, tmp_path) == (f"{key}: is missing",)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +181,7 @@ def test_every_fault_of_a_file_is_named_in_one_message(tmp_path: Path) -> None:
         ('approver = "Chen Jing"', 'approver = " "', "approver: must say who answers for the points"),
         ("slope = [0.88, 1.12]", "slope = [1.12, 0.88]", "[gates] slope: the limit must be [low, high]"),
         ("slope = [0.88, 1.12]", "gini = [0.1, 0.2]", "[gates] gini: the limit must be a least value"),
+        ("slope = [0.88, 1.12]", "slope = [0.88, inf]", "[gates] slope: the limit must be [low, high]"),
         ("slope = [0.88, 1.12]", "gini = nan", "[gates] gini: the limit must be a least value"),
     ],
 )  # fmt: skip

@@ -116,6 +116,13 @@ def test_promotion_moves_the_alias_and_says_what_it_pointed_at_before(client: An
     assert tags["champion_since"]
 
 
+def test_the_latest_version_is_the_one_of_the_greatest_number(client: Any) -> None:
+    newest = max(int(version.version) for version in client.search_model_versions("name = 'personal-credit'"))
+    assert promote("latest", approver="Zhou Min", alias="newest").version == newest
+    with pytest.raises(RegistryError, match="no model 'none' is registered"):
+        promote("latest", approver="Zhou Min", name="none")
+
+
 @pytest.mark.parametrize("approver", ["", "  "])
 def test_without_an_approver_nothing_is_promoted(approver: str, store: Path) -> None:
     with pytest.raises(ApprovalError, match="cannot promote version 1 of 'personal-credit': no approver is named"):

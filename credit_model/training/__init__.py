@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "OutOfTime": "pipeline",
         "OutOfTimeError": "pipeline",
         "RunResult": "pipeline",
-        "load_experiment": "experiment",
+        "load_experiment": "reading",
         "run": "pipeline",
         "tune": "tuning",
     },
@@ -27,9 +27,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
 if TYPE_CHECKING:
     from credit_model.training.experiment import Experiment as Experiment
     from credit_model.training.experiment import ExperimentErrors as ExperimentErrors
-    from credit_model.training.experiment import load_experiment as load_experiment
     from credit_model.training.pipeline import OutOfTime as OutOfTime
     from credit_model.training.pipeline import OutOfTimeError as OutOfTimeError
     from credit_model.training.pipeline import RunResult as RunResult
     from credit_model.training.pipeline import run as run
+    from credit_model.training.reading import load_experiment as load_experiment
     from credit_model.training.tuning import tune as tune

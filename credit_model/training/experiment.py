@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -169,30 +168,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def load_experiment(path: str | Path) -> Experiment:
-    """Read and check an experiment.
-
-    Parameters
-    ----------
-    path : path-like
-        A TOML file; its stem is the experiment's name.
-
-    Raises
-    ------
-    ExperimentErrors
-        If the file cannot be read or parsed, or with every fault of its content at once.
-    """
-    from credit_model.training.reading import read_experiment
-
-    path = Path(path)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentErrors(
-            f"experiment {path}: cannot be read ({type(error).__name__}); give a TOML file"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentErrors(f"experiment {path}: not valid TOML: {error}") from None
-    return read_experiment(raw, path.stem, path.parent)

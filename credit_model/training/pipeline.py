@@ -28,8 +28,9 @@ from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
 from credit_model.sample import DevelopmentSample, build_sample
 from credit_model.scorecard import Card
-from credit_model.training.experiment import Experiment, load_experiment
+from credit_model.training.experiment import Experiment
 from credit_model.training.judging import judge
+from credit_model.training.reading import load_experiment
 from credit_model.training.source import Source, home, open_source
 from credit_model.training.tuning import Settings, Tuning, tune
 from credit_model.visibility import SEMANTICS_VERSION

@@ -6,6 +6,7 @@ In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``Experimen
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -49,13 +50,38 @@ _TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: 
                  list: "a list", dict: "a table"}  # fmt: skip
 
 
+def load_experiment(path: str | Path) -> Experiment:
+    """Read and check an experiment.
+
+    Parameters
+    ----------
+    path : path-like
+        A TOML file; its stem is the experiment's name.
+
+    Raises
+    ------
+    ExperimentErrors
+        If the file cannot be read or parsed, or with every fault of its content at once.
+    """
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentErrors(
+            f"experiment {path}: cannot be read ({type(error).__name__}); give a TOML file"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentErrors(f"experiment {path}: not valid TOML: {error}") from None
+    return read_experiment(raw, path.stem, path.parent)
+
+
 def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) -> Experiment:
     """Check a parsed file; ``name`` and ``folder`` are those of the file."""
     faults: list[str] = []
     top = _Table(raw, "", faults)
     if top.take("schema", int, 1) != 1:
         faults.append("schema: this version of the package reads schema 1")
-    question, seed = top.take("question", str, ""), top.take("seed", int, 0)
+    question, seed = top.take("question", str), top.take("seed", int)
     ledger, catalogue = _ledger(top.table("ledger"), seed, folder)
     outcome = _outcome(top.table("outcome"), catalogue)
     sample = _sample(top.table("sample"), outcome, ledger, catalogue)
@@ -158,7 +184,7 @@ def _told(errors: UserError) -> tuple[str, ...]:
     return errors.faults or (str(errors),)
 
 
-def _ledger(table: _Table, seed: int, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
+def _ledger(table: _Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
     """Where records come from, and the catalogue they are of."""
     given = [key for key in SOURCES if key in table.raw]
     if len(given) != 1:
@@ -168,7 +194,7 @@ def _ledger(table: _Table, seed: int, folder: Path) -> tuple[LedgerPlan | None, 
     if "synthetic" in table.raw:
         city = table.table("synthetic")
         source = MadeCity(
-            city.take("profile", str, "R", CITIES), city.take("people", int, 1), city.take("seed", int, seed)
+            city.take("profile", str, "R", CITIES), city.take("people", int, 1), city.take("seed", int, seed or 0)
         )
         if source.people < 1:
             city.fault("people", "must be at least 1")
@@ -183,15 +209,15 @@ def _ledger(table: _Table, seed: int, folder: Path) -> tuple[LedgerPlan | None, 
     for other in SOURCES:
         table.known.append(other)
     table.close()
+    catalogue, plan = None, None
     try:
         catalogue = read()
         catalogue.policy(policy, day_of_use or 0)
+        if source is not None and day_of_use is not None:
+            plan = LedgerPlan(source, policy, day_of_use, known_through)
     except UserError as error:
         table.faults += [f"[ledger] {fault}" for fault in _told(error)]
-        return None, None
-    return (
-        None if source is None or day_of_use is None else LedgerPlan(source, policy, day_of_use, known_through)
-    ), catalogue
+    return plan, catalogue
 
 
 def _files(table: _Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogue]]:
@@ -386,8 +412,9 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
     gates: dict[str, float | tuple[float, float]] = {}
     for name, limit in table.raw.items():
         table.known.append(name)
-        pair = isinstance(limit, list) and len(limit) == 2 and all(isinstance(end, int | float) for end in limit)
-        single = isinstance(limit, int | float) and not isinstance(limit, bool) and math.isfinite(limit)
+        ends = limit if isinstance(limit, list) else [limit]
+        finite = all(isinstance(end, int | float) and type(end) is not bool and math.isfinite(end) for end in ends)
+        single, pair = finite and ends is not limit, finite and ends is limit and len(ends) == 2
         form = GATES.get(name)
         if form is None:
             table.fault(name, f"is no gate{_nearest(name, tuple(GATES))}")
