@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import credit_model
 from credit_model import UserError
 from credit_model.learner import ScorecardClassifier
 from credit_model.records import Ledger
@@ -292,6 +294,40 @@ def test_a_killed_run_started_again_ends_in_the_same_bytes(
     left = {"Ingesting its records": [1, 2, 3], "within a trial": [2, 3], "Evaluating the card": []}[where]
     assert [int(message.split()[2]) for message in said if message.startswith("Tuning")] == left
     assert any(message.startswith("Making a city") for message in said) is (where == "Ingesting its records")
+
+
+AGAIN = """
+import sys
+import credit_model
+from test_run import Notebook
+from credit_model.training import run
+
+print(credit_model.__file__)
+run(sys.argv[1], tracker=Notebook(), progress=print)
+"""
+
+
+def test_trials_of_another_learner_are_not_taken_for_this_one(undisturbed: Ran, path: Path, tmp_path: Path) -> None:
+    package = tmp_path / "changed" / "credit_model"
+    shutil.copytree(Path(credit_model.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    home = Path(undisturbed.result.ledger).parents[1]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(package.parent), str(Path(__file__).parent)]),
+        "CREDIT_MODEL_HOME": str(shutil.copytree(home, tmp_path / "home")),
+    }
+
+    def asked() -> list[str]:
+        command = [sys.executable, "-c", AGAIN, str(path)]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        said = done.stdout.splitlines()
+        assert Path(said[0]).parent == package
+        return [message for message in said if message.startswith(("Making", "Tuning"))]
+
+    assert asked() == []  # the same code: every trial is kept
+    learner = package / "learner" / "draft.py"
+    text = learner.read_text(encoding="utf-8")
+    learner.write_text(text.replace("_WORTH = 0.25", "_WORTH = 4.0"), encoding="utf-8")
+    assert len(asked()) == 3  # every trial is asked again; the city, which no learner makes, is kept
 
 
 def test_a_ledger_in_a_folder_serves_in_place_of_a_made_city(undisturbed: Ran, tmp_path: Path, home: Path) -> None:

@@ -31,7 +31,7 @@ from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import judge
 from credit_model.training.reading import load_experiment
-from credit_model.training.source import Source, home, open_source
+from credit_model.training.source import Source, code_digest, home, open_source
 from credit_model.training.tuning import Settings, Tuning, tune
 from credit_model.visibility import SEMANTICS_VERSION
 
@@ -229,7 +229,7 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
 
 def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress) -> Tuning:
     """Search what the plan leaves open; the journal is named by everything a trial depends on."""
-    said = json.dumps([experiment.digest, development.digest, __version__, _versions()])
+    said = json.dumps([experiment.digest, development.digest, code_digest(), _versions()])
     journal = home() / "tuning" / f"{experiment.name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.journal"
     return tune(
         lambda settings: _classifier(experiment, settings), development, experiment.card,

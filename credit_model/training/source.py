@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError, __version__
+from credit_model import UserError
 from credit_model.city import City, synthesise
 from credit_model.law import Catalogue, load_catalogue
 from credit_model.records import Ledger, load_mapping
 from credit_model.training.experiment import Experiment, MadeCity, RawTables
 
 Progress = Callable[[str], None]
+_RECORD_ROOMS = ("law", "visibility", "records", "city")  # make and keep records
+_SOURCES = (".py", ".toml")
 CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
 
 
@@ -75,7 +77,13 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
             ledger.ingest(records=made.records, amendments=made.amendments, subjects=made.subjects, audit=made.audit)
 
         stem = f"city-{source.profile}-{source.people}-{source.seed}-{plan.policy}"
-        ledger = _kept(stem, [asdict(source), plan.policy, catalogue.digest, _code()], catalogue, plan.policy, fill)
+        ledger = _kept(
+            stem,
+            [asdict(source), plan.policy, catalogue.digest],
+            catalogue,
+            plan.policy,
+            fill,
+        )
         return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
     return _from_files(experiment, source, progress)
 
@@ -95,12 +103,13 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
 
     said = [source.catalogue, *([source.mapping] if source.mapping else [])]
     contents = [sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
-    ledger = _kept(experiment.name, [contents, plan.policy, _code()], catalogue, plan.policy, fill)
+    ledger = _kept(experiment.name, [contents, plan.policy], catalogue, plan.policy, fill)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
 
 def _kept(stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: Callable[[Ledger], None]) -> Ledger:
     """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
+    depends_on = [depends_on, code_digest(*_RECORD_ROOMS)]
     key = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():
@@ -112,12 +121,15 @@ def _kept(stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: C
 
 
 @cache
-def _code() -> str:
-    """Digest of the rooms that make and keep records: other code may make another ledger of the same rows."""
+def code_digest(*rooms: str) -> str:
+    """SHA-256 of the sources of some rooms (of the whole package without any): what is kept depends on what made it.
+
+    A version number does not do: between two releases other code may make another ledger, or another trial, of the
+    same rows.
+    """
     package = Path(__file__).parents[1]
-    files = sorted(file for room in ("law", "visibility", "records", "city") for file in (package / room).glob("*.*"))
-    said = [__version__, *map(sha256, files)]
-    return hashlib.sha256("".join(said).encode()).hexdigest()
+    files = [file for room in rooms or ("**",) for file in package.glob(f"{room}/*.*") if file.suffix in _SOURCES]
+    return hashlib.sha256("".join(sha256(file) for file in sorted(files)).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
