@@ -156,15 +156,19 @@ def calibration_line(
     rate = float(np.mean(weights * outcome))
     line = np.array([math.log(rate / (1 - rate)), 0.0])
 
+    # Sums, not products of matrices: those may add up in another order from call to call, and move a bit.
+    def along(at: Floats) -> Floats:
+        return at[0] + at[1] * log_odds
+
     def likelihood(at: Floats) -> float:
-        return float(np.sum(weights * (outcome * (at @ design) - np.logaddexp(0, at @ design))))
+        return float(np.sum(weights * (outcome * along(at) - np.logaddexp(0, along(at)))))
 
     for _ in range(60):
-        fitted = 1 / (1 + np.exp(-np.clip(line @ design, -500, 500)))
-        information = (design * (weights * fitted * (1 - fitted))) @ design.T
+        fitted = 1 / (1 + np.exp(-np.clip(along(line), -500, 500)))
+        information = np.sum(design[:, None] * design[None] * (weights * fitted * (1 - fitted)), axis=-1)
         if np.linalg.det(information) < 1e-9 or np.abs(line).max() > 1e3:
             return nothing
-        step = np.linalg.solve(information, design @ (weights * (outcome - fitted)))
+        step = np.linalg.solve(information, np.sum(design * (weights * (outcome - fitted)), axis=-1))
         while likelihood(line + step) < likelihood(line) and np.abs(step).max() > 1e-9:
             step = step / 2
         line = line + step
