@@ -158,7 +158,7 @@ def calibration_line(
 
     # Sums, not products of matrices: those may add up in another order from call to call, and move a bit.
     def along(at: Floats) -> Floats:
-        return at[0] + at[1] * log_odds
+        return np.asarray(at[0] + at[1] * log_odds)
 
     def likelihood(at: Floats) -> float:
         return float(np.sum(weights * (outcome * along(at) - np.logaddexp(0, along(at)))))
