@@ -260,7 +260,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Render an evaluation again as one self-contained page."""
-    from credit_model.evaluation import EvaluationReport, render_html
+    from credit_model.evaluation import EvaluationReport
+    from credit_model.reporting import render_html
 
     path = Path(source)
     if not path.is_file():

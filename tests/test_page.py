@@ -21,7 +21,8 @@ from chromium import ADDRESS, open_in_chromium
 from small_evaluation import FRAME, REPORT, judged
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, evaluate, render_html, render_markdown
+from credit_model.evaluation import EvaluationReport, evaluate
+from credit_model.reporting import render_html, render_markdown
 
 PAGE = render_html(REPORT)
 
@@ -94,7 +95,8 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing() -> None:
 def test_the_same_evaluation_gives_the_same_bytes_in_another_process(tmp_path: Any) -> None:
     (tmp_path / "evaluation.json").write_text(REPORT.to_json(), encoding="utf-8")
     program = (
-        "import sys; from credit_model.evaluation import EvaluationReport, render_html;"
+        "import sys; from credit_model.evaluation import EvaluationReport;"
+        "from credit_model.reporting import render_html;"
         "render_html(EvaluationReport.from_json(open(sys.argv[1], encoding='utf-8').read()), sys.argv[2])"
     )
     subprocess.run(
@@ -109,7 +111,7 @@ def test_each_language_stands_alone() -> None:
     english = " ".join(Page(render_html(REPORT, lang="en")).texts)
     chinese = " ".join(Page(render_html(REPORT, lang="zh")).texts)
     assert not re.search(r"[\u4e00-\u9fff]", english)
-    own_words = tomllib.loads(files("credit_model.evaluation").joinpath("report.toml").read_text(encoding="utf-8"))
+    own_words = tomllib.loads(files("credit_model.reporting").joinpath("report.toml").read_text(encoding="utf-8"))
     for section in own_words.values():
         for text in section.values():
             told = re.sub(r"<[^>]*>", "", text["en"].split("{")[0]).strip()
@@ -121,7 +123,7 @@ def test_each_language_stands_alone() -> None:
 
 
 def test_every_text_has_both_languages_and_the_same_blanks() -> None:
-    texts = tomllib.loads(files("credit_model.evaluation").joinpath("report.toml").read_text(encoding="utf-8"))
+    texts = tomllib.loads(files("credit_model.reporting").joinpath("report.toml").read_text(encoding="utf-8"))
     for section, entries in texts.items():
         for name, text in entries.items():
             blanks = {lang: sorted(re.findall(r"{(\w+)}", said)) for lang, said in text.items()}

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, gini, render_html, render_markdown
+from credit_model.evaluation import EvaluationReport, gini
+from credit_model.reporting import render_html, render_markdown
 
 
 def test_everybody_and_those_with_and_without_a_record_are_measured() -> None:

@@ -1,6 +1,6 @@
-"""How good a card is and how far to trust it: measures with intervals, an evaluation as a value, a page to read it on.
+"""How good a card is and how far to trust it: measures with intervals, an evaluation as a value.
 
-In: scored out-of-time rows. Out: an ``EvaluationReport``, its gates, and its HTML and Markdown.
+In: scored out-of-time rows. Out: an ``EvaluationReport`` and its gates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "Estimate": "performance",
         "EvaluationReport": "report",
+        "Gate": "report",
         "auc": "performance",
         "brier": "calibration",
         "calibration_line": "calibration",
@@ -27,8 +28,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "log_loss": "calibration",
         "observed_to_expected": "calibration",
         "observed_to_expected_limit": "calibration",
-        "render_html": "page",
-        "render_markdown": "report",
         "rough_error": "performance",
         "soft_gini": "performance",
         "soft_gini_ratio": "performance",
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from credit_model.evaluation.calibration import log_loss as log_loss
     from credit_model.evaluation.calibration import observed_to_expected as observed_to_expected
     from credit_model.evaluation.calibration import observed_to_expected_limit as observed_to_expected_limit
-    from credit_model.evaluation.page import render_html as render_html
     from credit_model.evaluation.performance import Estimate as Estimate
     from credit_model.evaluation.performance import auc as auc
     from credit_model.evaluation.performance import cumulative_curve as cumulative_curve
@@ -54,5 +52,5 @@ if TYPE_CHECKING:
     from credit_model.evaluation.performance import soft_gini as soft_gini
     from credit_model.evaluation.performance import soft_gini_ratio as soft_gini_ratio
     from credit_model.evaluation.report import EvaluationReport as EvaluationReport
+    from credit_model.evaluation.report import Gate as Gate
     from credit_model.evaluation.report import evaluate as evaluate
-    from credit_model.evaluation.report import render_markdown as render_markdown

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from credit_model.evaluation.performance import Estimate
-from credit_model.evaluation.report import EvaluationReport
-from credit_model.evaluation.words import Said, Words, short_percent
+from credit_model.evaluation import Estimate, EvaluationReport
+from credit_model.reporting.words import Said, Words, short_percent
 
 Scale = Callable[[float], float]
 WIDE = 1016

@@ -3,7 +3,7 @@
 One file of HTML without a script, a link or a date of its own: it opens offline, prints, and the same evaluation gives
 the same bytes. With both languages in it, two radio buttons and a line of CSS choose the one that is shown.
 
-In: an `EvaluationReport`. Out: HTML, or a short Markdown for the tracking server and the repository.
+In: an `EvaluationReport`. Out: HTML.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from credit_model.evaluation import figures
-from credit_model.evaluation.performance import rough_error
-from credit_model.evaluation.report import EvaluationReport, Gate
-from credit_model.evaluation.words import KINDS, TAGS, Numbers, Said, Words
+from credit_model.evaluation import EvaluationReport, Gate, rough_error
+from credit_model.reporting import figures
+from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 
 _TILES = {
     "soft_gini": (0, 1),
@@ -388,7 +387,7 @@ class _Page:
     def whole(self) -> str:
         sections = {name: getattr(self, name)() for name in _SECTIONS}
         links = "".join(f'<a href="#{n}">{self.say("section." + n)}</a>' for n, text in sections.items() if text)
-        style = files("credit_model.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+        style = files("credit_model.reporting").joinpath("report.css").read_text(encoding="utf-8")
         title = html.escape(str(self.report.context.get("experiment") or "")) or self.words.plain(
             self.words("page.untitled")
         )

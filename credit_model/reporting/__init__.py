@@ -1,0 +1,22 @@
+"""The pages an evaluation is read on, in English and Chinese: one self-contained HTML file, one short Markdown.
+
+In: an ``EvaluationReport``. Out: HTML, Markdown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "render_html": "page",
+        "render_markdown": "markdown",
+    },
+)
+
+if TYPE_CHECKING:
+    from credit_model.reporting.markdown import render_markdown as render_markdown
+    from credit_model.reporting.page import render_html as render_html

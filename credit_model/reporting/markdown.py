@@ -1,0 +1,80 @@
+"""The short page of an evaluation: the figures a tracking server or a commit shows without opening anything.
+
+In: an `EvaluationReport`. Out: Markdown, in English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from credit_model.evaluation import Estimate, EvaluationReport
+from credit_model.reporting.words import KINDS, Words, written
+
+
+def render_markdown(report: EvaluationReport) -> str:
+    """Write the findings as a short Markdown page, for a tracking server or a commit.
+
+    Examples
+    --------
+    >>> print(render_markdown(EvaluationReport(context={"experiment": "made-city"})).splitlines()[0])
+    # made-city
+    """
+    words = Words("en")
+
+    def said(key: str) -> str:
+        return words.plain(words(key))
+
+    def cell(value: float | None, kind: str) -> str:
+        return "–" if value is None else written(value, kind)
+
+    def estimate(found: Estimate | None, kind: str) -> str:
+        if found is None or found.value is None:
+            return "–"
+        return f"{written(found.value, kind)} ({cell(found.low, kind)} – {cell(found.high, kind)})"
+
+    def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        return ["", *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)]
+
+    context, failed = report.context, report.failed_gates
+    verdict = "none" if not report.gates else "some" if failed else "all"
+    told = {"count": str(len(report.gates)), "failed": str(len(failed))}
+    lines = [f"# {context.get('experiment') or said('page.untitled')}", "", str(context.get("question", ""))]
+    lines += ["", words.plain(words(f"verdict.{verdict}", **told))]
+    lines += ["", said("page.made_city")] if context.get("made_city") else []
+    names = [name for name in KINDS if any(name in segment.measures for segment in report.segments.values())]
+    lines += table(
+        [said("ranking.measure"), *(said("segment." + name) for name in report.segments)],
+        [
+            [said("measure." + name), *(estimate(s.measures.get(name), KINDS[name]) for s in report.segments.values())]
+            for name in names
+        ],
+    )
+    lines += table(
+        [said(f"gates.{key}") for key in ("name", "segment", "value", "verdict")],
+        [
+            [
+                said("measure." + gate.name),
+                said("segment." + gate.segment),
+                cell(gate.value, KINDS[gate.name]),
+                said("page.passed" if gate.passed else "page.failed"),
+            ]
+            for gate in report.gates
+        ],
+    )
+    lines += table(
+        [said(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
+        [
+            [
+                grade.grade,
+                cell(grade.counts.people, "count"),
+                cell(grade.counts.bads, "count"),
+                cell(grade.counts.bad_rate, "share"),
+                cell(grade.counts.mean_probability, "share"),
+                cell(grade.p_value_holm, "p"),
+            ]
+            for grade in report.grades
+        ],
+    )
+    lines += ["", f"{said('limits.use')}", "", f"{said('provenance.evaluation')}: `{report.digest}`"]
+    return "\n".join(lines) + "\n"
