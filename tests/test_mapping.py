@@ -167,6 +167,33 @@ def test_inspections_and_violations_come_from_their_raw_tables(shops, tmp_path):
     assert records["code"].dropna().tolist() == ["103144", "103144", "7"]
 
 
+def test_numbers_and_dates_of_an_amendment_stand_behind_a_prefix(city, tmp_path):
+    columns = """
+record_id = { value = "CF-1" }
+action = { column = "what", values = { "paid" = "partly_performed", "raised" = "corrected" } }
+effective_on = "day"
+known_on = "day"
+"""
+    text = (
+        'schema = 1\nname = "m"\n[[table]]\nsource = "raw"\ntarget = "amendments"\n'
+        f'where = [{{ column = "what", in = ["paid"] }}]\n[table.columns]{columns}'
+        'value = { column = "euros", multiply = 100, prefix = "paid=" }\n'
+        '[[table]]\nsource = "raw"\ntarget = "amendments"\n'
+        f'where = [{{ column = "what", in = ["raised"] }}]\n[table.columns]{columns}'
+        'value = { column = "until", format = "%d.%m.%Y", prefix = "penalty_ends_on=" }\n'
+    )
+    frame = pd.DataFrame(
+        {"what": ["paid", "paid", "raised"], "day": ["2024-01-10"] * 3, "euros": ["62.59", "1.005", None],
+         "until": [None, None, "31.12.2024"]}
+    )  # fmt: skip
+    rules = mapping(tmp_path, text)
+    rules.check(city.catalogue)
+    city.ingest(records=raw(record_id="CF-1"), mapping=mapping(tmp_path, penalties('record_id = "record_id"')))
+    report = city.ingest(amendments=frame, mapping=rules)
+    assert report.rejected == {"amendment_value": 1}  # half a cent is no payment
+    assert sorted(city.tables().amendments["value"]) == ["paid=6259", "penalty_ends_on=2024-12-31"]
+
+
 def test_a_file_finds_its_table_by_its_name(shops, tmp_path):
     frame = pd.DataFrame({"business_id": [19], "date": ["2016-05-13"], "Score": ["94"], "type": ["Complaint"]})
     frame.to_csv(tmp_path / "inspections.csv", index=False)

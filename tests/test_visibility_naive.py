@@ -117,8 +117,8 @@ class Naive:
         facts["tier"] = record["tier"] or (tier if tier in TIERS else "")
         state: dict[str, Any] = {
             "facts": facts, "holder": record["subject_id"], "served_on": record["served_on"], "final_on": None,
-            "challenged": False, "dispute": None, "repaired": False, "performed": 0, "left": None, "exit_on": None,
-            "revoked": False, "sealed": False, "superseded": False,
+            "challenged": False, "dispute": None, "repaired": False, "performed": 0, "left": None, "paid": 0,
+            "exit_on": None, "revoked": False, "sealed": False, "superseded": False,
         }  # fmt: skip
         events = [a for a in amendments if self.amendment_counts(a, d)]
         if record["final_on"] is not None:
@@ -127,6 +127,10 @@ class Naive:
             self.fold(state, event)
         facts["performed"] = state["performed"]
         facts["outstanding"] = facts["amount"] if state["left"] is None else state["left"]
+        if facts["outstanding"] is not None and state["paid"]:
+            facts["outstanding"] = max(facts["outstanding"] - state["paid"], 0)
+            if facts["outstanding"] == 0:
+                facts["performed"] = state["performed"] = 2
         if state["performed"] == 2:
             facts["outstanding"] = 0
         return state
@@ -148,7 +152,10 @@ class Naive:
                 state["dispute"] = event["value"] or "closed without a result"
             case "partly_performed":
                 state["performed"] = 1
-                state["left"] = state["left"] if event["value"] is None else event["value"]
+                if isinstance(event["value"], str):
+                    state["paid"] += int(event["value"].removeprefix("paid="))
+                elif event["value"] is not None:
+                    state["left"], state["paid"] = event["value"], 0
             case "performed":
                 state["performed"] = 2
             case "repaired":
@@ -384,7 +391,7 @@ def random_amendment(rng: random.Random, pool: list[dt.date], record_id: str, ac
     if action == "dispute_closed":
         value = rng.choice(["record_confirmed", "record_confirmed", "objection_sustained", None])
     elif action == "partly_performed":
-        value = rng.choice([None, 100, 200])
+        value = rng.choice([None, 100, 200, "paid=60", "paid=500"])
     elif action == "moved_to_subject":
         value = rng.choice(people)
     elif action == "corrected":

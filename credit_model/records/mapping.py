@@ -24,7 +24,8 @@ each of its rows then gives a row for every output whose ``where`` it meets. The
     procedure = { column = "简易", values = { "是" = "summary" }, otherwise = "ordinary" }
 
 A value that ``values`` does not name refuses its row (``unmapped_value``) unless ``otherwise`` says what it becomes
-(``""``: nothing). Rows that ``where`` leaves out are counted, not refused.
+(``""``: nothing). Rows that ``where`` leaves out are counted, not refused. A ``prefix`` comes last: in a table of
+amendments ``value = { column = "缴款金额(分)", multiply = 1, prefix = "paid=" }`` says what was paid.
 
 In: a TOML file, a raw Arrow batch. Out: ``Mapping``; batches in the columns of ingest, every fault at once.
 """
@@ -115,12 +116,12 @@ class Origin:
             else:  # an empty value too becomes what is said
                 mapped = pc.coalesce(mapped, pa.scalar(self.otherwise))
             column = mapped
-        if self.prefix:
-            column = pc.binary_join_element_wise(self.prefix, column, "")
         if self.multiply is not None:
             column = self._multiplied(column)
         if self.format is not None:
             column = self._dated(column)
+        if self.prefix:
+            column = pc.binary_join_element_wise(self.prefix, column, "")
         return column, unknown
 
     @property
@@ -223,9 +224,9 @@ class Mapping:
                 fixed = [origin.value, origin.otherwise, *(origin.values or {}).values()]
                 if codes is not None:
                     faults += [f"{where}: {name} {v!r} does not exist" for v in fixed if v and v not in codes]
-                if (origin.multiply is not None and types.get(name) != "int") or (
-                    origin.format is not None and types.get(name) != "date"
-                ):
+                typed = types.get(name)
+                fact = (output.target, name) == ("amendments", "value")  # a number or a date, behind a prefix
+                if not fact and ((origin.multiply and typed != "int") or (origin.format and typed != "date")):
                     faults.append(f"{where}: {name}: multiply is for numbers, format for dates")
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
 

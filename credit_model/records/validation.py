@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.law import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue, looks_like_id_number, pseudonyms
-from credit_model.visibility import ACTIONS, AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES, parse_correction
+from credit_model.visibility import ACTIONS, AMENDMENT_TYPES, PAID, RECORD_TYPES, SUBJECT_TYPES, parse_correction
 
 Mask = NDArray[np.bool_]
 
@@ -236,7 +236,9 @@ def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
             facts[name] is None or facts[name] in values for name, values in listed.items() if values
         )
     if action == "partly_performed":
-        return not value or (value.isascii() and value.isdigit() and int(value) < LARGEST)
+        paid = PAID.fullmatch(value)
+        number = paid[1] if paid else value
+        return not value or (number.isascii() and number.isdigit() and int(number) < LARGEST)
     if action == "dispute_closed":
         return value in ("", "record_confirmed", "objection_sustained")
     if action == "moved_to_subject":

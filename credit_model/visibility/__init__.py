@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "ACTIONS": "fold",
         "AMENDMENT_TYPES": "tables",
+        "PAID": "fold",
         "Population": "population",
         "RECORD_TYPES": "tables",
         "ROLES": "tables",
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from credit_model.visibility.fold import ACTIONS as ACTIONS
+    from credit_model.visibility.fold import PAID as PAID
     from credit_model.visibility.fold import fold_at as fold_at
     from credit_model.visibility.fold import parse_correction as parse_correction
     from credit_model.visibility.population import Population as Population

@@ -11,6 +11,7 @@ In: ``Tables`` and the catalogue. Out: ``State``, one row for each record and da
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,7 @@ ACTIONS: Final = (
 )  # fmt: skip
 SERVICE_DAYS: Final = 7  # service is presumed this long after the decision
 APPEAL_MONTHS: Final = 6
+PAID: Final = re.compile(r"paid=(\d{1,18})", re.ASCII)  # one payment; a bare number is what is left of the amount
 
 # What a correction may change beside the attributes; never kind, subject or polarity (revoke, and record anew).
 _CORRECTABLE = {"tier": "tier", "amount": "int", "hours": "int", "occurred_on": "date", "decided_on": "date"}
@@ -301,9 +303,15 @@ class CodedTables:
         by_decision = self.by_decision[kind]
 
         performance, dispute = strand("partly_performed", "performed"), strand("disputed", "dispute_closed")
-        performed = np.where(is_last(performance, "performed"), 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
-        left = pick(amendment["left"], last(amendment["left"] != NO_VALUE), NO_VALUE)
         tier, amount = fact("tier"), fact("amount")
+        # What was last said to be left (the whole amount if nothing was), less every payment since.
+        stated = last(amendment["left"] != NO_VALUE)
+        owed, paid = np.where(stated >= 0, pick(amendment["left"], stated, 0), amount), np.zeros(len(record), np.int64)
+        since = place > stated[row]
+        np.add.at(paid, row[since], amendment["paid"][place[since]])
+        left = np.where(owed == NO_VALUE, NO_VALUE, np.maximum(owed - paid, 0))
+        whole = is_last(performance, "performed") | ((paid > 0) & (left == 0))
+        performed = np.where(whole, 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
         attributes = {name: fact(name) for name in self.attribute_types}
         holder = pick(amendment["target"], strand("moved_to_subject"), -1)
         return State(
@@ -315,7 +323,7 @@ class CodedTables:
             tier=np.where(tier == 0, self.kind_tier[kind], tier),
             amount=amount,
             hours=fact("hours"),
-            outstanding=np.where(performed == 2, 0, np.where(left == NO_VALUE, amount, left)),
+            outstanding=np.where(performed == 2, 0, left),
             performed=performed,
             occurred_on=fact("occurred_on"),
             decided_on=decided_on,
@@ -350,13 +358,16 @@ def _arranged(
     table = {name: column[order] for name, column in table.items()}
     record, action, value, effective_on = record[order], action[order], table["value"], table["effective_on"]
     closed = action == _CODE["dispute_closed"]
+    performance = _only(value, action, "partly_performed").tolist()
+    paid = [PAID.fullmatch(said) if said else None for said in performance]
     arranged = {
         "action": action,
         "effective_on": effective_on,
         "known_on": table["known_on"],
         "value": value,
         "counts_from": np.maximum(np.maximum(table["known_on"] + 1, effective_on), known_on[record] + 1),
-        "left": typed_column(_only(value, action, "partly_performed"), "int"),
+        "left": typed_column([None if pay else left for left, pay in zip(performance, paid, strict=True)], "int"),
+        "paid": np.array([int(pay[1]) if pay else 0 for pay in paid], np.int64),
         "confirmed": closed & (value == "record_confirmed"),
         "sustained": closed & (value == "objection_sustained"),
         "record": record,
