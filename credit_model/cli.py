@@ -108,7 +108,9 @@ def ingest(
     catalogue: Annotated[
         Path | None, typer.Option(help="TOML, for a new ledger; the package's own when not given.")
     ] = None,
-    policy: Annotated[str, typer.Option(help="Use windows of a new ledger: tier or retention.")] = "tier",
+    policy: Annotated[
+        str | None, typer.Option(help="Use windows of a new ledger: tier (unless given) or retention.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason."""
@@ -117,14 +119,16 @@ def ingest(
 
     if not (records or amendments or subjects or audit):
         raise UserError("nothing to ingest: give at least one of --records, --amendments, --subjects, --audit.")
-    if ledger.is_dir() and any(ledger.iterdir()):
-        if catalogue is not None:
+    given = load_catalogue(catalogue)
+    opened = Ledger.create(ledger, catalogue=given, policy=policy or "tier", exist_ok=True)
+    for option, differs in {
+        "catalogue": catalogue is not None and opened.catalogue != given,
+        "policy": policy is not None and opened.policy != policy,
+    }.items():
+        if differs:
             raise UserError(
-                f"{ledger} is a ledger already and keeps its catalogue: leave out --catalogue, or name a new folder."
+                f"{ledger} is a ledger already and keeps its {option}: leave out --{option}, or name a new folder."
             )
-        opened = Ledger.open(ledger)
-    else:
-        opened = Ledger.create(ledger, catalogue=load_catalogue(catalogue), policy=policy)
     with _working("Ingesting") as step:
         report = opened.ingest(
             records=records,

@@ -32,6 +32,7 @@ FILES = {
     "not_a_ledger/notes.txt": "nothing to do with us",
     "broken.toml": "name = \n",
     "catalogue.toml": 'schema = 1\nname = "x"\nversion = "1"\nsubjects = "dogs"\n',
+    "other_catalogue.toml": Path(__file__).with_name("cases").joinpath("small_catalogue.toml").read_text(encoding="utf-8"),
     "mapping.toml": 'schema = 1\nname = "m"\n[[table]]\nsource = "good"\ntarget = "recrods"\n',
     "mapping_unknown.toml": 'schema = 1\nname = "m"\n[[table]]\nsource = "good"\n[table.columns]\nsubject_id = "who"\n'
     'kind = { value = "gossip" }\ndecided_on = "decided_on"\nknown_on = "known_on"\n',

@@ -97,8 +97,12 @@ class Ledger:
         return self._manifest.digest
 
     @classmethod
-    def create(cls, folder: str | Path, catalogue: Catalogue | None = None, policy: str = "tier") -> Ledger:
+    def create(
+        cls, folder: str | Path, catalogue: Catalogue | None = None, policy: str = "tier", exist_ok: bool = False
+    ) -> Ledger:
         """Make an empty ledger; catalogue and policy are copied into the folder.
+
+        What a process that died had begun is finished. With ``exist_ok`` a ledger that is there is opened as it is.
 
         Raises
         ------
@@ -110,18 +114,23 @@ class Ledger:
         path, catalogue = Path(folder), load_catalogue() if catalogue is None else catalogue
         if not isinstance(catalogue, Catalogue):
             raise UserError(f"catalogue is a {type(catalogue).__name__}; load it with load_catalogue(path)")
+        if (path / store.MANIFEST).exists():
+            if not exist_ok:
+                raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
+            return cls.open(path)
         if policy not in catalogue.policies:
             raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
-        if (path / store.MANIFEST).exists():
-            raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
         ours = {store.LOCK, store.PARTS, store.QUARANTINE, store.CACHE, CATALOGUE, f"{store.MANIFEST}.new"}
         if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - ours):
             raise LedgerError(f"{path} is not an empty folder; give a new one")
         for name in (store.PARTS, store.QUARANTINE, store.CACHE):
             (path / name).mkdir(parents=True, exist_ok=True)
         with store.locked(path):
-            store.write_forced(path / CATALOGUE, catalogue.text.encode())
-            Manifest(policy=policy, catalogue=catalogue.digest).write(path)
+            if not (path / store.MANIFEST).exists():
+                store.write_forced(path / CATALOGUE, catalogue.text.encode())
+                Manifest(policy=policy, catalogue=catalogue.digest).write(path)
+            elif not exist_ok:  # somebody else was quicker
+                raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
         return cls.open(path)
 
     @classmethod
