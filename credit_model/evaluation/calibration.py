@@ -30,12 +30,13 @@ from credit_model.evaluation.performance import (
 )
 
 
-def _mean(rows: Rows, loss: Floats, level: float) -> Estimate:
+def mean_of(rows: Rows, loss: Floats, level: float, least: float = 0.0) -> Estimate:
+    """Weighted mean with its interval."""
     total = float(rows.weight.sum())
     if not total > 0:
         return UNDEFINED
     mean = float(np.sum(rows.weight * loss)) / total
-    return interval(mean, standard_error(rows.weight * (loss - mean) / total, rows.subject), level, 0)
+    return interval(mean, standard_error(rows.weight * (loss - mean) / total, rows.subject), level, least)
 
 
 def brier(
@@ -68,7 +69,7 @@ def brier(
     0.25
     """
     rows = rows_of(weight, subject, y=y, probability=probability)
-    return _mean(rows, (rows["probability"] - rows["y"]) ** 2, level)
+    return mean_of(rows, (rows["probability"] - rows["y"]) ** 2, level)
 
 
 def log_loss(
@@ -94,10 +95,14 @@ def log_loss(
     0.693147
     """
     rows = rows_of(weight, subject, y=y, probability=probability)
-    given = np.where(rows["y"] == 1, rows["probability"], 1 - rows["probability"])
-    if (given == 0).any():
-        return UNDEFINED
-    return _mean(rows, -np.log(given), level)
+    loss = surprise(rows["y"], rows["probability"])
+    return UNDEFINED if loss is None else mean_of(rows, loss, level)
+
+
+def surprise(y: Floats, probability: Floats) -> Floats | None:
+    """Nats by row; None where a probability of exactly 0 or 1 was wrong."""
+    given = np.where(y == 1, probability, 1 - probability)
+    return None if (given == 0).any() else np.asarray(-np.log(given))
 
 
 @dataclass(frozen=True)
@@ -143,15 +148,25 @@ def calibration_line(
     >>> round(line.slope.value, 6), abs(round(line.intercept.value, 6))
     (1.0, 0.0)
     """
-    nothing = CalibrationLine(UNDEFINED, UNDEFINED)
     rows = rows_of(weight, subject, y=y, probability=probability)
-    p, outcome = rows["probability"], rows["y"]
+    found = fit_line(rows, rows["probability"])
+    if found is None:
+        return CalibrationLine(UNDEFINED, UNDEFINED)
+    intercept, slope = (
+        interval(float(value), standard_error(moved, rows.subject), level) for value, moved in zip(*found, strict=True)
+    )
+    return CalibrationLine(slope, intercept)
+
+
+def fit_line(rows: Rows, p: Floats) -> tuple[Floats, Floats] | None:
+    """Intercept and slope of the outcome on log-odds, and how far each row moves them; None where undefined."""
+    outcome = rows["y"]
     weights = rows.weight / (float(rows.weight.mean()) or 1.0)
     if ((p <= 0) | (p >= 1)).any():
         raise UserError("Cannot fit a calibration line: some probabilities are exactly 0 or 1; a card gives none such.")
     log_odds = np.log(p / (1 - p))
     if np.ptp(log_odds) == 0 or np.ptp(outcome[weights > 0]) == 0:
-        return nothing
+        return None
     design = np.stack([np.ones_like(p), log_odds])
     rate = float(np.mean(weights * outcome))
     line = np.array([math.log(rate / (1 - rate)), 0.0])
@@ -167,21 +182,14 @@ def calibration_line(
         fitted = 1 / (1 + np.exp(-np.clip(along(line), -500, 500)))
         information = np.sum(design[:, None] * design[None] * (weights * fitted * (1 - fitted)), axis=-1)
         if np.linalg.det(information) < 1e-9 or np.abs(line).max() > 1e3:
-            return nothing
+            return None
         step = np.linalg.solve(information, np.sum(design * (weights * (outcome - fitted)), axis=-1))
         while likelihood(line + step) < likelihood(line) and np.abs(step).max() > 1e-9:
             step = step / 2
         line = line + step
         if np.abs(step).max() < 1e-9:
-            break
-    else:
-        return nothing
-    influence = np.linalg.solve(information, design * (weights * (outcome - fitted)))
-    intercept, slope = (
-        interval(float(value), standard_error(moved, rows.subject), level)
-        for value, moved in zip(line, influence, strict=True)
-    )
-    return CalibrationLine(slope, intercept)
+            return line, np.linalg.solve(information, design * (weights * (outcome - fitted)))
+    return None
 
 
 def observed_to_expected(

@@ -121,7 +121,7 @@ def standard_error(influence: Floats, subject: NDArray[np.intp] | None) -> float
 
 
 @dataclass(frozen=True)
-class _Placement:
+class Placement:
     """An AUC and how far each row moves it, as a bad and as a good."""
 
     auc: float
@@ -129,7 +129,8 @@ class _Placement:
     as_good: Floats
 
 
-def _placement(risk: Floats, bad: Floats, good: Floats) -> _Placement | None:
+def placement(risk: Floats, bad: Floats, good: Floats) -> Placement | None:
+    """AUC of a ranking, every row a bad and a good by its two weights; None where one of them has no weight at all."""
     order = np.argsort(risk, kind="stable")
     ranked = risk[order]
     first = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
@@ -144,10 +145,10 @@ def _placement(risk: Floats, bad: Floats, good: Floats) -> _Placement | None:
     as_bad, as_good = np.empty_like(risk), np.empty_like(risk)
     as_bad[order] = bad[order] * (np.repeat(goods_below, length) - auc) / total_bad
     as_good[order] = good[order] * (np.repeat(bads_above, length) - auc) / total_good
-    return _Placement(auc, as_bad, as_good)
+    return Placement(auc, as_bad, as_good)
 
 
-def _placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats, rows: Rows) -> float:
+def placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats, rows: Rows) -> float:
     """Obuchowski's clustered standard error: DeLong's exactly when every row is a person of its own."""
 
     def people(member: NDArray[np.bool_]) -> int:
@@ -166,10 +167,10 @@ def _placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats,
 
 
 def _area(rows: Rows, bad: Floats, good: Floats, level: float) -> Estimate:
-    placed = _placement(rows["risk"], bad, good)
+    placed = placement(rows["risk"], bad, good)
     if placed is None:
         return UNDEFINED
-    return interval(placed.auc, _placement_error(placed.as_bad, placed.as_good, bad, good, rows), level, 0, 1)
+    return interval(placed.auc, placement_error(placed.as_bad, placed.as_good, bad, good, rows), level, 0, 1)
 
 
 def _as_gini(area: Estimate) -> Estimate:
@@ -287,76 +288,6 @@ def soft_gini(
     """
     rows = rows_of(weight, subject, true_risk=true_risk, risk=risk)
     return _as_gini(_area(rows, rows.weight * rows["true_risk"], rows.weight * (1 - rows["true_risk"]), level))
-
-
-def soft_gini_ratio(
-    true_risk: ArrayLike,
-    risk: ArrayLike,
-    attainable: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
-) -> Estimate:
-    """Soft Gini of a card as a share of the attainable: how much of what the records can tell the card has found.
-
-    Parameters
-    ----------
-    true_risk, risk, weight, subject, level
-        As in `soft_gini`.
-    attainable : array_like of float, shape (n,)
-        Risk by the best lawful use of the same records, grows with risk.
-
-    Returns
-    -------
-    Estimate
-        Paired interval (delta method: both Ginis move together); undefined when the attainable ranks no better than
-        chance.
-
-    Examples
-    --------
-    >>> soft_gini_ratio([0.1, 0.2, 0.4], [1, 1, 2], [1, 2, 3]).value < 1
-    True
-    """
-    rows = rows_of(weight, subject, true_risk=true_risk, risk=risk, attainable=attainable)
-    bad, good = rows.weight * rows["true_risk"], rows.weight * (1 - rows["true_risk"])
-    card, best = _placement(rows["risk"], bad, good), _placement(rows["attainable"], bad, good)
-    if card is None or best is None or best.auc <= 0.5:
-        return UNDEFINED
-    ratio = (2 * card.auc - 1) / (2 * best.auc - 1)
-    scale = 2 / (2 * best.auc - 1)
-    error = _placement_error(
-        scale * (card.as_bad - ratio * best.as_bad), scale * (card.as_good - ratio * best.as_good), bad, good, rows
-    )
-    return interval(ratio, error, level)
-
-
-def gini_difference(
-    y: ArrayLike,
-    risk: ArrayLike,
-    other: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
-) -> Estimate:
-    """Gini of one ranking minus that of another on the same rows, with DeLong's paired interval.
-
-    Two overlapping intervals do not mean "no difference": both rankings meet the same lucky and unlucky draws. This is
-    the comparison to use, card against baseline or challenger against champion. Parameters as `auc`.
-
-    Examples
-    --------
-    >>> gini_difference([0, 1, 0, 1], [1, 2, 1, 2], [1, 1, 1, 1]).value
-    1.0
-    """
-    rows = rows_of(weight, subject, y=y, risk=risk, other=other)
-    bad, good = rows.weight * rows["y"], rows.weight * (1 - rows["y"])
-    one, two = _placement(rows["risk"], bad, good), _placement(rows["other"], bad, good)
-    if one is None or two is None:
-        return UNDEFINED
-    error = _placement_error(one.as_bad - two.as_bad, one.as_good - two.as_good, bad, good, rows)
-    return interval(2 * (one.auc - two.auc), 2 * error, level, -2, 2)
 
 
 def ks(

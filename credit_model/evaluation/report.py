@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import calibration, performance
+from credit_model.evaluation import calibration, differences, performance
 from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 from credit_model.evaluation.tables import (
     Band,
@@ -190,7 +190,7 @@ def _rankings(sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: fl
             found["brier"] = calibration.brier(sample.y, probability, **how)
             found["log_loss"] = calibration.log_loss(sample.y, probability, **how)
         if risk is not card_risk:
-            found["card_minus_this"] = performance.gini_difference(sample.y, card_risk, risk, **how)
+            found["card_minus_this"] = differences.gini_difference(sample.y, card_risk, risk, **how)
         return found
 
     def chance(values: NDArray[np.float64]) -> NDArray[np.float64] | None:

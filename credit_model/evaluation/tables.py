@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import calibration, performance
+from credit_model.evaluation import calibration, differences, performance
 from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _measures(sample: Sample) -> dict[str, Estimate]:
     if sample.true_risk is not None:
         found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
         if sample.attainable is not None:
-            found["soft_gini_to_attainable"] = performance.soft_gini_ratio(
+            found["soft_gini_to_attainable"] = differences.soft_gini_ratio(
                 sample.true_risk, risk, sample.attainable, **how
             )
     return found

@@ -1,4 +1,4 @@
-"""How a card is learned: classing, a logistic regression within lawful limits, cross-fitted calibration.
+"""How a card is learned: classing, a logistic regression within lawful limits, cross-fitted calibration; a challenger beside it.
 
 In: one row an observation, one column a characteristic, 1 = bad.
 Out: a fitted classifier whose probability is its card's.
@@ -13,9 +13,11 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "BoostedChallenger": "challenger",
         "ScorecardClassifier": "classifier",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.learner.challenger import BoostedChallenger as BoostedChallenger
     from credit_model.learner.classifier import ScorecardClassifier as ScorecardClassifier

@@ -172,7 +172,7 @@ def optimal_classing(column: FineColumn, counts: Real, direction: int | None, ru
         (d, *_best_runs(counts, column.classes, d, rules)) for d in (1, -1)
     ]  # fmt: skip
     trend, _, lasts = max(tried, key=lambda found: found[1])
-    cuts = [_cut_between(column.ends[last], column.starts[last + 1]) for last in lasts[:-1]]  # type: ignore[index]
+    cuts = [cut_between(column.ends[last], column.starts[last + 1]) for last in lasts[:-1]]  # type: ignore[index]
     bins = NumericBins(tuple(cuts), column.whole)
     return Classing(bins, np.append(np.searchsorted(lasts, np.arange(column.classes)), bins.missing), trend)
 
@@ -241,7 +241,7 @@ def _best_runs(counts: Real, classes: int, direction: int, rules: ClassingRules)
     return top, lasts[::-1]
 
 
-def _cut_between(low: np.float32, high: np.float32) -> float:
+def cut_between(low: np.float32, high: np.float32) -> float:
     """The float32 midpoint of two values, or the lower one where float32 has nothing between them."""
     a, b = max(float(low), -_GREATEST), min(float(high), _GREATEST)
     middle = np.float32(a / 2 + b / 2)
