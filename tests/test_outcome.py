@@ -165,7 +165,9 @@ def made_files(seed: int) -> dict[str, pd.DataFrame]:
     return frames
 
 
-def naive_labels(frames: dict[str, pd.DataFrame], subjects: list[str]) -> list[tuple[str, str, bool]]:
+def naive_labels(
+    frames: dict[str, pd.DataFrame], subjects: list[str], start: int = D, end: int = END, read: int = READ
+) -> list[tuple[str, str, bool]]:
     """The rules of labels, read record by record; ``None`` for a missing value everywhere."""
     rows = {name: frame.astype(object).where(frame.notna(), None).to_dict("records") for name, frame in frames.items()}
 
@@ -220,9 +222,9 @@ def naive_labels(frames: dict[str, pd.DataFrame], subjects: list[str]) -> list[t
         versions = [
             (number(v["valid_from"]), number(v["known_on"]), v.get("standing"))
             for v in rows["subjects"]
-            if v["subject_id"] == subject and (v["known_on"] is None or number(v["known_on"]) < READ)
+            if v["subject_id"] == subject and (v["known_on"] is None or number(v["known_on"]) < read)
         ]
-        for today in range(D, END):
+        for today in range(start, end):
             in_force = [v for v in versions if v[0] is None or v[0] <= today]
             standing = max(in_force, key=lambda v: (v[0] or -(10**9), v[1] or -(10**9)))[2]
             if standing:
@@ -230,13 +232,13 @@ def naive_labels(frames: dict[str, pd.DataFrame], subjects: list[str]) -> list[t
                 break
         old_cases = set()
         for record in own:
-            then = state(record, READ)
-            if then and then["decided"] < D:
+            then = state(record, read)
+            if then and then["decided"] < start:
                 old_cases.add(record["case_id"])
         events = []
         for record in own:
-            then = state(record, READ)
-            if then is None or not D <= then["decided"] < END or then["revoked"] or record["kind"] == "honour":
+            then = state(record, read)
+            if then is None or not start <= then["decided"] < end or then["revoked"] or record["kind"] == "honour":
                 continue
             if record["kind"] == "adm_penalty" and (then["tier"] == "minor" or record["procedure"] == "summary"):
                 continue
@@ -252,22 +254,22 @@ def naive_labels(frames: dict[str, pd.DataFrame], subjects: list[str]) -> list[t
                     limit = to_day((served + pd.DateOffset(months=6)).date())
                     if pd.Timestamp(str(from_days(limit))).day != served.day:
                         limit += 1
-                if not pending and limit > READ:
+                if not pending and limit > read:
                     pending = "not_final"
             old = record["case_id"] in old_cases or record["parent_case_id"] in old_cases
             events.append((then["decided"], record["record_id"], old, pending))
         new = sorted(e for e in events if not e[2] and (gone_on is None or e[0] < gone_on))
         listed = False
         for record in own:
-            then = state(record, D)
+            then = state(record, start)
             listed |= bool(
                 record["kind"] == "severe_list"
                 and then
-                and then["decided"] <= D
+                and then["decided"] <= start
                 and not then["delisted"]
                 and not then["revoked"]
                 and then["dispute"] not in ("open", "objection_sustained")
-                and "repaired" not in repairs(rows, record, D, number)
+                and "repaired" not in repairs(rows, record, start, number)
             )
         escalation = any(e[2] and not e[3] for e in events)
         certain, pending_events = [e for e in new if not e[3]], [e for e in new if e[3]]
@@ -315,6 +317,63 @@ def test_labels_equal_a_naive_reading_of_random_files(tmp_path: Path, files: dic
     )
     assert [pair for pair in pairs if pair[0] != pair[1]] == []
     assert {outcome for outcome, *_ in expected} == {"good", "bad", "indeterminate", "censored", "excluded"}
+
+
+def test_files_read_each_by_its_own_days_are_the_rows_of_between(
+    tmp_path: Path, files: dict[str, pd.DataFrame]
+) -> None:
+    ledger = Ledger.create(tmp_path / "ledger")
+    ledger.ingest(**files)
+    rng = np.random.default_rng(11)
+    people = [*rng.choice(files["subjects"]["subject_id"].unique(), 1200, replace=False), "nobody"]
+    which = rng.integers(0, 3, len(people))
+    spans = np.array([[D - 400, D, D + 1], [D - 1, END, READ], [D, D + 200, END]])
+    each = ledger.between_each(people, *spans[which].T, day_of_use=USE)
+    assert each["row"].is_monotonic_increasing
+    for number, span in enumerate(spans.tolist()):
+        asked = np.array(people, object)[which == number]
+        together = ledger.between(*span, day_of_use=USE)
+        together = together[together["subject_id"].isin(asked)].sort_values(["subject_id", "record_id"])
+        own = each[which[each["row"]] == number].sort_values(["subject_id", "record_id"])
+        assert (np.array(people, object)[own["row"]] == own["subject_id"]).all()
+        pd.testing.assert_frame_equal(
+            own[together.columns].reset_index(drop=True), together.reset_index(drop=True), check_dtype=False
+        )
+    assert len(each) > 200
+    assert ledger.between_each([], [], [], []).empty
+
+
+def test_people_observed_each_on_their_own_day_are_labelled_as_on_that_day_alone(
+    tmp_path: Path, files: dict[str, pd.DataFrame]
+) -> None:
+    people = [f"P{number:04}" for number in range(360)]
+    records = files["records"][files["records"]["subject_id"].isin(people)]
+    own = {
+        "records": records,
+        "amendments": files["amendments"][files["amendments"]["record_id"].isin(records["record_id"])],
+        "subjects": files["subjects"][files["subjects"]["subject_id"].isin(people)],
+    }
+    ledger = Ledger.create(tmp_path / "ledger")
+    assert ledger.ingest(**own).rejected == {}
+    # Everybody on two of six days, in no order: days of the pool, so that what falls on an edge of one day's window
+    # lies inside another's.
+    days = np.array([D - 400, D - 1, D, D + 1, D + 200, END])
+    rng = np.random.default_rng(7)
+    observed = pd.DataFrame(
+        {"subject_id": people * 2, "as_of": from_days(np.concatenate([rng.choice(days, 360), rng.choice(days, 360)]))},
+        index=rng.permutation(720),
+    ).sample(frac=1, random_state=3)
+    found = Y12.label(ledger, observed, day_of_use="2030-01-01", known_through="2030-01-01")
+    assert found.index.equals(observed.index)
+    outcomes = set()
+    for day in days:
+        of_day = found[found["as_of"] == pd.Timestamp(str(from_days(day)))]
+        alone = Y12.label(ledger, observed.loc[of_day.index], day_of_use="2030-01-01", known_through="2030-01-01")
+        pd.testing.assert_frame_equal(of_day, alone)
+        expected = naive_labels(own, of_day["subject_id"].tolist(), day, Y12.window_end(day), Y12.mature_on(day))
+        assert list(of_day[["outcome", "reason", "escalation"]].itertuples(index=False, name=None)) == expected
+        outcomes |= set(of_day["outcome"])
+    assert outcomes == {"good", "bad", "indeterminate", "censored", "excluded"}
 
 
 def test_what_is_known_on_the_day_the_label_is_read_or_later_changes_no_label(

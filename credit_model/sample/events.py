@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law import FOREVER, NO_DAY, Catalogue, to_day
+from credit_model.law import FOREVER, NO_DAY, Catalogue, Days, to_day
 from credit_model.records import Ledger
-from credit_model.visibility import ROLES, STATUSES
+from credit_model.visibility import ROLES, STATUSES, Segments, spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,33 +66,58 @@ def _comparable(value: Any, key: str, catalogue: Catalogue) -> Any:
     return to_day(value) if catalogue.attribute_types.get(key) == "date" else value
 
 
-def of_old_case(ledger: Ledger, events: pd.DataFrame, day: int, known_by: int, use: int) -> Mask:
-    """Events whose case, or parent case, has a record of the same subject decided before the day, visible or not.
+def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days, use: int) -> Mask:
+    """Events whose case, or parent case, has a record of the same subject decided before a day, visible or not.
 
     Whether it was decided before is read as known on the day and as known when the label is: a date that was corrected
-    since must not make a case new that already described the person.
+    since must not make a case new that already described the person. Days have one entry an event.
     """
-    files, old = ledger.segments(use).select(events["subject_id"]), set()
-    for past in (files.at(day), files.at(known_by)):
-        past = past.take((past.decided_on < day) & (past.status != STATUSES.index("moved")))
-        old |= set(zip(past.subject_ids[past.subject], past.case_ids[past.case], strict=True))
-    own, parent = (
-        [pair in old for pair in zip(events["subject_id"], events[case], strict=True)]
-        for case in ("case_id", "parent_case_id")
-    )
-    return np.array(own, np.bool_) | np.array(parent, np.bool_)
+    segments = ledger.segments(use)
+    old = np.concatenate([cases_before(segments, events["subject_id"], day, on) for on in (day, known_by)])
+
+    def is_old(cases: pd.Series) -> Mask:
+        named = np.where(cases.isna(), "", cases.to_numpy(object))
+        code = np.minimum(np.searchsorted(segments.case_ids, named), len(segments.case_ids) - 1)
+        known = segments.case_ids[code] == named
+        return known & np.isin(np.arange(len(cases)) * len(segments.case_ids) + code, old)
+
+    return is_old(events["case_id"]) | is_old(events["parent_case_id"])
 
 
-def listed(ledger: Ledger, day: int, use: int) -> NDArray[np.object_]:
-    """Subjects on a statutory list in force at the start of the day."""
-    held = ledger.segments(use).at(day)
-    statutory = np.array([ledger.catalogue.kinds[code].statutory for code in held.kind_codes], np.bool_)
-    on_list = (held.status == 0) & (held.role == ROLES.index("listed")) & statutory[held.kind]
-    return np.asarray(held.subject_ids[np.unique(held.subject[on_list])], object)
+def cases_before(segments: Segments, subjects: Any, day: Days, as_of: Days) -> NDArray[np.int64]:
+    """Cases with a record decided before a day on the file of a subject, as known at another day.
+
+    Each as ``row * len(segments.case_ids) + case``, where ``row`` is the place of the subject.
+    """
+    row, segment = on_file(segments, subjects, as_of)
+    before = (segments.decided_on[segment] < day[row]) & (segments.status[segment] != STATUSES.index("moved"))
+    cases: NDArray[np.int64] = row[before] * len(segments.case_ids) + segments.case[segment[before]]
+    return cases
+
+
+def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One (row, segment) for each record on file of each subject at the start of its own day, in force or not."""
+    index = segments.subject_index(subjects)
+    first = segments.offsets[index]
+    count = np.where(index < 0, 0, segments.offsets[np.minimum(index + 1, len(segments.offsets) - 1)] - first)
+    row, segment = np.repeat(np.arange(len(index)), count), spans(first, count)
+    held = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
+    return row[held], segment[held]
+
+
+def listed(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
+    """Whether each subject is on a statutory list in force at the start of its day."""
+    segments = ledger.segments(use)
+    statutory = np.array([ledger.catalogue.kinds[code].statutory for code in segments.kind_codes], np.bool_)
+    row, segment = on_file(segments, subjects, day)
+    on_list = (segments.status[segment] == 0) & (segments.role[segment] == ROLES.index("listed"))
+    found = np.zeros(len(day), np.bool_)
+    found[row[on_list & statutory[segments.kind[segment]]]] = True
+    return found
 
 
 def left(
-    ledger: Ledger, subjects: NDArray[Any], day: int, end: int, known_by: int
+    ledger: Ledger, subjects: NDArray[Any], day: Days, end: Days, known_by: Days
 ) -> tuple[NDArray[np.int32], NDArray[np.object_]]:
     """First day in ``[day, end)`` on which each subject had died, moved away or lost capacity, and which of these.
 
@@ -102,22 +127,20 @@ def left(
     if ledger.catalogue.subjects == "organisation":
         return on, why
     population = ledger.population()
-    rows = population.versions
-    known = np.flatnonzero((rows["known_on"] < known_by) & (rows["valid_from"] < end))
-    # Versions stand by (subject, valid_from, known_on, seq): each holds until the next of its subject begins.
-    subject, begins = rows["subject"][known], np.maximum(rows["valid_from"][known], day)
-    same = np.append(subject[1:] == subject[:-1], False)
-    until = np.where(same, np.append(begins[1:], end), end)
-    gone = np.isin(rows["standing"][known].astype(str), ["deceased", "incapable"])
-    moves = rows["resident_to"][known]
+    versions, code = population.versions, population.codes(subjects)
+    first, last = (np.searchsorted(versions["subject"], code, side=side) for side in ("left", "right"))
+    row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
+    known = (versions["known_on"][place] < known_by[row]) & (versions["valid_from"][place] < end[row])
+    row, place = row[known], place[known]
+    # Versions stand by (subject, valid_from, known_on, seq): each holds until the next of its row begins.
+    begins = np.maximum(versions["valid_from"][place], day[row])
+    same = np.append(row[1:] == row[:-1], False)
+    until = np.where(same, np.append(begins[1:], 0), end[row])
+    gone = np.isin(versions["standing"][place].astype(str), ["deceased", "incapable"])
+    moves = versions["resident_to"][place]
     moved_on = np.where(moves == NO_DAY, FOREVER, np.maximum(moves, begins))
     leaves_on = np.where(gone, begins, moved_on)
-    leaves = np.flatnonzero((leaves_on < until) & (begins < until))[::-1]  # the first of a subject is written last
-    first_on = dict(zip(subject[leaves].tolist(), leaves_on[leaves].tolist(), strict=True))
-    first_why = dict(
-        zip(subject[leaves].tolist(), np.where(gone, rows["standing"][known], "moved_away")[leaves], strict=True)
-    )
-    for row, code in enumerate(population.codes(subjects).tolist()):
-        if code in first_on:
-            on[row], why[row] = first_on[code], first_why[code]
+    leaves = np.flatnonzero((leaves_on < until) & (begins < until))[::-1]  # the first of a row is written last
+    on[row[leaves]] = leaves_on[leaves]
+    why[row[leaves]] = np.where(gone, versions["standing"][place], "moved_away")[leaves]
     return on, why

@@ -19,14 +19,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions
-from credit_model.law import NO_DAY, Catalogue, add_months, from_days, to_day, to_days
+from credit_model.law import NO_DAY, Catalogue, Days, add_months, from_days, to_day, to_days
 from credit_model.records import Ledger
 from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
 
@@ -38,7 +38,6 @@ CLASSES: Final = ("good", "bad", "indeterminate", "excluded", "censored", "immat
 VOID: Final = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "summary_procedure")
 # ... and what might still become one.
 OPEN: Final = ("not_final", "disputed")
-_LABELS: Final = ("outcome", "reason", "escalation", "event_record_id")
 
 Columns = dict[str, Any]
 
@@ -151,13 +150,21 @@ class Outcome:
         window = self._clauses[0].span
         return window.length if window.unit == "months" else round(window.length / 30.4369, 1)
 
-    def window_end(self, day: int) -> int:
-        """First day after the performance window of an observation."""
+    @overload
+    def window_end(self, day: int) -> int: ...
+    @overload
+    def window_end(self, day: Days) -> Days: ...
+    def window_end(self, day: int | Days) -> int | Days:
+        """First day after the performance window of an observation; of one, or of each."""
         span = self._clauses[0].span
         return add_months(day, span.length) if span.unit == "months" else day + span.length
 
-    def mature_on(self, day: int) -> int:
-        """The day k at whose start the label of an observation is read."""
+    @overload
+    def mature_on(self, day: int) -> int: ...
+    @overload
+    def mature_on(self, day: Days) -> Days: ...
+    def mature_on(self, day: int | Days) -> int | Days:
+        """The day k at whose start the label of an observation is read; of one, or of each."""
         return add_months(self.window_end(day), self.maturity_months)
 
     def latest_mature(self, day: int) -> int:
@@ -206,44 +213,40 @@ class Outcome:
         through = last_known(ledger) if known_through is None else to_day(known_through)
         subjects = observations["subject_id"].to_numpy(dtype=object)
         days = to_days(observations["as_of"])
-        parts = []
-        for day in np.unique(days).tolist():
-            rows = np.flatnonzero(days == day)
-            if self.mature_on(day) > min(use, through) + 1:
-                columns: Columns = {"outcome": "immature", "reason": "labels_not_mature", "escalation": False}
-            else:
-                columns = self._label_day(ledger, subjects[rows], day, use)
-            parts.append(pd.DataFrame({"row": rows, "event_record_id": None, **columns}))
-        labels = pd.concat(parts).sort_values("row") if parts else pd.DataFrame(columns=list(_LABELS))
-        labels.index = observations.index
-        labels.insert(0, "subject_id", subjects)
-        labels.insert(1, "as_of", from_days(days).astype("datetime64[s]"))
-        return labels[["subject_id", "as_of", *_LABELS]]
+        mature = np.flatnonzero(self.mature_on(days) <= min(use, through) + 1)
+        blank = {"outcome": "immature", "reason": "labels_not_mature", "escalation": False, "event_record_id": None}
+        labels = {name: np.full(len(days), said, object) for name, said in blank.items()}
+        for name, column in self._read(ledger, subjects[mature], days[mature], use).items():
+            labels[name][mature] = column
+        types = {name: np.bool_ if name == "escalation" else "str" for name in labels}
+        said = {"subject_id": subjects, "as_of": from_days(days).astype("datetime64[s]"), **labels}
+        return pd.DataFrame(said, index=observations.index).astype(types)
 
-    def _label_day(self, ledger: Ledger, subjects: NDArray[Any], day: int, use: int) -> Columns:
-        """Labels of subjects observed on one day, in their order."""
+    def _read(self, ledger: Ledger, subjects: NDArray[Any], day: Days, use: int) -> Columns:
+        """Labels of subjects, each observed on its own day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
-        seen = ledger.between(day, end, known_by=mature, day_of_use=use)
-        seen = seen[seen["subject_id"].isin(set(subjects)) & ~seen[[*VOID, "sustained"]].any(axis=1)]
+        seen = ledger.between_each(subjects, day, end, mature, use)
+        seen = seen[~seen[[*VOID, "sustained"]].any(axis=1)]
         events = seen[self._is_event(seen, ledger.catalogue)].sort_values(["decided_on", "record_id"])
-        old = of_old_case(ledger, events, day, mature, use)
+        row = events["row"].to_numpy()
+        old = of_old_case(ledger, events, day[row], mature[row], use)
         undecided = events[list(OPEN)].any(axis=1).to_numpy(np.bool_)
 
-        event, pending = (_first(events[~old & rows], subjects) for rows in (~undecided, undecided))
+        event, pending = (_first(events[~old & rows], len(day)) for rows in (~undecided, undecided))
         event_on, pending_on = to_days(event["decided_on"]), to_days(pending["decided_on"])
         left_on, left_why = left(ledger, subjects, day, end, mature)
         why_pending = np.select(
             [pending["disputed"].eq(True), pending["challenge_open"].eq(True)], ["disputed", "challenged"], "not_final"
         )
         cases = [
-            (np.isin(subjects, listed(ledger, day, use)), "excluded", "listed"),
+            (listed(ledger, subjects, day, use), "excluded", "listed"),
             ((event_on != NO_DAY) & (event_on < left_on), "bad", "event"),
             ((pending_on != NO_DAY) & (pending_on < left_on), "indeterminate", why_pending),
             (left_on < end, "censored", left_why),
         ]
         if self.observed_by is not None:
             looked = seen[meets(seen, self._clauses[1].conditions, ledger.catalogue)]
-            unseen = ~np.isin(subjects, looked["subject_id"].to_numpy(object))
+            unseen = ~np.isin(np.arange(len(day)), looked["row"])
             cases.append((unseen, "indeterminate", "not_observed"))
         outcome, reason = np.full(len(subjects), "good", object), np.full(len(subjects), "no_event", object)
         for holds, name, why in reversed(cases):  # the first that applies is written last
@@ -253,7 +256,7 @@ class Outcome:
         return {
             "outcome": outcome,
             "reason": reason,
-            "escalation": np.isin(subjects, events["subject_id"].to_numpy(object)[old & ~undecided]),
+            "escalation": np.isin(np.arange(len(day)), row[old & ~undecided]),
             "event_record_id": record,
         }
 
@@ -277,6 +280,6 @@ def last_known(ledger: Ledger) -> int:
     return int(max(days))
 
 
-def _first(events: pd.DataFrame, subjects: NDArray[Any]) -> pd.DataFrame:
-    """The first event of each subject, a row of nulls where there is none."""
-    return events.drop_duplicates("subject_id").set_index("subject_id").reindex(subjects)
+def _first(events: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """The first event of each row, nulls where there is none."""
+    return events.drop_duplicates("row").set_index("row").reindex(range(rows))

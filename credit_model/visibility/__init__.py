@@ -25,9 +25,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Segments": "tables",
         "Tables": "tables",
         "compile_segments": "segments",
+        "files_at": "segments",
         "fold_at": "fold",
         "grounds_at": "segments",
         "parse_correction": "fold",
+        "spans": "tables",
     },
 )
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from credit_model.visibility.population import Population as Population
     from credit_model.visibility.segments import SEMANTICS_VERSION as SEMANTICS_VERSION
     from credit_model.visibility.segments import compile_segments as compile_segments
+    from credit_model.visibility.segments import files_at as files_at
     from credit_model.visibility.segments import grounds_at as grounds_at
     from credit_model.visibility.tables import AMENDMENT_TYPES as AMENDMENT_TYPES
     from credit_model.visibility.tables import RECORD_TYPES as RECORD_TYPES
@@ -47,3 +50,4 @@ if TYPE_CHECKING:
     from credit_model.visibility.tables import SUBJECT_TYPES as SUBJECT_TYPES
     from credit_model.visibility.tables import Segments as Segments
     from credit_model.visibility.tables import Tables as Tables
+    from credit_model.visibility.tables import spans as spans

@@ -132,6 +132,55 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
     }
 
 
+def files_at(
+    tables: Tables, catalogue: Catalogue, policy: str, subject_ids: Column, days: Days, day_of_use: int
+) -> dict[str, NDArray[Any]]:
+    """The files of subjects, each as it stood at the start of a day of its own: every record, facts and all grounds.
+
+    Parameters
+    ----------
+    tables, catalogue, policy, day_of_use
+        As for ``compile_segments``; the rows are compiled once, whatever the number of days.
+    subject_ids : ndarray of object, shape (n,)
+        A subject may come with several days; one without a file has no rows.
+    days : ndarray of int32, shape (n,)
+        As-of dates, days since 1970-01-01.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``row`` (place in ``subject_ids``), the facts of the record (text as text), ``final, challenge_open,
+        sustained``, and each of ``STATUSES[1:]``; by row, then record.
+    """
+    coded = CodedTables.of(tables, catalogue)
+    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
+    start = pieces.state.day
+    end = _ends(start, _changes(pieces.subject, pieces.state.record))
+    index = {subject_id: i for i, subject_id in enumerate(coded.subject_ids.tolist())}
+    code = np.fromiter((index.get(s, -1) for s in subject_ids.tolist()), np.int64, len(subject_ids))
+    first, last = (np.searchsorted(pieces.subject, code, side=side) for side in ("left", "right"))
+    row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
+    held = (start[place] <= days[row]) & (days[row] < end[place])
+    row, place = row[held], place[held]
+    state = pieces.state.take(place)
+    text = {name: pick(words, state.attributes[name], None) for name, words in coded.vocabularies.items()}
+    return {
+        "row": row,
+        "record_id": coded.record_ids[state.record],
+        "subject_id": coded.subject_ids[pieces.subject[place]],
+        "kind": np.array([*catalogue.kinds], object)[state.kind],
+        "case_id": coded.case_ids[coded.records["case"][state.record]],
+        "known_on": coded.records["known_on"][state.record],
+        **{name: getattr(state, name) for name in _FACTS},
+        **{name: text.get(name, column) for name, column in state.attributes.items()},
+        **{name: getattr(state, name) for name in ("final", "challenge_open", "sustained")},
+        **dict(zip(STATUSES[1:], pieces.grounds[:, place], strict=True)),
+    }
+
+
+_FACTS = ("occurred_on", "decided_on", "tier", "amount", "hours", "outstanding")
+
+
 @dataclass(frozen=True)
 class _Law:
     """What the catalogue and the policy say on the day of use, by kind (and by tier)."""
