@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation import calibration, differences, performance
+from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 from credit_model.evaluation.tables import (
     Band,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranking beside the card's: ``role`` is ``constant, baseline, card, attainable`` or ``truth``."""
+    """A ranking beside the card's: ``role`` is ``constant, baseline, card, challenger, attainable`` or ``truth``."""
 
     role: str
     label_en: str
@@ -93,6 +94,8 @@ class EvaluationReport:
         Most frequent first.
     gates : tuple of Gate
         Empty when no gates were set.
+    challengers : tuple of Challenger
+        What other models found on the same rows; empty without one.
     schema : int
         Version of this form.
 
@@ -113,6 +116,7 @@ class EvaluationReport:
     card: dict[str, Any] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
     gates: tuple[Gate, ...] = ()
+    challengers: tuple[Challenger, ...] = ()
     schema: int = 1
 
     @property
@@ -176,7 +180,12 @@ def _typed(kind: Any, value: Any) -> Any:
     return value
 
 
-def _rankings(sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: float | None) -> tuple[Ranking, ...]:
+def _rankings(
+    sample: Sample,
+    baselines: Mapping[str, tuple[str, str]],
+    rate: float | None,
+    challengers: tuple[Challenger, ...],
+) -> tuple[Ranking, ...]:
     """Put the card between what anyone could do and what nobody could do better."""
     how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
     own_rate = float(np.average(sample.y, weights=sample.weight))
@@ -202,6 +211,9 @@ def _rankings(sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: fl
         values = sample.others[column]
         rows.append(Ranking("baseline", label_en, label_zh, measured(values, chance(values))))
     rows.append(Ranking("card", "This card", "本评分卡", measured(card_risk, sample.probability)))
+    for challenger in challengers:
+        values = sample.others["challenger"]
+        rows.append(Ranking("challenger", challenger.label_en, challenger.label_zh, measured(values, values)))
     if sample.attainable is not None:
         rows.append(
             Ranking("attainable", "Attainable by lawful use", "合法可达上限", measured(sample.attainable, None))
@@ -264,6 +276,7 @@ def evaluate(
     development_rate: float | None = None,
     gates: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
+    challenger: Mapping[str, Any] | None = None,
 ) -> EvaluationReport:
     """Judge scored out-of-time rows.
 
@@ -293,6 +306,10 @@ def evaluate(
         bads``), ``exclusions`` (list of ``reason_en, reason_zh, development, out_of_time``), ``notes`` (list of
         ``text_en, text_zh``), ``digests`` (name to digest). A text alike in both languages may leave out ``_en`` and
         ``_zh``.
+    challenger : mapping, optional
+        Of the model whose probability of bad stands in the frame's column ``challenger``: ``label_en, label_zh``, and
+        optionally ``settings`` (how it was made), ``attributions`` (list of ``code, text_en, text_zh, card,
+        challenger``: mean points a feature moves, either way) and ``additivity_gap``.
 
     Returns
     -------
@@ -315,7 +332,7 @@ def evaluate(
     >>> report.failed_gates, round(report.segments["all"].measures["gini"].value, 2)
     ((), 0.94)
     """
-    sample = sample_of(frame, list(baselines or {}))
+    sample = sample_of(frame, [*(baselines or {}), *([] if challenger is None else ["challenger"])])
     if explanation is not None and len(explanation) != len(frame):
         raise UserError(f"The explanation has {len(explanation)} rows, the frame {len(frame)}: explain the same rows.")
     segments, measured = segments_of(sample)
@@ -330,12 +347,15 @@ def evaluate(
     if explanation is not None:
         texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics} if card is not None else {}
         reasons = reasons_of(sample, explanation, texts)
+    grades = grades_of(sample)
+    shown = challenger is not None and not counts.hidden
+    challengers = (challenge(sample, segments, grades, challenger or {}),) if shown else ()
     report = EvaluationReport(
         context=_plain(context or {}),
         segments=segments,
-        grades=grades_of(sample),
+        grades=grades,
         months=months_of(sample),
-        rankings=() if counts.hidden else _rankings(sample, baselines or {}, development_rate),
+        rankings=() if counts.hidden else _rankings(sample, baselines or {}, development_rate, challengers),
         bands=() if counts.hidden == "all" else bands_of(sample),
         curve=()
         if counts.hidden
@@ -343,6 +363,7 @@ def evaluate(
         card={} if card is None else card_of(card),
         reasons=reasons,
         gates=_gates(gates or {}, segments, measured, bads),
+        challengers=challengers,
     )
     # Twelve figures are far more than any of these numbers holds, and the last bits of a float differ between machines.
     rounded = json.loads(report.to_json(), parse_float=lambda text: float(f"{float(text):.12g}"))

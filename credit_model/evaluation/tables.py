@@ -200,7 +200,7 @@ def _with_second(small: list[bool], people: list[int]) -> list[bool]:
     return small
 
 
-def _counts(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
+def counts_of(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
     """Describe cells that together make up the whole, leaving blank what could point at a person."""
     people = [_distinct(part.subject) for part in parts]
     bads = [int(part.y.sum()) for part in parts]
@@ -228,7 +228,7 @@ def _counts(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
     return cells
 
 
-def _measures(sample: Sample) -> dict[str, Estimate]:
+def measures_of(sample: Sample) -> dict[str, Estimate]:
     """Every measure of one segment, by name."""
     how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
     y, risk, probability = sample.y, -sample.score, sample.probability
@@ -259,12 +259,12 @@ def _published(counts: Counts, measures: dict[str, Estimate]) -> dict[str, Estim
 def segments_of(sample: Sample) -> tuple[dict[str, Segment], dict[str, dict[str, Estimate]]]:
     """All people, and those with and without a record; beside them the measures as they are, for the gates."""
     parts = {"all": sample}
-    counts = _counts([sample], sample)
+    counts = counts_of([sample], sample)
     if sample.record is not None and 0 < sample.record.sum() < sample.record.size:
         halves = {"with_record": sample.where(sample.record), "without_record": sample.where(~sample.record)}
         parts |= halves
-        counts += _counts(list(halves.values()), sample)
-    measured = {name: _measures(part) for name, part in parts.items()}
+        counts += counts_of(list(halves.values()), sample)
+    measured = {name: measures_of(part) for name, part in parts.items()}
     shown = {name: Segment(c, _published(c, measured[name])) for name, c in zip(parts, counts, strict=True)}
     return shown, measured
 
@@ -273,7 +273,7 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
     """Grades from the best down; cumulative shares from the worst up, only where no hidden cell could be deduced."""
     names = sorted(np.unique(sample.grade), key=lambda g: -float(sample.score[sample.grade == g].mean()))
     parts = [sample.where(sample.grade == name) for name in names]
-    counts = _counts(parts, sample)
+    counts = counts_of(parts, sample)
     tests = []
     for part in parts:
         bads, people = calibration.effective_counts(part.y, part.weight)
@@ -310,8 +310,8 @@ def months_of(sample: Sample) -> tuple[Month, ...]:
     dates = np.unique(sample.as_of)
     parts = [sample.where(sample.as_of == date) for date in dates]
     months = []
-    for date, part, c in zip(dates, parts, _counts(parts, sample), strict=True):
-        measured = {k: v for k, v in _measures(part).items() if k in ("gini", "soft_gini", "observed_to_expected")}
+    for date, part, c in zip(dates, parts, counts_of(parts, sample), strict=True):
+        measured = {k: v for k, v in measures_of(part).items() if k in ("gini", "soft_gini", "observed_to_expected")}
         with_record = None if part.record is None or c.hidden else float(np.average(part.record, weights=part.weight))
         months.append(Month(str(date), c, with_record, _published(c, measured)))
     return tuple(months)

@@ -125,6 +125,17 @@ class CardPlan:
 
 
 @dataclass(frozen=True)
+class ChallengerPlan:
+    """Another model on the same rows, so that the report can say what the card gives up. It is never registered.
+
+    ``[challenger]`` with ``method = "lightgbm"`` (the only one, and the default): gradient boosting with the same
+    signs, in the default settings of :class:`credit_model.learner.BoostedChallenger`. Without the table, none.
+    """
+
+    method: str = "lightgbm"
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What one run does.
 
@@ -142,6 +153,7 @@ class Experiment:
     card: CardPlan
     gates: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
     attainable: str | None = None
+    challenger: ChallengerPlan | None = None
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     folder: Path = field(default=Path(), compare=False)
 

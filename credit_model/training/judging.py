@@ -1,11 +1,12 @@
 """How a finished card is judged: on rows it has not seen, beside a plain ranking, and on a made city beside the truth.
 
-In: an experiment, its source, the fitted card, both samples. Out: an ``EvaluationReport``.
+In: an experiment, its source, the fitted card and its challenger, both samples. Out: an ``EvaluationReport``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from credit_model.evaluation import EvaluationReport, evaluate
 from credit_model.features import FeatureDefinition, build_features
 from credit_model.law import from_days
-from credit_model.learner import ScorecardClassifier
+from credit_model.learner import BoostedChallenger, ScorecardClassifier
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
@@ -28,8 +29,9 @@ def judge(
     best: FeatureDefinition,
     development: DevelopmentSample,
     out_of_time: DevelopmentSample,
+    challenger: BoostedChallenger | None = None,
 ) -> EvaluationReport:
-    """Evaluate a card on the out-of-time rows.
+    """Evaluate a card on the out-of-time rows, and its challenger on the same.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def judge(
     best : FeatureDefinition
         The single characteristic that stands beside the card as a baseline.
     development, out_of_time : DevelopmentSample
+    challenger : BoostedChallenger, optional
+        Fitted to the development sample.
     """
     X = out_of_time.X
     frame = card.score(X[list(card.columns)]).assign(
@@ -54,6 +58,8 @@ def judge(
         frame["true_risk"] = source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id)
     if experiment.attainable is not None:
         frame["attainable"] = _attainable(experiment, source, frame)
+    if challenger is not None:
+        frame["challenger"] = challenger.predict_proba(X)[:, 1]
     return evaluate(
         frame,
         card=card,
@@ -62,7 +68,60 @@ def judge(
         development_rate=development.bad_rate,
         gates=dict(experiment.gates),
         context=_context(experiment, source, development, out_of_time),
+        challenger=None if challenger is None else _told(challenger, experiment, card, development, out_of_time),
     )
+
+
+def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> BoostedChallenger | None:
+    """The challenger of an experiment, learned from the card's own rows; None where it has none."""
+    if experiment.challenger is None:
+        return None
+    challenger = BoostedChallenger(experiment.features, seed=experiment.seed)
+    return challenger.fit(development.X, development.y, development.weight, development.subject_id)
+
+
+def _told(
+    challenger: BoostedChallenger,
+    experiment: Experiment,
+    card: Card,
+    development: DevelopmentSample,
+    out_of_time: DevelopmentSample,
+) -> dict[str, Any]:
+    """How the challenger was made, and what each feature moves in it and in the card: both in points, both against the
+    mean of the development sample, both as interventional SHAP values of the out-of-time rows.
+    """
+    used, moved = list(card.columns), challenger.contributions(out_of_time.X)
+    gap = np.abs(challenger.base_ + moved.to_numpy().sum(axis=1) - challenger.decision_function(out_of_time.X)).max()
+    background = np.average(card.explain(development.X[used])[used], axis=0, weights=development.weight)
+    points = card.explain(out_of_time.X[used])[used] - background
+
+    def mean(values: pd.Series) -> float:
+        return float(np.average(np.abs(values), weights=out_of_time.weight))
+
+    signed = sum(definition.direction != 0 for definition in experiment.features)
+    return {
+        "label_en": "Gradient boosting, same signs",
+        "label_zh": "梯度提升（同向约束）",
+        "settings": {
+            "method": f"lightgbm {version('lightgbm')}",
+            "trees": challenger.trees_,
+            "slope": challenger.calibration_["slope"],
+            "features_with_a_sign": signed,
+            "features_without_a_sign": len(experiment.features) - signed,
+            **challenger.get_params(deep=False) | {"definitions": len(experiment.features)},
+        },
+        "attributions": [
+            {
+                "code": d.reason or d.name,
+                "text_en": d.label_en,
+                "text_zh": d.label_zh,
+                "card": mean(points[d.name]) if d.name in used else None,
+                "challenger": card.profile.factor * mean(moved[d.name]),
+            }
+            for d in experiment.features
+        ],
+        "additivity_gap": float(gap),
+    }
 
 
 def _single(

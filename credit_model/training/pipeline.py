@@ -30,7 +30,7 @@ from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample, build_sample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
-from credit_model.training.judging import judge
+from credit_model.training.judging import fit_challenger, judge
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import Source, code_digest, home, open_source
 from credit_model.training.tuning import Settings, Tuning, tune
@@ -144,13 +144,17 @@ def run(
     classifier.fit(development.X, development.y, development.weight, development.subject_id)
     card = classifier.to_card(experiment.card.model, _provenance(experiment, source, development, tuning))
 
+    if experiment.challenger is not None:
+        say("Fitting the challenger")
+    challenger = fit_challenger(experiment, development)
+
     say("Opening the out-of-time sample")
     door = OutOfTime(lambda: _observe(experiment, source, [plan.out_of_time]), home() / "out_of_time.jsonl")
     out_of_time = door.open(experiment, card)
 
     say("Evaluating the card")
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
-    evaluation = judge(experiment, source, card, best, development, out_of_time)
+    evaluation = judge(experiment, source, card, best, development, out_of_time, challenger)
     folder = _write(experiment, card, evaluation, tuning)
 
     say("Recording the run")

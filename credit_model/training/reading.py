@@ -24,6 +24,7 @@ from credit_model.scorecard import load_profile
 from credit_model.training.experiment import (
     SEARCHABLE,
     CardPlan,
+    ChallengerPlan,
     Experiment,
     ExperimentErrors,
     LedgerPlan,
@@ -36,6 +37,7 @@ from credit_model.training.experiment import (
 from credit_model.training.source import sha256
 
 METHODS: Final = ("woe_logistic",)
+CHALLENGERS: Final = ("lightgbm",)
 CITIES: Final = ("R", "L")
 SOURCES: Final = ("synthetic", "folder", "files")
 TRAIN_REPAIRED: Final = ("asof", "drop")
@@ -81,6 +83,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     top = _Table(raw, "", faults)
     if top.take("schema", int, 1) != 1:
         faults.append("schema: this version of the package reads schema 1")
+    top.known.append("challenger")
     question, seed = top.take("question", str), top.take("seed", int)
     ledger, catalogue = _ledger(top.table("ledger"), seed, folder)
     outcome = _outcome(top.table("outcome"), catalogue)
@@ -89,12 +92,13 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     card = _card(top.table("card"), name, features, catalogue, monotone)
     gates = _gates(top.table("gates", {}))
     attainable = _attainable(top.table("evaluation", {}), folder)
+    challenger = _challenger(top.table("challenger", {})) if "challenger" in raw else None
     top.close()
     if faults or ledger is None or outcome is None or sample is None or card is None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ExperimentErrors(f"experiment {name!r}: {count}: " + "; ".join(faults), tuple(faults))
     return Experiment(
-        name, question, seed, ledger, outcome, sample, features, card, gates, attainable, left_out, folder
+        name, question, seed, ledger, outcome, sample, features, card, gates, attainable, challenger, left_out, folder
     )
 
 
@@ -438,3 +442,10 @@ def _attainable(table: _Table, folder: Path) -> str | None:
     elif not sums.is_file() or f"{sha256(model)}  {model.name}" not in sums.read_text(encoding="ascii").splitlines():
         table.fault("attainable", f"{said!r} is not the model that SHA256SUMS beside it names; restore it")
     return said
+
+
+def _challenger(table: _Table) -> ChallengerPlan:
+    """The model beside the card."""
+    plan = ChallengerPlan(table.take("method", str, CHALLENGERS[0], CHALLENGERS))
+    table.close()
+    return plan
