@@ -23,6 +23,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Outcome": "outcome",
         "OutcomeErrors": "outcome",
         "DevelopmentSample": "development",
+        "Event": "observation",
+        "EventErrors": "observation",
         "LeakageError": "development",
         "build_sample": "development",
         "OverlapError": "split",
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from credit_model.sample.development import DevelopmentSample as DevelopmentSample
     from credit_model.sample.development import LeakageError as LeakageError
     from credit_model.sample.development import build_sample as build_sample
+    from credit_model.sample.observation import Event as Event
+    from credit_model.sample.observation import EventErrors as EventErrors
     from credit_model.sample.outcome import OUTCOMES as OUTCOMES
     from credit_model.sample.outcome import Y12 as Y12
     from credit_model.sample.outcome import Outcome as Outcome

@@ -1,10 +1,11 @@
 """The rows a card is learned from or judged on: who was observed, what was known of them, what happened next.
 
-For every observation date: everybody in the cohort who is scored on that day, described as of that day by the features
-a service would have computed then, with the outcome read on the day it is mature. Rows without a plain good or bad are
-counted by reason and left out. What may only be audited stands beside the rows, never among the features.
+For every observation, a subject and a day: whoever is in the cohort and scored on that day, described as of that day by
+the features a service would have computed then, with the outcome read on the day it is mature. Rows without a plain
+good or bad are counted by reason and left out. What may only be audited stands beside the rows, never among the
+features.
 
-In: a ledger, an outcome, observation dates, feature definitions. Out: a frozen ``DevelopmentSample``.
+In: a ledger, an outcome, observation dates or observations, feature definitions. Out: a frozen ``DevelopmentSample``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, compute, library
-from credit_model.law import NO_DAY, from_days, to_day
+from credit_model.law import NO_DAY, from_days, to_day, to_days
 from credit_model.records import Ledger
+from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
 from credit_model.visibility import STATUSES, Segments
 
@@ -112,7 +114,7 @@ class DevelopmentSample:
 def build_sample(
     ledger: Ledger,
     outcome: Outcome,
-    dates: Sequence[Any],
+    dates: Sequence[Any] | pd.DataFrame,
     features: Sequence[FeatureDefinition] | None = None,
     *,
     cohort: Mapping[str, Any] | None = None,
@@ -122,14 +124,15 @@ def build_sample(
     goods_share: float = 1.0,
     seed: int = 0,
 ) -> DevelopmentSample:
-    """Observe a cohort on some dates.
+    """Observe a cohort on some dates, or each subject on its own.
 
     Parameters
     ----------
     ledger : Ledger
     outcome : Outcome
-    dates : sequence of dates
-        Observation dates.
+    dates : sequence of dates, or DataFrame
+        Observation dates, on each of which everybody on file is observed; or the observations themselves,
+        ``subject_id`` and ``as_of`` (see ``Event.observations``). What is said twice is one.
     features : sequence of FeatureDefinition, optional
         The dictionary unless given.
     cohort : mapping, optional
@@ -141,7 +144,8 @@ def build_sample(
         ``drop`` leaves records that were repaired by the time the label was read out of the features. Nobody could
         have known that on the day: the remaining records look harsher than they are. For experiments only.
     goods_share : float
-        Share of goods to keep, within each date and apart for people with and without a record; kept ones weigh more.
+        Share of goods to keep, apart for people with and without a record, and within each of the dates given; kept
+        ones weigh more.
     seed : int
         Which goods are kept.
 
@@ -162,19 +166,17 @@ def build_sample(
     definitions = library() if features is None else tuple(features)
     _check(ledger, outcome, definitions, cohort, train_repaired, goods_share)
     use = to_day(date.today() if day_of_use is None else day_of_use)
-    days = sorted({to_day(day) for day in dates})
     segments = ledger.segments(use)
-    parts, counts = [], []
-    for day in days:
-        observed, left_out = _observed(ledger, segments, day, use, cohort)
-        label = outcome.label(ledger, observed, use, known_through)
-        _check_labels(segments, outcome, label, day)
-        counts += [left_out, _counted(day, label["outcome"], label["reason"])]
-        kept = observed.assign(
-            y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"], day=np.int32(day)
-        )
-        parts.append(_thinned(kept[label["outcome"].isin(["good", "bad"])], goods_share, seed))
-    rows = pd.concat(parts, ignore_index=True)
+    asked = _asked(ledger, segments, dates)
+    days = np.unique(asked["day"]).tolist()
+    asked = _looked_at(ledger, segments, asked, cohort)
+    observed = asked[asked["reason"] == ""].reset_index(drop=True)
+    label = outcome.label(ledger, observed.assign(as_of=from_days(observed["day"])), use, known_through)
+    _check_labels(segments, outcome, label, observed["day"].to_numpy())
+    left_out = asked[asked["reason"] != ""].assign(outcome="not_observed")
+    kept = observed.assign(y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"])
+    rows = kept[label["outcome"].isin(["good", "bad"])].reset_index(drop=True)
+    rows = _thinned(rows, goods_share, seed, by_day=not isinstance(dates, pd.DataFrame))
     if not len(rows):
         raise UserError("sample: no row with a known outcome is left; see the dates, the cohort and the ledger")
     X = pd.DataFrame(
@@ -194,7 +196,7 @@ def build_sample(
         with_record=rows["with_record"].to_numpy(np.bool_),
         escalation=rows["escalation"].to_numpy(np.bool_),
         audit=_audit(ledger, rows),
-        counts=pd.concat(counts, ignore_index=True),
+        counts=_counted(left_out, label.assign(day=observed["day"])),
         digest=_digest(said, rows, X),
     )
 
@@ -222,70 +224,84 @@ def _anything(where: Mapping[str, Any]) -> FeatureDefinition:
     return FeatureDefinition(name="cohort", aggregate="any", where=where)
 
 
-def _observed(
-    ledger: Ledger, segments: Segments, day: int, use: int, cohort: Mapping[str, Any] | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Who is observed on a day (``subject_id, as_of, with_record``), and how many on file are not, by reason."""
+def _asked(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFrame) -> pd.DataFrame:
+    """Every subject and day in question (``subject_id, day``), distinct, by day, then subject."""
     import pandas as pd
 
-    population = ledger.population(use)
-    subjects = np.union1d(population.subject_ids, segments.subject_ids)
-    reason = population.reason(subjects, day)
+    if isinstance(dates, pd.DataFrame):
+        said = {"subject_id": dates["subject_id"].to_numpy(object), "day": to_days(dates["as_of"])}
+    else:
+        subjects = np.union1d(ledger.population().subject_ids, segments.subject_ids)
+        days = np.array(sorted({to_day(day) for day in dates}), np.int32)
+        said = {"subject_id": np.tile(subjects, len(days)), "day": np.repeat(days, len(subjects))}
+    asked = pd.DataFrame({"subject_id": said["subject_id"].astype(object), "day": said["day"]})
+    if isinstance(dates, pd.DataFrame):
+        asked = asked.drop_duplicates().sort_values(["day", "subject_id"], ignore_index=True)
+    return asked
+
+
+def _looked_at(
+    ledger: Ledger, segments: Segments, asked: pd.DataFrame, cohort: Mapping[str, Any] | None
+) -> pd.DataFrame:
+    """The same with ``reason``, why a subject is not observed (empty if it is), and ``with_record``."""
+    subjects, days = asked["subject_id"].to_numpy(object), asked["day"].to_numpy()
+    reason = ledger.population().reason(subjects, days)
     clauses = [_anything({}), _anything(cohort or {})]
-    days = np.full(len(subjects), day)
     in_force = compute(segments, segments.subject_index(subjects), days, clauses, ledger.catalogue) > 0
     if cohort:
         reason[(reason == "") & ~in_force[:, 1]] = "outside_cohort"
-    inside = reason == ""
-    observed = {"subject_id": subjects[inside], "as_of": from_days(days[inside]), "with_record": in_force[inside, 0]}
-    return pd.DataFrame(observed), _counted(day, "not_observed", reason[~inside])
+    return asked.assign(reason=reason, with_record=in_force[:, 0])
 
 
-def _counted(day: int, outcome: Any, reason: Any) -> pd.DataFrame:
-    """How many rows there are of each outcome and reason."""
+def _counted(*parts: pd.DataFrame) -> pd.DataFrame:
+    """How many rows there are of each day, outcome and reason."""
     import pandas as pd
 
-    frame = pd.DataFrame({"outcome": outcome, "reason": reason}, dtype="str")
-    counts = frame.groupby(["outcome", "reason"]).size().rename("rows").reset_index()
-    counts.insert(0, "as_of", from_days(np.full(len(counts), day)))
-    return counts
+    said = pd.concat([part[["day", "outcome", "reason"]] for part in parts], ignore_index=True)
+    counts = said.groupby(["day", "outcome", "reason"]).size().rename("rows").reset_index()
+    counts.insert(0, "as_of", from_days(counts.pop("day")))
+    return counts.astype({"outcome": "str", "reason": "str"})
 
 
-def _check_labels(segments: Segments, outcome: Outcome, label: pd.DataFrame, day: int) -> None:
-    """Refuse a date whose labels are not mature, and a bad whose case was on the person's file on the day."""
-    if (label["outcome"] == "immature").any():
+def _check_labels(segments: Segments, outcome: Outcome, label: pd.DataFrame, day: NDArray[np.int32]) -> None:
+    """Refuse labels that are not mature, and a bad whose case was on the subject's file on its day."""
+    immature = day[(label["outcome"] == "immature").to_numpy()]
+    if len(immature):
+        first = int(immature.min())
         raise UserError(
-            f"sample as of {from_days(day)}: its labels are mature on {from_days(outcome.mature_on(day))}, but facts "
-            "are known through an earlier day only; choose an earlier date, a later day_of_use, or a newer delivery"
+            f"sample as of {from_days(first)}: its labels are mature on {from_days(outcome.mature_on(first))}, but "
+            "facts are known through an earlier day only; choose an earlier date, a later day_of_use, or a newer "
+            "delivery"
         )
-    bad = label[label["outcome"] == "bad"]
+    bad = (label["outcome"] == "bad").to_numpy()
+    if not bad.any():
+        return
     case_of = np.empty(len(segments.record_ids), np.int64)
     case_of[segments.record] = segments.case
-    record = np.searchsorted(segments.record_ids, bad["event_record_id"].to_numpy(object))
-    events = set(zip(bad["subject_id"], segments.case_ids[case_of[record]], strict=True))
-    held = segments.select(bad["subject_id"]).at(day)
-    held = held.take((held.decided_on < day) & (held.status != STATUSES.index("moved")))
-    both = events & set(zip(held.subject_ids[held.subject], held.case_ids[held.case], strict=True))
-    if both:
+    record = np.searchsorted(segments.record_ids, label["event_record_id"][bad].to_numpy(object))
+    before = cases_before(segments, label["subject_id"][bad], day[bad], day[bad])
+    both = np.isin(np.arange(len(record)) * len(segments.case_ids) + case_of[record], before)
+    if both.any():
+        first = int(day[bad][both].min())
         raise LeakageError(
-            f"sample as of {from_days(day)}: {len(both)} cases describe a person and are that person's outcome too; an "
-            "event of an old case must not count"
+            f"sample as of {from_days(first)}: {int(both.sum())} cases describe a person and are that person's outcome "
+            "too; an event of an old case must not count"
         )
 
 
-def _thinned(rows: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
-    """Keep a share of the goods of one date, apart for people with and without a record; weights make up for it."""
+def _thinned(rows: pd.DataFrame, share: float, seed: int, by_day: bool) -> pd.DataFrame:
+    """Keep a share of the goods, apart for people with and without a record, and by day; weights make up for it."""
     import pandas as pd
 
     rows = rows.assign(weight=1.0)
     if share == 1:
         return rows
     kept = [rows[rows["y"] == 1]]
-    for _, goods in rows[rows["y"] == 0].groupby("with_record"):
+    for _, goods in rows[rows["y"] == 0].groupby([*(["day"] if by_day else []), "with_record"]):
         drawn = [hashlib.blake2b(f"{seed}:{s}".encode(), digest_size=8).digest() for s in goods["subject_id"]]
         chosen = goods.iloc[sorted(range(len(goods)), key=drawn.__getitem__)[: max(1, round(share * len(goods)))]]
         kept.append(chosen.assign(weight=len(goods) / len(chosen)))
-    return pd.concat(kept).sort_index()
+    return pd.concat(kept).sort_index(ignore_index=True)
 
 
 def _features(

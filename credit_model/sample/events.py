@@ -79,7 +79,8 @@ def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days,
         named = np.where(cases.isna(), "", cases.to_numpy(object))
         code = np.minimum(np.searchsorted(segments.case_ids, named), len(segments.case_ids) - 1)
         known = segments.case_ids[code] == named
-        return known & np.isin(np.arange(len(cases)) * len(segments.case_ids) + code, old)
+        found: Mask = known & np.isin(np.arange(len(cases)) * len(segments.case_ids) + code, old)
+        return found
 
     return is_old(events["case_id"]) | is_old(events["parent_case_id"])
 

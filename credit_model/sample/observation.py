@@ -1,0 +1,137 @@
+"""Who is observed, and when: everybody on file on some dates, or somebody on the day after an event became known.
+
+With dates, an observation is everybody on file on each of them. With an event, it is one record each: the fine that was
+served yesterday, the contract that was signed. Such observations have days of their own, as many as there are events,
+and a subject is observed as often as it has such records.
+
+In: a ledger; dates, or the event that calls for an observation. Out: a frame ``subject_id, as_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.law import FOREVER, Catalogue, Days, from_days
+from credit_model.records import Ledger
+from credit_model.visibility import ACTIONS, STATUSES, Segments, spans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A record on one of these grounds is nobody's, or never was: nothing that happens to it calls for an observation.
+_VOID = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved")
+
+
+class EventErrors(UserError):
+    """An event that cannot call for observations; ``faults`` names every fault."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What calls for an observation: that a record of some kinds, or an action on it, became known.
+
+    The observation is the start of the first day on which the event counts: the day after it was known, or its own day
+    if that is later. There is one for each record, of the subject on whose file it then stands.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+    action : str, optional
+        An action of an amendment, the first of its name; without it, the record itself.
+
+    Examples
+    --------
+    >>> Event(["traffic_fine"], "served").sentence()
+    'the day after served was known of a record of traffic_fine'
+    """
+
+    kinds: Sequence[str]
+    action: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(self.kinds))
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Hold the event against a catalogue; ``EventErrors`` names every word it does not know."""
+        faults = [] if self.kinds else ["kinds names none"]
+        for what, said, known in (("kind", self.kinds, tuple(catalogue.kinds)), ("action", (self.action,), ACTIONS)):
+            for word in said:
+                if word is not None and word not in known:
+                    close = get_close_matches(str(word), known, n=1)
+                    hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+                    faults.append(f"unknown {what} {word!r}{hint}")
+        if faults:
+            raise EventErrors("observe_after: " + "; ".join(faults), tuple(faults))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without what is not given."""
+        return {"kinds": list(self.kinds)} | ({} if self.action is None else {"action": self.action})
+
+    def sentence(self, lang: str = "en") -> str:
+        """Say when an observation is made."""
+        kinds = ", ".join(self.kinds)
+        if lang == "zh":
+            return f"{kinds}{f'的{self.action}' if self.action else ''}归集次日"
+        return f"the day after {self.action or 'it'} was known of a record of {kinds}"
+
+    def observations(self, ledger: Ledger, first: int, last: int, day_of_use: Any = None) -> pd.DataFrame:
+        """The observations that events call for from one day to another, both included.
+
+        Parameters
+        ----------
+        ledger : Ledger
+        first, last : int
+            Days since 1970-01-01.
+        day_of_use : date, optional
+            Whose law holds: what it takes from every file calls for nothing.
+
+        Returns
+        -------
+        DataFrame
+            ``subject_id, as_of`` (whole days), distinct, by day, then subject.
+        """
+        import pandas as pd
+
+        self.check(ledger.catalogue)
+        segments = ledger.segments(day_of_use)
+        record, day = self._days(ledger, segments)
+        inside = (first <= day) & (day <= last)
+        subject, day = _holders(segments, record[inside], day[inside])
+        pairs = np.unique(np.stack([day.astype(np.int64), subject.astype(np.int64)], axis=1), axis=0)
+        return pd.DataFrame({"subject_id": segments.subject_ids[pairs[:, 1]], "as_of": from_days(pairs[:, 0])})
+
+    def _days(self, ledger: Ledger, segments: Segments) -> tuple[NDArray[np.int64], Days]:
+        """Each record that had the event, as an index of ``segments.record_ids``, and the first day it counts."""
+        tables, ids = ledger.tables(), segments.record_ids
+        own = np.isin(tables.records["kind"].astype(str), self.kinds)
+        place = np.searchsorted(ids, tables.records["record_id"][own])
+        on_file, first = np.full((2, len(ids)), FOREVER, np.int32)
+        on_file[place] = tables.records["known_on"][own] + 1
+        if self.action is None:
+            first[place] = np.maximum(on_file[place], tables.records["decided_on"][own])
+        else:
+            index = {record_id: i for i, record_id in enumerate(ids.tolist())}  # an amendment may come first
+            rows = np.flatnonzero(tables.amendments["action"] == self.action)
+            place = np.array([index.get(r, -1) for r in tables.amendments["record_id"][rows].tolist()], np.int64)
+            rows, place = rows[place >= 0], place[place >= 0]
+            counts = np.maximum(tables.amendments["known_on"] + 1, tables.amendments["effective_on"])[rows]
+            np.minimum.at(first, place, np.maximum(counts, on_file[place]))
+        record = np.flatnonzero(first < FOREVER)
+        return record, first[record]
+
+
+def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[NDArray[np.int32], Days]:
+    """On whose file each record stands on its day, and that day; without those that are void then."""
+    order = np.argsort(segments.record, kind="stable")
+    first, past = (np.searchsorted(segments.record[order], record, side=side) for side in ("left", "right"))
+    row, segment = np.repeat(np.arange(len(record)), past - first), order[spans(first, past - first)]
+    held = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
+    held &= ~np.isin(segments.status[segment], [STATUSES.index(ground) for ground in _VOID])
+    return segments.subject[segment[held]], day[row[held]]
