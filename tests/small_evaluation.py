@@ -30,6 +30,17 @@ CONTEXT = {
     "notes": [{"text_en": "Rows as a service saw them.", "text_zh": "按服务当日所见。"}],
     "digests": {"ledger": "9f" * 32},
 }
+CHALLENGER = {
+    "label_en": "Gradient boosting, same signs",
+    "label_zh": "梯度提升（同向约束）",
+    "settings": {"trees": 120, "slope": 0.94},
+    "attributions": [
+        {"code": c.reason, "text_en": c.label_en, "text_zh": c.label_zh, "card": 0.8 / n, "challenger": 1.2 / n}
+        for n, c in enumerate(CARD.characteristics, start=1)
+    ]
+    + [{"code": "V1", "text_en": "Volunteer hours", "text_zh": "志愿服务时长", "card": None, "challenger": 0.4}],
+    "additivity_gap": 3e-13,
+}
 GATES = {"soft_gini_to_attainable": 0.9, "slope": [0.5, 1.5], "observed_to_expected": 0.05}
 
 
@@ -60,6 +71,7 @@ def made_frame(people: int = 4_000, seed: int = 1) -> tuple[pd.DataFrame, pd.Dat
             "with_record": (values.drop(columns="honours_60m") > 0).any(axis=1).to_numpy(),
             "true_risk": truth,
             "attainable": -scored["score"].to_numpy() + 8 * unseen,
+            "challenger": 1 / (1 + np.exp(3.4 + (scored["score"].to_numpy() - 800) / 57.7 - 0.2 * np.rint(unseen))),
             "single": 0.02 + 0.05 * values["adverse_24m"].clip(upper=3).to_numpy(),
         }
     )
@@ -70,7 +82,8 @@ FRAME, POINTS = made_frame()
 
 
 def judged(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: Any) -> EvaluationReport:
-    given_ = {"card": CARD, "explanation": points, "baselines": BASELINE, "gates": GATES, "context": CONTEXT, **other}
+    given_ = {"card": CARD, "explanation": points, "baselines": BASELINE, "gates": GATES, "context": CONTEXT}
+    given_ |= {"challenger": CHALLENGER, **other}
     return evaluate(frame, **given_)
 
 

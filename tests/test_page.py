@@ -135,7 +135,7 @@ def test_every_text_has_both_languages_and_the_same_blanks() -> None:
 def test_the_sections_a_scorecard_report_must_have_are_there() -> None:
     ids = [attrs["id"] for tag, attrs in Page(PAGE).tags if tag == "section"]
     assert ids == [
-        *("meaning", "gates", "sample", "scores", "ranking", "calibration"),
+        *("meaning", "gates", "sample", "scores", "ranking", "calibration", "challenger"),
         *("time", "card", "reasons", "limits", "provenance"),
     ]
     english = " ".join(Page(render_html(REPORT, lang="en")).texts)

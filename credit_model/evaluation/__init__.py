@@ -12,8 +12,11 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "Attribution": "challenger",
+        "Challenger": "challenger",
         "Estimate": "performance",
         "EvaluationReport": "report",
+        "FIFTHS": "challenger",
         "Gate": "report",
         "auc": "performance",
         "brier": "calibration",
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
     from credit_model.evaluation.calibration import log_loss as log_loss
     from credit_model.evaluation.calibration import observed_to_expected as observed_to_expected
     from credit_model.evaluation.calibration import observed_to_expected_limit as observed_to_expected_limit
+    from credit_model.evaluation.challenger import FIFTHS as FIFTHS
+    from credit_model.evaluation.challenger import Attribution as Attribution
+    from credit_model.evaluation.challenger import Challenger as Challenger
     from credit_model.evaluation.differences import brier_difference as brier_difference
     from credit_model.evaluation.differences import gini_difference as gini_difference
     from credit_model.evaluation.differences import log_loss_difference as log_loss_difference

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from credit_model.evaluation import Estimate, EvaluationReport
+from credit_model.evaluation import Attribution, Estimate, EvaluationReport
 from credit_model.reporting.words import Said, Words, short_percent
 
 Scale = Callable[[float], float]
@@ -320,6 +320,29 @@ def months(report: EvaluationReport, words: Words) -> str:
             if i % math.ceil(len(days) / 5) == 0:
                 drawing.text(x(i), 264, days[i], "tick", "middle")
     return drawing.svg(words("figure.months"))
+
+
+def attributions(features: Sequence[Attribution], words: Words) -> str:
+    """How far each feature moves people, in the card and in the challenger; the features that move them most."""
+    rows = sorted(features, key=lambda f: -max(f.card or 0.0, f.challenger))[:12]
+    most = max((max(f.card or 0.0, f.challenger) for f in rows), default=0.0) or 1.0
+    drawing = Drawing(words, WIDE, 76 + 34 * len(rows))
+    x = linear(0, most, 400, WIDE - 20)
+    bottom = 38 + 34 * len(rows)
+    for place, (css, key) in enumerate((("blue", "card"), ("orange", "challenger"))):
+        drawing.box(400 + 300 * place, 4, 22, 12, f"span {css}")
+        drawing.text(430 + 300 * place, 14, words(f"challenger.{key}"), "small")
+    for tick in ticks(0, most, 5):
+        drawing.line(x(tick), 28, x(tick), bottom, "grid")
+        drawing.text(x(tick), bottom + 18, f"{tick:g}", "tick", "middle")
+    for i, feature in enumerate(rows):
+        y = 38 + 34 * i
+        drawing.text(0, y + 14, words.pick(_shortened(feature.text_en), _shortened(feature.text_zh)), "small")
+        if feature.card is not None:
+            drawing.box(x(0), y, x(feature.card) - x(0), 10, "span blue")
+        drawing.box(x(0), y + 12, x(feature.challenger) - x(0), 10, "span orange")
+    drawing.text(WIDE - 20, bottom + 36, words("figure.moves_axis"), "small soft", "end")
+    return drawing.svg(words("figure.moves"))
 
 
 def timeline(dates: Mapping[str, Any], words: Words) -> str:

@@ -50,6 +50,10 @@ def render_markdown(report: EvaluationReport) -> str:
             for name in names
         ],
     )
+    for challenger in report.challengers:
+        gain = challenger.segments["all"].minus_card.get("auc", Estimate(None, None, None))
+        ends = {"gain": cell(gain.value, "gini"), "low": cell(gain.low, "gini"), "high": cell(gain.high, "gini")}
+        lines += ["", words.plain(words(f"challenger.{challenger.verdict}", **ends))]
     lines += table(
         [said(f"gates.{key}") for key in ("name", "segment", "value", "verdict")],
         [

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model.evaluation import EvaluationReport, Gate, rough_error
-from credit_model.reporting import figures
+from credit_model.reporting import challenger, figures
 from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 
 _TILES = {
@@ -27,7 +27,8 @@ _TILES = {
     "ks": (0, 1),
 }
 _SECTIONS = (
-    "meaning", "gates", "sample", "scores", "ranking", "calibration", "time", "card", "reasons", "limits", "provenance"
+    "meaning", "gates", "sample", "scores", "ranking", "calibration", "challenger", "time", "card", "reasons",
+    "limits", "provenance",
 )  # fmt: skip
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -163,6 +164,8 @@ class _Page:
         if self.measures and (bads := self.report.segments["all"].counts.bads):
             counted = number("segments/all/counts/bads", "count")
             told.append(self.say("meaning.certainty", bads=counted, error=f"{2 * rough_error(bads):.2f}"))
+        for i, other in enumerate(self.report.challengers):
+            told.append(challenger.verdict(other, number, self.words, f"challengers/{i}"))
         told.append(self.say("meaning.use"))
         items = "".join(f"<li>{sentence}</li>" for sentence in told)
         return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'
@@ -289,6 +292,9 @@ class _Page:
             f"<h3>{self.say('calibration.gains')}</h3>",
             self.table([f"calibration.{name}" for name in names], rows, "calibration.gains_caption"),
         )
+
+    def challenger(self) -> str:
+        return challenger.section(self)
 
     def time(self) -> str:
         months = self.report.months
