@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +21,6 @@ from credit_model.records import Ledger
 from credit_model.sample import OUTCOMES, Y12, Outcome, check_gap, development_dates
 from credit_model.scorecard import load_profile
 from credit_model.training.experiment import (
-    SEARCHABLE,
     CardPlan,
     ChallengerPlan,
     Experiment,
@@ -30,11 +28,11 @@ from credit_model.training.experiment import (
     LedgerPlan,
     MadeCity,
     PolicyPoints,
-    Range,
     RawTables,
     SamplePlan,
 )
 from credit_model.training.source import sha256
+from credit_model.training.table import Table, nearest, told
 
 METHODS: Final = ("woe_logistic",)
 CHALLENGERS: Final = ("lightgbm",)
@@ -47,9 +45,6 @@ GATES: Final = {  # name -> what a limit looks like, as ``evaluation.evaluate`` 
     "observed_to_expected": "a tolerance or [low, high]",
 }
 PERSONS_MODEL: Final = "personal-credit"
-_REQUIRED: Final = object()
-_TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", date: "a date",
-                 list: "a list", dict: "a table"}  # fmt: skip
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -80,7 +75,7 @@ def load_experiment(path: str | Path) -> Experiment:
 def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) -> Experiment:
     """Check a parsed file; ``name`` and ``folder`` are those of the file."""
     faults: list[str] = []
-    top = _Table(raw, "", faults)
+    top = Table(raw, "", faults)
     if top.take("schema", int, 1) != 1:
         faults.append("schema: this version of the package reads schema 1")
     top.known.append("challenger")
@@ -102,93 +97,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     )
 
 
-class _Table:
-    """One table of the file: hands out each key once, in its type; what is wrong goes to the common list."""
-
-    def __init__(self, raw: Mapping[str, Any], where: str, faults: list[str]) -> None:
-        self.raw, self.where, self.faults = raw, where, faults
-        self.known: list[str] = []
-
-    def fault(self, key: str, message: str) -> None:
-        self.faults.append(f"{self.where}{key}: {message}")
-
-    def take(self, key: str, kind: type, default: Any = _REQUIRED, among: Iterable[str] = ()) -> Any:
-        """The value of a key; the default (for a required key: None) where it is absent or wrong."""
-        self.known.append(key)
-        fallback = None if default is _REQUIRED else default
-        if key not in self.raw:
-            if default is _REQUIRED:
-                self.fault(key, "is missing")
-            return fallback
-        value = self.raw[key]
-        accepted = (int, float) if kind is float else kind
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            self.fault(key, f"must be {_TYPES[kind]}, not {type(value).__name__}")
-            return fallback
-        among = tuple(among)
-        if among and value not in among:
-            self.fault(key, f"unknown: {value!r}{_nearest(value, among)}")
-            return fallback
-        return value
-
-    def day(self, key: str, default: Any = _REQUIRED) -> int | None:
-        """A date as days since 1970-01-01."""
-        value = self.take(key, date, None if default is None else default)
-        return None if value is None else to_day(value)
-
-    def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
-        """A list of texts."""
-        values = self.take(key, list, list(default) if default is not _REQUIRED else default) or []
-        if not all(isinstance(value, str) for value in values):
-            self.fault(key, "must be a list of texts")
-        return tuple(value for value in values if isinstance(value, str))
-
-    def setting(self, key: str, kind: type, default: float) -> Any:
-        """A number, or a range ``{ low, high }`` to search."""
-        self.known.append(key)
-        raw, (least, most) = self.raw.get(key, default), SEARCHABLE[key]
-        ends = [raw.get("low"), raw.get("high")] if isinstance(raw, dict) and set(raw) == {"low", "high"} else [raw]
-        accepted = (int, float) if kind is float else (int,)
-        numbers = [end for end in ends if isinstance(end, accepted) and not isinstance(end, bool)]
-        if len(numbers) < len(ends):
-            self.fault(key, f"must be {_TYPES[kind]}, or a range {{ low = …, high = … }}")
-        elif not all(least <= number <= most for number in numbers):
-            self.fault(key, f"must lie between {least:g} and {most:g}")
-        elif len(numbers) == 2 and not numbers[0] < numbers[1]:
-            self.fault(key, "low must be below high")
-        else:
-            return kind(numbers[0]) if len(numbers) == 1 else Range(kind(numbers[0]), kind(numbers[1]))
-        return kind(default)
-
-    def table(self, key: str, default: Any = _REQUIRED) -> _Table:
-        """A table within this one."""
-        return _Table(self.take(key, dict, default) or {}, f"{self.where}[{key}] ", self.faults)
-
-    def tables(self, key: str) -> Iterator[_Table]:
-        """Each of an array of tables."""
-        for number, raw in enumerate(self.take(key, list, []), start=1):
-            if isinstance(raw, dict):
-                yield _Table(raw, f"{self.where}[[{key}]] {number} ", self.faults)
-            else:
-                self.fault(key, "must be an array of tables")
-
-    def close(self) -> None:
-        """Name the keys nobody asked for."""
-        for key in self.raw:
-            if key not in self.known:
-                self.fault(key, f"unknown key{_nearest(key, self.known)}")
-
-
-def _nearest(word: Any, known: Sequence[str]) -> str:
-    close = get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-
-
-def _told(errors: UserError) -> tuple[str, ...]:
-    return errors.faults or (str(errors),)
-
-
-def _ledger(table: _Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
+def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
     """Where records come from, and the catalogue they are of."""
     given = [key for key in SOURCES if key in table.raw]
     if len(given) != 1:
@@ -220,11 +129,11 @@ def _ledger(table: _Table, seed: int | None, folder: Path) -> tuple[LedgerPlan |
         if source is not None and day_of_use is not None:
             plan = LedgerPlan(source, policy, day_of_use, known_through)
     except UserError as error:
-        table.faults += [f"[ledger] {fault}" for fault in _told(error)]
+        table.faults += [f"[ledger] {fault}" for fault in told(error)]
     return plan, catalogue
 
 
-def _files(table: _Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogue]]:
+def _files(table: Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogue]]:
     """Raw tables that a ledger is built from."""
     catalogue, mapping = table.take("catalogue", str, ""), table.take("mapping", str, None)
     tables = {key: table.texts(key) for key in ("records", "amendments", "subjects", "audit")}
@@ -237,7 +146,7 @@ def _files(table: _Table, folder: Path) -> tuple[RawTables, Callable[[], Catalog
     return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(folder / catalogue)
 
 
-def _outcome(table: _Table, catalogue: Catalogue | None) -> Outcome | None:
+def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:
     """What is predicted: a known outcome by name, or a table."""
     said = table.raw.get("definition")
     try:
@@ -253,7 +162,7 @@ def _outcome(table: _Table, catalogue: Catalogue | None) -> Outcome | None:
         if catalogue is not None:
             outcome.check(catalogue)
     except UserError as error:
-        table.faults += [f"[outcome] {fault}" for fault in _told(error)]
+        table.faults += [f"[outcome] {fault}" for fault in told(error)]
         return None
     finally:
         table.close()
@@ -261,7 +170,7 @@ def _outcome(table: _Table, catalogue: Catalogue | None) -> Outcome | None:
 
 
 def _sample(
-    table: _Table, outcome: Outcome | None, ledger: LedgerPlan | None, catalogue: Catalogue | None
+    table: Table, outcome: Outcome | None, ledger: LedgerPlan | None, catalogue: Catalogue | None
 ) -> SamplePlan | None:
     """Observation dates and cohort; dates that were given must leave the gap that would have been derived."""
     out_of_time = table.day("out_of_time")
@@ -284,7 +193,7 @@ def _sample(
         try:
             check_definitions([FeatureDefinition(name="cohort", aggregate="any", where=cohort)], catalogue)
         except UserError as error:
-            table.faults += [f"[sample] {fault}" for fault in _told(error)]
+            table.faults += [f"[sample] {fault}" for fault in told(error)]
     if out_of_time is None or outcome is None or len(table.faults) > faults:
         return None
     if given is None:
@@ -302,7 +211,7 @@ def _sample(
 
 
 def _features(
-    table: _Table, catalogue: Catalogue | None, folder: Path
+    table: Table, catalogue: Catalogue | None, folder: Path
 ) -> tuple[tuple[FeatureDefinition, ...], dict[str, str], bool]:
     """Definitions that are used, and why others that a pattern includes are not.
 
@@ -315,14 +224,14 @@ def _features(
     try:
         found = library() if path is None else load_definitions(folder / path)
     except UserError as error:
-        table.faults += [f"[features] {fault}" for fault in _told(error)]
+        table.faults += [f"[features] {fault}" for fault in told(error)]
         return (), {}, monotone
     names, chosen, left_out = [d.name for d in found], [], {}
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
             forbidden = catalogue.denied(pattern) if catalogue is not None else ""
             why = f"is on the deny-list ({forbidden}): no feature may use it" if forbidden else "no such feature"
-            table.fault("include", f"{pattern!r} {why}{'' if forbidden else _nearest(pattern, names)}")
+            table.fault("include", f"{pattern!r} {why}{'' if forbidden else nearest(pattern, names)}")
     for definition in found:
         by_name = definition.name in include
         if any(fnmatchcase(definition.name, pattern) for pattern in exclude) or not any(
@@ -343,7 +252,7 @@ def _features(
                 record_monotone=monotone and catalogue.subjects == "person",
             )  # fmt: skip
         except UserError as error:
-            table.faults += [f"[features] {fault}" for fault in _told(error)]
+            table.faults += [f"[features] {fault}" for fault in told(error)]
     return tuple(chosen), left_out, monotone
 
 
@@ -356,7 +265,7 @@ def _unusable(definition: FeatureDefinition, longest: int | None, monotone: bool
 
 
 def _card(
-    table: _Table, name: str, features: Sequence[FeatureDefinition], catalogue: Catalogue | None, monotone: bool
+    table: Table, name: str, features: Sequence[FeatureDefinition], catalogue: Catalogue | None, monotone: bool
 ) -> CardPlan | None:
     """How the card is made."""
     persons = catalogue is None or catalogue.subjects == "person"
@@ -385,7 +294,7 @@ def _card(
     )
 
 
-def _policy_points(table: _Table, features: Sequence[FeatureDefinition]) -> PolicyPoints | None:
+def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> PolicyPoints | None:
     """Points somebody declares: they follow the trend of the feature, and absence has none."""
     before = len(table.faults)
     name = table.take("characteristic", str, None, [d.name for d in features])
@@ -411,7 +320,7 @@ def _policy_points(table: _Table, features: Sequence[FeatureDefinition]) -> Poli
     return PolicyPoints(name, tuple(points), **said, cuts=None if cuts is None else tuple(map(float, cuts)))
 
 
-def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
+def _gates(table: Table) -> dict[str, float | tuple[float, float]]:
     """Limits set before the run."""
     gates: dict[str, float | tuple[float, float]] = {}
     for name, limit in table.raw.items():
@@ -421,7 +330,7 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
         single, pair = finite and ends is not limit, finite and ends is limit and len(ends) == 2
         form = GATES.get(name)
         if form is None:
-            table.fault(name, f"is no gate{_nearest(name, tuple(GATES))}")
+            table.fault(name, f"is no gate{nearest(name, tuple(GATES))}")
         elif not ((single and form != "[low, high]") or (pair and form != "a least value" and limit[0] < limit[1])):
             table.fault(name, f"the limit must be {form}")
         else:
@@ -429,7 +338,7 @@ def _gates(table: _Table) -> dict[str, float | tuple[float, float]]:
     return gates
 
 
-def _attainable(table: _Table, folder: Path) -> str | None:
+def _attainable(table: Table, folder: Path) -> str | None:
     """The stored text model the card is compared with on a made city; the ``SHA256SUMS`` beside it must name it."""
     said: str | None = table.take("attainable", str, None)
     table.close()
@@ -444,7 +353,7 @@ def _attainable(table: _Table, folder: Path) -> str | None:
     return said
 
 
-def _challenger(table: _Table) -> ChallengerPlan:
+def _challenger(table: Table) -> ChallengerPlan:
     """The model beside the card."""
     plan = ChallengerPlan(table.take("method", str, CHALLENGERS[0], CHALLENGERS))
     table.close()

@@ -1,0 +1,108 @@
+"""One table of an experiment's file, read key by key: each taken once, in its type, and every fault remembered.
+
+In: a parsed table of TOML, its place in the file, the common list of faults. Out: values; what is wrong joins the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Final
+
+from credit_model import UserError
+from credit_model.law import to_day
+from credit_model.training.experiment import SEARCHABLE, Range
+
+_REQUIRED: Final = object()
+_TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", date: "a date",
+                 list: "a list", dict: "a table"}  # fmt: skip
+
+
+class Table:
+    """One table of the file: hands out each key once, in its type; what is wrong goes to the common list."""
+
+    def __init__(self, raw: Mapping[str, Any], where: str, faults: list[str]) -> None:
+        self.raw, self.where, self.faults = raw, where, faults
+        self.known: list[str] = []
+
+    def fault(self, key: str, message: str) -> None:
+        """Remember what is wrong with a key."""
+        self.faults.append(f"{self.where}{key}: {message}")
+
+    def take(self, key: str, kind: type, default: Any = _REQUIRED, among: Iterable[str] = ()) -> Any:
+        """The value of a key; the default (for a required key: None) where it is absent or wrong."""
+        self.known.append(key)
+        fallback = None if default is _REQUIRED else default
+        if key not in self.raw:
+            if default is _REQUIRED:
+                self.fault(key, "is missing")
+            return fallback
+        value = self.raw[key]
+        accepted = (int, float) if kind is float else kind
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            self.fault(key, f"must be {_TYPES[kind]}, not {type(value).__name__}")
+            return fallback
+        among = tuple(among)
+        if among and value not in among:
+            self.fault(key, f"unknown: {value!r}{nearest(value, among)}")
+            return fallback
+        return value
+
+    def day(self, key: str, default: Any = _REQUIRED) -> int | None:
+        """A date as days since 1970-01-01."""
+        value = self.take(key, date, None if default is None else default)
+        return None if value is None else to_day(value)
+
+    def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
+        """A list of texts."""
+        values = self.take(key, list, list(default) if default is not _REQUIRED else default) or []
+        if not all(isinstance(value, str) for value in values):
+            self.fault(key, "must be a list of texts")
+        return tuple(value for value in values if isinstance(value, str))
+
+    def setting(self, key: str, kind: type, default: float) -> Any:
+        """A number, or a range ``{ low, high }`` to search."""
+        self.known.append(key)
+        raw, (least, most) = self.raw.get(key, default), SEARCHABLE[key]
+        ends = [raw.get("low"), raw.get("high")] if isinstance(raw, dict) and set(raw) == {"low", "high"} else [raw]
+        accepted = (int, float) if kind is float else (int,)
+        numbers = [end for end in ends if isinstance(end, accepted) and not isinstance(end, bool)]
+        if len(numbers) < len(ends):
+            self.fault(key, f"must be {_TYPES[kind]}, or a range {{ low = …, high = … }}")
+        elif not all(least <= number <= most for number in numbers):
+            self.fault(key, f"must lie between {least:g} and {most:g}")
+        elif len(numbers) == 2 and not numbers[0] < numbers[1]:
+            self.fault(key, "low must be below high")
+        else:
+            return kind(numbers[0]) if len(numbers) == 1 else Range(kind(numbers[0]), kind(numbers[1]))
+        return kind(default)
+
+    def table(self, key: str, default: Any = _REQUIRED) -> Table:
+        """A table within this one."""
+        return Table(self.take(key, dict, default) or {}, f"{self.where}[{key}] ", self.faults)
+
+    def tables(self, key: str) -> Iterator[Table]:
+        """Each of an array of tables."""
+        for number, raw in enumerate(self.take(key, list, []), start=1):
+            if isinstance(raw, dict):
+                yield Table(raw, f"{self.where}[[{key}]] {number} ", self.faults)
+            else:
+                self.fault(key, "must be an array of tables")
+
+    def close(self) -> None:
+        """Name the keys nobody asked for."""
+        for key in self.raw:
+            if key not in self.known:
+                self.fault(key, f"unknown key{nearest(key, self.known)}")
+
+
+def nearest(word: Any, known: Sequence[str]) -> str:
+    """The end of a message about an unknown word: the one that was meant, or all that are known."""
+    close = get_close_matches(str(word), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def told(errors: UserError) -> tuple[str, ...]:
+    """The faults of an error, or the error itself."""
+    return errors.faults or (str(errors),)
