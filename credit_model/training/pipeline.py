@@ -59,7 +59,7 @@ class RunResult:
     """What a run ended in, as plain values; ``card`` and ``evaluation`` read the documents it left.
 
     ``version`` is None where the card may be explored but not registered. A figure is ``[value, low, high]`` with its
-    interval, None where it could not be measured.
+    interval, None where it could not be measured; ``auc_given_up`` is what a challenger gains.
     """
 
     experiment: str
@@ -337,6 +337,9 @@ def _record(
             card, run_id, author=author or getpass.getuser(), evaluation=evaluation, name=plan.model, tags=digests
         )
     measures = evaluation.segments["all"].measures
+    figures = {name: measures[name] for name in FIGURES if name in measures}
+    for challenger in evaluation.challengers:
+        figures["auc_given_up"] = challenger.segments["all"].minus_card["auc"]
     best = [row.measures["soft_gini"].value for row in evaluation.rankings if row.role == "attainable"]
     return RunResult(
         experiment=experiment.name,
@@ -346,11 +349,7 @@ def _record(
         version=None if registered is None else registered.version,
         card_id=card.id,
         card_digest=card.digest,
-        figures={
-            name: (measures[name].value, measures[name].low, measures[name].high)
-            for name in FIGURES
-            if name in measures
-        },
+        figures={name: (found.value, found.low, found.high) for name, found in figures.items()},
         attainable=best[0] if best else None,
         failed_gates=tuple(f"{g.name} ({g.segment}) {g.value}" for g in evaluation.failed_gates),
         report=str(folder / "report.html"),
@@ -362,7 +361,12 @@ def _record(
 def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:
     """Every measure with its interval, by a name that a tracker takes."""
     found = {f"{name}/": segment.measures for name, segment in evaluation.segments.items()}
-    found |= {f"{ranking.role}/": ranking.measures for ranking in evaluation.rankings if ranking.role != "card"}
+    roles = {ranking.role: ranking.measures for ranking in evaluation.rankings}
+    found |= {f"{role}/": measures for role, measures in roles.items() if role not in ("card", "challenger")}
+    for challenger in evaluation.challengers:
+        for name, contest in challenger.segments.items():
+            found[f"challenger_{name}/"] = contest.measures
+            found[f"challenger_minus_card_{name}/"] = contest.minus_card
     return {
         f"{prefix}{name}{suffix}": value
         for prefix, measures in found.items()
