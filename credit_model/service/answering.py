@@ -1,0 +1,313 @@
+"""Answers: a person assessed, rows scored, the model described; and for each query its entry, before it is answered.
+
+Every path from a request to an answer goes through :meth:`Service.answered`: whatever happens, one entry is in the log
+and one answer goes out, and without the entry there is no answer.
+
+In: a caller, the bytes of a body. Out: a status and the bytes of an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from credit_model import UserError, __version__
+from credit_model.assessment import PURPOSES
+from credit_model.records import ColumnErrors, Ledger, LedgerError
+from credit_model.service.query_log import Query, QueryLog
+from credit_model.service.reading import (
+    OWN_TABLES,
+    OwnRows,
+    Refusal,
+    check_fields,
+    read_authorisation,
+    read_day,
+    read_features,
+    read_object,
+    read_own_rows,
+    read_purpose,
+    read_text,
+)
+from credit_model.service.settings import CALLER, Settings
+
+if TYPE_CHECKING:
+    from credit_model.service.model import Served, ServedModel
+
+ENVELOPE: Final = ("purpose", "authorisation")
+_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back: a status, JSON."""
+
+    status: int
+    body: bytes
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any], status: int = 200) -> Answer:
+        """An answer of plain values."""
+        return cls(status, json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+
+    @classmethod
+    def refusing(cls, refusal: Refusal) -> Answer:
+        """The one form of an error."""
+        said = {"code": refusal.code, "message": refusal.message, "where": list(refusal.where)}
+        return cls.of({"error": said}, refusal.status)
+
+
+class Service:
+    """The evaluation service, apart from HTTP.
+
+    Parameters
+    ----------
+    model : ServedModel
+    ledger : Ledger
+        Brought up to date before every assessment, so what another process ingests moves the next answer.
+    log : QueryLog
+    settings : Settings
+    today : callable
+        The day of use.
+    """
+
+    def __init__(
+        self,
+        model: ServedModel,
+        ledger: Ledger,
+        log: QueryLog,
+        settings: Settings,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        self.model, self.ledger, self.log, self.settings, self.today = model, ledger, log, settings, today
+        self._reading = threading.Lock()  # one reader of the ledger at a time: a refresh moves it
+
+    # ------------------------------------------------------------------ who asks
+
+    def caller(self, name: str | None, authorization: str | None) -> str:
+        """Who asks: by their token where tokens are set up, else as they name themselves."""
+        if self.settings.callers:
+            scheme, _, token = (authorization or "").partition(" ")
+            digest = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
+            known = [who for who, held in self.settings.callers.items() if hmac.compare_digest(held, digest)]
+            if scheme.casefold() == "bearer" and known:
+                return known[0]
+            raise Refusal(401, "caller_unknown", "send the caller's token: Authorization: Bearer TOKEN.")
+        if name is None or not re.fullmatch(CALLER, name):
+            told = "name the caller in X-Caller: 1 to 64 letters, digits, '.', '_' or '-'."
+            raise Refusal(401, "caller_unknown", told, ["X-Caller"])
+        return name
+
+    # ------------------------------------------------------------------ queries
+
+    def assess(self, caller: str, body: bytes) -> Answer:
+        """Assess a person of the ledger, or one whose records the caller sends."""
+        return self.answered(caller, "/assess", lambda entry: self._assess(body, entry))
+
+    def score(self, caller: str, body: bytes) -> Answer:
+        """Score rows of features."""
+        return self.answered(caller, "/score", lambda entry: self._score(body, entry))
+
+    def answered(self, caller: str, endpoint: str, work: Callable[[dict[str, Any]], Answer]) -> Answer:
+        """Do the work, keep its entry, then give the answer.
+
+        ``work`` adds to the entry what it has understood so far, and nothing it has not checked.
+        """
+        entry: dict[str, Any] = {"outcome": "answered"}
+        try:
+            answer = work(entry)
+        except Refusal as refusal:
+            answer, entry["outcome"] = Answer.refusing(refusal), refusal.code
+        except Exception as error:
+            told = f"a fault of ours ({type(error).__name__}); the request is in the log."
+            answer, entry["outcome"] = Answer.refusing(Refusal(500, "fault", told)), "fault"
+        if answer.status != 200:
+            entry = {name: value for name, value in entry.items() if name not in ("scores", "record_ids")}
+        try:
+            self.log.record(Query(caller=caller, endpoint=endpoint, status=answer.status, **entry))
+        except (OSError, UserError) as error:
+            told = f"the query log cannot be written ({type(error).__name__}): nothing is answered that is not kept."
+            return Answer.refusing(Refusal(503, "log_unavailable", told))
+        return answer
+
+    def _served(self, entry: dict[str, Any]) -> Served:
+        served = self.model.current
+        if served is None:
+            raise Refusal(503, "no_model", "no model could be loaded yet; see /health.")
+        entry |= served.named()
+        return served
+
+    def _message(self, body: bytes, entry: dict[str, Any]) -> dict[str, Any]:
+        """The body with purpose and authorisation checked."""
+        message = read_object(body)
+        refusals = []
+        for name, read in (("purpose", read_purpose), ("authorisation", read_authorisation)):
+            try:
+                entry[name] = read(message)
+            except Refusal as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
+        return message
+
+    def _assess(self, body: bytes, entry: dict[str, Any]) -> Answer:
+        served, message = self._served(entry), self._message(body, entry)
+        if "subject" in message:
+            check_fields(message, ("subject", *ENVELOPE), (*OWN_TABLES, "as_of"))
+        else:
+            check_fields(message, ("subject_id", *ENVELOPE), ("as_of",))
+        today = self.today()
+        as_of = read_day(message.get("as_of"), "as_of", today)
+        if served.cannot_assess:
+            raise Refusal(503, "cannot_assess", "the card in service cannot assess from this ledger; see /health.")
+        entry["as_of"] = None if as_of is None else as_of.isoformat()
+        with self._person(message, entry) as (subject_id, ledger):
+            entry["subject_ids"] = (subject_id,)
+            assessment = served.evaluator.assess(
+                subject_id, as_of, ledger, entry["purpose"], entry["authorisation"], day_of_use=today
+            )
+        entry |= {"outcome": assessment.status, "as_of": assessment.as_of.isoformat()}
+        entry |= {"scores": (assessment.score,), "record_ids": assessment.record_ids}
+        return Answer.of({"subject_id": subject_id, **assessment.to_dict(), **served.named()})
+
+    def _score(self, body: bytes, entry: dict[str, Any]) -> Answer:
+        served, message = self._served(entry), self._message(body, entry)
+        check_fields(message, ENVELOPE, ("rows", "columns"))
+        card = served.card
+        rows = read_features(message, card, self.settings.rows)
+        entry["subject_ids"] = rows.subject_ids
+        scores = card.scores(rows.columns)
+        grades = np.asarray(card.profile.grades, dtype=object)
+        entry["scores"] = tuple(scores.tolist())
+        found = {
+            "score": scores.tolist(),
+            "probability_of_bad": card.probability(scores).tolist(),
+            "grade": grades[np.searchsorted(card.profile.grade_cuts, scores, side="right")].tolist(),
+        }
+        return Answer.of({**served.named(), **found})
+
+    # ------------------------------------------------------------------ the person
+
+    @contextmanager
+    def _person(self, message: Mapping[str, Any], entry: dict[str, Any]) -> Iterator[tuple[str, Ledger]]:
+        """Whom it is about, and the ledger that holds their records."""
+        if "subject" in message:
+            own = read_own_rows(message, self.settings.rows)
+            with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+                yield _taken_in(own, Path(folder, "ledger"), self.ledger)
+            return
+        subject_id = read_text(message["subject_id"], "subject_id")
+        entry["subject_ids"] = (subject_id,)
+        with self._reading:
+            try:
+                getattr(self.ledger, "refresh", bool)()
+            except LedgerError as error:
+                told = f"the ledger cannot be read ({type(error).__name__})."
+                raise Refusal(503, "ledger_unavailable", told) from None
+            yield subject_id, self.ledger
+
+    # ------------------------------------------------------------------ the model
+
+    def describe(self) -> Answer:
+        """The card in service, and what it reads."""
+        served = self.model.current
+        if served is None:
+            return Answer.refusing(Refusal(503, "no_model", "no model could be loaded yet; see /health."))
+        card = served.card
+        name, alias = self.model.registered
+        made = {part: card.provenance.get(part) or {} for part in ("ledger", "catalogue")}
+        described: dict[str, Any] = {
+            **served.named(),
+            "name": name or card.name,
+            "alias": alias,
+            "source": served.evaluator.source,
+            "loaded_at": served.loaded_at.isoformat(timespec="seconds"),
+            "made_from": {
+                "ledger_digest": made["ledger"].get("digest"),
+                "catalogue_digest": made["catalogue"].get("digest"),
+                "policy": made["ledger"].get("policy"),
+            },
+            "assesses_from": {
+                "ledger_digest": self.ledger.digest,
+                "catalogue_digest": self.ledger.catalogue.digest,
+                "policy": self.ledger.policy,
+            },
+            "features": features_of(card),
+            "reference_score": card.base,
+            "least_score": card.least,
+            "greatest_score": card.greatest,
+            "grades": list(card.profile.grades),
+            "purposes": list(PURPOSES),
+            "package_version": __version__,
+        }
+        return Answer.of(described)
+
+    def health(self) -> Answer:
+        """Whether it answers, and what is not as it should be."""
+        model = self.model
+        served = model.current
+        problems = [problem for problem in (model.problem, served.cannot_assess if served else "") if problem]
+        status = "unavailable" if served is None else "degraded" if problems else "ok"
+        said = {
+            "status": status,
+            "model": served and {**served.named(), "loaded_at": served.loaded_at.isoformat(timespec="seconds")},
+            "checked_at": model.checked_at and model.checked_at.isoformat(timespec="seconds"),
+            "problems": problems,
+        }
+        return Answer.of(said, 503 if served is None else 200)
+
+
+def features_of(card: Any) -> list[dict[str, Any]]:
+    """Columns a card reads, with their types."""
+    from credit_model.scorecard import NumericBins
+
+    return [
+        {
+            "name": c.name,
+            "type": "number" if isinstance(c.bins, NumericBins) else "text",
+            "may_be_null": not c.is_never_missing,
+            "label_zh": c.label_zh,
+            "label_en": c.label_en,
+        }
+        for c in card.characteristics
+    ]
+
+
+def _taken_in(own: OwnRows, folder: Path, like: Ledger) -> tuple[str, Ledger]:
+    """A ledger of the caller's rows alone, under the same catalogue and policy; gone with its folder."""
+    ledger = Ledger.create(folder, catalogue=like.catalogue, policy=like.policy)
+    try:
+        report = ledger.ingest(records=own.records, amendments=own.amendments, subjects=own.subjects)
+    except ColumnErrors as error:
+        told = f"the records have columns that cannot be taken: {'; '.join(error.faults)}."
+        raise Refusal(422, "columns_refused", told) from None
+    except UserError:
+        told = "identity numbers cannot be taken here (no key for pseudonyms is set up); send a subject_id."
+        raise Refusal(422, "identity_number", told, ["subject.id_number"]) from None
+    if report.quarantine is not None:
+        raise _refused_rows(report.rejected_rows, report.quarantine)
+    return str(ledger.tables().subjects["subject_id"][0]), ledger
+
+
+def _refused_rows(count: int, quarantine: Path) -> Refusal:
+    """Which rows ingest refused, by reason and column."""
+    reasons, where = set(), []
+    for line in quarantine.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        at = "subject" if row["table"] == "subjects" else f"{row['table']}[{row['row'] - 1}]"
+        for why in row["reasons"]:
+            reasons.add(f"{why['code']} ({why['en']})")
+            where.append(f"{at}.{why['column']}: {why['code']}")
+    told = f"{count} of the rows cannot be taken: {'; '.join(sorted(reasons))}."
+    return Refusal(422, "rows_refused", told, where)

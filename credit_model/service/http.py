@@ -1,0 +1,204 @@
+"""HTTP: routes, limits, one form of error; and a process that ends gracefully.
+
+In: a service. Out: an ASGI application; :func:`serve` runs it until told to stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from credit_model import UserError
+from credit_model.records import Ledger
+from credit_model.service.answering import Answer, Service
+from credit_model.service.model import ServedModel
+from credit_model.service.openapi import document
+from credit_model.service.query_log import QueryLog
+from credit_model.service.reading import Refusal
+from credit_model.service.settings import Settings
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
+    from starlette.responses import Response
+    from starlette.routing import Route
+except ImportError:
+    raise UserError(
+        "the service needs Starlette and uvicorn, which are not installed. Install credit-model[serve]."
+    ) from None
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_FLUSH_SECONDS: Final = 0.05
+_GRACE_SECONDS: Final = 10
+_SAID = {404: ("not_found", "there is nothing at this address; see /openapi.json.")}
+
+
+def create_app(service: Service) -> Starlette:
+    """The service as an ASGI application."""
+
+    def posted(answer: Callable[[str, bytes], Answer], endpoint: str) -> Callable[[Request], Awaitable[Response]]:
+        async def answered(request: Request) -> Response:
+            try:
+                caller = service.caller(request.headers.get("x-caller"), request.headers.get("authorization"))
+            except Refusal as refusal:
+                return _response(Answer.refusing(refusal))
+            try:
+                body = await _body(request, service.settings.body_bytes)
+            except Refusal as refusal:
+                return _response(await run_in_threadpool(service.answered, caller, endpoint, _raising(refusal)))
+            return _response(await run_in_threadpool(answer, caller, body))
+
+        return answered
+
+    async def model(request: Request) -> Response:
+        return _response(service.describe())
+
+    async def health(request: Request) -> Response:
+        return _response(service.health())
+
+    async def openapi(request: Request) -> Response:
+        served = service.model.current
+        return _response(Answer.of(document(served.card if served else None, service.settings)))
+
+    return Starlette(
+        routes=[
+            Route("/assess", posted(service.assess, "/assess"), methods=["POST"]),
+            Route("/score", posted(service.score, "/score"), methods=["POST"]),
+            Route("/model", model),
+            Route("/health", health),
+            Route("/openapi.json", openapi),
+        ],
+        exception_handlers={HTTPException: _unanswered, Exception: _fault},
+    )
+
+
+def serve(
+    source: str,
+    ledger: str | Path,
+    log: str | Path,
+    log_head: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    reload_seconds: float = 5.0,
+    settings: Settings | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT); requests in flight are answered first.
+
+    Parameters
+    ----------
+    source : str
+        Registry URI, or the path of a card.
+    ledger, log, log_head : path
+        Folder of the ledger; folder of the query log; the file, elsewhere, that knows where the log ends.
+    reload_seconds : float
+        How often the alias is looked up.
+    say : callable
+        Told, in one line, where requests are answered, and that nothing is served yet where that is so.
+
+    Raises
+    ------
+    UserError
+        No such ledger, a port in use, a head beside its log, a card by path that cannot be opened.
+    """
+    settings = Settings() if settings is None else settings
+    query_log = QueryLog(log, log_head, sync=settings.flush == "each")
+    opened = Ledger.open(ledger)
+    listening = _listening(host, port)
+    model = ServedModel(source, opened)
+    model.check()
+    if model.current is None:
+        if model.registered == (None, None):  # not from a registry that may come back
+            raise UserError(model.problem)
+        say(f"nothing is served yet, trying again every {reload_seconds:g} s: {model.problem}")
+    service = Service(model, opened, query_log, settings)
+    stop = threading.Event()
+    threads = [threading.Thread(target=model.keep_checking, args=(reload_seconds, stop), daemon=True)]
+    if settings.flush == "soon":
+        threads.append(threading.Thread(target=_keep_flushing, args=(query_log, stop), daemon=True))
+    server = _Server(uvicorn.Config(
+        create_app(service), log_level="warning", access_log=False, lifespan="off", server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    ))  # fmt: skip
+    serving = model.current.card.id if model.current else "nothing yet"
+    server.told = lambda: say(f"serving {serving} on http://{host}:{listening.getsockname()[1]}")
+    for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises again what it was stopped by: here it ends well
+        signal.signal(name, lambda *_: None)
+    for thread in threads:
+        thread.start()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        stop.set()
+        query_log.flush()
+
+
+class _Server(uvicorn.Server):
+    told: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.told()
+
+
+def _keep_flushing(log: QueryLog, stop: threading.Event) -> None:
+    while not stop.wait(_FLUSH_SECONDS):
+        log.flush()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        # Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for every answer.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "no such port"
+        raise UserError(f"cannot listen on {host} port {port}: {reason}. Choose another with --port.") from None
+    return listening
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body, while it is not too long."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    if kind != "application/json":
+        raise Refusal(415, "not_declared_json", "send JSON, declared by Content-Type: application/json.")
+    parts, read = [], 0
+    async for part in request.stream():
+        read += len(part)
+        if read > most:
+            raise Refusal(413, "body_too_long", f"at most {most:,} bytes are taken at once; send the rows in parts.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _raising(refusal: Refusal) -> Callable[[Any], Answer]:
+    def refuse(entry: Any) -> Answer:
+        raise refusal
+
+    return refuse
+
+
+def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        answer.body, answer.status, {"Cache-Control": "no-store", **(headers or {})}, media_type="application/json"
+    )
+
+
+async def _unanswered(request: Request, error: Any) -> Response:
+    code, told = _SAID.get(error.status_code, ("method_not_allowed", "this method is not answered here."))
+    return _response(Answer.refusing(Refusal(error.status_code, code, told)), error.headers)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return _response(Answer.refusing(Refusal(500, "fault", f"a fault of ours ({type(error).__name__}).")))

@@ -1,0 +1,121 @@
+"""The card that answers, and the one that will: loaded beside, proved, swapped; what fails leaves the old one in place.
+
+In: a registry URI (or the path of a card), a ledger. Out: what is served now; why the newest could not be.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credit_model import UserError
+from credit_model.registry import load_evaluator
+from credit_model.scorecard import NumericBins
+
+if TYPE_CHECKING:
+    from credit_model.assessment import Evaluator
+    from credit_model.records import Ledger
+    from credit_model.scorecard import Card
+
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A card in service. ``cannot_assess`` says why it scores rows only; empty where it assesses people too."""
+
+    evaluator: Evaluator
+    loaded_at: datetime
+    cannot_assess: str = ""
+
+    @property
+    def card(self) -> Card:
+        """The card."""
+        return self.evaluator.card
+
+    def named(self) -> dict[str, Any]:
+        """What every answer says of the card that gave it."""
+        return {
+            "card_id": self.card.id,
+            "card_digest": self.card.digest,
+            "card_version": self.evaluator.version,
+        }
+
+
+class ServedModel:
+    """What a source resolves to, followed as its alias moves.
+
+    Parameters
+    ----------
+    source : str
+        Registry URI, or the path of a card.
+    ledger : Ledger
+        What people are assessed from.
+    """
+
+    def __init__(self, source: str, ledger: Ledger) -> None:
+        self.source, self.ledger = source, ledger
+        self.current: Served | None = None
+        self.problem = ""
+        self.checked_at: datetime | None = None
+        self._checking = threading.Lock()
+
+    @property
+    def registered(self) -> tuple[str | None, str | None]:
+        """Name and alias in the registry, as far as the source says."""
+        match = _URI.fullmatch(self.source)
+        return (match["name"], match["alias"]) if match else (None, None)
+
+    def check(self) -> bool:
+        """Load what the source resolves to now; True if another card answers from here on.
+
+        Requests in flight end with the card they began with. Whatever goes wrong is kept in ``problem`` and changes
+        nothing else.
+        """
+        with self._checking:
+            try:
+                found = load_evaluator(self.source, ledger=self.ledger)
+                is_new = self.current is None or _identity(found) != _identity(self.current.evaluator)
+                if is_new:
+                    self.current = self._proved(found)
+                self.problem = ""
+            except UserError as error:
+                is_new, self.problem = False, str(error)
+            except Exception as error:  # an unforeseen text may hold anything: the kind is enough
+                is_new, self.problem = False, f"{self.source} could not be loaded ({type(error).__name__})."
+            self.checked_at = datetime.now(UTC)
+        return is_new
+
+    def keep_checking(self, seconds: float, stop: threading.Event) -> None:
+        """Check again and again until told to stop."""
+        while not stop.wait(seconds):
+            self.check()
+
+    def _proved(self, found: Evaluator) -> Served:
+        """A loaded card that gives its golden rows their scores the way it will answer; the load proved them singly."""
+        card = found.card
+        rows = [row.values for row in card.golden]
+        columns = {c.name: _column(c, [row[place] for row in rows]) for place, c in enumerate(card.characteristics)}
+        if card.scores(columns).tolist() != [row.score for row in card.golden]:
+            raise UserError(f"card {card.id} does not give its golden rows their scores in a batch; it is not served.")
+        try:
+            found.assess_many([])  # nobody: only whether the card can read this ledger
+            cannot = ""
+        except UserError as error:
+            cannot = str(error)
+            if self.current is not None and not self.current.cannot_assess:
+                raise
+        return Served(found, datetime.now(UTC), cannot)
+
+
+def _identity(evaluator: Evaluator) -> tuple[str, int | None]:
+    return evaluator.card.digest, evaluator.version
+
+
+def _column(characteristic: Any, values: list[Any]) -> Any:
+    return np.array(values, dtype=np.float64) if isinstance(characteristic.bins, NumericBins) else values

@@ -1,0 +1,321 @@
+"""What a caller sent, read strictly: plain JSON, known names, right types; or refused in one line without its values.
+
+A message names fields, columns and rows, never what stood in them. Where a caller's own name for a column would have
+to be told back, it is told only if it looks like the name of a column.
+
+In: the bytes of a body; a card. Out: plain values, columns of features, tables of records; or a :class:`Refusal`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from credit_model.assessment import PURPOSES
+from credit_model.law import looks_like_id_number
+from credit_model.scorecard import NumericBins
+
+if TYPE_CHECKING:
+    from credit_model.scorecard import Card
+
+# Visible characters, spaces after the first: a reference number, a pseudonym. The OpenAPI page has the same pattern.
+_VISIBLE = r"!-~\u00a1-\u1fff\u3001-\ud7ff\uff01-\uffee"
+TEXT: Final = rf"^[{_VISIBLE}][ {_VISIBLE}]*$"
+LONGEST_TEXT: Final = 200
+COLUMN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+BESIDE: Final = ("subject_id",)  # may stand beside the features of a row
+OWN_TABLES: Final = ("records", "amendments")
+_TEXT, _COLUMN = re.compile(TEXT.removesuffix("$")), re.compile(COLUMN.removesuffix("$"))
+_TOLD = 10
+
+
+class Refusal(Exception):
+    """A request that is not answered: status, a code for programs, one line for people, and the fields meant."""
+
+    def __init__(self, status: int, code: str, message: str, where: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.where = tuple(where)[:_TOLD]
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Rows of features by column, in the types a card scores, and the people they are about, where told."""
+
+    columns: Mapping[str, Any]
+    count: int
+    subject_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """A person's records as the caller holds them: columns of ingest, every value as text."""
+
+    subjects: Any
+    records: Any | None
+    amendments: Any | None
+
+
+# ---------------------------------------------------------------------- the body
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Examples
+    --------
+    >>> read_object(b'{"a": [1, 2.5, null]}')
+    {'a': [1, 2.5, None]}
+    """
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        if b"\\u" in body:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is no character
+    except (ValueError, RecursionError):
+        raise Refusal(422, "not_json", "the body is not JSON in UTF-8; send one JSON object.") from None
+    if not isinstance(value, dict):
+        raise Refusal(422, "wrong_type", "the body must be a JSON object.")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise Refusal(422, "name_twice", "a name stands twice in one JSON object; send it once.")
+    return table
+
+
+def _constant(_: str) -> Any:
+    raise Refusal(422, "not_a_number", "NaN and Infinity are no JSON; send null where a value is missing.")
+
+
+def check_fields(message: Mapping[str, Any], required: Collection[str], optional: Collection[str]) -> None:
+    """Refuse a body without what it needs, or with what nobody knows."""
+    missing = [name for name in required if name not in message]
+    unknown = [name for name in message if name not in required and name not in optional]
+    if missing or unknown:
+        raise _names("missing_field" if missing else "unknown_field", "the body", missing, unknown)
+
+
+def read_purpose(message: Mapping[str, Any]) -> str:
+    """One of the permitted purposes."""
+    purpose = message.get("purpose")
+    if not isinstance(purpose, str) or purpose not in PURPOSES:
+        permitted = ", ".join(PURPOSES)
+        raise Refusal(422, "purpose_not_permitted", f"purpose must be one of: {permitted}.", ["purpose"])
+    return purpose
+
+
+def read_authorisation(message: Mapping[str, Any]) -> str:
+    """The reference of the authorisation."""
+    if message.get("authorisation") in (None, ""):
+        told = "authorisation is required: the reference under which the query is made."
+        raise Refusal(422, "authorisation_required", told, ["authorisation"])
+    return read_text(message["authorisation"], "authorisation")
+
+
+def read_text(value: Any, where: str) -> str:
+    """A reference or a pseudonym: visible characters, not an identity number."""
+    if not isinstance(value, str):
+        raise Refusal(422, "wrong_type", f"{where} must be text.", [where])
+    if len(value) > LONGEST_TEXT or not _TEXT.fullmatch(value):
+        told = f"{where} must be 1 to {LONGEST_TEXT} visible characters, and not begin with a space."
+        raise Refusal(422, "not_a_reference", told, [where])
+    if looks_like_id_number(pa.array([value]))[0]:
+        told = f"{where} looks like it holds an identity number: send a pseudonym or a reference instead."
+        raise Refusal(422, "identity_number", told, [where])
+    return value
+
+
+def read_day(value: Any, where: str, today: date) -> date | None:
+    """A date, at most tomorrow: as of a day is as of its start; None for a live answer."""
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != value:
+        raise Refusal(422, "not_a_date", f"{where} must be a date like 2024-01-31, or left out.", [where])
+    if day > today + timedelta(days=1):
+        raise Refusal(422, "date_ahead", f"{where} lies ahead: at most tomorrow, the start of that day.", [where])
+    return day
+
+
+# ---------------------------------------------------------------------- features
+
+
+def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureRows:
+    """Rows of features, given row by row (``rows``) or column by column (``columns``), for a card.
+
+    A number is any JSON number a double holds. ``null`` is a missing value, where the feature can be missing: a feature
+    with a definition that gives everybody a number cannot. A category is text.
+    """
+    if ("rows" in message) == ("columns" in message):
+        raise Refusal(
+            422, "missing_field", "send rows (a list of objects) or columns (an object of lists), one of them."
+        )
+    given = _by_column(message["rows"], card, most) if "rows" in message else _columns(message["columns"], card, most)
+    count = len(next(iter(given.values())))
+    columns = {c.name: _values(given[c.name], c, "rows" in message) for c in card.characteristics}
+    subject_ids = given.get("subject_id")
+    told = [] if subject_ids is None else [read_text(value, "subject_id") for value in subject_ids]
+    return FeatureRows(columns, count, tuple(told))
+
+
+def _by_column(rows: Any, card: Card, most: int) -> dict[str, list[Any]]:
+    if not isinstance(rows, list) or not rows or not all(type(row) is dict for row in rows):
+        raise Refusal(422, "wrong_type", "rows must be a list of one or more objects.", ["rows"])
+    _check_count(len(rows), most)
+    names = list(rows[0])
+    _check_columns(names, card, "rows[0]")
+    for number, row in enumerate(rows):
+        if list(row) != names and row.keys() != rows[0].keys():
+            _check_columns(list(row), card, f"rows[{number}]")
+            raise Refusal(422, "unlike_rows", "every row must have the columns of the first.", [f"rows[{number}]"])
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _columns(columns: Any, card: Card, most: int) -> dict[str, list[Any]]:
+    if not isinstance(columns, dict):
+        raise Refusal(422, "wrong_type", "columns must be an object of lists.", ["columns"])
+    _check_columns(list(columns), card, "columns")
+    wrong = [name for name, values in columns.items() if not isinstance(values, list)]
+    if wrong:
+        raise Refusal(422, "wrong_type", "every column must be a list.", [f"columns.{name}" for name in wrong])
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1 or lengths == {0}:
+        raise Refusal(422, "unlike_columns", "every column must have as many values, at least one.", ["columns"])
+    _check_count(max(lengths), most)
+    return columns
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise Refusal(413, "too_many_rows", f"at most {most:,} rows are taken at once; send them in parts.")
+
+
+def _check_columns(names: Sequence[str], card: Card, where: str) -> None:
+    wanted = card.columns
+    given = set(names)
+    missing = [name for name in wanted if name not in given]
+    unknown = [name for name in names if name not in wanted and name not in BESIDE]
+    if missing or unknown:
+        raise _names("missing_columns" if missing else "unknown_columns", where, missing, unknown)
+
+
+def _values(values: list[Any], characteristic: Any, in_rows: bool) -> Any:
+    """One column in the type the card scores."""
+    is_number = isinstance(characteristic.bins, NumericBins)
+    wanted = {int, float} if is_number else {str}
+    kinds = set(map(type, values))
+    if type(None) in kinds and not characteristic.is_never_missing:
+        kinds.discard(type(None))
+    if kinds <= wanted:
+        if not is_number:
+            return values
+        try:
+            numbers = np.array(values, dtype=np.float64)
+        except OverflowError:
+            numbers = np.array([math.inf])
+        if not np.isinf(numbers).any():  # JSON has no infinity: the number was too large
+            return numbers
+        wanted = set()
+    wrong = next((row for row, value in enumerate(values) if type(value) not in wanted), 0)
+    name = characteristic.name
+    where = [f"rows[{wrong}].{name}" if in_rows else f"columns.{name}[{wrong}]"]
+    if not wanted:
+        where = [name]
+        raise Refusal(422, "number_too_large", f"{name} holds a number no double holds.", where)
+    if values[wrong] is None:
+        told = f"{name} cannot be missing: by its definition everybody has a value, 0 where nothing is on record."
+        raise Refusal(422, "null_not_allowed", told, where)
+    missing = "" if characteristic.is_never_missing else " or null"
+    told = f"{name} must hold {'numbers' if is_number else 'text'}{missing}, not true, false, lists or objects."
+    raise Refusal(422, "wrong_type", told, where)
+
+
+# ---------------------------------------------------------------------- a caller's own records
+
+
+def read_own_rows(message: Mapping[str, Any], most: int) -> OwnRows:
+    """A person, records and amendments as the caller holds them, ready for the ledger's own ingest.
+
+    What names the person (``subject_id``, or ``id_number`` and ``id_type``) is taken from ``subject`` for every record.
+    """
+    subject = _rows_of([message["subject"]], "subject")[0]
+    named = {name: subject[name] for name in ("subject_id", "id_number", "id_type") if subject.get(name) is not None}
+    if ("subject_id" in named) == ("id_number" in named):
+        raise Refusal(422, "missing_field", "subject needs a subject_id or an id_number, one of them.", ["subject"])
+    if "subject_id" in named:
+        read_text(named["subject_id"], "subject.subject_id")
+    rows = {table: _rows_of(message.get(table, []), table) for table in OWN_TABLES}
+    _check_count(sum(map(len, rows.values())), most)
+    for number, record in enumerate(rows["records"]):
+        other = [
+            name
+            for name in ("subject_id", "id_number", "id_type")
+            if record.get(name, named.get(name)) != named.get(name)
+        ]
+        if other:
+            told = "a record is of another person than subject; leave out what names the person, or repeat it."
+            raise Refusal(422, "another_person", told, [f"records[{number}].{name}" for name in other])
+    known = {record.get("record_id") for record in rows["records"]}
+    for number, amendment in enumerate(rows["amendments"]):
+        if amendment.get("record_id") not in known:
+            told = "an amendment names a record that is not among the records sent."
+            raise Refusal(422, "amendment_without_record", told, [f"amendments[{number}].record_id"])
+    records = [{**record, **named} for record in rows["records"]]
+    return OwnRows(_table([subject]), _table(records), _table(rows["amendments"]))
+
+
+def _rows_of(rows: Any, table: str) -> list[dict[str, Any]]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        kind = "an object" if table == "subject" else "a list of objects"
+        raise Refusal(422, "wrong_type", f"{table} must be {kind}.", [table])
+    for number, row in enumerate(rows):
+        at = table if table == "subject" else f"{table}[{number}]"
+        for name, value in row.items():
+            if not _is_column(name):
+                raise _names("unknown_columns", at, [], [name])
+            if type(value) not in (str, int, float, type(None)) or value in (math.inf, -math.inf):
+                raise Refusal(422, "wrong_type", "a value must be text, a number or null.", [f"{at}.{name}"])
+    return rows
+
+
+def _table(rows: list[dict[str, Any]]) -> Any | None:
+    """Rows as an Arrow table of text, which ingest reads as it reads CSV; None where there are none."""
+    if not rows:
+        return None
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [[None if row.get(name) is None else str(row[name]) for row in rows] for name in names]
+    return pa.table([pa.array(column, pa.string()) for column in columns], names=names)
+
+
+# ---------------------------------------------------------------------- names
+
+
+def _is_column(name: str) -> bool:
+    return _COLUMN.fullmatch(name) is not None and re.search(r"\d{6}", name) is None
+
+
+def _names(code: str, where: str, missing: Sequence[str], unknown: Sequence[str]) -> Refusal:
+    """Names that are missing, and names nobody knows: these are the caller's words, told where they look like names."""
+    told = [name for name in unknown if _is_column(name)]
+    parts = [f"missing: {', '.join(missing)}"] if missing else []
+    hidden = len(unknown) - len(told)
+    if unknown:
+        said = [
+            *told[:_TOLD],
+            *([f"{hidden} that {'is' if hidden == 1 else 'are'} no column's name"] if hidden else []),
+        ]
+        parts.append(f"unknown: {', '.join(said)}")
+    return Refusal(422, code, f"{where} does not have the names it must: {'; '.join(parts)}.", [*missing, *told])
