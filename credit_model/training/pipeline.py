@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from credit_model import __version__, registry
-from credit_model.evaluation import EvaluationReport
+from credit_model.evaluation import Estimate, EvaluationReport
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
 from credit_model.reporting import render_html, render_markdown
@@ -337,7 +337,7 @@ def _record(
             card, run_id, author=author or getpass.getuser(), evaluation=evaluation, name=plan.model, tags=digests
         )
     measures = evaluation.segments["all"].measures
-    figures = {name: measures[name] for name in FIGURES if name in measures}
+    figures: dict[str, Estimate] = {name: measures[name] for name in FIGURES if name in measures}
     for challenger in evaluation.challengers:
         figures["auc_given_up"] = challenger.segments["all"].minus_card["auc"]
     best = [row.measures["soft_gini"].value for row in evaluation.rankings if row.role == "attainable"]
