@@ -211,6 +211,70 @@ def test_dates_and_their_number_are_not_both_given(tmp_path: Path) -> None:
     assert faults(text, tmp_path) == ("[sample] development: give the dates or their number, not both",)
 
 
+AFTER_AN_EVENT = (
+    ("development_dates = 2\nevery_months = 12", "DEVELOPMENT"),
+    ("train_repaired", 'observe_after = { kinds = ["adm_penalty"], action = "served" }\ntrain_repaired'),
+)
+
+
+def after_an_event(development: str = "development_from = 2020-01-01", *changes: tuple[str, str]) -> str:
+    text = changed(*AFTER_AN_EVENT).replace("DEVELOPMENT", development)
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_after_an_event_development_ends_with_the_last_day_whose_labels_are_mature(tmp_path: Path) -> None:
+    plan = load(after_an_event(), tmp_path).sample
+    assert [str(from_days(day)) for day in plan.development] == ["2020-01-01", "2023-09-01"]
+    assert plan.observe_after is not None
+    assert plan.observe_after.to_dict() == {"kinds": ["adm_penalty"], "action": "served"}
+    assert load(after_an_event("development_from = 2023-09-01"), tmp_path).sample.development[0] == plan.development[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (after_an_event("development_from = 2023-09-02"),
+         "[sample] development_from: no label is mature by out_of_time after 2023-09-01"),
+        (after_an_event(""),
+         "[sample] development_from: is missing: the first day of development; the last is derived"),
+        (after_an_event("development_from = 2020-01-01\nevery_months = 3"),
+         "[sample] every_months: goes with dates for all; observations after an event have days of their own"),
+        (after_an_event("development_from = 2020-01-01", ('"served"', '"serve"')),
+         "[sample] observe_after: unknown action 'serve'; did you mean 'served'?"),
+        (after_an_event("development_from = 2020-01-01", ('["adm_penalty"]', '["adm_penalti"]')),
+         "[sample] observe_after: unknown kind 'adm_penalti'; did you mean 'adm_penalty'?"),
+        (after_an_event("development_from = 2020-01-01", ('action = "served"', 'on = "served"')),
+         "[sample] [observe_after] on: unknown key"),
+        (changed(("development_dates = 2", "development_from = 2020-01-01")),
+         "[sample] development_from: goes with observe_after"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_observations_after_an_event_is_named(text: str, expected: str, tmp_path: Path) -> None:
+    (found,) = faults(text, tmp_path)
+    assert found.startswith(expected)
+
+
+def test_a_path_may_start_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("people.csv", "records.csv"):
+        (tmp_path / "tables" / name).write_text("subject_id\n", encoding="utf-8")
+    cases = Path(__file__).parent / "cases"
+    (tmp_path / "small.toml").write_bytes((cases / "small_catalogue.toml").read_bytes())
+    where = "${CREDIT_MODEL_TEST_TABLES:-elsewhere}"
+    files = (
+        f'files = {{ catalogue = "small.toml", records = ["{where}/records.csv"], subjects = ["{where}/people.csv"] }}'
+    )
+    text = changed(('synthetic = { profile = "R", people = 100_000 }', files))
+    monkeypatch.delenv("CREDIT_MODEL_TEST_TABLES", raising=False)
+    absent = faults(text, tmp_path)
+    assert f"[ledger] [files] no file '{where}/records.csv'; paths start at the experiment's own folder" in absent
+    monkeypatch.setenv("CREDIT_MODEL_TEST_TABLES", str(tmp_path / "tables"))
+    assert not any("no file" in fault for fault in faults(text, tmp_path))
+
+
 def test_a_definition_that_reads_a_forbidden_attribute_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("own.toml").write_text(
         'schema = 1\n[[feature]]\nname = "honours_60m"\nlabel_zh = "荣誉"\nlabel_en = "Honours"\naggregate = "count"\n'

@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "OverlapError": "split",
         "check_gap": "split",
         "development_dates": "split",
+        "last_known": "outcome",
         "tuning_folds": "split",
     },
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from credit_model.sample.outcome import Y12 as Y12
     from credit_model.sample.outcome import Outcome as Outcome
     from credit_model.sample.outcome import OutcomeErrors as OutcomeErrors
+    from credit_model.sample.outcome import last_known as last_known
     from credit_model.sample.split import OverlapError as OverlapError
     from credit_model.sample.split import check_gap as check_gap
     from credit_model.sample.split import development_dates as development_dates

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition
-from credit_model.sample import Outcome
+from credit_model.sample import Event, Outcome
 
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
 
 
@@ -47,7 +50,7 @@ class MadeCity:
 
 @dataclass(frozen=True)
 class RawTables:
-    """A ledger that is ingested from raw tables when it is first needed; paths start at the experiment's file."""
+    """A ledger that is ingested from raw tables when it is first needed; paths as ``located`` reads them."""
 
     catalogue: str
     mapping: str | None
@@ -72,13 +75,18 @@ class LedgerPlan:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """Observation dates (days since 1970-01-01), who is observed on them, and how development rows are drawn."""
+    """Observation dates (days since 1970-01-01), who is observed on them, and how development rows are drawn.
+
+    With ``observe_after``, observations have days of their own: those of ``development`` are the first and the last,
+    and whoever is observed on ``out_of_time`` or later, as long as labels are mature, is out of time.
+    """
 
     out_of_time: int
     development: tuple[int, ...]
     cohort: Mapping[str, Any] | None = None
     train_repaired: str = "asof"
     goods_share: float = 1.0
+    observe_after: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,18 @@ class Experiment:
 
     def path(self, said: str) -> Path:
         """A path of the file, as seen from here."""
-        return self.folder / said
+        return located(self.folder, said)
+
+
+def located(folder: Path, said: str) -> Path:
+    """A path that an experiment says: from the folder of its file, ``${NAME:-default}`` by the environment.
+
+    Examples
+    --------
+    >>> located(Path("experiments"), "${NO_SUCH_VARIABLE:-../tables}/events.parquet").as_posix()
+    'experiments/../tables/events.parquet'
+    """
+    return folder / _VARIABLE.sub(lambda named: os.environ.get(named[1]) or named[2] or "", said)
 
 
 def _plain(value: Any) -> Any:

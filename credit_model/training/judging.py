@@ -54,7 +54,7 @@ def judge(
         with_record=out_of_time.with_record,
         single=_single(experiment, best, development, X),
     )
-    if source.city is not None and experiment.outcome == Y12:
+    if source.city is not None and experiment.outcome == Y12 and experiment.sample.observe_after is None:
         frame["true_risk"] = source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id)
     if experiment.attainable is not None:
         frame["attainable"] = _attainable(experiment, source, frame)
@@ -150,6 +150,9 @@ def _context(
 ) -> dict[str, Any]:
     """What the report tells beside the figures."""
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
+    judged_on = [plan.out_of_time]
+    if plan.observe_after is not None:
+        judged_on = [int(out_of_time.as_of.min()), int(out_of_time.as_of.max())]
     names = (("Development", "开发样本", development), ("Out of time", "跨时间样本", out_of_time))
     return {
         "experiment": experiment.name,
@@ -160,7 +163,7 @@ def _context(
         "outcome_zh": outcome.sentence("zh"),
         "dates": {
             "development": _iso(plan.development),
-            "out_of_time": _iso([plan.out_of_time]),
+            "out_of_time": _iso(judged_on),
             "window_months": outcome.window_months,
             "maturity_months": outcome.maturity_months,
             "day_of_use": _iso([experiment.ledger.day_of_use])[0],
@@ -206,6 +209,11 @@ def _notes(
         "rows met such an escalation.",
         f"旧案件的后续事件不计为结果：开发样本{escalations[0]}行、跨时间样本{escalations[1]}行出现此类升级事件。",
     )
+    if (event := experiment.sample.observe_after) is not None:
+        yield (
+            f"Observations have days of their own, {event.sentence('en')}; the dates named are the first and the last.",
+            f"每项观察各有其日期（{event.sentence('zh')}）；所列日期为首末两日。",
+        )
     if experiment.sample.train_repaired == "drop":
         yield (
             "Records repaired after the observation date were dropped from the development features (train_repaired = "

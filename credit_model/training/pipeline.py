@@ -27,12 +27,12 @@ from credit_model.evaluation import Estimate, EvaluationReport
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
 from credit_model.reporting import render_html, render_markdown
-from credit_model.sample import DevelopmentSample, build_sample
+from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import fit_challenger, judge
 from credit_model.training.reading import load_experiment
-from credit_model.training.source import Source, code_digest, home, open_source
+from credit_model.training.source import Source, code_digest, development_sample, home, open_source, out_of_time_sample
 from credit_model.training.tuning import Settings, Tuning, tune
 from credit_model.visibility import SEMANTICS_VERSION
 
@@ -135,7 +135,7 @@ def run(
 
     say("Observing the development sample")
     plan = experiment.sample
-    development = _observe(experiment, source, plan.development, plan.train_repaired, plan.goods_share)
+    development = development_sample(experiment, source)
 
     tuning = _tune(experiment, development, say)
 
@@ -149,7 +149,7 @@ def run(
     challenger = fit_challenger(experiment, development)
 
     say("Opening the out-of-time sample")
-    door = OutOfTime(lambda: _observe(experiment, source, [plan.out_of_time]), home() / "out_of_time.jsonl")
+    door = OutOfTime(lambda: out_of_time_sample(experiment, source), home() / "out_of_time.jsonl")
     out_of_time = door.open(experiment, card)
 
     say("Evaluating the card")
@@ -176,16 +176,6 @@ def run(
 
 
 # ---------------------------------------------------------------------------------------------------- samples
-
-
-def _observe(
-    experiment: Experiment, source: Source, dates: Sequence[int], train_repaired: str = "asof", goods_share: float = 1.0
-) -> DevelopmentSample:
-    return build_sample(
-        source.ledger, experiment.outcome, dates, experiment.features, cohort=experiment.sample.cohort,
-        day_of_use=experiment.ledger.day_of_use, known_through=source.known_through, train_repaired=train_repaired,
-        goods_share=goods_share, seed=experiment.seed,
-    )  # fmt: skip
 
 
 class OutOfTime:
@@ -262,6 +252,7 @@ def _provenance(
             "development": [_iso(day) for day in plan.development],
             "labels_read_on": [_iso(experiment.outcome.mature_on(day)) for day in plan.development],
             "out_of_time": _iso(plan.out_of_time),
+            **({} if plan.observe_after is None else {"observe_after": plan.observe_after.to_dict()}),
             "train_repaired": plan.train_repaired,
             "goods_share": plan.goods_share,
         },

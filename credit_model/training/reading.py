@@ -18,7 +18,7 @@ from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
 from credit_model.law import Catalogue, from_days, load_catalogue, to_day
 from credit_model.records import Ledger
-from credit_model.sample import OUTCOMES, Y12, Outcome, check_gap, development_dates
+from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
 from credit_model.scorecard import load_profile
 from credit_model.training.experiment import (
     CardPlan,
@@ -30,6 +30,7 @@ from credit_model.training.experiment import (
     PolicyPoints,
     RawTables,
     SamplePlan,
+    located,
 )
 from credit_model.training.source import sha256
 from credit_model.training.table import Table, nearest, told
@@ -141,9 +142,9 @@ def _files(table: Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogu
     if not tables["records"]:
         table.fault("records", "names no file")
     for said in (mapping, *(path for paths in tables.values() for path in paths)):
-        if said is not None and not (folder / said).is_file():
+        if said is not None and not located(folder, said).is_file():
             table.faults.append(f"{table.where}no file {said!r}; paths start at the experiment's own folder")
-    return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(folder / catalogue)
+    return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(located(folder, catalogue))
 
 
 def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:
@@ -173,9 +174,9 @@ def _sample(
     table: Table, outcome: Outcome | None, ledger: LedgerPlan | None, catalogue: Catalogue | None
 ) -> SamplePlan | None:
     """Observation dates and cohort; dates that were given must leave the gap that would have been derived."""
-    out_of_time = table.day("out_of_time")
+    out_of_time, event = table.day("out_of_time"), _event(table, catalogue)
     given, n = table.take("development", list, None), table.take("development_dates", int, 1)
-    every = table.take("every_months", int, 12)
+    every, start = table.take("every_months", int, 12), table.day("development_from", None)
     cohort = table.take("cohort", dict, None)
     repaired = table.take("train_repaired", str, "asof", TRAIN_REPAIRED)
     share = table.take("goods_share", float, 1.0)
@@ -183,6 +184,14 @@ def _sample(
     faults = len(table.faults)
     if not 0 < share <= 1:
         table.fault("goods_share", "must be above 0 and at most 1")
+    if "observe_after" in table.raw:
+        for key in ("development", "development_dates", "every_months"):
+            if key in table.raw:
+                table.fault(key, "goes with dates for all; observations after an event have days of their own")
+        if start is None:
+            table.fault("development_from", "is missing: the first day of development; the last is derived")
+    elif "development_from" in table.raw:
+        table.fault("development_from", "goes with observe_after")
     if n < 1 or every < 1:
         table.fault("development_dates", "at least one date, and at least one month between dates")
     if given is not None and "development_dates" in table.raw:
@@ -196,18 +205,39 @@ def _sample(
             table.faults += [f"[sample] {fault}" for fault in told(error)]
     if out_of_time is None or outcome is None or len(table.faults) > faults:
         return None
-    if given is None:
+    development: tuple[int, ...]
+    if event is not None and start is not None:
+        development = start, outcome.latest_mature(out_of_time)
+        if start > development[1]:
+            table.fault("development_from", f"no label is mature by out_of_time after {from_days(development[1])}")
+    elif given is None:
         development = development_dates(out_of_time, outcome, n, every)
     else:
         development = tuple(sorted({to_day(day) for day in given}))
     try:
-        check_gap(development, out_of_time, outcome)
+        check_gap(development if event is None else development[1:], out_of_time, outcome)
     except UserError as error:
         table.faults.append(f"[sample] {error}")
     if ledger is not None and outcome.mature_on(out_of_time) > ledger.day_of_use + 1:
         latest = from_days(outcome.latest_mature(ledger.day_of_use + 1))
         table.fault("out_of_time", f"its labels are not mature on the day of use; the latest date is {latest}")
-    return SamplePlan(out_of_time, development, cohort, repaired, float(share))
+    return SamplePlan(out_of_time, development, cohort, repaired, float(share), event)
+
+
+def _event(table: Table, catalogue: Catalogue | None) -> Event | None:
+    """The event after which somebody is observed."""
+    said = table.table("observe_after", {})
+    if not said.raw:
+        return None
+    event = Event(said.texts("kinds"), said.take("action", str, None))
+    said.close()
+    try:
+        if catalogue is not None:
+            event.check(catalogue)
+    except UserError as error:
+        table.faults += [f"[sample] observe_after: {fault}" for fault in told(error)]
+        return None
+    return event
 
 
 def _features(
@@ -222,7 +252,7 @@ def _features(
     path = table.take("definitions", str, None)
     table.close()
     try:
-        found = library() if path is None else load_definitions(folder / path)
+        found = library() if path is None else load_definitions(located(folder, path))
     except UserError as error:
         table.faults += [f"[features] {fault}" for fault in told(error)]
         return (), {}, monotone

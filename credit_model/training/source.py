@@ -3,7 +3,7 @@
 A made city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_MODEL_HOME``), named by everything it depends
 on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made.
 
-In: the ledger plan of an experiment. Out: a ``Source``.
+In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import chain
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.city import City, synthesise
-from credit_model.law import Catalogue, load_catalogue
+from credit_model.law import Catalogue, load_catalogue, to_day
 from credit_model.records import Ledger, load_mapping
+from credit_model.sample import DevelopmentSample, build_sample, last_known
 from credit_model.training.experiment import Experiment, MadeCity, RawTables
 
 Progress = Callable[[str], None]
@@ -86,6 +87,37 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
         )
         return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
     return _from_files(experiment, source, progress)
+
+
+def development_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
+    """Observe the rows a card is learned from."""
+    plan = experiment.sample
+    return _observed(experiment, source, plan.development, plan.train_repaired, plan.goods_share)
+
+
+def out_of_time_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
+    """Observe the rows a card is judged on: on the out-of-time date, or from it on as long as labels are mature."""
+    plan, known_through = experiment.sample, source.known_through
+    if plan.observe_after is None:
+        return _observed(experiment, source, [plan.out_of_time])
+    through = last_known(source.ledger) if known_through is None else to_day(known_through)
+    last = experiment.outcome.latest_mature(min(through, experiment.ledger.day_of_use) + 1)
+    return _observed(experiment, source, [plan.out_of_time, last])
+
+
+def _observed(
+    experiment: Experiment, source: Source, dates: Sequence[int], train_repaired: str = "asof", goods_share: float = 1.0
+) -> DevelopmentSample:
+    """Everybody on each date, or whoever an event calls for from the first to the last."""
+    plan, day_of_use = experiment.sample, experiment.ledger.day_of_use
+    observations: Any = dates
+    if plan.observe_after is not None:
+        observations = plan.observe_after.observations(source.ledger, dates[0], dates[-1], day_of_use)
+    return build_sample(
+        source.ledger, experiment.outcome, observations, experiment.features, cohort=plan.cohort, day_of_use=day_of_use,
+        known_through=source.known_through, train_repaired=train_repaired, goods_share=goods_share,
+        seed=experiment.seed,
+    )  # fmt: skip
 
 
 def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -> Source:
