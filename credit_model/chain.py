@@ -293,8 +293,8 @@ class Chain:
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """The head, locked; made where the chain is new."""
-        if not os.path.exists(self.head):
-            if self.path.exists() and self.path.stat().st_size:
+        if _size(self.head) < 2 * _SLOT:  # none yet, or its making was killed
+            if _size(self.path):
                 raise ChainError(
                     f"the head {self.head} of {self.path} is missing: nobody can say whether the log is whole. "
                     "Restore it from a copy; do not make a new one."
@@ -344,8 +344,7 @@ class Chain:
     def verify(self) -> ChainReport:
         """Read the whole file against its links and its head; changes nothing."""
         if not self.head.exists():
-            empty = not self.path.exists() or not self.path.stat().st_size
-            faults = () if empty else ("the head is missing: nobody can say whether the log is whole",)
+            faults = ("the head is missing: nobody can say whether the log is whole",) if _size(self.path) else ()
             return ChainReport(0, 0, 0, faults, GENESIS)
         head = Head(self.head)
         with head.held(shared=True) as handle:  # not while the file is read: appends go on meanwhile

@@ -116,6 +116,8 @@ class QueryLog:
             if path.name == newest or add_months(start, 1 + 12 * retention_years) > to_day(f"{now:%Y-%m-%d}"):
                 break
             if path.name not in {mark["file"] for mark in self._checkpoints()}:
+                if faults := self.verify().faults:
+                    raise ChainError(f"nothing was purged, the log does not hold: {faults[0]}.", faults)
                 self._append({"at": _time(now), "purged": _closing(path)}, f"{now:%Y-%m}.jsonl")
             path.unlink()
             purged.append(path.name)
