@@ -10,6 +10,7 @@ Out: text or JSON on stdout, an exit code.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -55,6 +56,10 @@ def _day(text: str) -> str:
 
 _STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 _INTERRUPTED = 130  # as shells do
+_REFUSALS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR,
+    errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
 
 Day = Annotated[
     str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
@@ -341,13 +346,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CREDIT_MODEL_TRACEBACK"):
             raise
-        # The message of an unforeseen error may hold a person's values: name the kind of error only.
-        line = f"a fault of ours ({type(error).__name__}). Run it again with CREDIT_MODEL_TRACEBACK=1 and report it."
-        code = 1
+        line, code = _unforeseen(error)
     if line:
         line, as_json = " ".join(line.split()), "--json" in given
         typer.echo(json.dumps({"error": line}, ensure_ascii=False) if as_json else f"error: {line}", err=not as_json)
     return int(code)
+
+
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """What the machine refuses is the caller's to mend; anything else is a fault of ours."""
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        where = f" ({error.filename})" if error.filename else ""
+        return (
+            f"the machine refused: {error.strerror}{where}. Make room or give the right to it and run the same command "
+            "again; what was finished is kept."
+        ), 2
+    # The message of an unforeseen error may hold a person's values: name the kind of error only.
+    kind = type(error).__name__
+    return f"a fault of ours ({kind}). Run it again with CREDIT_MODEL_TRACEBACK=1 and report it.", 1
 
 
 def _usage(error: Any) -> str:

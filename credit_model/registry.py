@@ -11,13 +11,14 @@ Out: a run id, a version, a promotion, an :class:`~credit_model.assessment.Evalu
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,15 @@ DEFAULT_MODEL = "personal-credit"
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 _RUN_URI = re.compile(r"runs:/(?P<run>[^/]+)(?:/.*)?")
+_RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
+_ITS_LIBRARIES = (
+    "mlflow",
+    "requests",
+    "urllib3",
+    "sqlalchemy",
+    "alembic",
+    "sqlite3",
+)  # whose errors are the registry's
 _BATCH = 100  # MLflow takes at most so many parameters or tags in one call
 
 
@@ -91,6 +101,8 @@ def log_run(
     tags: Mapping[str, Any] | None = None,
     artifacts: Sequence[str | Path] = (),
     run_name: str | None = None,
+    by: tuple[str, str] | None = None,
+    finished: bool = True,
 ) -> str:
     """Record one run: what was asked, what was measured, and the files that show it.
 
@@ -104,6 +116,11 @@ def log_run(
         Files; of a folder, all it holds.
     run_name : str, optional
         A name for people.
+    by : (who, what), optional
+        Of whom there is never more than one at a time, and a digest of what is recorded. A run that the same one left
+        unfinished is continued if it was to hold the same, and ended as killed if it was not.
+    finished : bool
+        Whether the run ends here; if not, :func:`register` ends it.
 
     Returns
     -------
@@ -113,10 +130,14 @@ def log_run(
     with _registry() as client:
         from mlflow.entities import Metric, Param, RunTag
 
-        run = client.create_run(_experiment_id(client, experiment), run_name=run_name)
-        run_id = str(run.info.run_id)
-        now = int(datetime.now(UTC).timestamp() * 1000)
         labels = {"credit_model_version": __version__} | dict(tags or {})
+        run_id = _continued(client, experiment, by)
+        if run_id is None:
+            marks = {} if by is None else {_RECORDED_BY: " ".join(by)}
+            run_id = str(
+                client.create_run(_experiment_id(client, experiment), tags=marks, run_name=run_name).info.run_id
+            )
+        now = int(datetime.now(UTC).timestamp() * 1000)
         figures = {key: float(value) for key, value in (metrics or {}).items() if value is not None}
         for rows in _batches([Param(key, _text(value)) for key, value in (params or {}).items()]):
             client.log_batch(run_id, params=rows)
@@ -129,7 +150,8 @@ def log_run(
                 client.log_artifacts(run_id, str(artifact))
             else:
                 client.log_artifact(run_id, str(artifact))
-        client.set_terminated(run_id)
+        if finished:
+            client.set_terminated(run_id)
     return run_id
 
 
@@ -142,7 +164,9 @@ def register(
     name: str = DEFAULT_MODEL,
     tags: Mapping[str, Any] | None = None,
 ) -> RegisteredVersion:
-    """Register a card as a new version of a model, with its evidence in the version's tags.
+    """Register a card as a new version of a model, with its evidence in the version's tags; ends the run.
+
+    A version appears whole or not at all, and a run has one: registered again, it is the same version.
 
     Parameters
     ----------
@@ -178,28 +202,14 @@ def register(
         "gates_passed": _text(not evaluation.failed_gates),
     }
     with _registry() as client:
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        with tempfile.TemporaryDirectory() as folder:
-            document = Path(folder, "card")
-            document.mkdir()
-            card.save(document / CARD_FILE)
-            with mlflow.start_run(run_id=run_id):
-                model = mlflow.pyfunc.log_model(
-                    name="card",
-                    loader_module="credit_model.serving",
-                    data_path=str(document),
-                    signature=_signature(card),
-                    pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],
-                )
-        try:
-            client.get_registered_model(name)
-        except MlflowException:
-            client.create_registered_model(name)
-        made = client.create_model_version(
-            name, source=model.model_uri, run_id=run_id, model_id=model.model_id, tags=evidence
-        )
+        made = next((v for v in client.search_model_versions(f"run_id = '{run_id}'") if v.name == name), None)
+        if made is None or made.tags.get("card_digest") != card.digest:
+            _ensure_model(client, name)
+            model_id = _logged_model(client, card, run_id)
+            made = client.create_model_version(
+                name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=evidence
+            )
+        client.set_terminated(run_id)
     version = int(made.version)
     return RegisteredVersion(name, version, run_id, f"models:/{name}/{version}", card.digest)
 
@@ -307,8 +317,7 @@ def _registry(must_exist: bool = False) -> Iterator[Any]:
     """An MLflow client, quiet and without telemetry; what MLflow raises inside becomes one line."""
     import logging
 
-    uri = tracking_uri()
-    where = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    uri, where = tracking_uri(), _sqlite_file()
     if must_exist and where is not None and not where.is_file():
         raise RegistryError(
             f"no MLflow store at {where}. Run an experiment first (credit-model run EXPERIMENT.toml), or set "
@@ -327,32 +336,140 @@ def _registry(must_exist: bool = False) -> Iterator[Any]:
                 "the registry needs MLflow, which is not installed. Install credit-model[train] or "
                 "credit-model[serve], or load a card from its path."
             ) from None
-        from mlflow.exceptions import MlflowException
-
         for noisy in ("mlflow", "alembic"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
         try:
+            if where is not None and not where.exists():
+                _make_store(where)
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
             yield mlflow.MlflowClient(uri, uri)
-        except MlflowException as error:
-            reason = str(error).strip().splitlines()[0][:200]
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in _ITS_LIBRARIES:
+                raise
+            reason = " ".join(str(error).split())[:200]
             raise RegistryError(
                 f"the MLflow registry at {uri} does not answer as it should ({reason}). Check that it is running and "
                 "that MLFLOW_TRACKING_URI is right."
             ) from error
 
 
+def _sqlite_file() -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def _make_store(where: Path) -> None:
+    """Make a SQLite store beside its place and move it there whole.
+
+    MLflow makes its tables in hundreds of steps and cannot go on with some of them: a store that a killed process left
+    half made would be of no use to anybody.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    where.parent.mkdir(parents=True, exist_ok=True)
+    new = where.with_name(f"{where.name}.new")
+    with new.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if where.exists():  # somebody else was quicker
+            new.unlink(missing_ok=True)
+            return
+        lock.truncate(0)
+        for ending in ("-journal", "-wal", "-shm"):
+            where.with_name(f"{new.name}{ending}").unlink(missing_ok=True)
+        store = SqlAlchemyStore(f"sqlite:///{new}", (where.resolve().parent / "mlruns").as_uri())
+        store.engine.dispose()
+        new.replace(where)
+
+
+def _continued(client: Any, experiment: str, by: tuple[str, str] | None) -> str | None:
+    """The run that a process which died left open with the same content; what else it left open is ended."""
+    found = None if by is None else client.get_experiment_by_name(experiment)
+    if by is None or found is None:
+        return None
+    same = None
+    open_runs = f"tags.{_RECORDED_BY} LIKE '{by[0]} %' and attributes.status = 'RUNNING'"
+    for run in client.search_runs([found.experiment_id], open_runs):
+        if run.data.tags[_RECORDED_BY] == " ".join(by):
+            same = str(run.info.run_id)
+        else:
+            client.set_terminated(run.info.run_id, "KILLED")
+    return same
+
+
 def _experiment_id(client: Any, name: str) -> str:
     """The experiment's id; a new one keeps its files beside a SQLite store, wherever the caller stands."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    uri = tracking_uri()
-    location = None
-    if uri.startswith("sqlite:///"):
-        location = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlruns").as_uri()
-    return str(client.create_experiment(name, artifact_location=location))
+    store = _sqlite_file()
+    location = None if store is None else (store.resolve().parent / "mlruns").as_uri()
+    return str(
+        _found_or_made(
+            lambda: found.experiment_id if (found := client.get_experiment_by_name(name)) is not None else None,
+            lambda: client.create_experiment(name, artifact_location=location),
+        )
+    )
+
+
+def _ensure_model(client: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def find() -> Any:
+        try:
+            return client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
+    _found_or_made(find, lambda: client.create_registered_model(name))
+
+
+def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> Any:
+    """What is there, or is made; somebody else may make it in between."""
+    from mlflow.exceptions import MlflowException
+
+    if (found := find()) is not None:
+        return found
+    try:
+        return make()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return find()
+
+
+def _logged_model(client: Any, card: Card, run_id: str) -> str:
+    """The card as a model of the run, logged unless it is there; one that was left unfinished is removed."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
+        if str(model.status) == "READY" and model.tags.get("card_digest") == card.digest:
+            return str(model.model_id)
+        client.delete_logged_model(model.model_id)
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name="card",
+        source_run_id=run_id,
+        params=run.data.params,
+        tags={"card_digest": card.digest},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder, "card")
+        document.mkdir()
+        card.save(document / CARD_FILE)
+        Model.log(
+            artifact_path=None,
+            flavor=pyfunc,
+            run_id=run_id,
+            model_id=logged.model_id,
+            loader_module="credit_model.serving",
+            data_path=str(document),
+            signature=_signature(card),
+            pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],
+        )
+    return str(logged.model_id)
 
 
 def _version(client: Any, name: str, alias: str | None = None, version: str | None = None) -> Any:

@@ -16,6 +16,7 @@ from small_card import DAY_OF_USE, penalty, raw_card, small_card, small_evaluati
 from credit_model.cli import main
 from credit_model.registry import log_run, register
 
+CASES = Path(__file__).with_name("cases")
 RECORDS = "subject_id,kind,decided_on,known_on,tier\n"
 A_ROW = "a,adm_penalty,2025-01-01,2025-01-02,general\n"
 ID_NUMBER = "110101202311012176"
@@ -32,7 +33,7 @@ FILES = {
     "not_a_ledger/notes.txt": "nothing to do with us",
     "broken.toml": "name = \n",
     "catalogue.toml": 'schema = 1\nname = "x"\nversion = "1"\nsubjects = "dogs"\n',
-    "other_catalogue.toml": Path(__file__).with_name("cases").joinpath("small_catalogue.toml").read_text(encoding="utf-8"),
+    "other_catalogue.toml": (CASES / "small_catalogue.toml").read_text(encoding="utf-8"),
     "mapping.toml": 'schema = 1\nname = "m"\n[[table]]\nsource = "good"\ntarget = "recrods"\n',
     "mapping_unknown.toml": 'schema = 1\nname = "m"\n[[table]]\nsource = "good"\n[table.columns]\nsubject_id = "who"\n'
     'kind = { value = "gossip" }\ndecided_on = "decided_on"\nknown_on = "known_on"\n',
@@ -47,7 +48,7 @@ FILES = {
     "no_object.json": "{}",
 }
 
-MISTAKES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("bad_input.yaml").read_text(encoding="utf-8"))
+MISTAKES = yaml.safe_load((CASES / "bad_input.yaml").read_text(encoding="utf-8"))
 
 # Rows that are refused one by one: the ingest succeeds and says why.
 ROWS = {

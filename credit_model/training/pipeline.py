@@ -3,7 +3,8 @@
     ledger → development sample → search → fit → card → out-of-time sample, opened once → evaluation → tracked run
 
 The same experiment under the same code ends in the same card, whether the run was undisturbed or killed and started
-again: the ledger is kept, finished trials are kept, and everything after them is computed anew.
+again: the ledger is kept, finished trials are kept, and everything after them is computed anew. What a run that died
+had begun to record is finished by the run that is started again; two runs of one experiment wait for each other.
 
 In: an experiment (a path or a value), a tracker (MLflow through ``credit_model.registry`` unless given).
 Out: a ``RunResult``; card, evaluation and pages in a folder of their own.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +34,16 @@ from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import fit_challenger, judge
 from credit_model.training.reading import load_experiment
-from credit_model.training.source import Source, code_digest, development_sample, home, open_source, out_of_time_sample
+from credit_model.training.source import (
+    Source,
+    alone,
+    code_digest,
+    development_sample,
+    home,
+    open_source,
+    out_of_time_sample,
+    write_whole,
+)
 from credit_model.training.tuning import Settings, Tuning, tune
 from credit_model.visibility import SEMANTICS_VERSION
 
@@ -132,7 +143,11 @@ def run(
         experiment = load_experiment(experiment)
     say: Progress = progress or (lambda message: None)
     source = open_source(experiment, say)
+    with alone(_folder(experiment), lambda: say("Waiting for another run of this experiment")):
+        return _run(experiment, source, tracker or cast(Tracker, registry), author or getpass.getuser(), say)
 
+
+def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, say: Progress) -> RunResult:
     say("Observing the development sample")
     plan = experiment.sample
     development = development_sample(experiment, source)
@@ -168,7 +183,7 @@ def run(
         tuning,
         folder,
         door.openings,
-        tracker or cast(Tracker, registry),
+        tracker,
         author,
         explored_only,
         source.ledger.path,
@@ -204,10 +219,11 @@ class OutOfTime:
         sample = self._observe()
         self._log.parent.mkdir(parents=True, exist_ok=True)
         said = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(said) + "\n")
-        opened = (json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines())
-        self.openings = sum(line["sample"] == sample.digest for line in opened)
+        kept = self._log.read_bytes() if self._log.exists() else b""
+        line = json.dumps(said).encode()
+        with self._log.open("ab") as log:  # a disk that was full may have left half a line
+            log.write((b"" if kept.endswith(b"\n") or not kept else b"\n") + line + b"\n")
+        self.openings = 1 + kept.count(f'"sample": "{sample.digest}"'.encode())
         return sample
 
 
@@ -267,19 +283,23 @@ def _provenance(
 
 def _write(experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning) -> Path:
     """Write the documents of the run into a folder of its own; the same run writes the same bytes."""
-    folder = home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    card.save(folder / "card.json")
+    folder = _folder(experiment)
+    folder.mkdir(exist_ok=True)
     trials = [{"gini": trial.value, **trial.settings} for trial in tuning.trials]
     for name, text in {
+        "card.json": card.to_json(),
         "evaluation.json": evaluation.to_json(),
         "report.md": render_markdown(evaluation),
         "report.html": render_html(evaluation),
         "experiment.json": experiment.to_json(),
         "trials.json": json.dumps(trials, indent=1) + "\n",
     }.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        write_whole(folder / name, text)
     return folder
+
+
+def _folder(experiment: Experiment) -> Path:
+    return home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}"
 
 
 def _record(
@@ -290,7 +310,7 @@ def _record(
     folder: Path,
     openings: int,
     tracker: Tracker,
-    author: str | None,
+    author: str,
     explored_only: bool,
     ledger: Path,
 ) -> RunResult:
@@ -321,12 +341,12 @@ def _record(
         tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
         artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir())],
         run_name=f"{experiment.name} {card.id}",
+        by=_recorder(experiment, card, evaluation, author),
+        finished=explored_only,
     )
     registered = None
     if not explored_only:
-        registered = tracker.register(
-            card, run_id, author=author or getpass.getuser(), evaluation=evaluation, name=plan.model, tags=digests
-        )
+        registered = tracker.register(card, run_id, author=author, evaluation=evaluation, name=plan.model, tags=digests)
     measures = evaluation.segments["all"].measures
     figures: dict[str, Estimate] = {name: measures[name] for name in FIGURES if name in measures}
     for challenger in evaluation.challengers:
@@ -347,6 +367,17 @@ def _record(
         folder=str(folder),
         ledger=str(ledger),
     )
+
+
+def _recorder(experiment: Experiment, card: Card, evaluation: EvaluationReport, author: str) -> tuple[str, str]:
+    """Who records (of whom there is one at a time: this experiment in this home), and what."""
+    who = socket.gethostname(), str(home().resolve()), experiment.name, experiment.digest
+    what = card.digest, evaluation.digest, author
+    return _short(who), _short(what)
+
+
+def _short(said: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:

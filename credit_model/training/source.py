@@ -1,18 +1,21 @@
 """Where an experiment's records come from: a ledger in a folder, or one that is made once and kept.
 
 A made city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_MODEL_HOME``), named by everything it depends
-on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made.
+on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made, and of two runs
+that need the same ledger one makes it while the other waits.
 
 In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import chain
@@ -84,6 +87,7 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
             catalogue,
             plan.policy,
             fill,
+            progress,
         )
         return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
     return _from_files(experiment, source, progress)
@@ -135,21 +139,45 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
 
     said = [source.catalogue, *([source.mapping] if source.mapping else [])]
     contents = [sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
-    ledger = _kept(experiment.name, [contents, plan.policy], catalogue, plan.policy, fill)
+    ledger = _kept(experiment.name, [contents, plan.policy], catalogue, plan.policy, fill, progress)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
 
-def _kept(stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: Callable[[Ledger], None]) -> Ledger:
+def _kept(
+    stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: Callable[[Ledger], None], progress: Progress
+) -> Ledger:
     """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
     depends_on = [depends_on, code_digest(*_RECORD_ROOMS)]
     key = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        fill(Ledger.create(part, catalogue, policy))
-        part.rename(folder)
+        with alone(folder, lambda: progress("Waiting for another run that makes the same ledger")):
+            if not folder.is_dir():
+                part = folder.with_name(f"{folder.name}.part")
+                shutil.rmtree(part, ignore_errors=True)
+                fill(Ledger.create(part, catalogue, policy))
+                part.rename(folder)
     return Ledger.open(folder)
+
+
+@contextmanager
+def alone(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Be the only process that works on something in the home; the lock, ``PATH.lock``, dies with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
 
 
 @cache

@@ -1,18 +1,22 @@
 """Which settings make the better card: a search inside the development sample, which survives being killed.
 
 Every trial fits a card on earlier dates and other people and ranks later dates with it (see ``tuning_folds``); its
-value is the Gini of all rows so ranked. Each finished trial is a line in a journal on disk. A trial that was running
-when the process died is marked as failed and asked again. Since the proposal of a trial depends only on the seed and
-on the trials finished before it, a search that was killed ends in the same settings as one that was not.
+value is the Gini of all rows so ranked. Each finished trial is a line in a journal on disk; a process that dies loses
+the trial that was running, which is asked again. Since the proposal of a trial depends only on the seed and on the
+trials finished before it, a search that was killed ends in the same settings as one that was not. Every line carries a
+digest of itself and all lines before it, so that no altered trial is taken for one that was run.
 
 In: a development sample, a maker of classifiers, the plan of a card, a journal. Out: a ``Tuning``.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,20 +86,22 @@ def tune(
     Raises
     ------
     UserError
-        If there are too few bads to judge any setting.
+        If there are too few bads to judge any setting, or the journal was altered.
     """
     if not plan.searched:
         return Tuning(plan.fixed, None)
     folds = tuning_folds(sample.subject_id, sample.as_of, sample.y, FOLDS, seed)
     _check_folds(sample, folds)
     say = progress or (lambda message: None)
-    with _study(journal) as study:
+    kept = Journal(journal)
+    with _study(plan, kept.read()) as study:
         while (done := len(finished := _finished(study))) < plan.trials:
             so_far = f", best Gini so far {max(trial.value for trial in finished):.3f}" if finished else ""
             say(f"Tuning: trial {done + 1} of {plan.trials}{so_far}")
             asked = _ask(study, plan, seed, done)
-            settings = plan.fixed | asked.params
-            study.tell(asked, _out_of_fold_gini(make, sample, folds, settings))
+            value = _out_of_fold_gini(make, sample, folds, plan.fixed | asked.params)
+            kept.append(Trial(asked.params, value))
+            study.tell(asked, value)
         trials = tuple(Trial(plan.fixed | trial.params, trial.value) for trial in finished[: plan.trials])
     best = max(trials, key=lambda trial: (trial.value, *_plainness(trial.settings)))
     return Tuning(best.settings, best.value, trials)
@@ -112,20 +118,64 @@ def _check_folds(sample: DevelopmentSample, folds: list[tuple[np.ndarray, np.nda
         )
 
 
-@contextmanager
-def _study(journal: Path) -> Iterator[optuna.Study]:
-    """The study in a journal, made when new; trials left running by a process that died are marked as failed."""
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
+@dataclass
+class Journal:
+    """Finished trials, a line each, as they were searched (without the settings that are fixed)."""
 
-    journal.parent.mkdir(parents=True, exist_ok=True)
+    path: Path
+    _digest: str = field(default="", init=False)
+
+    def read(self) -> list[Trial]:
+        """The trials in their order; a last line that a dying process left unfinished is cut away."""
+        kept = self.path.read_bytes() if self.path.exists() else b""
+        whole = kept[: kept.rfind(b"\n") + 1]
+        if whole != kept:
+            os.truncate(self.path, len(whole))
+        return [self._trial(number, line) for number, line in enumerate(whole.splitlines(), start=1)]
+
+    def append(self, trial: Trial) -> None:
+        """Add a trial, and force it to disk."""
+        said = {"settings": dict(trial.settings), "gini": trial.value}
+        self._digest = self._follow(said)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(json.dumps(said | {"sha256": self._digest}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _trial(self, number: int, line: bytes) -> Trial:
+        try:
+            said = json.loads(line)
+            told = said.pop("sha256")
+            self._digest = self._follow(said)
+            if told == self._digest:
+                return Trial(said["settings"], said["gini"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            pass
+        raise UserError(
+            f"tuning: {self.path} was altered: line {number} is not what a trial left there; remove the file and run "
+            "the same again, its trials are then asked anew"
+        )
+
+    def _follow(self, said: Any) -> str:
+        """Digest of a line and of all before it."""
+        return hashlib.sha256((self._digest + json.dumps(said, sort_keys=True)).encode()).hexdigest()
+
+
+@contextmanager
+def _study(plan: CardPlan, finished: list[Trial]) -> Iterator[optuna.Study]:
+    """A study that knows the finished trials."""
+    import optuna
+
+    distributions = _distributions(plan)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-        study = optuna.create_study(storage=storage, study_name="card", direction="maximize", load_if_exists=True)
-        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study = optuna.create_study(study_name="card", direction="maximize")
+        for trial in finished:
+            study.add_trial(
+                optuna.trial.create_trial(params=dict(trial.settings), distributions=distributions, value=trial.value)
+            )
         yield study
     finally:
         optuna.logging.set_verbosity(verbosity)
@@ -142,9 +192,12 @@ def _ask(study: optuna.Study, plan: CardPlan, seed: int, done: int) -> optuna.Tr
     """The next proposal: a function of the seed and the finished trials, whatever happened in between."""
     import optuna
 
-    distributions = {name: _distribution(low_high) for name, low_high in plan.searched.items()}
     study.sampler = optuna.samplers.TPESampler(seed=seed + done, constant_liar=False)
-    return study.ask(distributions)
+    return study.ask(_distributions(plan))
+
+
+def _distributions(plan: CardPlan) -> dict[str, Any]:
+    return {name: _distribution(low_high) for name, low_high in plan.searched.items()}
 
 
 def _distribution(setting: Range) -> Any:
