@@ -14,7 +14,7 @@ from small_card import small_card
 
 import credit_model as cm
 
-ROOMS = ("records", "features", "sample", "scorecard", "training", "evaluation", "reporting", "assessment")
+ROOMS = ("store", "records", "features", "sample", "scorecard", "training", "evaluation", "reporting", "assessment")
 HEAVY = {
     "numpy",
     "pandas",

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from credit_model import UserError
 from credit_model.law import from_days, load_catalogue, to_day
-from credit_model.records import Ledger, LedgerError, sources, store
+from credit_model.records import Ledger, LedgerError, sources
+from credit_model.store import CACHE, MANIFEST, PARTS, QUARANTINE, writing
 
 USE = "2026-11-24"
 
@@ -211,7 +212,7 @@ def test_a_conflict_delivered_again_is_the_same_conflict(ledger):
     ledger.ingest(records=fines(1))
     reports = [ledger.ingest(records=fines(1, tier="serious")) for _ in range(2)]
     assert reports[0] == reports[1]
-    assert len(list((ledger.path / store.QUARANTINE).iterdir())) == 1
+    assert len(list((ledger.path / QUARANTINE).iterdir())) == 1
 
 
 @settings(max_examples=15)  # each example writes several ledgers to disk
@@ -266,7 +267,7 @@ def test_killed_at_any_moment_a_delivery_leaves_the_old_ledger_or_the_new(ledger
             return result
 
         monkeypatch.setattr(module, name, stepped)
-    (ledger.path / store.PARTS / "records-000009-0000.parquet").write_bytes(b"left by a writer that died")
+    (ledger.path / PARTS / "records-000009-0000.parquet").write_bytes(b"left by a writer that died")
     ledger.ingest(
         records=pd.concat([fines(3, 4), fines(1, tier="serious")]),
         amendments=pd.DataFrame([amendment("CF-1", "repaired", "2024-05-01", "2024-05-03")]),
@@ -282,8 +283,8 @@ def test_killed_at_any_moment_a_delivery_leaves_the_old_ledger_or_the_new(ledger
         found = Ledger.open(moment)
         assert ids_of(found) == (["CF-1", "CF-2"] if digest == old else ["CF-1", "CF-2", "CF-3", "CF-4"])
         found.ingest(records=fines(3, 4))
-        named = {part["file"] for part in json.loads((moment / store.MANIFEST).read_text())["parts"]}
-        assert {path.name for path in (moment / store.PARTS).iterdir()} == named
+        named = {part["file"] for part in json.loads((moment / MANIFEST).read_text())["parts"]}
+        assert {path.name for path in (moment / PARTS).iterdir()} == named
 
 
 def test_a_writer_that_is_really_killed_leaves_a_whole_ledger(tmp_path):
@@ -320,7 +321,7 @@ def test_a_delivery_that_fails_half_way_leaves_nothing(ledger, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sources, "BATCH_ROWS", 2)
-    monkeypatch.setattr(store, "PART_ROWS", 2)
+    monkeypatch.setattr(writing, "PART_ROWS", 2)
     ledger.ingest(records=fines(1))
     digest, files = ledger.digest, files_in(ledger.path)
     with pytest.raises(KeyboardInterrupt):
@@ -357,7 +358,7 @@ def test_a_ledger_is_as_it_was_when_opened(ledger):
 def test_a_damaged_part_is_named_when_it_is_read(ledger, damage):
     ledger.ingest(records=fines(1, 2))
     ledger.ingest(records=fines(3))
-    part, other = sorted((ledger.path / store.PARTS).iterdir())
+    part, other = sorted((ledger.path / PARTS).iterdir())
     data = part.read_bytes()
     if damage == "altered":
         part.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
@@ -376,13 +377,16 @@ def test_a_damaged_part_is_named_when_it_is_read(ledger, damage):
 
 def test_an_altered_manifest_or_catalogue_is_named(ledger):
     ledger.ingest(records=fines(1))
-    manifest = ledger.path / store.MANIFEST
+    manifest = ledger.path / MANIFEST
     text = manifest.read_text()
     for wrong, said in (
-        (text.replace('"policy": "tier"', '"policy": "retention"'), "was altered: its digest does not fit"),
+        (text.replace('"policy": "tier"', '"policy": "retention"'), "was altered: its checksum does not fit"),
         (text[: len(text) // 2], "is damaged: restore it from a copy"),
         ("[]", "is damaged"),
-        (text.replace('"schema": 1', '"schema": 2'), "is of schema 2; this version reads schema 1"),
+        (
+            text.replace('"schema": 2', '"schema": 1'),
+            "is of schema 1; this version reads schema 2: ingest the sources again",
+        ),
     ):
         manifest.write_text(wrong)
         with pytest.raises(LedgerError, match=said):
@@ -397,7 +401,7 @@ def test_an_altered_manifest_or_catalogue_is_named(ledger):
 def test_compiled_segments_are_a_cache_and_never_a_source(ledger):
     ledger.ingest(records=fines(*range(40)))
     fresh = ledger.segments(USE).to_arrow()
-    (cached,) = (ledger.path / store.CACHE).iterdir()
+    (cached,) = (ledger.path / CACHE).iterdir()
     sound = cached.read_bytes()
     flipped = [sound[:i] + bytes([sound[i] ^ 1]) + sound[i + 1 :] for i in range(0, len(sound), len(sound) // 12)]
     for damaged in (b"", b"PAR1 nonsense PAR1", sound[:-1], *flipped):
@@ -431,7 +435,7 @@ def test_old_caches_are_removed(ledger):
     ledger.ingest(records=fines(1))
     for day in range(1, 9):
         ledger.segments(f"2026-11-0{day}")
-    assert len(list((ledger.path / store.CACHE).iterdir())) == 4
+    assert len(list((ledger.path / CACHE).iterdir())) == 4
 
 
 # ---------------------------------------------------------------------------------------------- looking
@@ -595,9 +599,9 @@ def test_progress_is_reported_by_rows_read(ledger, monkeypatch):
 
 def test_a_large_delivery_is_cut_into_parts(ledger, monkeypatch):
     monkeypatch.setattr(sources, "BATCH_ROWS", 4)
-    monkeypatch.setattr(store, "PART_ROWS", 8)
+    monkeypatch.setattr(writing, "PART_ROWS", 8)
     ledger.ingest(records=fines(*range(30)))
-    parts = json.loads((ledger.path / store.MANIFEST).read_text())["parts"]
+    parts = json.loads((ledger.path / MANIFEST).read_text())["parts"]
     assert [part["rows"] for part in parts] == [8, 8, 8, 6]
     assert len(ids_of(ledger)) == 30
 

@@ -17,9 +17,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "ColumnErrors": "validation",
+        "ForgetReport": "ledger",
         "IngestReport": "ingest",
         "Ledger": "ledger",
-        "LedgerError": "store",
+        "LedgerError": "ledger",
         "Mapping": "mapping",
         "MappingErrors": "mapping",
         "REASONS": "validation",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from credit_model.records.mapping import Mapping as Mapping
     from credit_model.records.mapping import MappingErrors as MappingErrors
     from credit_model.records.mapping import load_mapping as load_mapping
-    from credit_model.records.store import LedgerError as LedgerError
     from credit_model.records.validation import REASONS as REASONS
     from credit_model.records.validation import ColumnErrors as ColumnErrors
+    from credit_model.store import ForgetReport as ForgetReport
+    from credit_model.store import LedgerError as LedgerError

@@ -29,9 +29,8 @@ from numpy.typing import NDArray
 from credit_model.law import KEY_VARIABLE, WITHHELD, Catalogue, key_check, pseudonym_key, redact
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import Output
-from credit_model.records.recognition import Recogniser, keys_of
+from credit_model.records.recognition import Recogniser
 from credit_model.records.sources import Batch, Source
-from credit_model.records.store import QUARANTINE, LedgerError, Manifest, Writing
 from credit_model.records.validation import (
     ID_COLUMNS,
     REASONS,
@@ -41,6 +40,7 @@ from credit_model.records.validation import (
     column_faults,
     validate,
 )
+from credit_model.store import QUARANTINE, LedgerError, Manifest, Shelf, Writing, keys_of, with_tombstone
 
 Faults = Mapping[tuple[str, str], NDArray[np.bool_]]
 Progress = Callable[[str, int], None]
@@ -195,6 +195,15 @@ class Quarantine:
             self._file.close()
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """A delivery that counts: the new manifest, the report, and what the next delivery need not read again."""
+
+    manifest: Manifest
+    report: IngestReport
+    recognisers: dict[str, Recogniser]
+
+
 @dataclass
 class Delivery:
     """One call of ingest, while it runs."""
@@ -207,23 +216,35 @@ class Delivery:
     key: bytes | None
     quarantine: Quarantine
     next_seq: int
+    known: dict[str, Recogniser]  # from the delivery before, on the same ledger
     recognisers: dict[str, Recogniser] = field(default_factory=dict)
+    returning: dict[str, set[str]] = field(default_factory=dict)  # forgotten subjects delivered again: their records
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unknown_targets: int = 0
 
     @classmethod
     def run(
-        cls, folder: Path, catalogue: Catalogue, inputs: list[Input], drawn_on: date | None, progress: Progress | None
-    ) -> tuple[Manifest, IngestReport]:
+        cls,
+        shelf: Shelf,
+        catalogue: Catalogue,
+        inputs: list[Input],
+        drawn_on: date | None,
+        progress: Progress | None,
+        known: dict[str, Recogniser],
+    ) -> Delivered:
         """A delivery from lock to commit."""
         key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
-        with Writing.begin(folder) as writing, closing(Quarantine(folder / QUARANTINE)) as quarantine:
-            delivery = cls(writing, catalogue, inputs, drawn_on, progress, key, quarantine, writing.manifest.next_seq)
+        with Writing.begin(shelf) as writing, closing(Quarantine(shelf.folder / QUARANTINE)) as quarantine:
+            next_seq = writing.manifest.next_seq
+            delivery = cls(writing, catalogue, inputs, drawn_on, progress, key, quarantine, next_seq, known)
             mark = delivery.recognise_key()
             for one in inputs:
                 delivery.take(one)
-            return delivery.end(mark)
+            report = delivery.end(mark)
+        for recogniser in delivery.recognisers.values():
+            recogniser.end(writing.manifest)
+        return Delivered(writing.manifest, report, {**known, **delivery.recognisers})
 
     def recognise_key(self) -> str:
         """Refuse a key other than the one the ledger's pseudonyms were made with; its mark."""
@@ -261,6 +282,7 @@ class Delivery:
             counts["left_out"] += len(rows) - len(places)
             rows = rows[places]
         checked = validate(raw, one.table, self.catalogue, drawn_on=self.drawn_on, key=self.key, faults=faults)
+        gone = self._forgotten(one.table, checked)
         good = np.flatnonzero(~checked.refused)
         recogniser = self._recogniser(one.table)
         new, conflict = recogniser.admit(checked.table.take(good))
@@ -269,19 +291,62 @@ class Delivery:
             faults["conflict", "record_id"] = np.isin(np.arange(len(rows)), good[conflict])
         refused = np.flatnonzero(Checked(checked.table, faults).refused)
         for place, shown in zip(refused.tolist(), self._shown(raw, checked, refused), strict=True):
-            self.quarantine.add(one, int(rows[place]), [why for why, mask in faults.items() if mask[place]], shown)
+            why = [why for why, mask in faults.items() if mask[place]]
+            if gone[place]:  # nothing of the person comes back, not even here
+                why, shown = [found for found in why if found[0] == "forgotten"], {}
+            self.quarantine.add(one, int(rows[place]), why, shown)
         known = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(refused), duplicates=known)
         if new.num_rows:
-            self.writing.add(one.table, self._numbered(new))
+            self.writing.add(one.table, self._numbered(self._unnamed(new)))
         if one.table == "amendments":
             found, _ = self._recogniser("records").index.find(keys_of(new.column("record_id")))
             self.unknown_targets += int((~found).sum())
 
     def _recogniser(self, table: str) -> Recogniser:
         if table not in self.recognisers:
-            self.recognisers[table] = Recogniser(table, self.writing.folder, self.writing.manifest)
+            recogniser = self.known.pop(table, None) or Recogniser(table)
+            recogniser.begin(self.writing.shelf, self.writing.manifest)
+            self.recognisers[table] = recogniser
         return self.recognisers[table]
+
+    def _forgotten(self, table: str, checked: Checked) -> NDArray[np.bool_]:
+        """Rows that would bring a forgotten person back; refused for that alone."""
+        manifest, rows = self.writing.manifest, checked.table
+        gone = np.zeros(rows.num_rows, np.bool_)
+        if not manifest.forgotten_subjects:
+            return gone
+        column = "record_id" if table == "amendments" else "subject_id"
+        ids = rows.column(column).to_pylist()
+        if table == "amendments":
+            refused = {manifest.mark(r) for records in self.returning.values() for r in records}
+            marks = manifest.forgotten_records | refused
+            held, _ = self._recogniser("records").index.find(keys_of(pc.fill_null(rows.column(column), "")))
+            gone |= ~held  # a record that is there again, as somebody else's, may be amended
+        else:
+            marks = frozenset(manifest.forgotten_subjects)
+            gone |= True
+        among = {name: manifest.mark(name) in marks for name in set(ids) if name is not None}
+        gone &= np.fromiter((among.get(name, False) for name in ids), np.bool_, len(ids))
+        if table == "records":
+            for place in np.flatnonzero(gone).tolist():
+                record_id = rows.column("record_id")[place].as_py()
+                self.returning.setdefault(ids[place], set()).update([record_id] if record_id else [])
+        if gone.any():
+            checked.faults["forgotten", column] = gone
+        return gone
+
+    def _unnamed(self, rows: Any) -> Any:
+        """Amendments that move a record to a forgotten person move it to nobody."""
+        manifest = self.writing.manifest
+        if "action" not in rows.column_names or not manifest.forgotten_subjects:
+            return rows
+        moves = pc.fill_null(pc.equal(rows.column("action"), "moved_to_subject"), False).to_pylist()
+        values = [
+            manifest.nobody(value) if moved and manifest.mark(value) in manifest.forgotten_subjects else value
+            for moved, value in zip(moves, rows.column("value").to_pylist(), strict=True)
+        ]
+        return rows.set_column(rows.schema.get_field_index("value"), "value", pa.array(values, pa.string()))
 
     def _numbered(self, rows: Any) -> Any:
         """Rows without a ``seq`` get the next ones in order of arrival."""
@@ -306,21 +371,33 @@ class Delivery:
                     continue
                 unread = (checked.faults.get((why, name)) for why in _UNREADABLE)
                 withheld = any(mask is not None and mask[places[i]] for mask in unread)
-                kept[name] = WITHHELD if withheld else redact(str(value), self.key)
+                kept[name] = WITHHELD if withheld or self._is_forgotten(str(value)) else redact(str(value), self.key)
             if subjects and subjects[i]:
                 kept["subject_id"] = subjects[i]
             shown.append(kept)
         return shown
 
-    def end(self, mark: str) -> tuple[Manifest, IngestReport]:
+    def _is_forgotten(self, text: str) -> bool:
+        manifest = self.writing.manifest
+        return bool(manifest.forgotten_subjects) and manifest.mark(text.strip()) in manifest.forgotten_subjects
+
+    def end(self, mark: str) -> IngestReport:
         """Commit, and report."""
         path = self.quarantine.keep()
-        listed = set(self.writing.manifest.quarantine) | ({path.name} if path else set())
-        manifest = self.writing.commit(key_check=mark, next_seq=self.next_seq, quarantine=tuple(sorted(listed)))
+        manifest = self.writing.manifest
+        listed = set(manifest.quarantine) | ({path.name} if path else set())
+        for subject_id, record_ids in self.returning.items():
+            manifest = with_tombstone(manifest, subject_id, record_ids)
+        self.writing.commit(
+            key_check=mark,
+            next_seq=self.next_seq,
+            quarantine=tuple(sorted(listed)),
+            forgotten=manifest.forgotten,
+        )
         if self.unknown_targets:
             self.warnings.append(f"{self.unknown_targets} amendment(s) name records that are not in the ledger (yet)")
         total = sum(self.counts.values(), Counter())
-        report = IngestReport(
+        return IngestReport(
             accepted=total["accepted"],
             duplicates=total["duplicates"],
             rejected=dict(sorted(self.quarantine.reasons.items())),
@@ -329,4 +406,3 @@ class Delivery:
             warnings=tuple(self.warnings),
             tables={table: dict(counts) for table, counts in self.counts.items()},
         )
-        return manifest, report

@@ -2,37 +2,49 @@
 
 ``ingest`` appends records, amendments, subject versions and audit attributes. ``segments`` and ``population`` are what
 everything later is computed from; ``as_of`` shows the same as a table, and ``between`` is the one forward look, for
-outcomes. A ``Ledger`` is a view of the ledger as it was when opened, and after its own ingests.
+outcomes. A ``Ledger`` is a view of the ledger as it was when opened, and after its own ingests; ``refresh`` takes in
+what others delivered. ``forget`` removes a person.
 
 In: a folder; frames and files. Out: ``IngestReport``, ``Tables``, ``Segments``, ``Population``, data frames.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from credit_model import UserError
-from credit_model.law import NO_DAY, NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day, to_days
-from credit_model.records import store
+from credit_model.law import NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day, to_days
+from credit_model.records import compiled
 from credit_model.records.ingest import Delivery, IngestReport, plan
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import load_mapping
 from credit_model.records.sources import open_sources
-from credit_model.records.store import LedgerError, Manifest, read_part
-from credit_model.records.validation import arrow_schema, column_types
+from credit_model.records.validation import TABLE_NAMES, arrow_schema, column_types
+from credit_model.store import (
+    CACHE,
+    CATALOGUE,
+    LOCK,
+    MANIFEST,
+    PARTS,
+    QUARANTINE,
+    ForgetReport,
+    LedgerError,
+    Manifest,
+    Shelf,
+    View,
+    Writing,
+    forget,
+    locked,
+    readmit,
+    write_forced,
+)
 from credit_model.visibility import (
     ROLES,
-    SEMANTICS_VERSION,
     Population,
     Segments,
     Tables,
@@ -45,8 +57,8 @@ from credit_model.visibility import (
 if TYPE_CHECKING:
     import pandas as pd
 
-CATALOGUE = "catalogue.toml"
-_KEPT_CACHES = 4
+    from credit_model.records.recognition import Recogniser
+    from credit_model.store import Stamp
 
 
 class Ledger:
@@ -76,26 +88,30 @@ class Ledger:
     [0, 1, 0]
     """
 
-    def __init__(self, path: Path, catalogue: Catalogue, manifest: Manifest) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, manifest: Manifest, stamp: Stamp | None = None) -> None:
         self.path = path
         self.catalogue = catalogue
-        self._manifest = manifest
-        self._tables: Tables | None = None
-        self._segments: tuple[str, Segments] | None = None
+        types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
+        schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
+        types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
+        self._view = View(path, types, schemas, manifest, stamp)
+        self._tables: tuple[str, Tables] | None = None  # with the digest of what they were read from
+        self._segments: tuple[str, Segments] | None = None  # with the name of their cache
+        self._recognisers: dict[str, Recogniser] = {}
 
     def __repr__(self) -> str:
-        rows = sum(part.rows for part in self._manifest.parts)
+        rows = sum(part.rows for part in self._view.manifest.parts)
         return f"Ledger({str(self.path)!r}, policy={self.policy!r}, rows={rows}, digest={self.digest[:12]!r})"
 
     @property
     def policy(self) -> str:
         """Name of the policy."""
-        return self._manifest.policy
+        return self._view.manifest.policy
 
     @property
     def digest(self) -> str:
-        """SHA-256 of catalogue, policy and every row in its order of arrival; changes with any row."""
-        return self._manifest.digest
+        """SHA-256 of catalogue, policy and every delivery in its order of arrival; changes with any row."""
+        return self._view.manifest.digest
 
     @classmethod
     def create(
@@ -115,21 +131,21 @@ class Ledger:
         path, catalogue = Path(folder), load_catalogue() if catalogue is None else catalogue
         if not isinstance(catalogue, Catalogue):
             raise UserError(f"catalogue is a {type(catalogue).__name__}; load it with load_catalogue(path)")
-        if (path / store.MANIFEST).exists():
+        if (path / MANIFEST).exists():
             if not exist_ok:
                 raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
             return cls.open(path)
         if policy not in catalogue.policies:
             raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
-        ours = {store.LOCK, store.PARTS, store.QUARANTINE, store.CACHE, CATALOGUE, f"{store.MANIFEST}.new"}
+        ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE, f"{MANIFEST}.new"}
         if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - ours):
             raise LedgerError(f"{path} is not an empty folder; give a new one")
-        for name in (store.PARTS, store.QUARANTINE, store.CACHE):
+        for name in (PARTS, QUARANTINE, CACHE):
             (path / name).mkdir(parents=True, exist_ok=True)
-        with store.locked(path):
-            if not (path / store.MANIFEST).exists():
-                store.write_forced(path / CATALOGUE, catalogue.text.encode())
-                Manifest(policy=policy, catalogue=catalogue.digest).write(path)
+        with locked(path):
+            if not (path / MANIFEST).exists():
+                write_forced(path / CATALOGUE, catalogue.text.encode())
+                Manifest.new(policy, catalogue.digest).write(path)
             elif not exist_ok:  # somebody else was quicker
                 raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
         return cls.open(path)
@@ -144,11 +160,26 @@ class Ledger:
             If there is none, or its manifest or catalogue was altered.
         """
         path = Path(folder)
-        manifest = Manifest.read(path)
+        manifest, stamp = Manifest.read_stamped(path)
         catalogue = load_catalogue(path / CATALOGUE)
         if catalogue.digest != manifest.catalogue:
             raise LedgerError(f"{path / CATALOGUE} was altered: it is not the catalogue the ledger was made with")
-        return cls(path, catalogue, manifest)
+        return cls(path, catalogue, manifest, stamp)
+
+    def refresh(self) -> bool:
+        """Take in what was delivered or forgotten since, by this process or another; whether the content moved.
+
+        Costs one look at the manifest's date when nothing did. What was verified and indexed stays so.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger is gone, was altered, or is another one now.
+        """
+        moved = self._view.refresh()
+        if moved:
+            self._tables = self._segments = None
+        return moved
 
     def ingest(
         self,
@@ -189,17 +220,76 @@ class Ledger:
             mapping = load_mapping(mapping)
         inputs = plan(sources, mapping, self.catalogue)
         drawn_on = None if mapping is None else mapping.drawn_on
-        self._manifest, report = Delivery.run(self.path, self.catalogue, inputs, drawn_on, progress)
-        self._tables = self._segments = None
+        known, self._recognisers = self._recognisers, {}
+        delivered = Delivery.run(Shelf(self.path), self.catalogue, inputs, drawn_on, progress, known)
+        self._recognisers = delivered.recognisers
+        self._adopt(delivered.manifest)
+        return delivered.report
+
+    def forget(self, subject_id: str, *, reason: str, approver: str, files: Sequence[str | Path] = ()) -> ForgetReport:
+        """Remove a person from every table, quarantine, cache and feature file, and prove it.
+
+        Records go with whoever holds them by their last move; on the file of another the person is named no more.
+        Deliveries of the person are refused from then on (``forgotten``) until ``readmit``. Killed at any moment, the
+        ledger is with the person or without; the same call finishes the job. Copies elsewhere are not reached.
+
+        Parameters
+        ----------
+        subject_id : str
+            As the ledger holds it: the pseudonym, never an identity number.
+        reason, approver : str
+            Kept in the manifest, without the id.
+        files : sequence of path-like
+            Parquet files of ``build_features`` to take the person's rows out of.
+
+        Returns
+        -------
+        ForgetReport
+
+        Raises
+        ------
+        LedgerError
+            If the ledger holds nothing on the subject and did not forget it before.
+        UserError
+            A reason or an approver missing or naming the person; a file that is no feature file. Nothing was done.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+        >>> honour = {"subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"]}
+        >>> report = ledger.ingest(records=pd.DataFrame({**honour, "known_on": ["2024-03-01"]}))
+        >>> gone = ledger.forget("S000123", reason="left the register", approver="Zhou Min")
+        >>> gone.removed["records"], gone.complete, len(ledger.tables().records["record_id"])
+        (1, True, 0)
+        """
+        with Writing.begin(Shelf(self.path)) as writing:
+            finder = self._view.finder(writing.shelf, writing.manifest)
+            report = forget(writing, finder, subject_id, reason, approver, files)
+        self._recognisers = {}
+        self._adopt(writing.manifest)
         return report
 
+    def readmit(self, subject_id: str, *, reason: str, approver: str) -> None:
+        """Let a forgotten person be delivered again; what was removed has to be delivered anew."""
+        with Writing.begin(Shelf(self.path)) as writing:
+            readmit(writing, subject_id, reason, approver)
+        self._adopt(writing.manifest)
+
     def tables(self, subject_ids: Iterable[str] | None = None) -> Tables:
-        """Everything accepted, as arrays; only what touches these subjects if they are given."""
-        if self._tables is None:
-            self._tables = Tables(*(self._columns(table) for table in ("records", "amendments", "subjects")))
-        if isinstance(subject_ids, str):
-            subject_ids = [subject_ids]
-        return self._tables if subject_ids is None else self._tables.for_subjects(subject_ids)
+        """Everything accepted, as arrays; of some subjects, the rows of ``tables().for_subjects(subject_ids)``.
+
+        Of these nothing else is read: a person's file takes about the same time on a large ledger as on a small one.
+        """
+        if subject_ids is not None:
+            wanted = [subject_ids] if isinstance(subject_ids, str) else list(subject_ids)
+            return self._view.look(lambda finder: finder.tables(wanted))
+        with self._view.lock:
+            if self._tables is None or self._tables[0] != self.digest:
+                tables = self._view.look(lambda finder: finder.all_tables())
+                self._tables = self.digest, tables
+            return self._tables[1]
 
     def segments(self, day_of_use: Any = None) -> Segments:
         """Every record of every subject through time, under the law of ``day_of_use`` (today unless given).
@@ -207,11 +297,17 @@ class Ledger:
         Compiled once for each content and day of use, and kept in the folder as a cache.
         """
         day = _day_of_use(day_of_use)
-        said = (self.digest, self.catalogue.digest, self.policy, day, SEMANTICS_VERSION)
-        key = hashlib.sha256(repr(said).encode()).hexdigest()[:32]
-        if self._segments is None or self._segments[0] != key:
-            self._segments = key, self._cached(key) or self._compile(key, day)
-        return self._segments[1]
+        with self._view.lock:
+            name = compiled.name_of(self._view.manifest, day)
+            if self._segments is None or self._segments[0] != name:
+                segments = compiled.kept(self.path, name)
+                if segments is None:
+                    tables = self.tables()  # with which the view may move on
+                    name = compiled.name_of(self._view.manifest, day)
+                    segments = compile_segments(tables, self.catalogue, self.policy, day)
+                    compiled.keep(self.path, name, segments)
+                self._segments = name, segments
+            return self._segments[1]
 
     def population(self, day_of_use: Any = None) -> Population:
         """Who is scored, as of any day; a subject's versions are the same under the law of every ``day_of_use``."""
@@ -312,21 +408,14 @@ class Ledger:
 
     def audit(self) -> pd.DataFrame:
         """Audit attributes, the last delivered of each subject; indexed by ``subject_id``. For audits only."""
-        rows: pd.DataFrame = self._read("audit").to_pandas()
+        rows: pd.DataFrame = self._view.look(lambda finder: finder.table("audit")).to_pandas()
         return rows.groupby("subject_id", sort=True).last()
 
     # ------------------------------------------------------------------ inside
 
-    def _read(self, table: str) -> Any:
-        schema = arrow_schema(table, self.catalogue)
-        parts = [read_part(self.path, p, schema.names) for p in self._manifest.parts if p.table == table]
-        return pa.concat_tables([schema.empty_table(), *parts])
-
-    def _columns(self, table: str) -> dict[str, Any]:
-        rows = self._read(table)
-        types = column_types(table, self.catalogue).items()
-        kept = {name: type for name, type in types if (table, name) != ("amendments", "source")}
-        return {name: _array(rows.column(name).combine_chunks(), type) for name, type in kept.items()}
+    def _adopt(self, manifest: Manifest) -> None:
+        self._view.adopt(manifest)
+        self._tables = self._segments = None
 
     def _decided_between(self, first: int, last: int) -> Tables:
         """Rows of the records that were decided in a span, or may have been by a correction."""
@@ -353,32 +442,6 @@ class Ledger:
                 shown[name] = np.array(["", *TIERS], object)[column] if name == "tier" else column
         return pd.DataFrame(shown)
 
-    def _compile(self, key: str, day: int) -> Segments:
-        segments = compile_segments(self.tables(), self.catalogue, self.policy, day)
-        sink = io.BytesIO()
-        pq.write_table(segments.to_arrow(), sink, compression="zstd")
-        folder = self.path / store.CACHE
-        try:
-            new = folder / f"{key}.{os.getpid()}.new"
-            new.write_bytes(hashlib.sha256(sink.getvalue()).digest() + sink.getvalue())
-            new.replace(folder / f"{key}.segments")
-            old = sorted(folder.glob("*.segments"), key=lambda file: file.stat().st_mtime)
-            for file in old[:-_KEPT_CACHES]:
-                file.unlink(missing_ok=True)
-        except OSError:  # a folder one may only read: compiled again next time
-            pass
-        return segments
-
-    def _cached(self, key: str) -> Segments | None:
-        """The compiled segments as they were kept; None if they were not, or are damaged."""
-        try:
-            kept = memoryview((self.path / store.CACHE / f"{key}.segments").read_bytes())
-        except OSError:
-            return None
-        if hashlib.sha256(kept[32:]).digest() != kept[:32]:
-            return None
-        return Segments.from_arrow(pq.read_table(pa.BufferReader(kept[32:])))
-
 
 _NUMBERS = ("amount", "hours", "outstanding")
 
@@ -389,17 +452,3 @@ def _day_of_use(value: Any) -> int:
 
 def _among(values: Any, wanted: set[str]) -> Any:
     return np.fromiter((value in wanted for value in values.tolist()), np.bool_, len(values))
-
-
-def _array(column: Any, type: str) -> Any:
-    """A column of the store as ``Tables`` holds it."""
-    if type == "date":
-        return column.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
-    if type == "int":
-        return column.fill_null(NO_VALUE).to_numpy()
-    encoded = column.dictionary_encode()
-    codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
-    words = np.array([*encoded.dictionary.to_pylist(), None], object)
-    if type == "tier":
-        words = np.array([0 if word is None else TIERS.index(word) + 1 for word in words.tolist()], np.int8)
-    return words[codes]

@@ -9,8 +9,6 @@ In: typed rows. Out: which are new, which were there, which contradict one that 
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.records.store import KEYS, Manifest, read_part
+from credit_model.store import KEYS, Manifest, Part, Shelf, digests_of, keys_of
 
 Keys = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -55,14 +53,30 @@ class KeyIndex:
 class Recogniser:
     """What one table holds, by keys; grows with every batch admitted."""
 
-    def __init__(self, table: str, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, table: str) -> None:
         self.table = table
+        self._start()
+
+    def _start(self) -> None:
         self.index = KeyIndex()
+        self._parts: frozenset[Part] = frozenset()  # whose keys are in the index
         self._occurrences = KeyIndex()  # of equal rows without an id, in this delivery
-        known = [read_part(folder, part, KEYS) for part in manifest.parts if part.table == table]
-        if known:
-            held = pa.concat_tables(known)
+
+    def begin(self, shelf: Shelf, manifest: Manifest) -> None:
+        """Get ready for a delivery: read the keys of the parts that are not known yet."""
+        listed = frozenset(manifest.parts_of(self.table))
+        if not self._parts <= listed:  # merged, or forgotten: what is known is not what is there
+            self._start()
+        keys = [shelf.open(part).read(KEYS) for part in listed - self._parts]
+        if keys:
+            held = pa.concat_tables(keys)
             self.index.add(*(held.column(key).to_numpy() for key in KEYS))
+        self._occurrences = KeyIndex()
+        self._parts = listed
+
+    def end(self, manifest: Manifest) -> None:
+        """Everything admitted counts now, in the parts of this manifest."""
+        self._parts = frozenset(manifest.parts_of(self.table))
 
     def admit(self, rows: Any) -> tuple[Any, Mask]:
         """Tell new rows from known ones.
@@ -120,17 +134,6 @@ class Recogniser:
         within[order] = np.arange(len(keys)) - np.repeat(first, count)
         self._occurrences.add(distinct, count.astype(np.uint64))
         return before + within
-
-
-def digests_of(texts: Any) -> Keys:
-    """BLAKE2b of each text, as two numbers of 64 bits; shape (n, 2)."""
-    data = b"".join([blake2b(value, digest_size=16).digest() for value in texts.cast(pa.binary()).to_pylist()])
-    return np.frombuffer(data, "<u8").reshape(-1, 2)
-
-
-def keys_of(texts: Any) -> Keys:
-    """The key of each id; shape (n,)."""
-    return digests_of(texts)[:, 0]
 
 
 def _sayings(rows: Any) -> Any:

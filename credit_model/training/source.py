@@ -33,7 +33,7 @@ from credit_model.sample import DevelopmentSample, build_sample, last_known
 from credit_model.training.experiment import Experiment, MadeCity, RawTables
 
 Progress = Callable[[str], None]
-_RECORD_ROOMS = ("law", "visibility", "records", "city")  # make and keep records
+_RECORD_ROOMS = ("law", "visibility", "store", "records", "city")  # make and keep records
 _SOURCES = (".py", ".toml")
 CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
 

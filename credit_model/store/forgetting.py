@@ -1,0 +1,362 @@
+"""Forgetting a person: gone from every table, from quarantine, caches and feature files, and proof that it is so.
+
+A record belongs to whoever holds it by its last move. The person's own go, with their amendments, from every file they
+stood on; what was moved on to somebody else stays on that file, and where it names the person it names nobody. The
+manifest keeps salted hashes, so that a source that delivers the person again is refused.
+
+The new parts are written first and count by one swap of the manifest: killed at any moment, the ledger is with the
+person or without. What is left over then, the next writer removes; to forget once more finishes the job.
+
+In: a ledger being written to, an id. Out: ``ForgetReport``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.store.lookup import MOVED, Finder
+from credit_model.store.manifest import (
+    CACHE,
+    CATALOGUE,
+    PARTS,
+    QUARANTINE,
+    Forgotten,
+    LedgerError,
+    Manifest,
+    write_forced,
+)
+from credit_model.store.writing import Writing
+
+NOTE_ZH: Final = (
+    "此前训练的模型版本只含汇总痕迹(分箱、计数与权重),不含本人记录;欲完全消除,请以新摘要的台账重新训练并发布。"
+)
+NOTE_EN: Final = (
+    "Versions trained before hold aggregate traces of the person (bins, counts, weights) and no record; the remedy is "
+    "to train again from the ledger of the new digest, and to promote that version."
+)
+_NAMES = ("record_id", "case_id", "parent_case_id")  # of documents, by their source: a change would break its links
+_CERTAIN = 16  # characters from which on an id inside another word is no accident
+_WORD = r"[\w-]"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What law keeps of a forgotten person: what, on which ground, until when."""
+
+    what: str
+    ground: str
+    until: str
+
+
+@dataclass(frozen=True)
+class ForgetReport:
+    """Proof that a person is gone; it does not name the person.
+
+    Parameters
+    ----------
+    removed : dict of str to int
+        Rows of ``records, amendments, subjects, audit``, lines of ``quarantine``, rows of ``features`` files.
+    renamed : int
+        Rows of other people that named the person and now name nobody.
+    rewritten : tuple of str
+        Files written anew or removed with the person in them.
+    digest_before, digest_after : str
+        Of the ledger.
+    checked : int
+        Files of the ledger folder (and feature files) whose whole content was searched for the id afterwards.
+    remaining : tuple of str
+        Those in which it was found: empty, unless a source made the name of somebody else's document of it.
+    kept : tuple of Kept
+        What law keeps elsewhere; the ledger keeps nothing.
+    note_zh, note_en : str
+        On versions trained before.
+    """
+
+    removed: dict[str, int]
+    renamed: int
+    rewritten: tuple[str, ...]
+    digest_before: str
+    digest_after: str
+    checked: int
+    remaining: tuple[str, ...]
+    kept: tuple[Kept, ...] = ()
+    note_zh: str = NOTE_ZH
+    note_en: str = NOTE_EN
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing remains."""
+        return not self.remaining
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return {**asdict(self), "complete": self.complete}
+
+
+def forget(
+    writing: Writing, finder: Finder, subject_id: str, reason: str, approver: str, files: Sequence[str | Path] = ()
+) -> ForgetReport:
+    """Remove a person; see ``Ledger.forget``."""
+    name, before = _Name(subject_id), writing.manifest
+    _check_words("forget", name, reason=reason, approver=approver)
+    features = [_feature_file(Path(path)) for path in files]
+    manifest = before if before.salt else replace(before, salt=secrets.token_hex(32))
+    change = _Change(name, frozenset(_own_records(finder, subject_id)), manifest.nobody(subject_id))
+
+    parts = []
+    for part in before.parts:
+        rows = change.apply(part.table, finder.shelf.open(part).read())
+        if rows is None:
+            parts.append(part)
+            continue
+        change.rewritten.append(f"{PARTS}/{part.file}")
+        parts += [writing.write(part.table, rows)] if rows.num_rows else []
+    quarantine = [kept for file in before.quarantine if (kept := change.quarantine(writing.folder, file))]
+
+    known = manifest.mark(subject_id) in manifest.forgotten_subjects
+    if not known and not change.removed.total() and not change.renamed:
+        raise LedgerError(
+            f"forget: the ledger in {writing.folder} holds nothing on this subject, and none of that id was forgotten; "
+            "nothing was done, check the id"
+        )
+    manifest = with_tombstone(manifest, subject_id, change.records, reason, approver)
+    digest = before.digest
+    if parts != list(before.parts):
+        left = Counter[str]()
+        for part in parts:
+            left[part.table] += part.rows
+        digest = before.digest_after(f"forget {sorted(left.items())}")
+    change.rewritten += [
+        f"{CACHE}/{file.name}" for file in (writing.folder / CACHE).iterdir() if digest != before.digest
+    ]
+    writing.replace(
+        parts,
+        quarantine=tuple(sorted(set(quarantine))),
+        digest=digest,
+        salt=manifest.salt,
+        forgotten=manifest.forgotten,
+    )
+    for path in features:
+        if rows := _drop_rows(path, subject_id):
+            change.removed["features"] += rows
+            change.rewritten.append(str(path))
+    found = [(file, name.occurs_in(path)) for file, path in _searched(writing.folder, features)]
+    return ForgetReport(
+        removed={kind: change.removed[kind] for kind in (*finder.schemas, "quarantine", "features")},
+        renamed=change.renamed,
+        rewritten=tuple(change.rewritten),
+        digest_before=before.digest,
+        digest_after=digest,
+        checked=len(found),
+        remaining=tuple(file for file, there in found if there),
+    )
+
+
+def readmit(writing: Writing, subject_id: str, reason: str, approver: str) -> None:
+    """Let a forgotten person be delivered again; see ``Ledger.readmit``."""
+    _check_words("readmit", _Name(subject_id), reason=reason, approver=approver)
+    manifest = writing.manifest
+    place = manifest.forgotten_subjects.get(manifest.mark(subject_id)) if manifest.salt else None
+    if place is None:
+        raise LedgerError(f"readmit: no subject of that id was forgotten in {writing.folder}; nothing was done")
+    lifted = replace(
+        manifest.forgotten[place], subject="", records=(), lifted=f"{date.today()} by {approver}: {reason}"
+    )
+    forgotten = [*manifest.forgotten]
+    forgotten[place] = lifted
+    writing.replace(manifest.parts, forgotten=tuple(forgotten))
+
+
+def with_tombstone(
+    manifest: Manifest, subject_id: str, record_ids: Iterable[str], reason: str = "", approver: str = ""
+) -> Manifest:
+    """The manifest that knows a forgotten person, and these records of the person, by salted hashes."""
+    subject, marks = manifest.mark(subject_id), {manifest.mark(record_id) for record_id in record_ids}
+    forgotten, place = [*manifest.forgotten], manifest.forgotten_subjects.get(subject)
+    if place is None:
+        forgotten.append(Forgotten(str(date.today()), reason, approver, subject, tuple(sorted(marks))))
+    else:
+        forgotten[place] = replace(forgotten[place], records=tuple(sorted(marks | set(forgotten[place].records))))
+    return replace(manifest, forgotten=tuple(forgotten))
+
+
+def _own_records(finder: Finder, subject_id: str) -> list[str]:
+    """Ids of the records that are the person's by their last move, on the ledger or only amended so far."""
+    records = finder.records_of([subject_id])
+    holder = dict(zip(*(records.column(n).to_pylist() for n in ("record_id", "subject_id")), strict=True))
+    amendments = finder.rows("amendments", {*holder, *finder.moved_to([subject_id])})
+    moves = amendments.filter(pc.equal(amendments.column("action"), MOVED)).to_pylist()
+    for move in sorted(moves, key=lambda m: (m["effective_on"], m["seq"], m["value"])):  # the order of the fold
+        holder[move["record_id"]] = move["value"]
+    return [record_id for record_id, last in holder.items() if last == subject_id]
+
+
+@dataclass
+class _Change:
+    """What forgetting does to rows and lines, and how many it touched."""
+
+    name: _Name
+    records: frozenset[str]  # that go
+    nobody: str
+    removed: Counter[str] = field(default_factory=Counter)
+    renamed: int = 0
+    rewritten: list[str] = field(default_factory=list)
+
+    def apply(self, table: str, rows: Any) -> Any:
+        """Rows of a table without the person; None if they are as they were."""
+        if table in ("records", "amendments"):
+            goes = pc.is_in(rows.column("record_id"), value_set=pa.array(sorted(self.records), pa.string()))
+        else:
+            goes = pc.equal(rows.column("subject_id"), self.name.subject_id)
+        kept = rows.filter(pc.invert(goes))
+        self.removed[table] += rows.num_rows - kept.num_rows
+        named: set[int] = set()
+        for place, column in enumerate(kept.column_names):
+            if not pa.types.is_string(kept.schema.field(column).type) or column in _NAMES:
+                continue
+            texts = kept.column(column).combine_chunks()
+            hits = _holding(texts, self.name.subject_id)
+            exact = column == "subject_id"  # the id of another may contain this one
+            changed = {
+                row: self.nobody if exact else self.name.replaced(text, self.nobody)
+                for row, text in zip(hits.tolist(), texts.take(hits).to_pylist(), strict=True)
+                if (text == self.name.subject_id if exact else self.name.is_in(text))
+            }
+            if changed:
+                values = texts.to_pylist()
+                for row, text in changed.items():
+                    values[row] = text
+                kept = kept.set_column(place, column, pa.array(values, pa.string()))
+                named |= changed.keys()
+        self.renamed += len(named)
+        return kept if named or kept.num_rows < rows.num_rows else None
+
+    def quarantine(self, folder: Path, file: str) -> str | None:
+        """The name of the file without the person's lines; None if nothing is left of it."""
+        lines = (folder / QUARANTINE / file).read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not self._is_of_person(line)]
+        if len(kept) == len(lines):
+            return file
+        self.removed["quarantine"] += len(lines) - len(kept)
+        self.rewritten.append(f"{QUARANTINE}/{file}")
+        if not kept:
+            return None
+        data = b"".join(kept)
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.jsonl"
+        write_forced(folder / QUARANTINE / name, data)
+        return name
+
+    def _is_of_person(self, line: bytes) -> bool:
+        if self.name.is_in(line.decode("utf-8", "replace")):
+            return True
+        values = json.loads(line)["values"]
+        return values.get("record_id") in self.records or any(self.name.is_in(str(value)) for value in values.values())
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A pseudonym as it may stand in a text: as a word, or inside one where that is no accident."""
+
+    subject_id: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.subject_id, str) or not self.subject_id:
+            raise UserError("forget: give the subject_id under which the ledger holds the person, as text")
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        escaped = re.escape(self.subject_id)
+        return re.compile(escaped if len(self.subject_id) >= _CERTAIN else f"(?<!{_WORD}){escaped}(?!{_WORD})")
+
+    def is_in(self, text: str) -> bool:
+        return self.subject_id in text and self._pattern.search(text) is not None
+
+    def replaced(self, text: str, by: str) -> str:
+        return self._pattern.sub(lambda _: by, text)
+
+    def occurs_in(self, path: Path) -> bool:
+        """Whether a file holds it: every text of a table, in full; any other file as text."""
+        data = path.read_bytes()
+        if path.suffix == ".segments":
+            data = data[32:]
+        if data[:4] != b"PAR1":
+            return self.is_in(data.decode("utf-8", "replace"))
+        rows = pq.read_table(pa.BufferReader(data))
+        for column in rows.columns:
+            words = column.combine_chunks()
+            words = words.dictionary if pa.types.is_dictionary(words.type) else words
+            texts = words if pa.types.is_string(words.type) or pa.types.is_large_string(words.type) else words[:0]
+            if len(texts) and any(map(self.is_in, texts.take(_holding(texts, self.subject_id)).to_pylist())):
+                return True
+        return False
+
+
+def _holding(texts: Any, part: str) -> NDArray[np.int64]:
+    """Places of the texts that hold a part of text."""
+    return np.flatnonzero(pc.fill_null(pc.match_substring(texts, part), False).to_numpy(zero_copy_only=False))
+
+
+def _check_words(what: str, name: _Name, **said: str) -> None:
+    for word, text in said.items():
+        if not isinstance(text, str) or not text.strip():
+            raise UserError(f"{what}: say the {word}; it is kept in the ledger's manifest")
+        if name.subject_id in text:
+            raise UserError(f"{what}: the {word} names the person, and it is kept: leave the id out of it")
+
+
+def _feature_file(path: Path) -> Path:
+    try:
+        named = "subject_id" in pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        raise UserError(f"forget: {path} is no Parquet file; nothing was done, give files of build_features") from None
+    if not named:
+        raise UserError(f"forget: {path} has no column subject_id; nothing was done, give files of build_features")
+    return path
+
+
+def _drop_rows(path: Path, subject_id: str) -> int:
+    """Take a person's rows out of a Parquet file, which is there with them or without, whole; how many there were."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    removed = 0
+    try:
+        with pq.ParquetFile(path) as old:
+            groups = range(old.num_row_groups)
+            schema, codec = old.schema_arrow, old.metadata.row_group(0).column(0).compression if groups else "SNAPPY"
+            with pq.ParquetWriter(new, schema, compression=codec) as writer:
+                for group in groups:
+                    rows = old.read_row_group(group)
+                    ids = rows.column("subject_id").cast(pa.string())
+                    kept = rows.filter(pc.fill_null(pc.not_equal(ids, subject_id), True))
+                    removed += rows.num_rows - kept.num_rows
+                    writer.write_table(kept)
+        if removed:
+            with new.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    return removed
+
+
+def _searched(folder: Path, features: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path != folder / CATALOGUE:
+            yield str(path.relative_to(folder)), path
+    yield from ((str(path), path) for path in features)

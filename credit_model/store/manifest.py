@@ -1,0 +1,231 @@
+"""The manifest of a ledger: which files of rows count, the digest of what was delivered, and who was forgotten.
+
+A part is a Parquet file of accepted rows, named with its SHA-256 in the manifest. To write is to add parts, force them
+to disk, and swap the manifest by one atomic rename: a reader, or a machine that dies at any moment, sees the old ledger
+or the new one, never a half. What the manifest does not name does not exist, and the next writer sweeps it away.
+
+The digest of the content is a chain over deliveries: merging parts does not move it. The manifest's own checksum finds
+alterations of the manifest.
+
+In: a folder. Out: ``Manifest``, or an error that names what is damaged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from credit_model import UserError
+
+MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts", "quarantine", "cache"
+CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again
+SCHEMA = 2
+
+Stamp = tuple[int, int, int]  # of the manifest's file: what changes whenever it is swapped
+
+
+class LedgerError(UserError):
+    """A ledger that is not there, is there already, or is damaged; the message names the file."""
+
+
+class PartGone(LedgerError):
+    """A part that is not there: merged or forgotten since the manifest was read, or lost."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of rows of a table."""
+
+    table: str
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """One person who was forgotten: when, why, by whom, and salted hashes by which a new delivery is known.
+
+    ``lifted`` says when, why and by whom the person was let in again; the hashes are gone then.
+    """
+
+    on: str
+    reason: str
+    approver: str
+    subject: str = ""
+    records: tuple[str, ...] = ()
+    lifted: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which parts are the ledger, and what it was made with. ``key_check`` recognises the key of its pseudonyms.
+
+    ``digest`` is the SHA-256 of catalogue, policy and every delivery in its order of arrival; ``salt`` is made when the
+    first person is forgotten.
+    """
+
+    policy: str
+    catalogue: str
+    digest: str
+    generation: int = 0
+    key_check: str = ""
+    next_seq: int = 0
+    parts: tuple[Part, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    salt: str = ""
+    forgotten: tuple[Forgotten, ...] = ()
+    schema: int = SCHEMA
+
+    @classmethod
+    def new(cls, policy: str, catalogue: str) -> Manifest:
+        """The manifest of an empty ledger."""
+        return cls(policy, catalogue, _sha256(f"{catalogue}\n{policy}"))
+
+    def parts_of(self, table: str) -> tuple[Part, ...]:
+        """The parts of a table, in order of arrival."""
+        return tuple(part for part in self.parts if part.table == table)
+
+    def digest_after(self, delivery: str) -> str:
+        """The digest once something more happened."""
+        return _sha256(f"{self.digest}\n{delivery}")
+
+    # -- who was forgotten
+
+    def mark(self, name: str) -> str:
+        """The salted hash of an id."""
+        return hashlib.blake2b(name.encode(), key=bytes.fromhex(self.salt), digest_size=16).hexdigest()
+
+    def nobody(self, subject_id: str) -> str:
+        """What stands where a forgotten person is named on the file of another."""
+        return f"forgotten-{self.mark(f'nobody {subject_id}')[:16]}"
+
+    @cached_property
+    def forgotten_subjects(self) -> dict[str, int]:
+        """Hash of each forgotten subject, and its place in ``forgotten``."""
+        return {one.subject: place for place, one in enumerate(self.forgotten) if one.subject}
+
+    @cached_property
+    def forgotten_records(self) -> frozenset[str]:
+        """Hashes of the record ids that went with them."""
+        return frozenset(mark for one in self.forgotten for mark in one.records)
+
+    # -- on disk
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the manifest of a ledger."""
+        return cls.read_stamped(folder)[0]
+
+    @classmethod
+    def read_stamped(cls, folder: Path) -> tuple[Manifest, Stamp]:
+        """Read the manifest, with the stamp of the very file that was read."""
+        path = folder / MANIFEST
+        try:
+            with path.open("rb") as file:
+                stamp, data = _stamp(os.fstat(file.fileno())), file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise LedgerError(f"there is no ledger in {folder} (no {MANIFEST}); make one with Ledger.create") from None
+        try:
+            raw = json.loads(data)
+            schema, checksum = raw.get("schema"), raw.pop("checksum", None)
+        except (ValueError, AttributeError):
+            raise LedgerError(f"{path} is damaged: restore it from a copy") from None
+        if isinstance(schema, int) and schema != SCHEMA:
+            raise LedgerError(
+                f"{path} is of schema {schema}; this version reads schema {SCHEMA}: ingest the sources again into a "
+                "new folder"
+            )
+        if checksum != _sha256(_canonical(raw)):
+            raise LedgerError(f"{path} was altered: its checksum does not fit what it lists; restore it from a copy")
+        try:
+            raw["parts"] = tuple(Part(**part) for part in raw["parts"])
+            raw["quarantine"] = tuple(raw["quarantine"])
+            raw["forgotten"] = tuple(Forgotten(**one | {"records": tuple(one["records"])}) for one in raw["forgotten"])
+            return cls(**raw), stamp
+        except (KeyError, TypeError):
+            raise LedgerError(f"{path} is damaged: restore it from a copy") from None
+
+    def write(self, folder: Path) -> None:
+        """Put this manifest in the place of the old one, at once or not at all."""
+        said = asdict(self)
+        text = json.dumps({**said, "checksum": _sha256(_canonical(said))}, indent=1, ensure_ascii=False)
+        new = folder / f"{MANIFEST}.new"
+        write_forced(new, text.encode())
+        os.replace(new, folder / MANIFEST)
+        force_folder(folder)
+
+
+def stamp(folder: Path) -> Stamp | None:
+    """The stamp of the manifest as it lies there; None where it cannot be looked at."""
+    try:
+        return _stamp(os.stat(f"{folder}/{MANIFEST}"))
+    except OSError:
+        return None
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@contextmanager
+def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Be the only writer of a ledger; waits for another one to end. The lock dies with the process.
+
+    With ``wait=False`` the value says whether the lock was free; where it was not, it is not held.
+    """
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def sweep(folder: Path, manifest: Manifest) -> None:
+    """Remove what a writer that died left behind, and caches of another content; only under the lock."""
+    named = {part.file for part in manifest.parts} | set(manifest.quarantine)
+    stray = [file for kind in (PARTS, QUARANTINE) for file in (folder / kind).iterdir() if file.name not in named]
+    old = [file for file in (folder / CACHE).iterdir() if not file.name.startswith(cache_prefix(manifest))]
+    for file in [*stray, *old, *(folder / CACHE).glob("*.new"), *folder.glob("*.new")]:
+        if not file.is_dir():
+            file.unlink(missing_ok=True)
+
+
+def cache_prefix(manifest: Manifest) -> str:
+    """With what the name of every cache of this content begins."""
+    return f"{manifest.digest[:16]}-"
+
+
+def write_forced(path: Path, data: Any) -> None:
+    """Write a file and force it to disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def force_folder(folder: Path) -> None:
+    """Force the names in a folder to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _canonical(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,173 @@
+"""A part: one Parquet file of rows sorted by the id they are asked for, in small row groups.
+
+Rows of one id stand in their order of arrival. Footers say the first and the last id of every row group, so that the
+rows of a person are read without the rest. A part is opened once: its SHA-256 is verified through the handle that is
+read from afterwards, and a part of few rows is held whole.
+
+In: typed Arrow tables with ``KEYS``. Out: the same rows, or an error that names the part that was altered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit_model.store.manifest import PARTS, LedgerError, Part, PartGone, write_forced
+
+KEYS = ("row_key", "content_key")  # digests kept beside each row: who it is, what it says
+SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}
+SMALL_ROWS = 4_096  # a part of so many rows is held in memory when it is looked at
+_ROW_GROUP = 1_024
+_BLOCK = 1 << 20
+
+Keys = NDArray[np.uint64]
+
+
+def write_part(folder: Path, table: str, name: str, rows: Any) -> Part:
+    """Write rows as a part and force it to disk; it counts once a manifest names it."""
+    rows = rows.combine_chunks()
+    rows = rows.take(pc.array_sort_indices(rows.column(SORTED_BY[table]).combine_chunks()))  # a stable sort
+    sink = pa.BufferOutputStream()
+    # What makes a row group quick to read: LZ4, no dictionaries, and statistics of the one column asked for.
+    pq.write_table(
+        rows,
+        sink,
+        compression="lz4",
+        row_group_size=_ROW_GROUP,
+        use_dictionary=False,
+        write_statistics=[SORTED_BY[table]],
+    )
+    data = sink.getvalue()
+    write_forced(folder / PARTS / name, data)
+    return Part(table, name, rows.num_rows, hashlib.sha256(data).hexdigest())
+
+
+class OpenPart:
+    """A part whose SHA-256 was verified; raises ``PartGone`` where there is no such file."""
+
+    def __init__(self, folder: Path, part: Part) -> None:
+        self.part = part
+        self._path = folder / PARTS / part.file
+        self._key = SORTED_BY[part.table]
+        try:
+            self._file = pa.OSFile(str(self._path))
+            found = hashlib.sha256()
+            while block := self._file.read(_BLOCK):
+                found.update(block)
+            if found.hexdigest() != part.sha256:
+                raise LedgerError(
+                    f"{self._path} was altered or cut short: its SHA-256 is not the manifest's; restore it"
+                )
+            self._parquet = pq.ParquetFile(self._file)
+        except FileNotFoundError:
+            raise PartGone(f"{self._path} is missing: the manifest lists it; restore it from a copy") from None
+        except (OSError, pa.ArrowException):
+            raise self._unreadable() from None
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """All rows, or some columns of them."""
+        try:
+            return self._parquet.read(None if columns is None else list(columns))
+        except (OSError, pa.ArrowException):
+            raise self._unreadable() from None
+
+    def find(self, ids: Sequence[str], columns: Sequence[str]) -> list[Any]:
+        """The rows of some ids (sorted, distinct), as tables."""
+        if self.part.rows <= SMALL_ROWS:
+            own = sorted(place for name in ids for place in self._places.get(name, ()))
+            return [self._held.select(list(columns)).take(own)] if own else []
+        wanted, found = pa.array(ids, pa.string()), []
+        for group in self._groups_of(ids):
+            held = pc.is_in(self._group(group, [self._key]).column(0), value_set=wanted)
+            places = np.flatnonzero(held.to_numpy(zero_copy_only=False))
+            if len(places) and places[-1] - places[0] + 1 == len(places):  # one id: one run
+                found.append(self._group(group, columns).slice(places[0], len(places)))
+            elif len(places):
+                found.append(self._group(group, columns).take(places))
+        return found
+
+    def _group(self, group: int, columns: Sequence[str]) -> Any:
+        try:
+            return self._parquet.read_row_group(group, list(columns), use_threads=False)
+        except (OSError, pa.ArrowException):
+            raise self._unreadable() from None
+
+    def _groups_of(self, ids: Iterable[str]) -> list[int]:
+        """Row groups in which these ids may stand."""
+        first, last = self._bounds
+        groups = set()
+        for name in ids:
+            group = bisect_left(last, name)
+            while group < len(first) and first[group] <= name:
+                groups.add(group)
+                group += 1
+        return sorted(groups)
+
+    @cached_property
+    def _bounds(self) -> tuple[list[str], list[str]]:
+        """First and last id of every row group."""
+        footer = self._parquet.metadata
+        column = self._parquet.schema_arrow.get_field_index(self._key)
+        found = []
+        for group in range(footer.num_row_groups):
+            told = footer.row_group(group).column(column).statistics
+            if told is not None and told.has_min_max:
+                found.append((told.min, told.max))
+            else:  # ids too long for a footer
+                ids = self._group(group, [self._key]).column(0)
+                found.append((ids[0].as_py(), ids[-1].as_py()))
+        return [low for low, _ in found], [high for _, high in found]
+
+    @cached_property
+    def _held(self) -> Any:
+        return self.read().combine_chunks()
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self._held.column(self._key).to_pylist()):
+            places.setdefault(name, []).append(place)
+        return places
+
+    def _unreadable(self) -> LedgerError:
+        return LedgerError(f"{self._path} was altered or cut short: it cannot be read; restore it from a copy")
+
+
+class Shelf:
+    """The parts of a ledger that were opened, each verified once; what is no longer listed is let go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: dict[Part, OpenPart] = {}
+
+    def open(self, part: Part) -> OpenPart:
+        """A part, verified."""
+        if part not in self._open:
+            self._open[part] = OpenPart(self.folder, part)
+        return self._open[part]
+
+    def keep(self, parts: Iterable[Part]) -> None:
+        """Let go of all parts but these."""
+        self._open = {part: self._open[part] for part in parts if part in self._open}
+
+
+def digests_of(texts: Any) -> Keys:
+    """BLAKE2b of each text, as two numbers of 64 bits; shape (n, 2)."""
+    data = b"".join([blake2b(value, digest_size=16).digest() for value in texts.cast(pa.binary()).to_pylist()])
+    return np.frombuffer(data, "<u8").reshape(-1, 2)
+
+
+def keys_of(texts: Any) -> Keys:
+    """The key of each id; shape (n,)."""
+    return digests_of(texts)[:, 0]

@@ -1,0 +1,153 @@
+"""Adding to a ledger, and keeping its parts few: merged ones say the same in fewer files.
+
+A delivery is committed first, by one swap of the manifest; then parts are merged and the manifest is swapped again,
+with the same digest. Only neighbours are merged, so that rows keep their order of arrival.
+
+In: typed Arrow tables with ``KEYS``. Out: the new manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from credit_model.store.manifest import (
+    PARTS,
+    QUARANTINE,
+    LedgerError,
+    Manifest,
+    Part,
+    force_folder,
+    locked,
+    sweep,
+)
+from credit_model.store.parts import KEYS, SMALL_ROWS, Shelf, write_part
+
+PART_ROWS = 1_000_000
+MOST: Final = 16  # neighbours of a kind that stay unmerged: small ones, and such as could make one of PART_ROWS
+
+
+@dataclass
+class Writing:
+    """Parts and refused rows on their way in; nothing counts before ``commit``."""
+
+    shelf: Shelf
+    manifest: Manifest
+    _new: list[Part] = field(default_factory=list)
+    _held: dict[str, list[Any]] = field(default_factory=dict)
+    _said: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def begin(cls, shelf: Shelf) -> Iterator[Writing]:
+        """Take the lock, read the newest manifest and sweep; on an error, sweep again."""
+        folder = shelf.folder
+        with locked(folder):
+            manifest = Manifest.read(folder)
+            shelf.keep(manifest.parts)
+            sweep(folder, manifest)
+            try:
+                yield cls(shelf, manifest)
+            except BaseException:
+                sweep(folder, Manifest.read(folder))
+                raise
+
+    @property
+    def folder(self) -> Path:
+        """The ledger's."""
+        return self.shelf.folder
+
+    def add(self, table: str, rows: Any) -> None:
+        """Add typed rows, with ``KEYS``; written to disk once there are enough for a part."""
+        held = self._held.setdefault(table, [])
+        held.append(rows)
+        keys = np.column_stack([rows.column(key).to_numpy() for key in KEYS])  # row by row: batches do not matter
+        self._said.setdefault(table, hashlib.sha256()).update(keys.tobytes())
+        if sum(t.num_rows for t in held) >= PART_ROWS:
+            self._flush(table)
+
+    def commit(self, **changes: Any) -> Manifest:
+        """Make everything added count, with these changes of the manifest."""
+        for table in list(self._held):
+            self._flush(table)
+        if self._new:
+            said = "\n".join(f"{table} {found.hexdigest()}" for table, found in sorted(self._said.items()))
+            changes |= {"parts": (*self.manifest.parts, *self._new), "digest": self.manifest.digest_after(said)}
+        self._swap(replace(self.manifest, **changes))
+        self._merge()
+        return self.manifest
+
+    def write(self, table: str, rows: Any) -> Part:
+        """Write a part under a name that no manifest ever had."""
+        name = f"{table}-{self.manifest.generation + 1:06d}-{len(self._new):04d}.parquet"
+        self._new.append(write_part(self.folder, table, name, rows))
+        return self._new[-1]
+
+    def replace(self, parts: Sequence[Part], **changes: Any) -> None:
+        """Make these parts the ledger, in the place of those that were, and remove what is not named any more."""
+        self._swap(replace(self.manifest, parts=tuple(parts), **changes))
+        self.shelf.keep(self.manifest.parts)
+        sweep(self.folder, self.manifest)
+
+    def _swap(self, manifest: Manifest) -> None:
+        if manifest == self.manifest:
+            return
+        if manifest.parts != self.manifest.parts:
+            manifest = replace(manifest, generation=manifest.generation + 1)
+        force_folder(self.folder / PARTS)
+        force_folder(self.folder / QUARANTINE)
+        manifest.write(self.folder)
+        self.manifest, self._new = manifest, []
+
+    def _flush(self, table: str) -> None:
+        rows = pa.concat_tables(self._held.pop(table))
+        if rows.num_rows:
+            self.write(table, rows)
+
+    def _merge(self) -> None:
+        """Merge what has become many. The delivery counts already: a full disk or a damaged part does not undo it."""
+        try:
+            parts = self.manifest.parts
+            for limit in (SMALL_ROWS, PART_ROWS):
+                for run in _runs(parts, limit):
+                    rows = pa.concat_tables([self.shelf.open(part).read() for part in run])
+                    merged, place = self.write(run[0].table, rows), parts.index(run[0])
+                    kept = [part for part in parts if part not in run]
+                    parts = (*kept[:place], merged, *kept[place:])
+            if parts != self.manifest.parts:
+                self.replace(parts)
+        except (OSError, LedgerError):
+            self._new = []
+            sweep(self.folder, self.manifest)
+
+
+def _runs(parts: Sequence[Part], limit: int) -> Iterator[list[Part]]:
+    """Neighbours of one table, each of fewer rows than the limit, that are to become one part of at most PART_ROWS."""
+    for table in sorted({part.table for part in parts}):
+        run: list[Part] = []
+        for part in [*(p for p in parts if p.table == table), None]:
+            if part is not None and part.rows < limit:
+                run.append(part)
+                continue
+            if len(run) > MOST:
+                yield from _cut(run)
+            run = []
+
+
+def _cut(run: Sequence[Part]) -> Iterator[list[Part]]:
+    """A run in pieces of at most PART_ROWS; a piece of one part stays what it is."""
+    piece: list[Part] = []
+    for part in [*run, None]:
+        if part is not None and sum(p.rows for p in piece) + part.rows <= PART_ROWS:
+            piece.append(part)
+            continue
+        if len(piece) > 1:
+            yield piece
+        piece = [] if part is None else [part]
