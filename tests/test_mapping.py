@@ -194,6 +194,17 @@ known_on = "day"
     assert sorted(city.tables().amendments["value"]) == ["paid=6259", "penalty_ends_on=2024-12-31"]
 
 
+def test_a_part_of_a_date_is_a_number(shops, tmp_path):
+    opened = ["2016-05-13", "2015-12-31T10:00", None, "spring", "2016-02-30"]
+    rows = pd.DataFrame({"business_id": [19] * 5, "date": "2016-05-13", "type": "Complaint", "opened": opened})
+    text = RESTAURANTS.replace('"Score"', '{ column = "opened", part = "month" }')
+    report = shops.ingest(records={"inspections": rows}, mapping=mapping(tmp_path, text))
+    assert report.rejected == {"unreadable_number": 2}
+    assert sorted(shops.tables().records["score"].tolist())[1:] == [5, 12]
+    with pytest.raises(MappingErrors, match="'weekday' is not one of 'year', 'month', 'day'"):
+        mapping(tmp_path, text.replace('"month"', '"weekday"'))
+
+
 def test_a_file_finds_its_table_by_its_name(shops, tmp_path):
     frame = pd.DataFrame({"business_id": [19], "date": ["2016-05-13"], "Score": ["94"], "type": ["Complaint"]})
     frame.to_csv(tmp_path / "inspections.csv", index=False)
@@ -383,8 +394,8 @@ def test_all_faults_against_the_catalogue_are_told_at_once(tmp_path):
         "raw -> records: column 'colour' is not declared: leave it out, or use a mapping",
         "raw -> records: column 'address' holds what may never be kept (address): leave it out",
         "raw -> records: column 'known_on' is missing",
-        "raw -> records: decided_on: multiply is for numbers, format for dates",
-        "raw -> records: procedure: multiply is for numbers, format for dates",
+        "raw -> records: decided_on: multiply and part are for numbers, format for dates",
+        "raw -> records: procedure: multiply and part are for numbers, format for dates",
     }
 
 

@@ -24,8 +24,9 @@ each of its rows then gives a row for every output whose ``where`` it meets. The
     procedure = { column = "简易", values = { "是" = "summary" }, otherwise = "ordinary" }
 
 A value that ``values`` does not name refuses its row (``unmapped_value``) unless ``otherwise`` says what it becomes
-(``""``: nothing). Rows that ``where`` leaves out are counted, not refused. A ``prefix`` comes last: in a table of
-amendments ``value = { column = "缴款金额(分)", multiply = 1, prefix = "paid=" }`` says what was paid.
+(``""``: nothing). Rows that ``where`` leaves out are counted, not refused. ``part = "month"``
+(``"year"``, ``"day"``) takes a number out of a date. A ``prefix`` comes last: in a table of amendments
+``value = { column = "缴款金额(分)", multiply = 1, prefix = "paid=" }`` says what was paid.
 
 In: a TOML file, a raw Arrow batch. Out: ``Mapping``; batches in the columns of ingest, every fault at once.
 """
@@ -46,10 +47,11 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.law import TIERS, Catalogue, TomlReader, raise_faults, read_toml
-from credit_model.records.validation import TABLE_NAMES, column_faults, column_types, read_text
+from credit_model.records.validation import TABLE_NAMES, column_faults, column_types, read_dates, read_text
 from credit_model.visibility import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
+_PARTS = {"year": pc.year, "month": pc.month, "day": pc.day}
 _EXACT = 1e-6  # of a whole unit: what multiplication in binary may lose
 
 
@@ -91,6 +93,7 @@ class Origin:
     multiply: int | float | None = None
     round: bool = False
     format: str | None = None
+    part: str | None = None
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
@@ -120,13 +123,17 @@ class Origin:
             column = self._multiplied(column)
         if self.format is not None:
             column = self._dated(column)
+        if self.part is not None:
+            days, unreadable = read_dates(column)
+            number = _PARTS[self.part](days).cast(pa.string())
+            column = pc.if_else(pa.array(unreadable), "?", number)
         if self.prefix:
             column = pc.binary_join_element_wise(self.prefix, column, "")
         return column, unknown
 
     @property
     def _changes(self) -> bool:
-        return any((self.values is not None, self.prefix, self.multiply is not None, self.format is not None))
+        return any((self.values is not None, self.prefix, self.multiply is not None, self.format, self.part))
 
     def _filled(self, raw: Any) -> Any:
         parts: list[Any] = _FIELD.split(self.template or "")
@@ -226,8 +233,9 @@ class Mapping:
                     faults += [f"{where}: {name} {v!r} does not exist" for v in fixed if v and v not in codes]
                 typed = types.get(name)
                 fact = (output.target, name) == ("amendments", "value")  # a number or a date, behind a prefix
-                if not fact and ((origin.multiply and typed != "int") or (origin.format and typed != "date")):
-                    faults.append(f"{where}: {name}: multiply is for numbers, format for dates")
+                number, day = origin.multiply or origin.part, origin.format and not origin.part
+                if not fact and ((number and typed != "int") or (day and typed != "date")):
+                    faults.append(f"{where}: {name}: multiply and part are for numbers, format for dates")
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
 
 
@@ -321,9 +329,11 @@ class _Reader(TomlReader):
             multiply=factor,
             round=self.flag(spec, "round", where),
             format=self.text(spec, "format", where) if "format" in spec else None,
+            part=self.one_of(spec["part"], _PARTS, f"{where}.part") if "part" in spec else None,
         )
 
 
 _ORIGIN_KEYS = (
     "column", "columns", "value", "template", "values", "otherwise", "prefix", "multiply", "round", "format",
+    "part",
 )  # fmt: skip
