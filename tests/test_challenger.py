@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import tomllib
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,9 +33,14 @@ from credit_model.evaluation import (
 from credit_model.learner import BoostedChallenger, ScorecardClassifier
 from credit_model.reporting import render_html, render_markdown
 from credit_model.serving import open_card
+from credit_model.training import ExperimentErrors
+from credit_model.training.experiment import ChallengerPlan
+from credit_model.training.reading import read_experiment
 
-X, Y, RISK = sample(8_000, base=-4.0)
+X, Y, _ = sample(8_000, base=-4.0)
 SUBJECT = np.arange(8_000) // 2
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+BASELINE = tomllib.loads((EXPERIMENTS / "baseline.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -301,3 +308,27 @@ def test_a_challenger_that_cannot_be_judged_is_refused_in_one_line() -> None:
         assert "\n" not in str(refused.value)
     with pytest.raises(UserError, match="column 'challenger' is missing"):
         judged(FRAME.drop(columns="challenger"))
+
+
+# ------------------------------------------------------------------------------------------------- the experiment
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"method": "forest"}, r"\[challenger\] method: unknown: 'forest'; known: lightgbm"),
+        ({"trees": 10}, r"\[challenger\] trees: unknown key"),
+    ],
+)
+def test_a_fault_of_the_challengers_table_is_named_with_its_place(table: dict[str, object], expected: str) -> None:
+    with pytest.raises(ExperimentErrors, match=expected):
+        read_experiment(BASELINE | {"challenger": table}, "changed", EXPERIMENTS)
+
+
+def test_a_challenger_is_asked_for_by_a_table_of_its_own() -> None:
+    without = {key: table for key, table in BASELINE.items() if key != "challenger"}
+    plain = read_experiment(without, "changed", EXPERIMENTS)
+    asked = read_experiment(BASELINE | {"challenger": {}}, "changed", EXPERIMENTS)
+    assert plain.challenger is None
+    assert asked.challenger == ChallengerPlan("lightgbm")
+    assert asked.digest != plain.digest

@@ -87,3 +87,16 @@ def test_an_experiment_made_small_runs_to_a_card(path: Path, home: Path) -> None
     # Only a card that may be used on people, or one of businesses, becomes a version.
     assert [card.digest for card in tracker.registered] == ([] if result.version is None else [result.card_digest])
     assert (result.attainable is not None) == (experiment.attainable is not None)
+    # A challenger is judged beside the card, and nothing of it is kept but what the evaluation says.
+    challengers = result.evaluation.challengers
+    assert len(challengers) == (experiment.challenger is not None)
+    assert {path.name for path in Path(result.folder).iterdir()} == {
+        *("card.json", "evaluation.json", "experiment.json", "report.html", "report.md", "trials.json"),
+    }
+    for challenger in challengers:
+        assert challenger.additivity_gap < 1e-9
+        gain = challenger.segments["all"].minus_card["auc"]
+        assert result.figures["auc_given_up"] == (gain.value, gain.low, gain.high)
+        assert tracker.told["metrics"]["challenger_minus_card_all/auc"] == gain.value
+        used = {a.code for a in challenger.attributions if a.card is not None}
+        assert used <= {c.reason for c in card.characteristics}

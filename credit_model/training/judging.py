@@ -108,7 +108,10 @@ def _told(
             "slope": challenger.calibration_["slope"],
             "features_with_a_sign": signed,
             "features_without_a_sign": len(experiment.features) - signed,
-            **challenger.get_params(deep=False) | {"definitions": len(experiment.features)},
+            **{
+                name: getattr(challenger, name)
+                for name in ("leaves", "learning_rate", "penalty", "feature_share", "seed")
+            },
         },
         "attributions": [
             {
