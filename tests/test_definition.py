@@ -142,6 +142,14 @@ def test_a_fault_against_the_catalogue_is_named(said: dict[str, object], fault: 
     assert any(fault in found for found in caught.value.faults), caught.value.faults
 
 
+def test_of_organisations_a_trend_may_be_left_to_the_data() -> None:
+    shops = load_catalogue(Path(__file__).parents[1] / "data" / "public" / "sf_restaurants" / "catalogue.toml")
+    visits = {"where": {"kinds": ["inspection"]}, "label_zh": "次", "label_en": "n", "reason": "B1", "trend": None}
+    check_definitions([define(**visits)], shops, for_card=True)
+    with pytest.raises(DefinitionErrors, match="not record-monotone"):
+        check_definitions([define(**visits)], shops, for_card=True, record_monotone=True)
+
+
 def test_faults_of_all_definitions_come_in_one_message_and_names_are_unique() -> None:
     wrong = [define(where={"kinds": "a_kind"}), define(where={"field": "a_field"}), define(name="g")]
     with pytest.raises(DefinitionErrors) as caught:

@@ -44,7 +44,8 @@ def check_definitions(
     max_look_back_months : int, optional
         The longest look-back allowed; a present state (``role``) has none.
     for_card : bool
-        Also demand what a card prints: a trend, a reason code, labels in both languages.
+        Also demand what a card prints: a trend (of organisations it may be left to the data), a reason code, labels in
+        both languages.
     record_monotone : bool
         Also demand that one more adverse record can never help, and one more positive record never harm.
 
@@ -70,7 +71,7 @@ def check_definitions(
         if max_look_back_months is not None and (longest is None or longest > max_look_back_months):
             found.append(f"window {d.window!r} reaches beyond the longest look-back of {max_look_back_months} months")
         if for_card:
-            found += _card_faults(d)
+            found += _card_faults(d, catalogue)
         if record_monotone:
             found += _monotone_faults(d, catalogue)
         faults += [f"feature {d.name!r}: {fault}" for fault in found]
@@ -159,8 +160,8 @@ def _is_a(held: str, value: Any) -> bool:
     return isinstance(value, str) if held == "text" else isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _card_faults(d: FeatureDefinition) -> Iterator[str]:
-    if not d.trend:
+def _card_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:
+    if not d.trend and catalogue.subjects == "person":
         yield "trend is missing: a card must know whether more is worse"
     if not d.reason:
         yield "reason code is missing: a card must say why points are lost"
