@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
+from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
 from credit_model.learner.binning import BADS, GOODS, FineColumn, FineTable, cut_between, fine_numbers
@@ -142,7 +143,10 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._bins = {name: _bins(column) for name, column in zip(names, fine, strict=True)}
         rows = _as_floats(table.codes, [column.missing for column in fine])
         counts = table.counts[[GOODS, BADS]]
-        self.trees_, line = self._search(rows, counts, table.fold) if folds > 1 else (_UNSEARCHED, Line(0.0, 1.0))
+        self.trees_, line = _UNSEARCHED, Line(0.0, 1.0)
+        if folds > 1:
+            with threadpool_limits(1, user_api="blas"):  # the same line on any number of cores
+                self.trees_, line = self._search(rows, counts, table.fold)
         self.calibration_ = dict(vars(line))
         self._line = line
         self._booster = self._boost(rows, counts, self.trees_)
