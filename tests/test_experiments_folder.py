@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from small_fines import VARIABLE, invented_tables
 
 from credit_model.records import Ledger
 from credit_model.scorecard import Card
@@ -43,6 +44,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("CREDIT_MODEL_HOME", str(home))
+        # Tables that may not be kept here are stood in for by invented ones.
+        patch.setenv(VARIABLE, str(invented_tables(tmp_path_factory.mktemp("data"))))
         yield home
 
 

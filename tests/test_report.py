@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, gini
+from credit_model.evaluation import EvaluationReport, evaluate, gini
 from credit_model.reporting import render_html, render_markdown
 
 
@@ -149,6 +149,14 @@ def test_months_are_the_as_of_dates() -> None:
         rows = FRAME[FRAME["as_of"] == month.as_of]
         assert month.measures["gini"].value == pytest.approx(gini(rows["y"], -rows["score"]).value)
         assert month.with_record == pytest.approx(rows["with_record"].mean())
+
+
+def test_of_many_dates_months_are_followed_and_of_many_months_years() -> None:
+    day = np.arange(len(FRAME))
+    for step, expected in ((36, 36), (37, 2), (800, 27), (2_000, 6)):
+        on = pd.Timestamp("2020-01-01") + pd.to_timedelta(day % step, unit="D")
+        assert len(evaluate(FRAME.assign(as_of=on), card=CARD).months) == expected
+    assert {len(month.as_of) for month in evaluate(FRAME.assign(as_of=on), card=CARD).months} == {4}
 
 
 def test_reasons_are_counted_as_people_are_told_them() -> None:

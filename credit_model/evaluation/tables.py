@@ -63,7 +63,7 @@ class Grade:
 
 @dataclass(frozen=True)
 class Month:
-    """One as-of date."""
+    """One as-of date; its month (``2025-04``) or year where there are too many dates to follow."""
 
     as_of: str
     counts: Counts
@@ -131,6 +131,8 @@ def _distinct(subjects: NDArray[np.intp]) -> int:
     return int(subjects.size and 1 + np.count_nonzero(subjects[1:] != subjects[:-1]))
 
 
+MONTHS = 36
+"""As-of dates, months or years that are followed through time at most."""
 MASS = 0.3
 """Share of people at one score from which it is a mass point."""
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
@@ -306,9 +308,12 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
 
 
 def months_of(sample: Sample) -> tuple[Month, ...]:
-    """As-of dates in order, with the measures that can be followed through time."""
-    dates = np.unique(sample.as_of)
-    parts = [sample.where(sample.as_of == date) for date in dates]
+    """As-of dates in order, with the measures that can be followed through time; of many dates months, then years."""
+    for period in (sample.as_of, sample.as_of.astype("U7"), sample.as_of.astype("U4")):
+        dates = np.unique(period)
+        if len(dates) <= MONTHS:
+            break
+    parts = [sample.where(period == date) for date in dates]
     months = []
     for date, part, c in zip(dates, parts, counts_of(parts, sample), strict=True):
         measured = {k: v for k, v in measures_of(part).items() if k in ("gini", "soft_gini", "observed_to_expected")}
