@@ -211,7 +211,7 @@ class Service:
         entry["subject_ids"] = (subject_id,)
         with self._reading:
             try:
-                getattr(self.ledger, "refresh", bool)()
+                self.ledger.refresh()
             except LedgerError as error:
                 told = f"the ledger cannot be read ({type(error).__name__})."
                 raise Refusal(503, "ledger_unavailable", told) from None

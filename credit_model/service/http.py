@@ -68,7 +68,7 @@ def create_app(service: Service) -> Starlette:
         served = service.model.current
         return _response(Answer.of(document(served.card if served else None, service.settings)))
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/assess", posted(service.assess, "/assess"), methods=["POST"]),
             Route("/score", posted(service.score, "/score"), methods=["POST"]),
@@ -78,6 +78,8 @@ def create_app(service: Service) -> Starlette:
         ],
         exception_handlers={HTTPException: _unanswered, Exception: _fault},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def serve(
@@ -113,41 +115,44 @@ def serve(
     settings = Settings() if settings is None else settings
     query_log = QueryLog(log, log_head, sync=settings.flush == "each")
     opened = Ledger.open(ledger)
-    listening = _listening(host, port)
-    model = ServedModel(source, opened)
-    model.check()
-    if model.current is None:
-        if model.registered == (None, None):  # not from a registry that may come back
-            raise UserError(model.problem)
-        say(f"nothing is served yet, trying again every {reload_seconds:g} s: {model.problem}")
-    service = Service(model, opened, query_log, settings)
-    stop = threading.Event()
-    threads = [threading.Thread(target=model.keep_checking, args=(reload_seconds, stop), daemon=True)]
-    if settings.flush == "soon":
-        threads.append(threading.Thread(target=_keep_flushing, args=(query_log, stop), daemon=True))
-    server = _Server(uvicorn.Config(
-        create_app(service), log_level="warning", access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    ))  # fmt: skip
-    serving = model.current.card.id if model.current else "nothing yet"
-    server.told = lambda: say(f"serving {serving} on http://{host}:{listening.getsockname()[1]}")
-    for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises again what it was stopped by: here it ends well
-        signal.signal(name, lambda *_: None)
-    for thread in threads:
-        thread.start()
-    try:
-        server.run(sockets=[listening])
-    finally:
-        stop.set()
-        query_log.flush()
+    with _listening(host, port) as listening:
+        model = ServedModel(source, opened)
+        model.check()
+        if model.current is None:
+            if model.registered == (None, None):  # not from a registry that may come back
+                raise UserError(model.problem)
+            say(f"nothing is served yet, trying again every {reload_seconds:g} s: {model.problem}")
+        config = uvicorn.Config(
+            create_app(Service(model, opened, query_log, settings)), log_level="warning", access_log=False,
+            lifespan="off", server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
+        )  # fmt: skip
+        serving = model.current.card.id if model.current else "nothing yet"
+        server = _Server(config, lambda: say(f"serving {serving} on http://{host}:{listening.getsockname()[1]}"))
+        for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises again what it was stopped by: here it ends well
+            signal.signal(name, lambda *_: None)
+        stop = threading.Event()
+        threads = [threading.Thread(target=model.keep_checking, args=(reload_seconds, stop), daemon=True)]
+        if settings.flush == "soon":
+            threads.append(threading.Thread(target=_keep_flushing, args=(query_log, stop), daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            server.run(sockets=[listening])
+        finally:
+            stop.set()
+            query_log.flush()
 
 
 class _Server(uvicorn.Server):
-    told: Callable[[], None]
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say_started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.told()
+        self._say_started()
 
 
 def _keep_flushing(log: QueryLog, stop: threading.Event) -> None:
@@ -156,6 +161,7 @@ def _keep_flushing(log: QueryLog, stop: threading.Event) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    listening: socket.socket | None = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         # Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for every answer.
@@ -163,6 +169,8 @@ def _listening(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
     except (OSError, OverflowError) as error:
+        if listening is not None:
+            listening.close()
         reason = getattr(error, "strerror", None) or "no such port"
         raise UserError(f"cannot listen on {host} port {port}: {reason}. Choose another with --port.") from None
     return listening

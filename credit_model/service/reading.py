@@ -26,9 +26,9 @@ from credit_model.scorecard import NumericBins
 if TYPE_CHECKING:
     from credit_model.scorecard import Card
 
-# Visible characters, spaces after the first: a reference number, a pseudonym. The OpenAPI page has the same pattern.
-_VISIBLE = r"!-~\u00a1-\u1fff\u3001-\ud7ff\uff01-\uffee"
-TEXT: Final = rf"^[{_VISIBLE}][ {_VISIBLE}]*$"
+# Visible characters, and spaces after the first: a reference number, a pseudonym. The OpenAPI page has the same pattern.
+_CONTROL = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u206f\u3000\ufeff\ufff0-\uffff"
+TEXT: Final = rf"^[^ {_CONTROL}][^{_CONTROL}]*$"
 LONGEST_TEXT: Final = 200
 COLUMN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 BESIDE: Final = ("subject_id",)  # may stand beside the features of a row
@@ -51,7 +51,6 @@ class FeatureRows:
     """Rows of features by column, in the types a card scores, and the people they are about, where told."""
 
     columns: Mapping[str, Any]
-    count: int
     subject_ids: tuple[str, ...]
 
 
@@ -163,25 +162,27 @@ def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureR
         raise Refusal(
             422, "missing_field", "send rows (a list of objects) or columns (an object of lists), one of them."
         )
-    given = _by_column(message["rows"], card, most) if "rows" in message else _columns(message["columns"], card, most)
-    count = len(next(iter(given.values())))
+    if "rows" in message:
+        given, subject_ids = _by_column(message["rows"], card, most)
+    else:
+        given = _columns(message["columns"], card, most)
+        subject_ids = given.get("subject_id", [])
     columns = {c.name: _values(given[c.name], c, "rows" in message) for c in card.characteristics}
-    subject_ids = given.get("subject_id")
-    told = [] if subject_ids is None else [read_text(value, "subject_id") for value in subject_ids]
-    return FeatureRows(columns, count, tuple(told))
+    people = tuple(read_text(subject_id, "subject_id") for subject_id in subject_ids)
+    return FeatureRows(columns, people)
 
 
-def _by_column(rows: Any, card: Card, most: int) -> dict[str, list[Any]]:
+def _by_column(rows: Any, card: Card, most: int) -> tuple[dict[str, list[Any]], list[Any]]:
+    """Values by column, and whom the rows are about, where they say so."""
     if not isinstance(rows, list) or not rows or not all(type(row) is dict for row in rows):
         raise Refusal(422, "wrong_type", "rows must be a list of one or more objects.", ["rows"])
     _check_count(len(rows), most)
-    names = list(rows[0])
-    _check_columns(names, card, "rows[0]")
+    wanted = set(card.columns)
     for number, row in enumerate(rows):
-        if list(row) != names and row.keys() != rows[0].keys():
+        if row.keys() != wanted:
             _check_columns(list(row), card, f"rows[{number}]")
-            raise Refusal(422, "unlike_rows", "every row must have the columns of the first.", [f"rows[{number}]"])
-    return {name: [row[name] for row in rows] for name in names}
+    subject_ids = [row["subject_id"] for row in rows if "subject_id" in row]
+    return {name: [row[name] for row in rows] for name in card.columns}, subject_ids
 
 
 def _columns(columns: Any, card: Card, most: int) -> dict[str, list[Any]]:
