@@ -26,7 +26,7 @@ from credit_model.scorecard import NumericBins
 if TYPE_CHECKING:
     from credit_model.scorecard import Card
 
-# Visible characters, and spaces after the first: a reference number, a pseudonym. The OpenAPI page has the same pattern.
+# No control characters and no strange blanks, and spaces not at first; the OpenAPI page has the same pattern.
 _CONTROL = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u206f\u3000\ufeff\ufff0-\uffff"
 TEXT: Final = rf"^[^ {_CONTROL}][^{_CONTROL}]*$"
 LONGEST_TEXT: Final = 200
