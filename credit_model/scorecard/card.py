@@ -317,7 +317,10 @@ class Card:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CardError(f"cannot read the card {path}: {error}") from None
-        return cls.from_json(text)
+        try:
+            return cls.from_json(text)
+        except CardError as error:
+            raise CardError(f"{path}: {error}", error.faults) from None
 
     @classmethod
     def from_json(cls, text: str) -> Card:

@@ -1,0 +1,48 @@
+"""The door to MLflow: runs, registered cards, promotion, and the way from a URI to an evaluator.
+
+Nothing else in the package imports mlflow, and this room does so inside its functions, so that reading a card from a
+path needs no MLflow at all.
+
+In: a card, figures, files; later a version and an approver, or a URI.
+Out: a run id, a version, a promotion, an :class:`~credit_model.assessment.Evaluator`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "RegistryError": "store",
+        "tracking_uri": "store",
+        "DEFAULT_TRACKING_URI": "store",
+        "RegisteredVersion": "runs",
+        "log_run": "runs",
+        "register": "runs",
+        "fetch_artifact": "runs",
+        "DEFAULT_MODEL": "versions",
+        "ApprovalError": "versions",
+        "GateError": "versions",
+        "Promotion": "versions",
+        "promote": "versions",
+        "load_evaluator": "versions",
+    },
+)
+
+if TYPE_CHECKING:
+    from credit_model.registry.runs import RegisteredVersion as RegisteredVersion
+    from credit_model.registry.runs import fetch_artifact as fetch_artifact
+    from credit_model.registry.runs import log_run as log_run
+    from credit_model.registry.runs import register as register
+    from credit_model.registry.store import DEFAULT_TRACKING_URI as DEFAULT_TRACKING_URI
+    from credit_model.registry.store import RegistryError as RegistryError
+    from credit_model.registry.store import tracking_uri as tracking_uri
+    from credit_model.registry.versions import DEFAULT_MODEL as DEFAULT_MODEL
+    from credit_model.registry.versions import ApprovalError as ApprovalError
+    from credit_model.registry.versions import GateError as GateError
+    from credit_model.registry.versions import Promotion as Promotion
+    from credit_model.registry.versions import load_evaluator as load_evaluator
+    from credit_model.registry.versions import promote as promote

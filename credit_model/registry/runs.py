@@ -1,0 +1,299 @@
+"""Runs and what they leave: parameters, figures, files, and the card as a version of a registered model.
+
+A registered model is a JSON card read by :mod:`credit_model.serving`: no pickle is written or read. A version carries
+in its tags the digest of its card, its author and the gates it was measured against. What a process that was killed
+had begun to record is continued, never recorded twice.
+
+In: a card, figures, files. Out: a run id, a version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from credit_model import __version__
+from credit_model.registry.store import RegistryError, connected, sqlite_file, tracking_uri
+from credit_model.registry.versions import DEFAULT_MODEL, ApprovalError
+from credit_model.serving import CARD_FILE
+
+if TYPE_CHECKING:
+    from credit_model.evaluation import EvaluationReport
+    from credit_model.scorecard import Card
+
+_RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
+_DIGESTS = {"evaluation.json": "evaluation_digest", "experiment.json": "experiment_digest"}  # artifact -> tag
+_BATCH = 100  # MLflow takes at most so many parameters or tags in one call
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model."""
+
+    name: str
+    version: int
+    run_id: str
+    uri: str
+    card_digest: str
+
+
+def log_run(
+    experiment: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float | None] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    artifacts: Sequence[str | Path] = (),
+    run_name: str | None = None,
+    by: tuple[str, str] | None = None,
+    finished: bool = True,
+) -> str:
+    """Record one run: what was asked, what was measured, and the files that show it.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of the MLflow experiment; made when new.
+    params, metrics, tags : mapping, optional
+        Parameters and tags are written as text; figures that were not measured (None, NaN) are left out.
+    artifacts : sequence of path
+        Files; of a folder, all it holds.
+    run_name : str, optional
+        A name for people.
+    by : (who, what), optional
+        Of whom there is never more than one at a time, and a digest of what is recorded. A run that the same one left
+        unfinished is continued if it was to hold the same, and ended as killed if it was not.
+    finished : bool
+        Whether the run ends here; if not, :func:`register` ends it.
+
+    Returns
+    -------
+    str
+        The run id.
+    """
+    with connected() as client:
+        from mlflow.entities import Metric, Param, RunTag
+
+        labels = {"credit_model_version": __version__} | dict(tags or {})
+        run_id = _continued(client, experiment, by)
+        if run_id is None:
+            marks = {} if by is None else {_RECORDED_BY: " ".join(by)}
+            run_id = str(
+                client.create_run(_experiment_id(client, experiment), tags=marks, run_name=run_name).info.run_id
+            )
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        figures = {key: float(value) for key, value in (metrics or {}).items() if value is not None}
+        for rows in _batches([Param(key, _text(value)) for key, value in (params or {}).items()]):
+            client.log_batch(run_id, params=rows)
+        for rows in _batches([RunTag(key, _text(value)) for key, value in labels.items()]):
+            client.log_batch(run_id, tags=rows)
+        for rows in _batches([Metric(key, value, now, 0) for key, value in figures.items() if math.isfinite(value)]):
+            client.log_batch(run_id, metrics=rows)
+        for artifact in map(Path, artifacts):
+            if artifact.is_dir():
+                client.log_artifacts(run_id, str(artifact))
+            else:
+                client.log_artifact(run_id, str(artifact))
+        if finished:
+            client.set_terminated(run_id)
+    return run_id
+
+
+def register(
+    card: Card,
+    run_id: str,
+    *,
+    author: str,
+    evaluation: EvaluationReport,
+    name: str = DEFAULT_MODEL,
+    tags: Mapping[str, Any] | None = None,
+) -> RegisteredVersion:
+    """Register a card as a new version of a model, with its evidence in the version's tags; ends the run.
+
+    A version appears whole or not at all, and a run has one: registered again, it is the same version.
+
+    Parameters
+    ----------
+    card : Card
+        What is registered, as JSON.
+    run_id : str
+        The run that made it (see :func:`log_run`).
+    author : str
+        Who made it; somebody else has to approve it.
+    evaluation : EvaluationReport
+        What the card was measured at; a failed gate does not stop registration, only promotion.
+    name : str
+        Registered model.
+    tags : mapping, optional
+        Further tags: digests of the experiment and of the ledger, the Git commit, ...
+    """
+    author = author.strip()
+    if not author:
+        raise ApprovalError(
+            f"cannot register a version of {name!r}: it has no author. Name the one who made it, since somebody else "
+            "has to approve it."
+        )
+    if not card.characteristics:
+        raise RegistryError(
+            f"cannot register card {card.id}: it has no characteristics, everybody would score the same."
+        )
+    evidence = {str(key): _text(value) for key, value in (tags or {}).items()} | {
+        "author": author,
+        "card_digest": card.digest,
+        "evaluation_digest": evaluation.digest,
+        "credit_model_version": __version__,
+        "gates": json.dumps([asdict(gate) for gate in evaluation.gates]),
+        "gates_passed": _text(not evaluation.failed_gates),
+    }
+    with connected() as client:
+        made = next((v for v in client.search_model_versions(f"run_id = '{run_id}'") if v.name == name), None)
+        if made is None or made.tags.get("card_digest") != card.digest:
+            _ensure_model(client, name)
+            model_id = _logged_model(client, card, run_id)
+            made = client.create_model_version(
+                name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=evidence
+            )
+        client.set_terminated(run_id)
+    version = int(made.version)
+    return RegisteredVersion(name, version, run_id, f"models:/{name}/{version}", card.digest)
+
+
+def fetch_artifact(run_id: str, path: str) -> Path:
+    """A file logged with a run, as a local path; a document whose digest the run's tags tell is held against it."""
+    with connected(must_exist=True) as client:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = Path(client.download_artifacts(run_id, path))
+            told = client.get_run(run_id).data.tags.get(_DIGESTS.get(path, ""))
+        except (MlflowException, OSError) as error:
+            if getattr(error, "error_code", "") in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+                raise
+            raise RegistryError(
+                f"cannot read {path!r} of run {run_id!r}: no such run or file in {tracking_uri()}. "
+                "See the run id printed by `credit-model run`."
+            ) from error
+        if told is not None and hashlib.sha256(found.read_bytes()).hexdigest() != told:
+            raise RegistryError(
+                f"{path!r} of run {run_id!r} was altered: it is not what was recorded. Run the experiment again."
+            )
+        return found
+
+
+def _continued(client: Any, experiment: str, by: tuple[str, str] | None) -> str | None:
+    """The run that a process which died left open with the same content; what else it left open is ended."""
+    found = None if by is None else client.get_experiment_by_name(experiment)
+    if by is None or found is None:
+        return None
+    same = None
+    open_runs = f"tags.{_RECORDED_BY} LIKE '{by[0]} %' and attributes.status = 'RUNNING'"
+    for run in client.search_runs([found.experiment_id], open_runs):
+        if run.data.tags[_RECORDED_BY] == " ".join(by):
+            same = str(run.info.run_id)
+        else:
+            client.set_terminated(run.info.run_id, "KILLED")
+    return same
+
+
+def _experiment_id(client: Any, name: str) -> str:
+    """The experiment's id; a new one keeps its files beside a SQLite store, wherever the caller stands."""
+    store = sqlite_file()
+    location = None if store is None else (store.resolve().parent / "mlruns").as_uri()
+    return str(
+        _found_or_made(
+            lambda: found.experiment_id if (found := client.get_experiment_by_name(name)) is not None else None,
+            lambda: client.create_experiment(name, artifact_location=location),
+        )
+    )
+
+
+def _ensure_model(client: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def find() -> Any:
+        try:
+            return client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
+    _found_or_made(find, lambda: client.create_registered_model(name))
+
+
+def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> Any:
+    """What is there, or is made; somebody else may make it in between."""
+    from mlflow.exceptions import MlflowException
+
+    if (found := find()) is not None:
+        return found
+    try:
+        return make()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return find()
+
+
+def _logged_model(client: Any, card: Card, run_id: str) -> str:
+    """The card as a model of the run, logged unless it is there; one that was left unfinished is removed."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
+        if str(model.status) == "READY" and model.tags.get("card_digest") == card.digest:
+            return str(model.model_id)
+        client.delete_logged_model(model.model_id)
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name="card",
+        source_run_id=run_id,
+        params=run.data.params,
+        tags={"card_digest": card.digest},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder, "card")
+        document.mkdir()
+        card.save(document / CARD_FILE)
+        Model.log(
+            artifact_path=None,
+            flavor=pyfunc,
+            run_id=run_id,
+            model_id=logged.model_id,
+            loader_module="credit_model.serving",
+            data_path=str(document),
+            signature=_signature(card),
+            pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],
+        )
+    return str(logged.model_id)
+
+
+def _signature(card: Card) -> Any:
+    """What MLflow asks of callers: the card's columns by name, numbers as doubles (NaN is missing) or texts."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    from credit_model.scorecard import NumericBins
+
+    inputs = [ColSpec("double" if isinstance(c.bins, NumericBins) else "string", c.name) for c in card.characteristics]
+    outputs = [ColSpec("integer", "score"), ColSpec("double", "probability_of_bad"), ColSpec("string", "grade")]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _batches(rows: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]

@@ -1,0 +1,103 @@
+"""The store behind the registry: MLflow, quiet, without telemetry, and never half made.
+
+What MLflow and the libraries under it raise becomes one line. Everything else of this room speaks to MLflow through
+``connected`` only.
+
+In: ``MLFLOW_TRACKING_URI``. Out: an MLflow client, or a ``RegistryError``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from credit_model import UserError
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+# Whose errors are the registry's.
+_ITS_LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "alembic", "sqlite3")
+
+
+class RegistryError(UserError):
+    """The registry cannot be reached, or does not hold what was asked for."""
+
+
+def tracking_uri() -> str:
+    """The MLflow store in use: ``MLFLOW_TRACKING_URI``, or a SQLite file in the current folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+@contextmanager
+def connected(must_exist: bool = False) -> Iterator[Any]:
+    """An MLflow client, quiet and without telemetry; what MLflow raises inside becomes one line."""
+    import logging
+
+    uri, where = tracking_uri(), sqlite_file()
+    if must_exist and where is not None and not where.is_file():
+        raise RegistryError(
+            f"no MLflow store at {where}. Run an experiment first (credit-model run EXPERIMENT.toml), or set "
+            "MLFLOW_TRACKING_URI."
+        )
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    with warnings.catch_warnings():
+        # MLflow warns of its own type hints, of SQLAlchemy, of example rows: none of it is the caller's to mend.
+        warnings.simplefilter("ignore")
+        try:
+            import mlflow
+        except ImportError:
+            raise RegistryError(
+                "the registry needs MLflow, which is not installed. Install credit-model[train] or "
+                "credit-model[serve], or load a card from its path."
+            ) from None
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        try:
+            if where is not None and not where.exists():
+                _make_store(where)
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
+            yield mlflow.MlflowClient(uri, uri)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in _ITS_LIBRARIES:
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise RegistryError(
+                f"the MLflow registry at {uri} does not answer as it should ({reason}). Check that it is running and "
+                "that MLFLOW_TRACKING_URI is right."
+            ) from error
+
+
+def sqlite_file() -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def _make_store(where: Path) -> None:
+    """Make a SQLite store beside its place and move it there whole.
+
+    MLflow makes its tables in hundreds of steps and cannot go on with some of them: a store that a killed process left
+    half made would be of no use to anybody.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    where.parent.mkdir(parents=True, exist_ok=True)
+    new = where.with_name(f"{where.name}.new")
+    with new.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if where.exists():  # somebody else was quicker
+            new.unlink(missing_ok=True)
+            return
+        lock.truncate(0)
+        for ending in ("-journal", "-wal", "-shm"):
+            where.with_name(f"{new.name}{ending}").unlink(missing_ok=True)
+        store = SqlAlchemyStore(f"sqlite:///{new}", (where.resolve().parent / "mlruns").as_uri())
+        store.engine.dispose()
+        new.replace(where)
