@@ -13,7 +13,6 @@ import hmac
 import json
 import re
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,7 +90,6 @@ class Service:
         today: Callable[[], date] = date.today,
     ) -> None:
         self.model, self.ledger, self.log, self.settings, self.today = model, ledger, log, settings, today
-        self._reading = threading.Lock()  # one reader of the ledger at a time: a refresh moves it
 
     # ------------------------------------------------------------------ who asks
 
@@ -209,13 +207,12 @@ class Service:
             return
         subject_id = read_text(message["subject_id"], "subject_id")
         entry["subject_ids"] = (subject_id,)
-        with self._reading:
-            try:
-                self.ledger.refresh()
-            except LedgerError as error:
-                told = f"the ledger cannot be read ({type(error).__name__})."
-                raise Refusal(503, "ledger_unavailable", told) from None
+        try:
+            self.ledger.refresh()
             yield subject_id, self.ledger
+        except LedgerError as error:
+            told = f"the ledger cannot be read ({type(error).__name__})."
+            raise Refusal(503, "ledger_unavailable", told) from None
 
     # ------------------------------------------------------------------ the model
 
