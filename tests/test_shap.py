@@ -66,7 +66,7 @@ def cards_and_rows(draw: st.DrawFn) -> tuple[Card, list[list[Any]], np.ndarray, 
 
 
 @given(cards_and_rows())
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_points_less_their_mean_are_the_shap_values_of_the_score(
     drawn: tuple[Card, list[list[Any]], np.ndarray, np.ndarray],
 ) -> None:
