@@ -17,6 +17,7 @@ import json
 import os
 import re
 import secrets
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -31,6 +32,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.law import redact
 from credit_model.store.lookup import MOVED, Finder
 from credit_model.store.manifest import (
     CACHE,
@@ -317,7 +319,7 @@ def _check_words(what: str, name: _Name, **said: str) -> None:
     for word, text in said.items():
         if not isinstance(text, str) or not text.strip():
             raise UserError(f"{what}: say the {word}; it is kept in the ledger's manifest")
-        if name.subject_id in text:
+        if name.subject_id in text or redact(text, None) != unicodedata.normalize("NFKC", text):
             raise UserError(f"{what}: the {word} names the person, and it is kept: leave the id out of it")
 
 
