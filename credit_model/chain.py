@@ -125,7 +125,7 @@ class Head:
             if os.fstat(handle).st_size < 2 * _SLOT:  # new, or killed while it was made
                 os.pwrite(handle, _slot(end) * 2, 0)
                 os.fsync(handle)
-                force_folder(self.path.parent)
+                _force(self.path.parent)
         finally:
             os.close(handle)
 
@@ -288,7 +288,7 @@ class Chain:
                 file.truncate(end.bytes)  # a full disk: nobody is told it is there, so it is not
                 raise
         if not end.bytes:
-            force_folder(self.path.parent)
+            _force(self.path.parent)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -382,11 +382,6 @@ def read_entries(path: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
                         yield json.loads(line)["entry"]
                     except (ValueError, KeyError, TypeError):
                         raise ChainError(f"{path}: line {number} cannot be read; verify the log.") from None
-
-
-def force_folder(folder: Path) -> None:
-    """Force the names in a folder to disk."""
-    _force(folder)
 
 
 def _up_to(file: Iterable[bytes], size: int | None) -> Iterator[bytes]:
@@ -487,7 +482,7 @@ def _make_first_line(path: Path, line: bytes) -> None:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
-    force_folder(path.parent)
+    _force(path.parent)
 
 
 def _force(path: Path) -> None:

@@ -34,6 +34,7 @@ from credit_model.scorecard import Card
 from credit_model.service import QueryLog, Service, Settings, create_app, load_settings
 from credit_model.service.model import ServedModel
 from credit_model.service.query_log import Query
+from credit_model.service.reading import read_object, read_quickly
 
 CARD = small_card()
 TODAY = date(2026, 7, 1)
@@ -134,6 +135,28 @@ def test_rows_score_as_the_library_scores_them_row_by_row_or_column_by_column(
         assert (found["card_id"], found["card_digest"]) == (CARD.id, CARD.digest)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(st.dictionaries(st.text(), JSON), st.booleans())
+@settings(max_examples=60)
+def test_what_is_read_quickly_is_what_is_read_strictly(value: dict[str, Any], plain: bool) -> None:
+    body = json.dumps(value, ensure_ascii=plain).encode()
+    quick, strict = read_quickly(body), read_object(body)
+    assert quick == strict == value
+    assert repr(quick) == repr(strict)  # numbers to the last bit, and their types
+
+
+def test_colons_and_escapes_in_texts_are_no_names(door: Door) -> None:
+    for subject_id in ("a:b:c", "x\\y", 'say "a": b'):
+        body = {"purpose": "audit", "authorisation": "see: 17:4", "rows": [ROW | {"subject_id": subject_id}, ROW]}
+        assert door.post("/score", body)[0] == 200
+        assert door.last()["subject_ids"] == [subject_id]
+
+
 def test_rows_may_say_whom_they_are_about_and_the_log_knows_it(door: Door) -> None:
     status, found = door.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "S-77"}]})
     assert (status, len(found["score"])) == (200, 1)
@@ -168,6 +191,14 @@ REFUSED = [
     ("a number of five thousand digits", "/score", ONE.replace("0.0", "9" * 5000, 1).encode(), 422, "not_json", []),
     ("a list", "/assess", [], 422, "wrong_type", []),
     ("a name twice", "/assess", b'{"a":1,"a":2}', 422, "name_twice", []),
+    ("a name twice in a row", "/score", ONE.replace('"listed_now"', '"adverse_24m": 1.0, "listed_now"').encode(), 422,
+     "name_twice", []),
+    ("a field twice", "/score", ONE.replace('"rows"', '"purpose": "audit", "rows"').encode(), 422, "name_twice", []),
+    ("a name twice, once in disguise", "/score",
+     ONE.replace('"listed_now"', '"l\\u0069sted_now": 1.0, "listed_now"').encode(), 422, "name_twice", []),
+    ("a name twice in a column", "/score",
+     json.dumps(ENVELOPE | {"columns": {n: [0] for n in ROW}}).replace('"listed', '"adverse_24m": [1], "listed').encode(),
+     422, "name_twice", []),
     ("NaN", "/score", ONE.replace("0.0", "NaN", 1).encode(), 422, "not_a_number", []),
     ("Infinity", "/score", ONE.replace("0.0", "-Infinity", 1).encode(), 422, "not_a_number", []),
     ("no purpose", "/assess", {"subject_id": "a", "authorisation": "x"}, 422, "purpose_not_permitted", ["purpose"]),

@@ -31,12 +31,14 @@ from credit_model.service.reading import (
     OwnRows,
     Refusal,
     check_fields,
+    check_names_once,
     read_authorisation,
     read_day,
     read_features,
     read_object,
     read_own_rows,
     read_purpose,
+    read_quickly,
     read_text,
 )
 from credit_model.service.settings import CALLER, Settings
@@ -146,9 +148,8 @@ class Service:
         entry |= served.named()
         return served
 
-    def _message(self, body: bytes, entry: dict[str, Any]) -> dict[str, Any]:
-        """The body with purpose and authorisation checked."""
-        message = read_object(body)
+    def _message(self, message: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+        """The message with purpose and authorisation checked."""
         refusals = []
         for name, read in (("purpose", read_purpose), ("authorisation", read_authorisation)):
             try:
@@ -160,7 +161,7 @@ class Service:
         return message
 
     def _assess(self, body: bytes, entry: dict[str, Any]) -> Answer:
-        served, message = self._served(entry), self._message(body, entry)
+        served, message = self._served(entry), self._message(read_object(body), entry)
         if "subject" in message:
             check_fields(message, ("subject", *ENVELOPE), (*OWN_TABLES, "as_of"))
         else:
@@ -180,20 +181,22 @@ class Service:
         return Answer.of({"subject_id": subject_id, **assessment.to_dict(), **served.named()})
 
     def _score(self, body: bytes, entry: dict[str, Any]) -> Answer:
-        served, message = self._served(entry), self._message(body, entry)
+        served, message = self._served(entry), self._message(read_quickly(body), entry)
         check_fields(message, ENVELOPE, ("rows", "columns"))
         card = served.card
         rows = read_features(message, card, self.settings.rows)
+        check_names_once(body, message, rows)
         entry["subject_ids"] = rows.subject_ids
-        scores = card.scores(rows.columns)
-        grades = np.asarray(card.profile.grades, dtype=object)
-        entry["scores"] = tuple(scores.tolist())
-        found = {
-            "score": scores.tolist(),
-            "probability_of_bad": card.probability(scores).tolist(),
-            "grade": grades[np.searchsorted(card.profile.grade_cuts, scores, side="right")].tolist(),
-        }
-        return Answer.of({**served.named(), **found})
+        if rows.count == 1:  # the card's arithmetic of a single row: the same numbers, sooner
+            one = card.score_one({name: column[0] for name, column in rows.columns.items()})
+            scores, probabilities, grades = [one.score], [one.probability_of_bad], [one.grade]
+        else:
+            found = card.scores(rows.columns)
+            names = np.asarray(card.profile.grades, dtype=object)
+            scores, probabilities = found.tolist(), card.probability(found).tolist()
+            grades = names[np.searchsorted(card.profile.grade_cuts, found, side="right")].tolist()
+        entry["scores"] = tuple(scores)
+        return Answer.of({**served.named(), "score": scores, "probability_of_bad": probabilities, "grade": grades})
 
     # ------------------------------------------------------------------ the person
 

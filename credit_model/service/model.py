@@ -99,6 +99,8 @@ class ServedModel:
     def _proved(self, found: Evaluator) -> Served:
         """A loaded card that gives its golden rows their scores the way it will answer; the load proved them singly."""
         card = found.card
+        if not card.characteristics:
+            raise UserError(f"card {card.id} has no characteristics, everybody would score the same; it is not served.")
         rows = [row.values for row in card.golden]
         columns = {c.name: _column(c, [row[place] for row in rows]) for place, c in enumerate(card.characteristics)}
         if card.scores(columns).tolist() != [row.score for row in card.golden]:
