@@ -216,6 +216,14 @@ def test_ten_thousand_small_deliveries_would_not_be_ten_thousand_parts(ledger):
     assert records_of(Ledger.open(ledger.path)) == sorted(f"H-{n}" for n in range(60))
 
 
+def test_small_deliveries_do_not_write_a_large_part_anew(ledger):
+    ledger.ingest(records=honours(*range(10_000)))
+    (large,) = parts_of(ledger)
+    for n in range(10_000, 10_000 + 2 * writing.MOST):
+        ledger.ingest(records=honours(n))
+    assert large in parts_of(ledger)
+
+
 def test_a_reader_whose_parts_were_merged_moves_on_and_one_whose_part_is_lost_says_so(ledger):
     with small_parts():
         ledger.ingest(records=honours(0))

@@ -115,8 +115,8 @@ class Writing:
         """Merge what has become many. The delivery counts already: a full disk or a damaged part does not undo it."""
         try:
             parts = self.manifest.parts
-            for limit in (SMALL_ROWS, PART_ROWS):
-                for run in _runs(parts, limit):
+            for least, limit in ((0, SMALL_ROWS), (SMALL_ROWS, PART_ROWS)):
+                for run in _runs(parts, least, limit):
                     rows = pa.concat_tables([self.shelf.open(part).read() for part in run])
                     merged, place = self.write(run[0].table, rows), parts.index(run[0])
                     kept = [part for part in parts if part not in run]
@@ -128,15 +128,15 @@ class Writing:
             sweep(self.folder, self.manifest)
 
 
-def _runs(parts: Sequence[Part], limit: int) -> Iterator[list[Part]]:
-    """Neighbours of one table, each of fewer rows than the limit, that are to become one part of at most PART_ROWS."""
+def _runs(parts: Sequence[Part], least: int, limit: int) -> Iterator[list[Part]]:
+    """Neighbours of one table below the limit that are to become one part, as more than MOST of them have the least."""
     for table in sorted({part.table for part in parts}):
         run: list[Part] = []
         for part in [*(p for p in parts if p.table == table), None]:
             if part is not None and part.rows < limit:
                 run.append(part)
                 continue
-            if len(run) > MOST:
+            if sum(p.rows >= least for p in run) > MOST:
                 yield from _cut(run)
             run = []
 
