@@ -197,7 +197,7 @@ REFUSED = [
     ("a name twice, once in disguise", "/score",
      ONE.replace('"listed_now"', '"l\\u0069sted_now": 1.0, "listed_now"').encode(), 422, "name_twice", []),
     ("a name twice in a column", "/score",
-     json.dumps(ENVELOPE | {"columns": {n: [0] for n in ROW}}).replace('"listed', '"adverse_24m": [1], "listed').encode(),
+     json.dumps(ENVELOPE | {"columns": {n: [0] for n in ROW}}).replace('"lis', '"adverse_24m": [1], "lis').encode(),
      422, "name_twice", []),
     ("NaN", "/score", ONE.replace("0.0", "NaN", 1).encode(), 422, "not_a_number", []),
     ("Infinity", "/score", ONE.replace("0.0", "-Infinity", 1).encode(), 422, "not_a_number", []),
