@@ -56,8 +56,8 @@ def connected(must_exist: bool = False) -> Iterator[Any]:
                 "the registry needs MLflow, which is not installed. Install credit-model[train] or "
                 "credit-model[serve], or load a card from its path."
             ) from None
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+        for noisy in ("mlflow", "alembic"):  # what they log as an error they raise as well
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         try:
             if where is not None and not where.exists():
                 _make_store(where)
@@ -67,7 +67,7 @@ def connected(must_exist: bool = False) -> Iterator[Any]:
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in _ITS_LIBRARIES:
                 raise
-            reason = " ".join(str(error).split())[:200]
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
             raise RegistryError(
                 f"the MLflow registry at {uri} does not answer as it should ({reason}). Check that it is running and "
                 "that MLFLOW_TRACKING_URI is right."

@@ -48,15 +48,15 @@ def home(folder: Path) -> Any:
     }
 
 
-def registry(folder: Path) -> Any:
-    """Runs, versions, aliases, with the bytes of every artifact."""
+def registry(folder: Path, uri: str = "") -> Any:
+    """Runs, versions, aliases, with the bytes of every artifact that lies in a folder."""
     from mlflow import MlflowClient
 
-    if not (folder / "mlflow.db").exists():
+    if not uri and not (folder / "mlflow.db").exists():
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy of MLflow
-        client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+        client = MlflowClient(uri or f"sqlite:///{folder / 'mlflow.db'}")
         runs = client.search_runs([e.experiment_id for e in client.search_experiments()], run_view_type=1)
         return {
             "runs": sorted((_run(run) for run in runs), key=json.dumps),
@@ -96,5 +96,5 @@ def _version(client: Any, version: Any) -> Any:
         "name": version.name, "version": int(version.version), "status": str(version.status),
         "tags": {k: v for k, v in version.tags.items() if k not in _OF_THE_DAY},
         "run": client.get_run(version.run_id).info.status, "model": str(model.status),
-        "card": hashlib.sha256(card.read_bytes()).hexdigest(),
+        "card": hashlib.sha256(card.read_bytes()).hexdigest() if card.exists() else "",
     }  # fmt: skip

@@ -130,7 +130,7 @@ def _obey(
         handle = os.open(f"{said}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, number)
         os.close(handle)
-    steps = os.open(f"{said}.steps", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    steps = os.open(os.devnull if largest_file else f"{said}.steps", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     _Watch(folder, strike, steps).install()
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
