@@ -73,6 +73,9 @@ def test_what_assesses_people_loads_numpy_only() -> None:
         ("Ledger.open", ["folder"]),
         ("Ledger.ingest", ["records", "amendments", "subjects", "audit", "mapping"]),
         ("Ledger.as_of", ["as_of"]),
+        ("Ledger.refresh", []),
+        ("Ledger.tables", ["subject_ids"]),
+        ("Ledger.forget", ["subject_id", "reason", "approver", "files"]),
         ("Ledger.between", ["start", "end", "known_by"]),
         ("FeatureDefinition", ["name", "label_zh", "label_en", "where", "aggregate", "of", "window", "window_on"]),
         (

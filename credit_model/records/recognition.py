@@ -21,14 +21,29 @@ from credit_model.store import KEYS, Manifest, Part, Shelf, digests_of, keys_of
 Keys = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
+_FEW = 1_000
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # sends occurrence numbers far apart
 
 
 class KeyIndex:
-    """Which keys are known, and a number for each: sorted arrays that are merged as they grow, 16 bytes a key."""
+    """Which keys are known, and a number for each: sorted arrays that are merged as they grow, 16 bytes a key.
+
+    What is held at first stays unsorted until more than a few keys are asked for: to sort the keys of a large ledger
+    takes longer than to pass over them for one.
+    """
 
     def __init__(self) -> None:
         self._levels: list[tuple[Keys, Keys]] = []
+        self._unsorted: list[tuple[Keys, Keys]] = []
+
+    def hold(self, keys: Keys, values: Keys) -> None:
+        """As ``add``, sorted later or never."""
+        self._unsorted.append((keys, values))
+
+    def sort(self) -> None:
+        """Sort what is held: from now on every look-up is quick."""
+        while self._unsorted:
+            self.add(*self._unsorted.pop())
 
     def add(self, keys: Keys, values: Keys) -> None:
         """Add keys that are new among themselves; a key that is there already has its values summed on look-up."""
@@ -41,13 +56,25 @@ class KeyIndex:
 
     def find(self, keys: Keys) -> tuple[Mask, Keys]:
         """Whether each key is known, and its value (0 if not)."""
+        if len(keys) > _FEW:
+            self.sort()
         known, value = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.uint64)
-        for level, values in self._levels:
+        for level, values in [*self._levels, *(_of(keys, *held) for held in self._unsorted)]:
             first, last = np.searchsorted(level, keys), np.searchsorted(level, keys, side="right")
             known |= last > first
             total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values)])
             value += total[last] - total[first]
         return known, value
+
+
+def _of(wanted: Keys, keys: Keys, values: Keys) -> tuple[Keys, Keys]:
+    """What is held of a few wanted keys, sorted."""
+    if not len(wanted):
+        return keys[:0], values[:0]
+    few = np.unique(wanted)
+    rows = np.flatnonzero(few[np.searchsorted(few, keys) % len(few)] == keys)
+    rows = rows[np.argsort(keys[rows], kind="stable")]
+    return keys[rows], values[rows]
 
 
 class Recogniser:
@@ -67,10 +94,11 @@ class Recogniser:
         listed = frozenset(manifest.parts_of(self.table))
         if not self._parts <= listed:  # merged, or forgotten: what is known is not what is there
             self._start()
-        keys = [shelf.open(part).read(KEYS) for part in listed - self._parts]
-        if keys:
-            held = pa.concat_tables(keys)
-            self.index.add(*(held.column(key).to_numpy() for key in KEYS))
+        if self._parts:  # not the first delivery here, and not the last
+            self.index.sort()
+        for part in listed - self._parts:
+            rows = shelf.open(part).read(KEYS)
+            self.index.hold(*(rows.column(key).to_numpy() for key in KEYS))
         self._occurrences = KeyIndex()
         self._parts = listed
 
