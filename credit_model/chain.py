@@ -228,11 +228,9 @@ class Chain:
 
     def flush(self) -> None:
         """Force to disk what was appended without ``sync``."""
-        with self._writing:
-            if not self._unforced:
-                return
-            self._unforced = False
-            for path in (self.path, self.head):  # lines first: the head must not know more than there is
+        if self._unforced:
+            self._unforced = False  # first: what is appended meanwhile is forced next time
+            for path in (self.path, self.head):  # lines first: the head should not know more than there is
                 _force(path)
 
     def succeed(self, path: Path, entry: Mapping[str, Any]) -> Chain:
