@@ -14,7 +14,18 @@ from small_card import small_card
 
 import credit_model as cm
 
-ROOMS = ("store", "records", "features", "sample", "scorecard", "training", "evaluation", "reporting", "assessment")
+ROOMS = (
+    "store",
+    "records",
+    "features",
+    "sample",
+    "scorecard",
+    "training",
+    "evaluation",
+    "reporting",
+    "assessment",
+    "service",
+)
 HEAVY = {
     "numpy",
     "pandas",
