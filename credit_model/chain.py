@@ -119,7 +119,7 @@ class Head:
     def create(self, end: End) -> None:
         """Make the head of a new chain; where another process was faster, leave it its own."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if os.fstat(handle).st_size < 2 * _SLOT:  # new, or killed while it was made

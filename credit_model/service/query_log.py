@@ -165,7 +165,10 @@ class QueryLog:
             unknown = ("the head is missing: nobody can say whether the log is whole",) if files else ()
             return LogReport(tuple(files), (), 0, unknown)
         removed = self._checkpoints()
-        reports = {newest: Chain(self.folder / newest, head=self.head).verify()}
+        try:
+            reports = {newest: Chain(self.folder / newest, head=self.head).verify()}
+        except ChainMoved:  # the month turned meanwhile
+            return self.verify()
         name = newest
         while (before := self._before(name)) is not None:
             name = before["file"]
