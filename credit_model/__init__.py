@@ -32,7 +32,7 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+        super().__init__(" ".join(str(message).splitlines()))  # what is quoted may have lines of its own
         self.faults = tuple(faults)
 
 

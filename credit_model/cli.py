@@ -326,7 +326,15 @@ def report(
 
         path = fetch_artifact(source, "evaluation.json")
     with _working("Rendering"):
-        render_html(EvaluationReport.from_json(path.read_text(encoding="utf-8")), out, lang=lang)
+        try:
+            render_html(EvaluationReport.from_json(path.read_text(encoding="utf-8")), out, lang=lang)
+        except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(
+                f"{path} cannot be rendered ({type(error).__name__}): it is no evaluation as a run leaves it. Give the "
+                "evaluation.json of a run."
+            ) from error
     _say({"report": str(out), "lang": lang}, as_json, f"report in {out}")
 
 

@@ -158,7 +158,7 @@ def test_a_file_is_complete(key: str, tmp_path: Path) -> None:
         ("day_of_use = 2026-11-24", "day_of_use = 2026", "[ledger] day_of_use: must be a date, not int"),
         ('definition = "y12"', 'definition = "y13"', "[outcome] definition: unknown: 'y13'; did you mean 'y12'?"),
         ("out_of_time = 2025-04-01", "out_of_time = 2026-04-01", "its labels are not mature on the day of use"),
-        ("development_dates = 2", "development_dates = 0", "[sample] development_dates: at least one date"),
+        ("development_dates = 2", "development_dates = 0", "[sample] development_dates: must be at least 1"),
         ("development_dates = 2", "goods_share = 1.5", "[sample] goods_share: must be above 0 and at most 1"),
         ("development_dates = 2", "development_dates = true", "must be a whole number, not bool"),
         ('train_repaired = "asof"', 'train_repaired = "hide"', "[sample] train_repaired: unknown: 'hide'"),

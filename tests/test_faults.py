@@ -422,7 +422,7 @@ def test_two_promotions_at_once_both_succeed_and_the_alias_is_one_of_them(
     answers = together(*((call, folder) for call in calls))
     assert [answer.code for answer in answers] == [0, 0], answers
     left = states.registry(folder)
-    assert left["models"]["personal-credit"]["champion"] in ("1", "2")
+    assert left["models"]["personal-credit"]["champion"] in (1, 2)
     assert [version["tags"]["champion_approver"] for version in left["versions"]] == ["Zhou Min"] * 2
 
 

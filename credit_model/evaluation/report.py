@@ -161,7 +161,7 @@ class EvaluationReport:
         """Read what `to_json` wrote."""
         try:
             plain = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"Cannot read this as an evaluation: not JSON ({error}).") from error
         return cls.from_dict(plain if isinstance(plain, dict) else {})
 

@@ -337,7 +337,7 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
         yield str(error)
     if d.window_on not in ("decided_on", "visible_from"):
         yield f"window_on {d.window_on!r} is not known; write 'decided_on' or 'visible_from'"
-    if d.trend is not None and d.trend not in TRENDS:
+    if d.trend is not None and d.trend not in tuple(TRENDS):
         yield f"unknown trend {d.trend!r}{nearest(d.trend, TRENDS)}"
     if d.of is None and d.aggregate in _OF_NEEDED:
         yield f"{d.aggregate} needs 'of': what is aggregated"

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
+from credit_model.law import parse_toml
 
 _TOP = ("schema", "feature")
 
@@ -39,7 +40,7 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     True
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = parse_toml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DefinitionErrors([f"{path}: cannot be read as TOML ({error})"]) from None
     tables = content.get("feature")

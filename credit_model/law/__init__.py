@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "looks_like_id_number": "identity",
         "pack": "dates",
         "parse_each": "dates",
+        "parse_toml": "toml_reader",
         "pseudonym": "identity",
         "pseudonym_key": "identity",
         "pseudonyms": "identity",
@@ -91,5 +92,6 @@ if TYPE_CHECKING:
     from credit_model.law.identity import redact as redact
     from credit_model.law.identity import validate_id_number as validate_id_number
     from credit_model.law.toml_reader import TomlReader as TomlReader
+    from credit_model.law.toml_reader import parse_toml as parse_toml
     from credit_model.law.toml_reader import raise_faults as raise_faults
     from credit_model.law.toml_reader import read_toml as read_toml

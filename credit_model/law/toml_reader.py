@@ -8,10 +8,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
+
+_DEEPEST = 30
+_TOO_DEEP = f"tables and lists lie more than {_DEEPEST} deep in each other"
 
 
 def read_toml(path: str | Path, what: str, error: type[UserError]) -> str:
@@ -22,6 +26,32 @@ def read_toml(path: str | Path, what: str, error: type[UserError]) -> str:
         raise error(f"{what} {path}: cannot be read ({type(cause).__name__}); give a TOML file in UTF-8") from None
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """The values of a TOML text.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        Also of what a parser, or whoever walks through the values, stumbles over: tables within tables without end,
+        numbers of thousands of digits.
+    """
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise tomllib.TOMLDecodeError(_TOO_DEEP) from None
+    except ValueError as error:
+        raise tomllib.TOMLDecodeError(str(error)) from None
+    level: list[Any] = [values]
+    for _ in range(_DEEPEST):
+        inner = [
+            list(item.values()) if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)
+        ]
+        level = list(chain.from_iterable(inner))
+    if level:
+        raise tomllib.TOMLDecodeError(_TOO_DEEP)
+    return values
+
+
 class TomlReader:
     """The parsed file, and what is wrong with it so far."""
 
@@ -29,7 +59,7 @@ class TomlReader:
         self.what, self.error = what, error
         self.faults: list[str] = []
         try:
-            self.raw: Mapping[str, Any] = tomllib.loads(text)
+            self.raw: Mapping[str, Any] = parse_toml(text)
         except tomllib.TOMLDecodeError as cause:
             raise error(f"{what}: not valid TOML: {cause}") from None
         if self.raw.get("schema", 1) != 1:

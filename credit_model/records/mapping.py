@@ -52,6 +52,8 @@ from credit_model.visibility import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _PARTS = {"year": pc.year, "month": pc.month, "day": pc.day}
+_GREATEST = 1e18  # of what a whole number of 64 bits holds; validation allows much less
+_LARGEST_FACTOR = 1e12
 _EXACT = 1e-6  # of a whole unit: what multiplication in binary may lose
 
 
@@ -137,6 +139,8 @@ class Origin:
 
     def _filled(self, raw: Any) -> Any:
         parts: list[Any] = _FIELD.split(self.template or "")
+        if len(parts) == 1:
+            return pa.array(parts * raw.num_rows, pa.string())
         parts[1::2] = [read_text(raw.column(name).combine_chunks()) for name in parts[1::2]]
         return pc.binary_join_element_wise(*(p for p in parts if not isinstance(p, str) or p), "")
 
@@ -146,7 +150,7 @@ class Origin:
         numbers = pc.if_else(readable, column, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
         exact = numbers * self.multiply
         whole = np.rint(exact)
-        good = np.isfinite(exact) & (self.round | (np.abs(exact - whole) < _EXACT))
+        good = (np.abs(exact) < _GREATEST) & (self.round | (np.abs(exact - whole) < _EXACT))
         result = pa.array(np.where(good, whole, 0).astype(np.int64)).cast(pa.string())
         return pc.if_else(pa.array(good), result, pc.if_else(column.is_valid(), "?", None))
 
@@ -314,8 +318,9 @@ class _Reader(TomlReader):
             if key in spec and other not in spec
         ]
         factor = spec.get("multiply")
-        if factor is not None and (isinstance(factor, bool) or not isinstance(factor, (int, float))):
-            self.faults.append(f"{where}.multiply: must be a number, got {factor!r}")
+        number = isinstance(factor, int | float) and not isinstance(factor, bool)
+        if factor is not None and not (number and 0 < abs(factor) <= _LARGEST_FACTOR):
+            self.faults.append(f"{where}.multiply: must be a number up to {_LARGEST_FACTOR:g}, not 0, got {factor!r}")
             factor = None
         columns = (self.text(spec, "column", where),) if "column" in spec else ()
         values = self.table(spec.get("values", {}), f"{where}.values")

@@ -362,7 +362,13 @@ class Characteristic:
             from credit_model.features import FeatureDefinition
 
             definition = FeatureDefinition.from_dict(definition)
-        return cls(bins=bins, attributes=attributes, policy=policy and Policy(**policy), definition=definition, **rest)
+        return cls(
+            bins=bins,
+            attributes=attributes,
+            policy=None if policy is None else Policy(**policy),
+            definition=definition,
+            **rest,
+        )
 
 
 def attributes_of(bins: Bins, column: Any, name: str) -> Index:

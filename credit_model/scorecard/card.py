@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_model import UserError
 from credit_model.scorecard.bins import Characteristic, NumericBins, Value
 from credit_model.scorecard.calibration import ProbabilityMap
 from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
@@ -346,7 +347,9 @@ class Card:
                 provenance=content["provenance"],
                 golden=tuple(GoldenRow(tuple(row.pop("values")), **row) for row in content["golden"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise CardError(f"the card is incomplete or has unknown keys: {error}") from None
 
     def _content(self) -> dict[str, Any]:

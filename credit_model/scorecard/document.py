@@ -50,14 +50,16 @@ def unseal(text: str) -> dict[str, Any]:
     """
     try:
         sealed = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
-    except (json.JSONDecodeError, RecursionError) as error:
+        told = sealed.pop("digest", None) if isinstance(sealed, dict) else None
+        whole, found = digest(sealed), _parts(sealed if isinstance(sealed, dict) else {})
+    except CardError:
+        raise
+    except (ValueError, RecursionError) as error:  # also a number that no double holds, half of a surrogate pair
         raise CardError(f"this is no card: the text is not JSON ({error}). Fetch the card again.") from None
-    told = sealed.pop("digest", None) if isinstance(sealed, dict) else None
     if not isinstance(told, dict) or not isinstance(told.get("parts"), dict):
         raise CardError("this is no card: it has no digest. Write cards with Card.save, and do not edit the file.")
-    if told.get("sha256") == digest(sealed) and told["parts"] == _parts(sealed):
+    if told.get("sha256") == whole and told["parts"] == found:
         return dict(sealed)
-    found = _parts(sealed)
     altered = sorted(name for name in {*found, *told["parts"]} if found.get(name) != told["parts"].get(name))
     named = ", ".join(altered) or "the digest itself"
     raise CardError(

@@ -12,7 +12,6 @@ Out: a frozen ``Profile``; points for log-odds, a grade for a score.
 from __future__ import annotations
 
 import math
-import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from credit_model import UserError
+from credit_model.law import parse_toml
 
 _OWN_PROFILES = Path(__file__).with_name("profiles.toml")
 _REFERENCE_ROWS = ("nothing_on_record", "most_frequent")
@@ -170,8 +170,8 @@ def load_profile(source: str | Path | Profile) -> Profile:
     is_file = str(source).endswith(".toml")
     path = Path(source) if is_file else _OWN_PROFILES
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        tables = parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UserError(f"cannot read the profile file {path}: {error}") from None
     if is_file and len(tables) != 1:
         raise UserError(f"{path} must hold exactly one profile table, it holds {len(tables)}")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
-from credit_model.law import Catalogue, from_days, load_catalogue, to_day
+from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
 from credit_model.records import Ledger
 from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
 from credit_model.scorecard import load_profile
@@ -45,6 +45,7 @@ GATES: Final = {  # name -> what a limit looks like, as ``evaluation.evaluate`` 
     "slope": "[low, high]",
     "observed_to_expected": "a tolerance or [low, high]",
 }
+_SEEDS: Final = 2**31 - 1  # the greatest that every generator takes
 PERSONS_MODEL: Final = "personal-credit"
 
 
@@ -63,7 +64,7 @@ def load_experiment(path: str | Path) -> Experiment:
     """
     path = Path(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentErrors(
             f"experiment {path}: cannot be read ({type(error).__name__}); give a TOML file"
@@ -80,7 +81,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     if top.take("schema", int, 1) != 1:
         faults.append("schema: this version of the package reads schema 1")
     top.known.append("challenger")
-    question, seed = top.take("question", str), top.take("seed", int)
+    question, seed = top.take("question", str), top.whole("seed", 0, _SEEDS)
     ledger, catalogue = _ledger(top.table("ledger"), seed, folder)
     outcome = _outcome(top.table("outcome"), catalogue)
     sample = _sample(top.table("sample"), outcome, ledger, catalogue)
@@ -108,10 +109,10 @@ def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | 
     if "synthetic" in table.raw:
         city = table.table("synthetic")
         source = MadeCity(
-            city.take("profile", str, "R", CITIES), city.take("people", int, 1), city.take("seed", int, seed or 0)
+            city.take("profile", str, "R", CITIES),
+            city.whole("people", 1, 100_000_000, 1),
+            city.whole("seed", 0, _SEEDS, seed or 0),
         )
-        if source.people < 1:
-            city.fault("people", "must be at least 1")
         city.close()
     if "folder" in table.raw:
         source = table.take("folder", str, "")
@@ -154,7 +155,8 @@ def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:
         if isinstance(said, dict):
             own = table.table("definition")
             outcome = Outcome(
-                own.take("name", str, "outcome"), own.take("window", str, "12m"), own.take("maturity_months", int, 0),
+                own.take("name", str, "outcome"), own.take("window", str, "12m"),
+                own.whole("maturity_months", 0, 1200, 0),
                 own.take("where", dict, None), own.take("observed_by", dict, None),
             )  # fmt: skip
             own.close()
@@ -175,8 +177,8 @@ def _sample(
 ) -> SamplePlan | None:
     """Observation dates and cohort; dates that were given must leave the gap that would have been derived."""
     out_of_time, event = table.day("out_of_time"), _event(table, catalogue)
-    given, n = table.take("development", list, None), table.take("development_dates", int, 1)
-    every, start = table.take("every_months", int, 12), table.day("development_from", None)
+    given, n = table.take("development", list, None), table.whole("development_dates", 1, 1200, 1)
+    every, start = table.whole("every_months", 1, 1200, 12), table.day("development_from", None)
     cohort = table.take("cohort", dict, None)
     repaired = table.take("train_repaired", str, "asof", TRAIN_REPAIRED)
     share = table.take("goods_share", float, 1.0)
@@ -192,8 +194,6 @@ def _sample(
             table.fault("development_from", "is missing: the first day of development; the last is derived")
     elif "development_from" in table.raw:
         table.fault("development_from", "goes with observe_after")
-    if n < 1 or every < 1:
-        table.fault("development_dates", "at least one date, and at least one month between dates")
     if given is not None and "development_dates" in table.raw:
         table.fault("development", "give the dates or their number, not both")
     if given is not None and not (given and all(type(day) is date for day in given)):
@@ -248,7 +248,7 @@ def _features(
     A name that is written out must be usable as it is; of what a pattern finds, the unusable is left out and told.
     """
     include, exclude = table.texts("include", ["*"]), table.texts("exclude")
-    longest, monotone = table.take("max_look_back_months", int, None), table.take("record_monotone", bool, True)
+    longest, monotone = table.whole("max_look_back_months", 1, 1200, None), table.take("record_monotone", bool, True)
     path = table.take("definitions", str, None)
     table.close()
     try:
@@ -306,11 +306,9 @@ def _card(
         "max_bins": table.setting("max_bins", int, 6),
         "penalty": table.setting("penalty", float, 1.0),
     }
-    trials = table.take("trials", int, 30)
+    trials = table.whole("trials", 1, 100_000, 30)
     points = tuple(filter(None, [_policy_points(own, features) for own in table.tables("policy_points")]))
     table.close()
-    if trials < 1:
-        table.fault("trials", "must be at least 1")
     try:
         most = load_profile(profile).most_added
     except UserError as error:

@@ -15,6 +15,7 @@ from credit_model.law import to_day
 from credit_model.training.experiment import SEARCHABLE, Range
 
 _REQUIRED: Final = object()
+_YEARS: Final = (1900, 2200)
 _TYPES: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", date: "a date",
                  list: "a list", dict: "a table"}  # fmt: skip
 
@@ -49,9 +50,20 @@ class Table:
             return fallback
         return value
 
+    def whole(self, key: str, least: int, most: int, default: Any = _REQUIRED) -> Any:
+        """A whole number within bounds; what is outside becomes the bound."""
+        number = self.take(key, int, default)
+        if number is None or least <= number <= most:
+            return number
+        self.fault(key, f"must be at least {least}" if number < least else f"must be at most {most:,}")
+        return least if number < least else most
+
     def day(self, key: str, default: Any = _REQUIRED) -> int | None:
         """A date as days since 1970-01-01."""
         value = self.take(key, date, None if default is None else default)
+        if value is not None and not _YEARS[0] <= value.year <= _YEARS[1]:
+            self.fault(key, f"must be of the years {_YEARS[0]} to {_YEARS[1]}")
+            return None
         return None if value is None else to_day(value)
 
     def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
