@@ -27,6 +27,7 @@ FILES = {
     "foreign.csv": (RECORDS + A_ROW.replace("a,", "王,", 1)).encode("gb18030"),
     "empty.csv": "",
     "few_columns.csv": "subject_id,kind\na,adm_penalty\n",
+    "headless.csv": A_ROW,
     "typo.csv": RECORDS.replace("tier", "teir") + A_ROW,
     "forbidden.csv": RECORDS.replace("tier", "民族") + A_ROW,
     "id_numbers.csv": RECORDS.replace("subject_id", "id_number") + A_ROW.replace("a,", f"{ID_NUMBER},", 1),

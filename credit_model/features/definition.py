@@ -364,7 +364,7 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
         yield "prior belongs to ratio alone"
     reading: list[str] = []
     for clause in ("where", "numerator", "denominator"):
-        if getattr(d, clause) is not None:
+        if clause == "where" or getattr(d, clause) is not None:
             _read_where(getattr(d, clause), clause, reading)
     yield from reading
 

@@ -38,6 +38,7 @@ from credit_model.records.validation import (
     Checked,
     ColumnErrors,
     column_faults,
+    column_types,
     validate,
 )
 from credit_model.store import QUARANTINE, LedgerError, Manifest, Shelf, Writing, keys_of, with_tombstone
@@ -114,6 +115,10 @@ class Input:
     def faults(self, catalogue: Catalogue) -> list[str]:
         """What is wrong with its columns."""
         label, have = self.source.label, self.source.columns
+        wanted = [*column_types(self.table, catalogue), *ID_COLUMNS] if self.output is None else self.output.raw_columns
+        if self.source.is_csv and not set(have) & set(wanted):  # what would be named are values of a person, then
+            return [f"{label}: none of its {len(have)} columns has a name that is expected here "
+                    f"({', '.join(wanted[:4])}, …); is its first line a header?"]  # fmt: skip
         faults = [f"{label}: two columns are named {name!r}" for name in sorted({n for n in have if have.count(n) > 1})]
         if self.output is None:
             faults += column_faults(have, self.table, catalogue, label)

@@ -58,7 +58,7 @@ class Source:
         if not isinstance(self.data, Path):
             return self.data.schema
         try:
-            if self._is_csv:
+            if self.is_csv:
                 return pa.schema([(name.strip(), pa.string()) for name in self._header()])
             return pq.read_schema(self.data)
         except UserError:
@@ -102,7 +102,7 @@ class Source:
             chosen = self.data.select(columns)
             for start in range(0, max(chosen.num_rows, 1), BATCH_ROWS):
                 yield chosen.slice(start, BATCH_ROWS)
-        elif self._is_csv:
+        elif self.is_csv:
             raw = {name.strip(): name for name in self._header()}
             for batch in self._csv_reader([raw[name] for name in columns]):
                 yield pa.Table.from_batches([batch]).rename_columns(columns)
@@ -136,12 +136,13 @@ class Source:
         return "skip"
 
     @property
-    def _is_csv(self) -> bool:
+    def is_csv(self) -> bool:
+        """Whether it is a file of text, whose first line should be its header."""
         return isinstance(self.data, Path) and self.data.suffix.lower() in (".csv", ".txt")
 
     def _unreadable(self, error: Exception) -> UserError:
         # The text of the error may quote a value of the file: only its type is told.
-        kind = f"CSV in {self.encoding}" if self._is_csv else "Parquet"
+        kind = f"CSV in {self.encoding}" if self.is_csv else "Parquet"
         return UserError(f"{self.label} cannot be read as {kind} ({type(error).__name__}); nothing was written")
 
 
