@@ -34,7 +34,7 @@ from credit_model.visibility import ACTIONS
 
 ROOT = Path(__file__).parents[1]
 USE, SECONDS = "2026-11-24", 60
-SHORT, LONG = 60, 1_300  # inputs of each sort in the tests, and in make soak
+SHORT, LONG = 40, 1_100  # inputs of each sort in the tests, and in make soak
 
 Fuzz = Callable[[random.Random, Path], str]
 SORTS: dict[str, Fuzz] = {}
