@@ -413,6 +413,14 @@ def test_compiled_segments_are_a_cache_and_never_a_source(ledger):
     assert Ledger.open(ledger.path).segments(USE).to_arrow().equals(fresh)
 
 
+def test_a_cache_that_was_removed_is_made_again(ledger):
+    ledger.ingest(records=fines(1))
+    shutil.rmtree(ledger.path / CACHE)
+    ledger.ingest(records=fines(2))
+    assert len(ledger.segments(USE)) == len(Ledger.open(ledger.path).segments(USE)) > 0
+    assert len(list((ledger.path / CACHE).iterdir())) == 1
+
+
 def test_compiled_segments_are_read_when_they_were_kept(ledger, monkeypatch):
     ledger.ingest(records=fines(*range(40)))
     fresh = ledger.segments(USE).to_arrow()

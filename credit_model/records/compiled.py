@@ -44,6 +44,7 @@ def keep(folder: Path, name: str, segments: Segments) -> None:
         with locked(folder, wait=False) as free:
             if not free or not name.startswith(cache_prefix(Manifest.read(folder))):
                 return
+            cache.mkdir(exist_ok=True)
             new = cache / f"{name}.new"
             new.write_bytes(hashlib.sha256(sink.getvalue()).digest() + sink.getvalue())
             new.replace(cache / name)

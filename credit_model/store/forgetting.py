@@ -145,9 +145,7 @@ def forget(
         for part in parts:
             left[part.table] += part.rows
         digest = before.digest_after(f"forget {sorted(left.items())}")
-    change.rewritten += [
-        f"{CACHE}/{file.name}" for file in (writing.folder / CACHE).iterdir() if digest != before.digest
-    ]
+        change.rewritten += [f"{CACHE}/{file.name}" for file in (writing.folder / CACHE).glob("*")]
     writing.replace(
         parts,
         quarantine=tuple(sorted(set(quarantine))),

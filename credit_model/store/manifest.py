@@ -195,8 +195,9 @@ def sweep(folder: Path, manifest: Manifest) -> None:
     """Remove what a writer that died left behind, and caches of another content; only under the lock."""
     named = {part.file for part in manifest.parts} | set(manifest.quarantine)
     stray = [file for kind in (PARTS, QUARANTINE) for file in (folder / kind).iterdir() if file.name not in named]
-    old = [file for file in (folder / CACHE).iterdir() if not file.name.startswith(cache_prefix(manifest))]
-    for file in [*stray, *old, *(folder / CACHE).glob("*.new"), *folder.glob("*.new")]:
+    kept = (folder / CACHE).glob("*")  # a folder that anybody may remove
+    old = [file for file in kept if not file.name.startswith(cache_prefix(manifest)) or file.suffix == ".new"]
+    for file in [*stray, *old, *folder.glob("*.new")]:
         if not file.is_dir():
             file.unlink(missing_ok=True)
 
