@@ -46,7 +46,7 @@ ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
 """
-COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "report")
+COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report")
 
 
 @dataclass(frozen=True)
