@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 
+_LONGEST_LINE = 10_000
+
+
 class UserError(ValueError):
     """A mistake the caller can mend: one line that says what was done, what was looked at, what is wrong, what next.
 
@@ -32,7 +35,8 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str, faults: tuple[str, ...] = ()) -> None:
-        super().__init__(" ".join(str(message).splitlines()))  # what is quoted may have lines of its own
+        line = " ".join(str(message).splitlines())  # what is quoted may have lines of its own, and no end
+        super().__init__(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} …")
         self.faults = tuple(faults)
 
 

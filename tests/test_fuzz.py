@@ -520,6 +520,84 @@ def evaluations(chance: random.Random, folder: Path) -> str:
     return "taken"
 
 
+# ---------------------------------------------------------------------------------------------------- what was found
+
+FOUND_IN_TOML = {
+    "lists without end": ("baseline.toml", "seed = 20261124", f"seed = {'[' * 5_000}", "lie more than 30 deep"),
+    "a number of thousands of digits": ("baseline.toml", "seed = 20261124", f"seed = {'9' * 5_000}", "not valid TOML"),
+    "a seed no generator takes": ("baseline.toml", "seed = 20261124", "seed = -1", "seed: must be at least 0"),
+    "a month beyond time": ("baseline.toml", "every_months = 12", f"every_months = {10**30}", "must be at most 1,200"),
+    "dates without end": (
+        "baseline.toml", "development_dates = 2", f"development_dates = {2**31}", "must be at most 1,200",
+    ),
+    "a day before the calendar": (
+        "baseline.toml", "out_of_time = 2025-04-01", "out_of_time = 0001-01-01", "must be of the years 1900 to 2200",
+    ),
+    "a key of two lines": ("baseline.toml", "[gates]", '[gates]\n"a\\nb" = 1', "a b: is no gate"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FOUND_IN_TOML)
+def test_an_experiment_nobody_means_is_refused_in_one_line(fault: str, tmp_path: Path) -> None:
+    name, right, wrong, says = FOUND_IN_TOML[fault]
+    text = (ROOT / "experiments" / name).read_text(encoding="utf-8")
+    assert right in text
+    (tmp_path / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_experiment(tmp_path / name)
+    refused(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["trend = []", "of = {}", "label_zh = 1"])
+def test_a_feature_of_lists_and_tables_is_refused(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "features.toml"
+    path.write_text(f'[[feature]]\nname = "x"\naggregate = "max"\nwindow = "24m"\n{key}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=key.split()[0]):
+        load_definitions(path)
+
+
+def test_a_template_without_a_column_is_the_same_for_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(MAPPING.replace("CF-{office}-{number}", "CF"), encoding="utf-8")
+    (first, *_) = load_mapping(path).outputs
+    read, _ = first.columns["record_id"].read(pa.table({"who": ["S1", "S2"]}))
+    assert read.to_pylist() == ["CF", "CF"]
+
+
+@pytest.mark.parametrize("factor", ["1e308", "0", "nan", "1" + "0" * 400])
+def test_a_factor_that_no_amount_survives_is_refused(factor: str, tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(MAPPING.replace("multiply = 10000", f"multiply = {factor}"), encoding="utf-8")
+    with pytest.raises(UserError, match="multiply: must be a number up to"):
+        load_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('"small"', '"\\ud800"'), ("800", "1e400"), ('"policy": {', '"policy": {}, "rest": {'), ("800", "9" * 5_000)],
+    ids=["half a surrogate pair", "a number no double holds", "a policy nobody made", "thousands of digits"],
+)
+def test_a_card_no_package_wrote_is_refused_in_one_line(right: str, wrong: str, tmp_path: Path) -> None:
+    assert right in CARD
+    (tmp_path / "card.json").write_text(CARD.replace(right, wrong), encoding="utf-8")
+    with pytest.raises(UserError, match=r"card\.json: ") as caught:
+        Card.load(tmp_path / "card.json")
+    refused(caught.value)
+
+
+def test_figures_of_another_type_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = json.loads(EVALUATION)
+    evaluation["gates"][0]["value"] = {"a": 1}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    assert main(["report", str(tmp_path / "evaluation.json"), "--out", str(tmp_path / "page.html")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be rendered (TypeError): it is no evaluation as a run leaves it" in line
+
+
+# ---------------------------------------------------------------------------------------------------- by the thousand
+
+
 @pytest.mark.parametrize("name", SORTS)
 def test_an_input_nobody_would_send_ends_in_a_result_or_in_one_line(name: str, tmp_path: Path) -> None:
     ends = fuzz(name, range(SHORT), tmp_path)

@@ -331,6 +331,9 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
         yield "name must be a text of its own"
     if d.aggregate not in AGGREGATES:
         yield f"unknown aggregate {d.aggregate!r}{nearest(d.aggregate, AGGREGATES)}"
+    for name in ("of", "label_zh", "label_en", "reason"):
+        if getattr(d, name) is not None and not isinstance(getattr(d, name), str):
+            yield f"{name} must be a text, not {type(getattr(d, name)).__name__}"
     try:
         Window.parse(d.window)
     except ValueError as error:
