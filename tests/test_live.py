@@ -241,6 +241,27 @@ def test_a_reader_whose_parts_were_merged_moves_on_and_one_whose_part_is_lost_sa
         Ledger.open(ledger.path).tables(["S0001"])
 
 
+def test_a_reader_that_is_overtaken_while_it_moves_on_moves_on_again(ledger, monkeypatch):
+    read, state = Manifest.read_stamped.__func__, {"next": 9, "inside": False}
+
+    def overtaken(cls: type[Manifest], folder: Path) -> Any:
+        found = read(cls, folder)
+        if not state["inside"] and state["next"] < 36:
+            state["inside"] = True
+            for n in range(state["next"], state["next"] + 9):
+                ledger.ingest(records=honours(n))
+            state.update(next=state["next"] + 9, inside=False)
+        return found
+
+    with small_parts():
+        ledger.ingest(records=honours(0))
+        reader = Ledger.open(ledger.path)
+        for n in range(1, 9):
+            ledger.ingest(records=honours(n))
+        monkeypatch.setattr(Manifest, "read_stamped", classmethod(overtaken))
+        assert len(records_of(reader)) == state["next"] == 36
+
+
 def test_a_disk_that_is_full_when_parts_are_merged_does_not_undo_the_delivery(ledger, monkeypatch):
     real = writing.write_part
 

@@ -1,7 +1,7 @@
 """A ledger as it is looked at: one state of it, until told to take in another.
 
 A part that is gone was merged, or somebody was forgotten, since the manifest was read: then the view moves on to the
-newest state by itself and reads once more. Everything here may be asked from several threads.
+newest state by itself and reads again. Everything here may be asked from several threads.
 
 In: a folder and a manifest. Out: what is read from the parts of one manifest, never of two.
 """
@@ -53,16 +53,16 @@ class View:
         return Finder(shelf, self._types, self._schemas, manifest)
 
     def look(self, read: Callable[[Finder], T]) -> T:
-        """Read; where a part is gone, once more in the newest state."""
+        """Read; where a part is gone, again in the newest state, as often as there is a newer one."""
         with self.lock:
-            try:
-                return read(self._finder)
-            except PartGone:
-                before = self.manifest.parts
-                self._move_on()
-                if self.manifest.parts == before:
-                    raise
-                return read(self._finder)
+            while True:
+                try:
+                    return read(self._finder)
+                except PartGone:
+                    before = self.manifest.parts
+                    self._move_on()
+                    if self.manifest.parts == before:
+                        raise
 
     def refresh(self) -> bool:
         """Take in the newest state; whether the content moved."""
