@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,17 @@ def halves(command: Command, folder: Path) -> str:
     return ""
 
 
+TOTALS: Counter[str] = Counter()
+
+
+def told(name: str, how: str, n: int, of: str, lost: list[str]) -> None:
+    """A line of the table that ``make soak`` prints, with the sum so far."""
+    TOTALS[of] += n
+    TOTALS[f"{of} lost"] += len(lost)
+    sums = f"{TOTALS[of]:>5} so far, {TOTALS[f'{of} lost']} lost"
+    sys.stdout.write(f"\n{name:<24} {how:<12} {n:>4} {of:<8} {len(lost):>3} lost {sums}\n")
+
+
 def difference(expected: Any, found: Any, where: str) -> str:
     """The first place where two states differ."""
     if isinstance(expected, dict) and isinstance(found, dict):
@@ -178,7 +191,9 @@ def places(command: Command, n: int, seed: int) -> list[tuple[str, int]]:
     shuffled = [chance.sample(numbers, len(numbers)) for numbers in kinds.values()]
     for depth in range(max(map(len, shuffled))):
         drawn += [numbers[depth] for numbers in shuffled if depth < len(numbers)]
-    return [(chance.choice(("kill", "torn")), step) for step in drawn[:n]]
+    torn = [step for step in drawn if command.steps[step - 1].startswith(("open", "fsync"))]  # others are whole
+    pairs = zip_longest((("kill", step) for step in drawn), (("torn", step) for step in chance.sample(torn, len(torn))))
+    return list(filter(None, chain.from_iterable(pairs)))[:n]
 
 
 @pytest.mark.parametrize(("name", "n"), [("ingest", 4), ("features", 2), ("run again", 2), ("promote", 2)], ids=str)
@@ -219,13 +234,12 @@ KILLS = {"ingest": 80, "features": 30, "run": 70, "run again": 40, "promote": 40
 @pytest.mark.soak
 @pytest.mark.parametrize("name", KILLS)
 def test_hundreds_of_kills_lose_nothing(name: str, commands: dict[str, Command], tmp_path: Path) -> None:
-    command = commands[name]
-    lost = []
+    command, lost = commands[name], []
     strikes = places(command, KILLS[name], SEED)
     for number, strike in enumerate(strikes):  # a folder each: MLflow remembers databases by their names
         fault = strike_and_repeat(command, tmp_path / f"{number}", strike=strike)
         lost += [f"{command.steps[strike[1] - 1]}  {fault}"] if fault else []
-    sys.stdout.write(f"\n{name:<12} {len(command.steps):>5} steps {len(strikes):>5} kills {len(lost):>5} lost\n")
+    told(name, f"{len(command.steps)} steps", len(strikes), "kills", lost)
     assert not lost, "\n".join(lost)
 
 
@@ -237,7 +251,7 @@ def test_kills_at_any_time_lose_nothing(name: str, commands: dict[str, Command],
     for number in range(15):
         after = chance.uniform(0.0, command.seconds)
         lost += filter(None, [strike_and_repeat(command, tmp_path / f"{number}", after=after)])
-    sys.stdout.write(f"\n{name:<12} any time    15 kills {len(lost):>5} lost\n")
+    told(name, "any time", 15, "kills", lost)
     assert not lost, "\n".join(lost)
 
 
@@ -291,7 +305,7 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(
     limits = [size - 1 for size in chance.sample(sizes[1:], min(8, len(sizes) - 1))]
     faults += [fill_and_repeat(command, tmp_path / f"at {n}", largest_file=max(n, 512)) for n in limits]
     lost = list(filter(None, faults))
-    sys.stdout.write(f"\n{name:<12} {len(faults):>5} times full {len(lost):>5} lost\n")
+    told(name, "a full disk", len(faults), "refusals", lost)
     assert not lost, "\n".join(lost)
 
 
@@ -373,7 +387,7 @@ def test_files_damaged_anyhow_are_named_or_made_again(what: str, commands: dict[
     tried = [(how, seed) for how in DAMAGES if textual or how != "altered in a digit" for seed in range(8)]
     faults = [f"{how}, {damage_and_meet(what, how, commands, tmp_path / f'{how} {seed}', seed)}" for how, seed in tried]
     wrong = [fault for fault in faults if not fault.endswith(", ")]
-    sys.stdout.write(f"\n{what:<24} {len(tried):>4} times damaged {len(wrong):>4} wrong\n")
+    told(what, "damaged", len(tried), "files", wrong)
     assert not wrong, "\n".join(wrong)
 
 
