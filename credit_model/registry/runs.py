@@ -243,36 +243,44 @@ def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> Any:
 
 
 def _logged_model(client: Any, card: Card, run_id: str) -> str:
-    """The card as a model of the run, logged unless it is there; one that was left unfinished is removed."""
+    """The card as a model of the run, logged unless it is there; one that was left unfinished is finished."""
     from mlflow import pyfunc
+    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     run = client.get_run(run_id)
+    logged = None
     for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
-        if str(model.status) == "READY" and model.tags.get("card_digest") == card.digest:
+        if model.tags.get("card_digest") != card.digest:
+            client.delete_logged_model(model.model_id)
+        elif str(model.status) == "READY":
             return str(model.model_id)
-        client.delete_logged_model(model.model_id)
-    logged = client.create_logged_model(
+        else:  # the run names it among its outputs already: another one beside it would stay there
+            logged = model
+    logged = logged or client.create_logged_model(
         run.info.experiment_id,
         name="card",
         source_run_id=run_id,
         params=run.data.params,
         tags={"card_digest": card.digest},
     )
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if logged.model_id not in {output.model_id for output in outputs}:
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with tempfile.TemporaryDirectory() as folder:
-        document = Path(folder, "card")
+        document, model_folder = Path(folder, "card"), Path(folder, "model")
         document.mkdir()
         card.save(document / CARD_FILE)
-        Model.log(
-            artifact_path=None,
-            flavor=pyfunc,
-            run_id=run_id,
-            model_id=logged.model_id,
+        pyfunc.save_model(
+            model_folder,
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
             loader_module="credit_model.serving",
             data_path=str(document),
             signature=_signature(card),
             pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],
         )
+        client.log_model_artifacts(logged.model_id, str(model_folder))
+    client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
 
 
