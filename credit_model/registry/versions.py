@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,20 @@ def promote(version: int | str, *, approver: str, alias: str = "champion", name:
         _verified_card(found)
         previous = next((int(v) for a, v in client.get_registered_model(name).aliases.items() if a == alias), None)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        client.set_model_version_tag(name, found.version, f"{alias}_approver", approver)
-        client.set_model_version_tag(name, found.version, f"{alias}_since", now)
-        client.set_registered_model_alias(name, alias, found.version)  # last: the one step that takes effect
+        for tag, value in ((f"{alias}_approver", approver), (f"{alias}_since", now)):
+            _agreed(partial(client.set_model_version_tag, name, found.version, tag, value))
+        _agreed(partial(client.set_registered_model_alias, name, alias, found.version))  # last: this takes effect
     return Promotion(name, int(found.version), alias, tags["author"], approver, tags["card_digest"], previous)
+
+
+def _agreed(write: Callable[[], Any]) -> None:
+    """Write once more where somebody else wrote the same at the same moment: MLflow inserts what it saw missing."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        write()
+    except MlflowException:
+        write()
 
 
 def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluator:
