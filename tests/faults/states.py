@@ -10,6 +10,7 @@ import json
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from credit_model.records import Ledger
 
@@ -80,7 +81,7 @@ def _plain(columns: Any) -> Any:
 
 def _run(run: Any) -> Any:
     tags = {k: v for k, v in run.data.tags.items() if k not in _OF_THE_DAY and not k.startswith("mlflow.log-model")}
-    kept = files(Path(run.info.artifact_uri.removeprefix("file://"))).items()
+    kept = files(_place(run.info.artifact_uri)).items()
     artifacts = {name: digest for name, digest in kept if not name.startswith(".artifact.uploading")}
     return {
         "name": run.info.run_name, "status": run.info.status, "params": run.data.params,
@@ -89,9 +90,13 @@ def _run(run: Any) -> Any:
     }  # fmt: skip
 
 
+def _place(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix("file://")))
+
+
 def _version(client: Any, version: Any) -> Any:
     model = client.get_logged_model(version.source.removeprefix("models:/"))
-    card = Path(model.artifact_location.removeprefix("file://"), "data", "card", "card.json")
+    card = _place(model.artifact_location) / "data" / "card" / "card.json"
     return {
         "name": version.name, "version": int(version.version), "status": str(version.status),
         "tags": {k: v for k, v in version.tags.items() if k not in _OF_THE_DAY},
