@@ -29,8 +29,8 @@ import lightgbm as lgb
 import numpy as np
 
 from credit_model.city import synthesise
-from credit_model.evaluation import soft_gini
 from credit_model.features import library
+from credit_model.measures import soft_gini
 from credit_model.records import Ledger
 from credit_model.sample import Y12, build_sample
 

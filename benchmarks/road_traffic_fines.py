@@ -34,9 +34,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from credit_model.evaluation import auc, brier, calibration_line, ks, log_loss
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
+from credit_model.measures import auc, brier, calibration_line, ks, log_loss
 from credit_model.records import Ledger
 from credit_model.reporting import render_html
 from credit_model.sample import DevelopmentSample, build_sample

@@ -22,9 +22,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.evaluation import gini_difference
 from credit_model.features import library
 from credit_model.learner import BoostedChallenger
+from credit_model.measures import gini_difference
 from credit_model.sample import Y12, build_sample
 
 AS_OF = "2025-04-01"

@@ -18,8 +18,9 @@ from small_evaluation import CHALLENGER, FRAME, POINTS, REPORT, judged, made_fra
 from small_sample import NEVER, definitions, sample
 
 from credit_model import UserError
-from credit_model.evaluation import (
-    EvaluationReport,
+from credit_model.evaluation import EvaluationReport
+from credit_model.learner import BoostedChallenger, ScorecardClassifier
+from credit_model.measures import (
     brier,
     brier_difference,
     calibration_line,
@@ -30,7 +31,6 @@ from credit_model.evaluation import (
     soft_gini,
     soft_gini_difference,
 )
-from credit_model.learner import BoostedChallenger, ScorecardClassifier
 from credit_model.reporting import render_html, render_markdown
 from credit_model.serving import open_card
 from credit_model.training import ExperimentErrors

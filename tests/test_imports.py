@@ -21,6 +21,7 @@ ROOMS = (
     "sample",
     "scorecard",
     "training",
+    "measures",
     "evaluation",
     "reporting",
     "assessment",

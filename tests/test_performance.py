@@ -16,7 +16,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from credit_model import UserError
-from credit_model.evaluation import (
+from credit_model.measures import (
     Estimate,
     auc,
     brier,
@@ -34,7 +34,7 @@ from credit_model.evaluation import (
     soft_gini,
     soft_gini_ratio,
 )
-from credit_model.evaluation.calibration import effective_counts
+from credit_model.measures.calibration import effective_counts
 
 NOTHING = Estimate(None, None, None)
 

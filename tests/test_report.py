@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, evaluate, gini
+from credit_model.evaluation import EvaluationReport, evaluate
+from credit_model.measures import gini
 from credit_model.reporting import render_html, render_markdown
 
 

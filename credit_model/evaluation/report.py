@@ -21,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import calibration, differences, performance
 from credit_model.evaluation.challenger import Challenger, challenge
-from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 from credit_model.evaluation.tables import (
     Band,
     Grade,
@@ -39,6 +37,8 @@ from credit_model.evaluation.tables import (
     sample_of,
     segments_of,
 )
+from credit_model.measures import calibration, differences, performance
+from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

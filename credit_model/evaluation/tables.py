@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import calibration, differences, performance
-from credit_model.evaluation.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
+from credit_model.measures import calibration, differences, performance
+from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

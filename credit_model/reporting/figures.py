@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from credit_model.evaluation import Attribution, Estimate, EvaluationReport
+from credit_model.evaluation import Attribution, EvaluationReport
+from credit_model.measures import Estimate
 from credit_model.reporting.words import Said, Words, short_percent
 
 Scale = Callable[[float], float]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from credit_model.evaluation import Estimate, EvaluationReport
+from credit_model.evaluation import EvaluationReport
+from credit_model.measures import Estimate
 from credit_model.reporting.words import KINDS, Words, written
 
 

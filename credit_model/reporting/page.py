@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from credit_model.evaluation import EvaluationReport, Gate, rough_error
+from credit_model.evaluation import EvaluationReport, Gate
+from credit_model.measures import rough_error
 from credit_model.reporting import challenger, figures
 from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 

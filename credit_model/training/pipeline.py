@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from credit_model import __version__, registry
-from credit_model.evaluation import Estimate, EvaluationReport
+from credit_model.evaluation import EvaluationReport
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
+from credit_model.measures import Estimate
 from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
-from credit_model.evaluation import gini
+from credit_model.measures import gini
 from credit_model.sample import DevelopmentSample, tuning_folds
 from credit_model.training.experiment import CardPlan, Range
 
