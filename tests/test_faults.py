@@ -68,8 +68,7 @@ class Command:
 
     def begin(self, folder: Path) -> Path:
         """A fresh folder to run it in."""
-        shutil.copytree(self.start, folder)
-        return folder
+        return states.copied(self.start, folder)
 
     def obey(self, folder: Path, **disturbed: Any) -> Ended:
         return command(*self.arguments, folder=folder, **disturbed)
@@ -359,8 +358,8 @@ def damage_and_meet(what: str, how: str, commands: dict[str, Command], folder: P
     """Damage a file and run the command that meets it; what went wrong, if anything."""
     name, pattern, arguments, named = DAMAGED[what]
     command = commands[name]
-    shutil.copytree(command.start if name != "ingest" else command.start.parent / name, folder)
-    (path,) = list(folder.glob(pattern))[:1]
+    states.copied(command.start if name != "ingest" else command.start.parent / name, folder)
+    path = sorted(folder.glob(pattern))[0]
     before = path.read_bytes()
     DAMAGES[how](path, random.Random(seed))
     given = arguments or command.arguments
@@ -399,7 +398,7 @@ def test_files_damaged_anyhow_are_named_or_made_again(what: str, commands: dict[
 def test_damaged_segments_and_features_are_made_again(how: str, commands: dict[str, Command], tmp_path: Path) -> None:
     features = commands["features"]
     folder = tmp_path / "made"
-    shutil.copytree(features.start.parent / "features", folder)
+    states.copied(features.start.parent / "features", folder)
     (segments,) = (folder / "ledger" / "cache").glob("*.segments")
     for path in (segments, folder / states.FEATURES):
         (cut if how == "altered in a digit" else DAMAGES[how])(path, random.Random(SEED))
@@ -435,7 +434,7 @@ def test_two_promotions_at_once_both_succeed_and_the_alias_is_one_of_them(
     commands: dict[str, Command], tmp_path: Path
 ) -> None:
     folder = tmp_path / "two"
-    shutil.copytree(commands["run"].start.parent / "run again", folder)
+    states.copied(commands["run"].start.parent / "run again", folder)
     calls = [("promote", version, "--approver", "Zhou Min", "--json") for version in ("1", "2")]
     answers = together(*((call, folder) for call in calls))
     assert [answer.code for answer in answers] == [0, 0], answers

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +19,21 @@ from credit_model.records import Ledger
 
 LEDGER, FEATURES = "ledger", "X.parquet"
 _OF_THE_DAY = ("openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user")
+_ADDRESSES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)  # fmt: skip
+
+
+def copied(start: Path, folder: Path) -> Path:
+    """A copy that stands alone: MLflow keeps whole addresses, and would go on reading and writing the original."""
+    shutil.copytree(start, folder)
+    if (store := folder / "mlflow.db").exists():
+        old, new = start.resolve().as_uri() + "/", folder.resolve().as_uri() + "/"
+        with closing(sqlite3.connect(store)) as database, database:
+            for table, column in _ADDRESSES:
+                database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (old, new))
+    return folder
 
 
 def ledger(folder: Path) -> Any:
