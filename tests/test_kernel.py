@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.engine import blocks
 from credit_model.features import (
     AGGREGATES,
     DefinitionErrors,
     FeatureDefinition,
     check_definitions,
     compute,
-    kernel,
     trail,
 )
 from credit_model.law import load_catalogue
@@ -40,6 +40,7 @@ DAYS = tuple(
     )
 )  # fmt: skip
 AFTER = date(2026, 1, 1)
+ENGINES = ("numpy", "numba", "python")  # the pass in whole columns, compiled, and as it stands
 
 
 # ------------------------------------------------------------------------------------------------ made ledgers
@@ -316,21 +317,25 @@ observations = st.lists(
 
 
 def computed(
-    segments: Segments, observed: Sequence[tuple[str, date]], definitions: Sequence[FeatureDefinition]
+    segments: Segments,
+    observed: Sequence[tuple[str, date]],
+    definitions: Sequence[FeatureDefinition],
+    engine: str = "auto",
 ) -> NDArray[np.float32]:
     subjects = segments.subject_index(np.array([subject for subject, _ in observed], object))
     as_of = np.array([ordinal(day) for _, day in observed], np.int32)
-    return compute(segments, subjects, as_of, definitions, CATALOGUE)
+    return compute(segments, subjects, as_of, definitions, CATALOGUE, engine)
 
 
 @given(made_segments(), observations)
 def test_the_kernel_equals_a_naive_loop_exactly(segments: Segments, observed: list[tuple[str, date]]) -> None:
-    values = computed(segments, observed, MADE)
     rows = [(in_force(segments, subject, day), day) for subject, day in observed]
     expected = np.array([[naive(held, day, d)[0] for d in MADE] for held, day in rows], np.float32)
-    assert values.dtype == np.float32
-    wrong = [MADE[j] for _, j in np.argwhere(~np.isclose(values, expected, rtol=0, atol=0, equal_nan=True))]
-    assert not wrong
+    for engine in ENGINES:
+        values = computed(segments, observed, MADE, engine)
+        assert values.dtype == np.float32
+        wrong = [MADE[j] for _, j in np.argwhere(~np.isclose(values, expected, rtol=0, atol=0, equal_nan=True))]
+        assert not wrong, engine
 
 
 @settings(max_examples=60)
@@ -363,7 +368,7 @@ def test_one_row_is_the_same_alone_in_another_order_and_in_small_batches(
     for i, row in enumerate(observed):
         np.testing.assert_array_equal(whole[i : i + 1], computed(segments, [row], definitions))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel, "_LINES", 3)
+        patch.setattr(blocks, "_LINES", 3)
         np.testing.assert_array_equal(whole, computed(segments, observed, definitions))
 
 

@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "SEMANTICS_VERSION": "segments",
         "STATUSES": "tables",
         "SUBJECT_TYPES": "tables",
+        "TIERS": "tables",
         "Segments": "tables",
         "Tables": "tables",
         "compile_segments": "segments",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from credit_model.visibility.tables import ROLES as ROLES
     from credit_model.visibility.tables import STATUSES as STATUSES
     from credit_model.visibility.tables import SUBJECT_TYPES as SUBJECT_TYPES
+    from credit_model.visibility.tables import TIERS as TIERS
     from credit_model.visibility.tables import Segments as Segments
     from credit_model.visibility.tables import Tables as Tables
     from credit_model.visibility.tables import spans as spans

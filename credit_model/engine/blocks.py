@@ -1,0 +1,212 @@
+"""Observations cut into blocks of neighbouring subjects, each run through the pass; compiled blocks on every core.
+
+In: a program, segments, observations. Out: a float32 matrix, row-major, written in place by the blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.engine import loop, vectors
+from credit_model.engine.facts import Facts
+from credit_model.engine.ladders import Days, Ints
+from credit_model.engine.loop import DISTINCT, Rows, Seen, Tables, Work
+from credit_model.engine.program import Program, too_great
+from credit_model.visibility import Segments, spans
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+ENGINES: Final = ("auto", "numba", "numpy", "python")
+
+_LINES = 1 << 18  # (observation, segment) pairs in a block: bounds memory, changes no value
+_OVERHEAD = 4  # an observation costs about as much as so many lines
+_REPAYS = 40_000_000  # lines times definitions for which loading the compiled pass pays
+_WARM = 20_000  # the same where it is loaded already
+
+
+class _Block(NamedTuple):
+    """Rows of segments and the observations that see them, as the pass takes them."""
+
+    tables: Tables
+    rows: Rows
+    seen: Seen
+
+
+def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike, engine: str = "auto") -> Any:
+    """Run a program.
+
+    Parameters
+    ----------
+    program : Program
+    segments : Segments
+        Of the columns of rows, only ``columns_read`` are touched.
+    subject : array-like of int, shape (n,)
+        Index into ``segments.subject_ids``; -1 for a subject without a file.
+    day : array-like of int, shape (n,)
+        Days since 1970-01-01; the start of the day.
+    engine : {"auto", "numba", "numpy", "python"}
+        ``auto`` takes ``numba`` where it is installed and the batch repays loading it (about a second, once a process),
+        else ``numpy``. ``python`` is the compiled pass uncompiled. All give the same values.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, number of definitions)
+        In C order: rows of one observation lie together.
+
+    Raises
+    ------
+    UserError
+        If values are too great for a decayed sum in 64 bits; if the engine is unknown or not installed.
+    """
+    subject, day = np.asarray(subject, np.int64), np.asarray(day, np.int64)
+    out = np.empty((len(subject), len(program.definitions)), np.float32)
+    if not out.size:
+        return out
+    held = np.diff(segments.offsets, append=segments.offsets[-1])[subject]  # the last, 0, is for those without a file
+    scan, workers = _engine(engine, int(held.sum() + len(held)) * len(program.definitions))
+    order = np.arange(len(subject))
+    if (subject[1:] < subject[:-1]).any():
+        order = np.argsort(subject, kind="stable")
+    days = program.days(day)
+
+    def one(rows: slice) -> int:
+        chosen = order[rows]
+        block = _block(program, segments, days, chosen, subject[chosen], held[chosen], day[chosen])
+        return scan(program, days, block, out)
+
+    blocks = _blocks(held[order])
+    if workers == 1:
+        wrong = max(map(one, blocks))
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            wrong = max(pool.map(one, blocks))
+    if wrong >= 0:
+        raise UserError(too_great(program, wrong))
+    return out
+
+
+def _blocks(held: Ints) -> Iterator[slice]:
+    """Consecutive observations that see at most about ``_LINES`` segments together (or one observation)."""
+    total = np.cumsum(held + _OVERHEAD)
+    start = 0
+    while start < len(held):
+        before = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, before + _LINES, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _block(program: Program, segments: Segments, days: Days, row: Ints, subject: Ints, held: Ints, day: Ints) -> _Block:
+    low = np.where(held > 0, segments.offsets[subject], 0)
+    begins = (held > 0) & (np.diff(subject, prepend=-1) != 0)
+    whose, count = low[begins], held[begins]
+    first, last = (int(whose[0]), int(whose[-1] + count[-1])) if len(whose) else (0, 0)
+    rows: Any = slice(first, last)
+    if 2 * int(count.sum()) >= last - first:
+        low = low - first
+    else:  # few of many subjects: their rows alone
+        rows = spans(whose, count)
+        low = np.append(np.cumsum(count) - count, 0)[np.cumsum(begins) - 1]
+    low = np.where(held > 0, low, 0)
+    facts = Facts(segments, program.catalogue, rows)
+    classes = facts.classes(program.conditions)
+    dates = {bool(on) for on in program.plan.ladder_on.tolist()}
+    decided, visible = (_column(facts.raw(name), np.int32) if on in dates else None for on, name in _DATES)
+    either = decided if visible is None else visible
+    numbers = [facts.number(name) for name in program.facts]
+    return _Block(
+        program.tables(classes),
+        Rows(
+            _column(facts.raw("start"), np.int32),
+            _column(facts.raw("end"), np.int32),
+            _column(facts.raw("status"), np.int8),
+            classes.code,
+            either if decided is None else decided,
+            either,
+            np.concatenate(numbers) if numbers else np.zeros(0, np.int64),
+        ),
+        Seen(row, day, days.row[row], low, low + held),
+    )
+
+
+_DATES: Final = ((False, "decided_on"), (True, "visible_from"))
+
+
+def _column(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """A column in the one form the compiled pass is compiled for: columns of files are read-only, so all are."""
+    column = np.ascontiguousarray(values, dtype).view()
+    column.flags.writeable = False
+    return column
+
+
+# ------------------------------------------------------------------------------------------------ engines
+_Scan = Callable[[Program, Days, _Block, NDArray[np.float32]], int]
+
+
+def _engine(engine: str, work: int) -> tuple[_Scan, int]:
+    """How blocks are run, and by how many threads at once."""
+    if engine not in ENGINES:
+        raise UserError(f"features were asked of kernel engine {engine!r}; there are: {', '.join(ENGINES)}")
+    if engine == "python":
+        return _interpreted, 1
+    if engine == "numba" or (engine == "auto" and work >= (_WARM if "numba" in sys.modules else _REPAYS)):
+        if compiled() is not None:
+            return _compiled, max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
+        if engine == "numba":
+            raise UserError("features were asked of kernel engine 'numba', which is not here: pip install numba")
+    return _vectors, 1
+
+
+@cache
+def compiled() -> Any:
+    """The compiled pass; ``None`` where numba is not installed or told not to compile.
+
+    It is kept on disk beside this module, or where that is read-only in the user's cache folder, or in
+    ``NUMBA_CACHE_DIR``; where no folder can be written, it is compiled anew in each process.
+    """
+    if find_spec("numba") is None:
+        return None
+    import numba
+
+    if getattr(numba.config, "DISABLE_JIT", 0):
+        return None
+    try:
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(loop.scan)
+    except RuntimeError:  # numba: no locator available
+        return numba.njit(nogil=True, error_model="numpy")(loop.scan)
+
+
+def _vectors(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
+    return vectors.scan(program.plan, days, *block, out)
+
+
+def _compiled(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
+    return int(compiled()(program.plan, days, *block, _work(program, block.seen), out.reshape(-1)))
+
+
+def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
+    def lists(arrays: Any) -> Any:
+        return type(arrays)(*(array.tolist() for array in arrays))
+
+    plan, days, tables, rows, seen, work = map(lists, (program.plan, days, *block, _work(program, block.seen)))
+    return loop.scan(plan, days, tables, rows, seen, work, out.reshape(-1))
+
+
+def _work(program: Program, seen: Seen) -> Work:
+    plan = program.plan
+    distinct = int((plan.family == DISTINCT).sum())
+    slots = 1 << int(2 * distinct * (seen.high - seen.low).max(initial=0) + 1).bit_length()
+    cells, groups, ladders = int(plan.cells[0]), len(plan.family), len(plan.ladder_on)
+    sizes = (cells, cells, cells, groups, groups, ladders, ladders, slots, slots, slots, slots)
+    return Work(*(np.zeros(size, np.int64) for size in sizes))

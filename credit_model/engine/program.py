@@ -1,0 +1,297 @@
+"""Definitions as a program of integers: which groups a record counts in, and what is read off a group at the end.
+
+Definitions that ask for the same records, of the same date, in the same way, differ in their windows alone: they are
+one *group*, with one *bin* for each of their windows. A record adds to one bin of each group of its class. At the end
+of an observation the bins are added up from the shortest window on, and each definition reads the bin of its window.
+
+In: definitions, catalogue. Out: a ``Program`` (once for a list of definitions); class tables for a block of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model.engine.facts import Classes
+from credit_model.engine.ladders import EVER, Days, Ints, Rung
+from credit_model.engine.loop import (
+    COUNT,
+    DECAYED,
+    DISTINCT,
+    EARLIEST,
+    GREATEST,
+    LAST_GREATEST,
+    LAST_LEAST,
+    LATEST,
+    LEAST,
+    SIDES,
+    SUM,
+    Plan,
+    Tables,
+)
+from credit_model.law import Catalogue
+
+if TYPE_CHECKING:
+    from credit_model.features.definition import Condition, FeatureDefinition
+
+WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
+
+_FAMILY: Final = {
+    "count": COUNT, "any": COUNT, "count_distinct": DISTINCT, "sum": SUM, "mean": SUM, "max": GREATEST, "min": LEAST,
+    "recency_days": LATEST, "tenure_days": EARLIEST, "decayed_sum": DECAYED, "ratio": SIDES, "contrast": SIDES,
+}  # fmt: skip
+READ_AS: Final = {
+    name: number
+    for number, name in enumerate(
+        ("count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
+         "decayed_sum", "ratio", "contrast")
+    )
+}  # fmt: skip
+
+
+class Group(NamedTuple):
+    """What the definitions of a group have in common."""
+
+    clauses: tuple[tuple[Condition, ...], ...]  # where, numerator, denominator
+    family: int
+    of: str | None
+    ladder: tuple[str, str, str]  # on which date, in which unit, at the last day of which kind
+    half_life: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A list of definitions, compiled.
+
+    Parameters
+    ----------
+    definitions : tuple of FeatureDefinition
+    catalogue : Catalogue
+    groups : tuple of Group
+    rungs : tuple of Rung
+        The ladders of windows that nest; those of ``last_day`` windows come after them.
+    visits : tuple of (str, str)
+        The date and the kind of each ladder of ``last_day`` windows.
+    facts : tuple of str
+        What is aggregated; ``plan.fact`` counts in it.
+    conditions : tuple of Condition
+        Every one that any definition asks for.
+    plan : Plan
+        The same as arrays.
+    """
+
+    definitions: tuple[FeatureDefinition, ...]
+    catalogue: Catalogue
+    groups: tuple[Group, ...]
+    rungs: tuple[Rung, ...]
+    visits: tuple[tuple[str, str], ...]
+    facts: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    plan: Plan
+
+    def days(self, day: Ints) -> Days:
+        """The ladders seen from the days of some observations."""
+        return Days.of(day, self.rungs)
+
+    def tables(self, classes: Classes) -> Tables:
+        """For each class the groups it counts in (and as which side of a ratio), and whose last day it makes."""
+        held = {condition: classes.facts.meets(condition) for condition in self.conditions}
+        everything = np.ones(classes.number, np.int64)
+
+        def all_of(clause: Sequence[Condition]) -> Ints:
+            mask = everything
+            for condition in clause:
+                mask = mask & held[condition]
+            return mask
+
+        sides = np.zeros((classes.number, len(self.groups)), np.int64)
+        for number, group in enumerate(self.groups):
+            where, *parts = map(all_of, group.clauses)
+            sides[:, number] = where * (parts[0] + 2 * parts[1]) if group.family == SIDES else where
+        held_by, counts_in = np.nonzero(sides)
+        first = np.searchsorted(held_by, np.arange(classes.number + 1))
+        kinds = classes.facts.segments.kind_codes
+        code = classes.facts.raw("kind")
+        at_visit = [code == kinds.index(kind) for _, kind in self.visits]
+        visit = np.column_stack(at_visit).astype(np.int64).ravel() if at_visit else np.zeros(0, np.int64)
+        return Tables(first.astype(np.int64), counts_in.astype(np.int64), sides[held_by, counts_in], visit)
+
+
+def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -> Program:
+    """Compile definitions; the programs last asked for are kept.
+
+    Examples
+    --------
+    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.law import load_catalogue
+    >>> windows = [FeatureDefinition(name=f"n_{n}m", aggregate="count", window=f"{n}m") for n in (3, 12, 60)]
+    >>> program = program_of(windows, load_catalogue())
+    >>> len(program.groups), program.rungs[0].lengths
+    (1, (3, 12, 60))
+    """
+    return _kept(_Same(tuple(definitions)), catalogue)
+
+
+def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -> tuple[str, ...]:
+    """The columns of segments (attributes by their own name) that the definitions need: a reader may leave the rest.
+
+    Examples
+    --------
+    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.law import load_catalogue
+    >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
+    >>> columns_read([count], load_catalogue())
+    ('start', 'end', 'status', 'kind', 'decided_on', 'tier')
+    """
+    program = program_of(definitions, catalogue)
+    wanted = [on for on, *_ in program.rungs] + [on for on, _ in program.visits] + list(program.facts)
+    wanted += [c.key for c in program.conditions if c.key not in ("kinds", "polarity", "dimension")]
+    names = dict.fromkeys(["start", "end", "status", "kind", *wanted])
+    if names.pop("field", "absent") is None and "field_code" in catalogue.attribute_types:
+        names["field_code"] = None
+    return tuple(names)
+
+
+class _Same:
+    """A list of definitions that is the same if every one is the same object: nothing is compared, nothing hashed."""
+
+    def __init__(self, definitions: tuple[FeatureDefinition, ...]) -> None:
+        self.definitions = definitions
+        self._ids = tuple(map(id, definitions))
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._ids == other._ids
+
+
+@lru_cache(maxsize=64)
+def _kept(same: _Same, catalogue: Catalogue) -> Program:
+    definitions = same.definitions
+    members: dict[Group, list[int]] = {}
+    for column, d in enumerate(definitions):
+        members.setdefault(_group(d), []).append(column)
+    groups = tuple(members)
+    nested = list(dict.fromkeys(g.ladder for g in groups if not g.ladder[2]))
+    visits = list(dict.fromkeys(g.ladder for g in groups if g.ladder[2]))
+    lengths: Mapping[tuple[str, str, str], set[int]] = {ladder: set() for ladder in nested}
+    for d in definitions:
+        if _ladder(d) in lengths:
+            lengths[_ladder(d)].add(_length(d))
+    rungs = tuple(Rung(on, unit, _shortest_first(lengths[on, unit, kind])) for on, unit, kind in nested)
+    facts = tuple(dict.fromkeys(g.of for g in groups if g.of is not None))
+    conditions = tuple(dict.fromkeys(c for g in groups for clause in g.clauses for c in clause))
+    plan = _plan(definitions, members, rungs, [*nested, *visits], facts)
+    return Program(
+        definitions, catalogue, groups, rungs, tuple((on, kind) for on, _, kind in visits), facts, conditions, plan
+    )
+
+
+def _shortest_first(lengths: set[int]) -> tuple[int, ...]:
+    return tuple(sorted(lengths, key=lambda length: (length == EVER, length)))
+
+
+def _ladder(d: FeatureDefinition) -> tuple[str, str, str]:
+    unit = {"ever": "months"}.get(d.span.unit, d.span.unit)
+    return d.window_on, unit, d.span.kind
+
+
+def _length(d: FeatureDefinition) -> int:
+    return EVER if d.span.unit == "ever" else d.span.length
+
+
+def _group(d: FeatureDefinition) -> Group:
+    last = LAST_LEAST if d.direction < 0 else LAST_GREATEST  # of several last ones, the worst
+    family = last if d.aggregate == "last" else _FAMILY[d.aggregate]
+    sides = d.sides if family == SIDES else ((), ())
+    half_life = d.half_life_days or 1 if family == DECAYED else 0
+    return Group((d.conditions, *sides), family, d.of if family != SIDES else None, _ladder(d), half_life)
+
+
+def _plan(
+    definitions: Sequence[FeatureDefinition],
+    members: Mapping[Group, list[int]],
+    rungs: Sequence[Rung],
+    ladders: list[tuple[str, str, str]],
+    facts: tuple[str, ...],
+) -> Plan:
+    """The program as arrays. The bins of a group are its own windows; ``local`` leads from the ladder's to them."""
+    local: list[int] = []
+    weights: dict[int, int] = {}
+    table: list[NDArray[np.int32]] = []
+    group: dict[str, list[int]] = {
+        name: [] for name in ("family", "fact", "ladder", "local", "cell", "bins", "feature", "weight", "oldest")
+    }
+    columns: list[int] = []
+    bins: list[int] = []
+    cells = 0
+    for key, column in members.items():
+        ladder = ladders.index(key.ladder)
+        whole = list(rungs[ladder].lengths) if ladder < len(rungs) else [0]
+        own = sorted({whole.index(_length(definitions[c])) for c in column})
+        if key.half_life and key.half_life not in weights:
+            weights[key.half_life] = sum(map(len, table))
+            table.append(decay_weights(key.half_life))
+        oldest = len(decay_weights(key.half_life)) - 1 if key.half_life else 0
+        entry = (
+            key.family, facts.index(key.of) if key.of else -1, ladder, len(local), cells, len(own), len(columns),
+            weights.get(key.half_life, 0), oldest,
+        )  # fmt: skip
+        for values, value in zip(group.values(), entry, strict=True):
+            values.append(value)
+        place = [int(np.searchsorted(own, window)) for window in range(len(whole))]
+        local += [p if p < len(own) else -1 for p in place] + [-1]
+        cells += len(own)
+        columns += column
+        bins += [own.index(whole.index(_length(definitions[c]))) for c in column]
+    group["feature"].append(len(columns))
+    ordered = [definitions[c] for c in columns]
+    width = [len(rung.lengths) for rung in rungs]
+    one = np.array([], np.int64)
+    return Plan(
+        none=np.array([np.nan if d.missing else float(d.none or 0) for d in definitions], np.float32),
+        ladder_on=np.array([on == "visible_from" for on, *_ in ladders], np.int64),
+        ladder_first=np.cumsum([0, *width])[:-1].astype(np.int64),
+        ladder_size=np.array(width, np.int64),
+        width=np.array([sum(width)], np.int64),
+        **{name: np.array(values, np.int64) for name, values in group.items()},
+        cells=np.array([cells], np.int64),
+        local_bin=np.array(local, np.int64),
+        weights=np.concatenate(table).astype(np.int64) if table else one,
+        column=np.array(columns, np.int64),
+        bin=np.array(bins, np.int64),
+        read_as=np.array([READ_AS[d.aggregate] for d in ordered], np.int64),
+        scale=np.array([d.scale for d in ordered], np.float64),
+        cap=np.array([np.inf if d.cap is None else d.cap for d in ordered], np.float64),
+        prior_a=np.array([d.prior[0] for d in ordered], np.float64),
+        prior_c=np.array([d.prior[1] for d in ordered], np.float64),
+    )
+
+
+@cache
+def decay_weights(half_life_days: int) -> NDArray[np.int32]:
+    """2**24 * 2**(-age / half-life) for each age in days, rounded; 0 from the age where it is half a unit.
+
+    Decimals of 60 digits stand in for exact arithmetic: ``exp`` of one library is not that of another.
+    """
+    with localcontext() as exact:
+        exact.prec = 60
+        step = Decimal(2) ** (Decimal(-1) / half_life_days)
+        weight, table = Decimal(1 << WEIGHT_BITS), []
+        for _ in range((WEIGHT_BITS + 1) * half_life_days):
+            table.append(int(weight.to_integral_value()))
+            weight *= step
+    return np.array([*table, 0], np.int32)
+
+
+def too_great(program: Program, group: int) -> str:
+    """Names the feature whose decayed sum does not fit."""
+    d: Any = next(d for d in program.definitions if _group(d) == program.groups[group])
+    return f"feature {d.name!r}: values of {d.of!r} are too great for a decayed sum; use 'sum'"
