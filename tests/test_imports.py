@@ -23,6 +23,7 @@ ROOMS = (
     "training",
     "measures",
     "evaluation",
+    "fairness",
     "reporting",
     "assessment",
     "service",

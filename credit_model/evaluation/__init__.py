@@ -14,10 +14,18 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "Attribution": "challenger",
         "Challenger": "challenger",
+        "Counts": "tables",
+        "counts_of": "tables",
+        "distinct": "tables",
+        "evaluate": "report",
         "EvaluationReport": "report",
         "FIFTHS": "challenger",
         "Gate": "report",
-        "evaluate": "report",
+        "Reason": "tables",
+        "Sample": "tables",
+        "sample_of": "tables",
+        "told_reasons": "tables",
+        "with_second": "tables",
     },
 )
 
@@ -28,3 +36,11 @@ if TYPE_CHECKING:
     from credit_model.evaluation.report import EvaluationReport as EvaluationReport
     from credit_model.evaluation.report import Gate as Gate
     from credit_model.evaluation.report import evaluate as evaluate
+    from credit_model.evaluation.tables import Counts as Counts
+    from credit_model.evaluation.tables import Reason as Reason
+    from credit_model.evaluation.tables import Sample as Sample
+    from credit_model.evaluation.tables import counts_of as counts_of
+    from credit_model.evaluation.tables import distinct as distinct
+    from credit_model.evaluation.tables import sample_of as sample_of
+    from credit_model.evaluation.tables import told_reasons as told_reasons
+    from credit_model.evaluation.tables import with_second as with_second

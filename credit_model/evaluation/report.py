@@ -96,6 +96,8 @@ class EvaluationReport:
         Empty when no gates were set.
     challengers : tuple of Challenger
         What other models found on the same rows; empty without one.
+    fairness, decisions : dict
+        Documents of `credit_model.fairness` and `credit_model.decisions`, put there by `beside`; empty without.
     schema : int
         Version of this form.
 
@@ -117,7 +119,20 @@ class EvaluationReport:
     reasons: tuple[Reason, ...] = ()
     gates: tuple[Gate, ...] = ()
     challengers: tuple[Challenger, ...] = ()
+    fairness: dict[str, Any] = field(default_factory=dict)
+    decisions: dict[str, Any] = field(default_factory=dict)
     schema: int = 1
+
+    def beside(self, **sections: Any) -> EvaluationReport:
+        """The same evaluation with what other rooms found on the same rows: dataclasses or plain mappings, by field.
+
+        Examples
+        --------
+        >>> EvaluationReport().beside(fairness={"findings": ()}).fairness
+        {'findings': []}
+        """
+        plain = {name: dict(s) if isinstance(s, Mapping) else dataclasses.asdict(s) for name, s in sections.items()}
+        return EvaluationReport.from_dict(rounded({**self.to_dict(), **plain}))
 
     @property
     def failed_gates(self) -> tuple[Gate, ...]:
@@ -365,9 +380,14 @@ def evaluate(
         gates=_gates(gates or {}, segments, measured, bads),
         challengers=challengers,
     )
-    # Twelve figures are far more than any of these numbers holds, and the last bits of a float differ between machines.
-    rounded = json.loads(report.to_json(), parse_float=lambda text: float(f"{float(text):.12g}"))
-    return EvaluationReport.from_dict(rounded)
+    return EvaluationReport.from_dict(rounded(report.to_dict()))
+
+
+def rounded(plain: dict[str, Any]) -> dict[str, Any]:
+    """Plain values with twelve figures: far more than any holds, and the last bits of a float differ by machine."""
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
+    found: dict[str, Any] = json.loads(text, parse_float=lambda figure: float(f"{float(figure):.12g}"))
+    return found
 
 
 def _plain(context: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,10 +123,10 @@ class Sample:
     @property
     def people(self) -> NDArray[np.intp] | None:
         """Whom rows belong to; None when every row is a person of its own."""
-        return None if _distinct(self.subject) == self.subject.size else self.subject
+        return None if distinct(self.subject) == self.subject.size else self.subject
 
 
-def _distinct(subjects: NDArray[np.intp]) -> int:
+def distinct(subjects: NDArray[np.intp]) -> int:
     """Count people among rows sorted by person, as those of a sample are."""
     return int(subjects.size and 1 + np.count_nonzero(subjects[1:] != subjects[:-1]))
 
@@ -193,7 +193,7 @@ def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
     return sample.where(np.lexsort((sample.as_of, sample.subject)))
 
 
-def _with_second(small: list[bool], people: list[int]) -> list[bool]:
+def with_second(small: list[bool], people: list[int]) -> list[bool]:
     """Leave a second cell blank where a single one could be found by subtracting from the published total."""
     if sum(small) == 1:
         rest = [i for i, n in enumerate(people) if n and not small[i]]
@@ -204,10 +204,10 @@ def _with_second(small: list[bool], people: list[int]) -> list[bool]:
 
 def counts_of(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
     """Describe cells that together make up the whole, leaving blank what could point at a person."""
-    people = [_distinct(part.subject) for part in parts]
+    people = [distinct(part.subject) for part in parts]
     bads = [int(part.y.sum()) for part in parts]
-    few_people = _with_second([0 < n < SMALLEST_CELL for n in people], people)
-    few_bads = _with_second([few or 0 < b < FEWEST_BADS for few, b in zip(few_people, bads, strict=True)], people)
+    few_people = with_second([0 < n < SMALLEST_CELL for n in people], people)
+    few_bads = with_second([few or 0 < b < FEWEST_BADS for few, b in zip(few_people, bads, strict=True)], people)
     cells = []
     for part, n, b, no_people, no_bads in zip(parts, people, bads, few_people, few_bads, strict=True):
         weight = float(part.weight.sum())
@@ -329,7 +329,7 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     share = np.bincount(group, sample.weight) / sample.weight.sum()
     top = int(np.argmax(share))
     at_top = score == values[top]
-    both_sides = (_distinct(sample.subject[rows]) for rows in (at_top, ~at_top))
+    both_sides = (distinct(sample.subject[rows]) for rows in (at_top, ~at_top))
     has_mass = share[top] >= MASS and min(both_sides) >= SMALLEST_CELL
     ordinary = ~at_top if has_mass else np.ones(score.size, bool)
     width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
@@ -338,7 +338,7 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     waiting: list[int] = []
     for band in np.unique(key[ordinary]):
         waiting.append(int(band))
-        if _distinct(sample.subject[ordinary & np.isin(key, waiting)]) >= SMALLEST_CELL:
+        if distinct(sample.subject[ordinary & np.isin(key, waiting)]) >= SMALLEST_CELL:
             joined.append(waiting)
             waiting = []
     if waiting:
@@ -357,14 +357,21 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     return tuple(sorted(bands, key=lambda band: (band.low, band.high)))
 
 
-def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:
-    """How often each characteristic is among a person's four largest losses, and how often the largest."""
+def told_reasons(
+    points: pd.DataFrame, rows: NDArray[np.intp]
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
+    """Characteristics, points lost by row, which of them a person is told (four at most), and the largest loss."""
     names = [name for name in points.columns if name != "base"]
-    losses = np.maximum(-points[names].to_numpy(np.float64)[sample.order], 0.0)
+    losses = np.maximum(-points[names].to_numpy(np.float64)[rows], 0.0)
     order = np.argsort(-losses, axis=1, kind="stable")[:, :4]
     told = np.zeros(losses.shape, bool)
     np.put_along_axis(told, order, True, axis=1)
-    told &= losses > 0
+    return names, losses, told & (losses > 0), order[:, 0]
+
+
+def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:
+    """How often each characteristic is among a person's four largest losses, and how often the largest."""
+    names, losses, told, largest = told_reasons(points, sample.order)
     total = float(sample.weight.sum())
     rows = []
     for j, name in enumerate(names):
@@ -372,11 +379,11 @@ def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[s
         if not who.any():
             continue
         code, text_en, text_zh = texts.get(name, (name, name, name))
-        if _distinct(sample.subject[who]) < SMALLEST_CELL:
+        if distinct(sample.subject[who]) < SMALLEST_CELL:
             rows.append(Reason(code, text_en, text_zh, None, None, None))
             continue
-        first = who & (order[:, 0] == j)
-        hidden = 0 < _distinct(sample.subject[first]) < SMALLEST_CELL
+        first = who & (largest == j)
+        hidden = 0 < distinct(sample.subject[first]) < SMALLEST_CELL
         rows.append(
             Reason(
                 code,

@@ -12,18 +12,18 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "Estimate": "performance",
-        "FEWEST_BADS": "performance",
-        "SMALLEST_CELL": "performance",
-        "UNDEFINED": "performance",
         "auc": "performance",
         "brier": "calibration",
         "brier_difference": "differences",
         "calibration_line": "calibration",
         "cumulative_curve": "performance",
         "effective_counts": "calibration",
+        "Estimate": "performance",
+        "FEWEST_BADS": "performance",
+        "gap_estimate": "shares",
         "gini": "performance",
         "gini_difference": "differences",
+        "Groups": "shares",
         "holm": "calibration",
         "jeffreys": "calibration",
         "ks": "performance",
@@ -31,11 +31,16 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "log_loss_difference": "differences",
         "observed_to_expected": "calibration",
         "observed_to_expected_limit": "calibration",
+        "ratio_estimate": "shares",
         "rough_error": "performance",
+        "share_estimate": "shares",
+        "Shares": "shares",
         "slope_difference": "differences",
+        "SMALLEST_CELL": "performance",
         "soft_gini": "performance",
         "soft_gini_difference": "differences",
         "soft_gini_ratio": "differences",
+        "UNDEFINED": "performance",
     },
 )
 
@@ -64,3 +69,8 @@ if TYPE_CHECKING:
     from credit_model.measures.performance import ks as ks
     from credit_model.measures.performance import rough_error as rough_error
     from credit_model.measures.performance import soft_gini as soft_gini
+    from credit_model.measures.shares import Groups as Groups
+    from credit_model.measures.shares import Shares as Shares
+    from credit_model.measures.shares import gap_estimate as gap_estimate
+    from credit_model.measures.shares import ratio_estimate as ratio_estimate
+    from credit_model.measures.shares import share_estimate as share_estimate

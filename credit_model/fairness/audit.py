@@ -1,0 +1,320 @@
+"""The audit of a card by group: how well it ranks and predicts, whom each cut-off leaves out, and for what reasons.
+
+In: the scored rows an evaluation takes, and a frame of attributes keyed by person. Out: a `Fairness`, a plain value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.evaluation import Counts, Sample, counts_of, distinct, sample_of, told_reasons, with_second
+from credit_model.fairness.cutoffs import Cutoff, cutoffs_of
+from credit_model.fairness.groups import LIMITS, Grouping, groupings, label
+from credit_model.fairness.proxies import Proxy, screen_proxies
+from credit_model.fairness.sources import SourceRate
+from credit_model.measures import (
+    SMALLEST_CELL,
+    Estimate,
+    Groups,
+    auc,
+    calibration_line,
+    gap_estimate,
+    observed_to_expected,
+    observed_to_expected_limit,
+    ratio_estimate,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.scorecard import Card
+
+
+@dataclass(frozen=True)
+class GroupAudit:
+    """One group: who it is, how the card ranks and predicts it, and what its people are told.
+
+    Attributes
+    ----------
+    name, label_en, label_zh : str
+    counts : Counts
+    measures : dict of str to Estimate
+        ``auc, slope, observed_to_expected, mean_score_gap`` (points, against the reference) and ``base_rate_ratio``.
+    mean_true_risk : float or None
+        Of a made city.
+    reasons : dict of str to float or None
+        Share of the group told each reason, by code.
+    """
+
+    name: str
+    label_en: str
+    label_zh: str
+    counts: Counts
+    measures: dict[str, Estimate]
+    mean_true_risk: float | None
+    reasons: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class AttributeAudit:
+    """One attribute: its groups, most people first; the first is the reference unless another was named."""
+
+    name: str
+    label_en: str
+    label_zh: str
+    reference: str
+    groups: tuple[GroupAudit, ...]
+    cutoffs: tuple[Cutoff, ...]
+    proxies: tuple[Proxy, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person has to look at: ``eligibility, slope, level, base_rate, proxy`` or ``source``."""
+
+    kind: str
+    attribute: str
+    group: str
+    cutoff: float | None
+    value: Estimate
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """The audit of one card on one sample.
+
+    Attributes
+    ----------
+    attributes : tuple of AttributeAudit
+    findings : tuple of Finding
+        Empty where nothing was found; that is no proof that there is nothing.
+    reasons : dict of str to [text_en, text_zh]
+        The reasons of the groups' mixes, most frequent first.
+    sources : tuple of SourceRate
+        Events by the authority that reported them, where known.
+    limits : dict
+        What findings were held against.
+    """
+
+    attributes: tuple[AttributeAudit, ...]
+    findings: tuple[Finding, ...]
+    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sources: tuple[SourceRate, ...] = ()
+    limits: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(LIMITS))
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """Reasons told to each row: codes, texts, and a matrix."""
+
+    texts: dict[str, tuple[str, str]]
+    told: NDArray[np.bool_]
+
+
+def audit_fairness(
+    frame: pd.DataFrame,
+    attributes: pd.DataFrame,
+    *,
+    card: Card | None = None,
+    cutoffs: Sequence[float] | None = None,
+    explanation: pd.DataFrame | None = None,
+    features: pd.DataFrame | None = None,
+    texts: Mapping[str, tuple[str, str, str]] | None = None,
+    references: Mapping[str, str] | None = None,
+    labels: Mapping[str, tuple[str, str]] | None = None,
+    enforced: Sequence[str] = ("district",),
+    sources: Sequence[SourceRate] = (),
+) -> Fairness:
+    """Audit a card on scored rows by attributes that stand beside them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Scored rows as `credit_model.evaluation.evaluate` takes them.
+    attributes : DataFrame
+        One row a person (``subject_id`` as column or index; with ``as_of``, one a person and date), one column an
+        attribute. Nobody on it, or an empty value, is a group of its own. A column of ``frame`` is refused here.
+    card : Card, optional
+        Its grade cuts are the cut-offs, and its labels the texts of reasons and features.
+    cutoffs : sequence of float, optional
+        Scores from which somebody is eligible for an incentive; the card's grade cuts unless given.
+    explanation : DataFrame, optional
+        ``card.explain(X)`` of the same rows in the same order: the mix of reasons by group.
+    features : DataFrame, optional
+        Features of the same rows in the same order, screened as proxies beside the score itself.
+    texts : mapping of str to (code, text_en, text_zh), optional
+        Of features that are not in the card.
+    references : mapping of str to str, optional
+        Reference group of an attribute; its largest group unless given. Never chosen by outcome.
+    labels : mapping of str to (str, str), optional
+        English and Chinese of attributes and groups.
+    enforced : sequence of str
+        Attributes by which authorities work, so that a base rate apart from the others may be one of inspection.
+    sources : sequence of SourceRate, optional
+        From `source_rates`.
+
+    Returns
+    -------
+    Fairness
+
+    Raises
+    ------
+    UserError
+        Faults of the frame or the attributes; no cut-off.
+
+    Notes
+    -----
+    Groups of fewer than 10 people, or with 1 or 2 bads, are left blank, a second one with a single blank, and a
+    cut-off within so few people of the one before. Intervals of gaps and ratios take groups as different people.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> people = [f"S{i:03}" for i in range(400)]
+    >>> frame = pd.DataFrame({"subject_id": people, "as_of": "2025-04-01", "y": [1, 0, 0, 0] * 100,
+    ...     "score": [700, 800] * 100 + [800] * 200, "probability_of_bad": 0.25, "grade": "A"})
+    >>> beside = pd.DataFrame({"subject_id": people, "sex": ["F"] * 200 + ["M"] * 200})
+    >>> found = audit_fairness(frame, beside, cutoffs=[750], references={"sex": "M"})
+    >>> found.attributes[0].cutoffs[0].groups[0].ratio.value, found.findings[0].kind
+    (0.5, 'eligibility')
+    """
+    sample = sample_of(frame, [])
+    for name, table in (("explanation", explanation), ("features", features)):
+        if table is not None and len(table) != len(frame):
+            raise UserError(f"The {name} has {len(table)} rows, the scored frame {len(frame)}: give the same rows.")
+    if cutoffs is None and card is None:
+        raise UserError("Cannot audit eligibility: give cutoffs, or the card whose grade cuts they are.")
+    cuts = list(card.profile.grade_cuts) if cutoffs is None and card is not None else list(cutoffs or ())
+    known = {} if card is None else {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
+    known = {**(texts or {}), **known}
+    mix = None if explanation is None else _mix(sample, explanation, known)
+    audits = []
+    for grouping in groupings(frame, attributes, sample.order):
+        asked = (references or {}).get(grouping.name, grouping.names[0])
+        if asked not in grouping.names:
+            raise UserError(f"Attribute {grouping.name!r} has no group {asked!r}: {', '.join(grouping.names)}.")
+        audits.append(_audited(sample, grouping, asked, sorted(cuts), mix, _screened(sample, features), known, labels))
+    found = tuple(f for audit in audits for f in _findings(audit, enforced))
+    found += tuple(Finding("source", "source", s.source, None, s.ratio) for s in sources if s.flagged)
+    return Fairness(tuple(audits), found, {} if mix is None else mix.texts, tuple(sources))
+
+
+def _mix(sample: Sample, explanation: pd.DataFrame, known: Mapping[str, tuple[str, str, str]]) -> _Mix:
+    """Who is told what, most frequent reasons first; reasons with too few people are left out altogether."""
+    names, _, told, _ = told_reasons(explanation, sample.order)
+    people = {j: distinct(sample.subject[told[:, j]]) for j in range(len(names))}
+    by_count = sorted((j for j in people if people[j] >= SMALLEST_CELL), key=lambda j: (-people[j], names[j]))
+    texts = {}
+    for j in by_count:
+        code, text_en, text_zh = known.get(names[j], (names[j],) * 3)
+        texts[code] = (text_en, text_zh)
+    return _Mix(texts, told[:, by_count])
+
+
+def _screened(sample: Sample, features: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Features and score of the last row of each person, so that nobody counts twice."""
+    if features is None:
+        return None
+    last = np.append(sample.subject[1:] != sample.subject[:-1], True)
+    rows: pd.DataFrame = features.iloc[sample.order[last]].reset_index(drop=True)
+    return rows.assign(score=sample.score[last])
+
+
+def _audited(
+    sample: Sample,
+    grouping: Grouping,
+    reference: str,
+    cuts: Sequence[float],
+    mix: _Mix | None,
+    features: pd.DataFrame | None,
+    known: Mapping[str, tuple[str, str, str]],
+    labels: Mapping[str, tuple[str, str]] | None,
+) -> AttributeAudit:
+    names, at = grouping.names, grouping.names.index(reference)
+    parts = [sample.where(grouping.code == i) for i in range(len(names))]
+    counts = counts_of(parts, sample)
+    groups = Groups(grouping.code, len(names), sample.weight, sample.people)
+    score, bad = groups.shares(sample.score), groups.shares(sample.y)
+    told = _told(mix, sample, grouping, counts)
+    audits = []
+    for i, (name, part, count) in enumerate(zip(names, parts, counts, strict=True)):
+        measures = {} if count.hidden else _measures(part)
+        if not count.hidden and not counts[at].hidden:
+            measures["mean_score_gap"] = gap_estimate(score, i, at, most=np.inf)
+            measures["base_rate_ratio"] = ratio_estimate(bad, i, at)
+        risk = part.true_risk
+        true_risk = None if risk is None or count.hidden else float(np.average(risk, weights=part.weight))
+        audits.append(GroupAudit(name, *label(name, labels), count, measures, true_risk, told[i]))
+    proxies: tuple[Proxy, ...] = ()
+    if features is not None:
+        last = np.append(sample.subject[1:] != sample.subject[:-1], True)
+        texts = {"score": ("score", "The score itself", "得分本身"), **known}
+        member = np.array(names, object)[grouping.code[last]]
+        proxies = screen_proxies(features, member, texts=texts, limits=LIMITS["proxy"])
+    kept = [cut for cut in cuts if min((sample.score < cut).sum(), (sample.score >= cut).sum()) >= SMALLEST_CELL]
+    return AttributeAudit(
+        grouping.name, *label(grouping.name, labels), reference, tuple(audits),
+        cutoffs_of(sample, grouping, groups, counts, at, kept), proxies,
+    )  # fmt: skip
+
+
+def _measures(part: Sample) -> dict[str, Estimate]:
+    how: dict[str, Any] = {"weight": part.weight, "subject": part.people}
+    return {
+        "auc": auc(part.y, -part.score, **how),
+        "slope": calibration_line(part.y, part.probability, **how).slope,
+        "observed_to_expected": observed_to_expected(part.y, part.probability, **how),
+    }
+
+
+def _told(
+    mix: _Mix | None, sample: Sample, grouping: Grouping, counts: Sequence[Counts]
+) -> list[dict[str, float | None]]:
+    """Share of each group told each reason; few people are blank, and with a single blank a second one."""
+    shares: list[dict[str, float | None]] = [{} for _ in grouping.names]
+    for j, code in enumerate(() if mix is None else mix.texts):
+        assert mix is not None
+        who = mix.told[:, j]
+        people = [distinct(sample.subject[who & (grouping.code == i)]) for i in range(len(counts))]
+        few = with_second(
+            [c.hidden == "all" or 0 < n < SMALLEST_CELL for n, c in zip(people, counts, strict=True)], people
+        )
+        weight = np.bincount(grouping.code, sample.weight * who, len(counts))
+        whole = np.bincount(grouping.code, sample.weight, len(counts))
+        for i, hidden in enumerate(few):
+            shares[i][code] = None if hidden else float(weight[i] / whole[i])
+    return shares
+
+
+def _findings(audit: AttributeAudit, enforced: Sequence[str]) -> list[Finding]:
+    found = [
+        Finding("eligibility", audit.name, row.group, cut.cutoff, row.ratio)
+        for cut in audit.cutoffs
+        for row in cut.groups
+        if row.verdict in ("below", "above")
+    ]
+    for group in audit.groups:
+        if (slope := group.measures.get("slope")) is not None and _outside(slope, *LIMITS["slope"]):
+            found.append(Finding("slope", audit.name, group.name, None, slope))
+        level = group.measures.get("observed_to_expected")
+        if level is not None and group.counts.bads is not None:
+            reach = observed_to_expected_limit(group.counts.bads)
+            off = level.value is not None and abs(level.value - 1) > reach
+            if off and _outside(level, 1.0, 1.0):
+                found.append(Finding("level", audit.name, group.name, None, level))
+        ratio = group.measures.get("base_rate_ratio")
+        if audit.name in enforced and ratio is not None and _outside(ratio, *LIMITS["base_rate_ratio"]):
+            found.append(Finding("base_rate", audit.name, group.name, None, ratio))
+    found += [Finding("proxy", audit.name, p.group, None, p.auc) for p in audit.proxies if p.flagged]
+    return found
+
+
+def _outside(found: Estimate, low: float, high: float) -> bool:
+    """Whether the whole interval lies outside two limits."""
+    return found.low is not None and found.high is not None and (found.high < low or found.low > high)

@@ -1,0 +1,151 @@
+"""Shares of groups that a cut-off lets through, shares of bads and goods below it, and their ratios and gaps.
+
+A *positive* is a person below the cut-off, whom the card calls a likely bad: a true one if bad, a false one if good.
+Intervals are those of `credit_model.measures`.
+
+In: arrays of equal length, one row an observation. Out: `Estimate`, or `Rates` by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from credit_model import UserError
+from credit_model.measures import Estimate, Groups, ratio_estimate, share_estimate
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What one cut-off does to one group; positive means below the cut-off.
+
+    Attributes
+    ----------
+    eligible : Estimate
+        Share at or above the cut-off.
+    tpr, fpr : Estimate
+        Share of bads, and of goods, below it. Their complements are the false and the true negative rate.
+    accuracy : Estimate
+        Share of bads below it and goods at or above it.
+    """
+
+    eligible: Estimate
+    tpr: Estimate
+    fpr: Estimate
+    accuracy: Estimate
+
+
+def _grouped(
+    group: ArrayLike, weight: ArrayLike | None, subject: Sequence[Any] | ArrayLike | None, **columns: ArrayLike
+) -> tuple[list[Hashable], Groups, dict[str, NDArray[np.float64]]]:
+    names, code = np.unique(np.asarray(group, dtype=object).astype(str), return_inverse=True)
+    given = {name: np.asarray(column, np.float64).ravel() for name, column in columns.items()}
+    weights = np.ones(code.size) if weight is None else np.asarray(weight, np.float64).ravel()
+    sizes = {name: column.size for name, column in {**given, "weight": weights}.items() if column.size != code.size}
+    if sizes or not code.size:
+        told = ", ".join(f"{name!r} has {size}" for name, size in sizes.items()) or "there is no row"
+        raise UserError(f"Cannot compare groups: 'group' has {code.size} rows, {told}.")
+    if any(not np.isin(column, (0.0, 1.0)).all() for column in given.values()):
+        raise UserError(f"Cannot compare groups: {', '.join(given)} must hold 0 and 1 (or false and true) only.")
+    people = None if subject is None else np.unique(np.asarray(subject), return_inverse=True)[1].ravel()
+    return names.tolist(), Groups(code.ravel().astype(np.intp), len(names), weights, people), given
+
+
+def eligibility_ratio(
+    eligible: ArrayLike,
+    group: ArrayLike,
+    reference: str,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Sequence[Any] | ArrayLike | None = None,
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """Share of each group that is eligible, over that of a reference group.
+
+    Parameters
+    ----------
+    eligible : array_like of {0, 1}, shape (n,)
+    group : array_like, shape (n,)
+        Whom each row belongs to; names are compared as text.
+    reference : str
+        The group in the denominator. Fix it before looking: the best group of many is best by luck too.
+    weight : array_like of float, shape (n,), optional
+        Sampling weights.
+    subject : array_like, shape (n,), optional
+        Give it when a person has several rows.
+    level : float, default 0.95
+
+    Returns
+    -------
+    dict of str to Estimate
+        Undefined where nobody of the reference is eligible.
+
+    Raises
+    ------
+    UserError
+        Lengths differ, a value is not 0 or 1, or the reference is no group.
+
+    Notes
+    -----
+    ``(sum_g w e / sum_g w) / (sum_0 w e / sum_0 w)``; known as the adverse impact ratio, of which under 0.8 is the
+    four-fifths rule (US Uniform Guidelines on Employee Selection Procedures, 1978). Danger: under 0.8 with the whole
+    interval below. Limits: near 1 for any card where nearly all are eligible; look at the shares left out as well.
+
+    Examples
+    --------
+    >>> found = eligibility_ratio([1, 1, 1, 0, 1, 0, 0, 0], ["a"] * 4 + ["b"] * 4, "a")
+    >>> round(found["b"].value, 3)
+    0.333
+    """
+    names, groups, columns = _grouped(group, weight, subject, eligible=eligible)
+    if reference not in names:
+        raise UserError(f"Cannot compare groups: the reference {reference!r} is none of {', '.join(map(str, names))}.")
+    shares = groups.shares(columns["eligible"])
+    at = names.index(reference)
+    return {str(name): ratio_estimate(shares, i, at, level) for i, name in enumerate(names)}
+
+
+def error_rates(
+    y: ArrayLike,
+    positive: ArrayLike,
+    group: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    subject: Sequence[Any] | ArrayLike | None = None,
+    level: float = 0.95,
+) -> dict[str, Rates]:
+    """True and false positive rates of each group, positive being "called a likely bad".
+
+    Parameters
+    ----------
+    y : array_like of {0, 1}, shape (n,)
+        1 is bad.
+    positive : array_like of {0, 1}, shape (n,)
+        1 where a row is below the cut-off.
+    group, weight, subject, level
+        As in `eligibility_ratio`.
+
+    Notes
+    -----
+    ``tpr = P(positive | bad)``, ``fpr = P(positive | good)``; equalised odds ask both to be alike (Hardt et al.,
+    *NeurIPS* 2016). Limit: where base rates differ, no card has equal calibration and equal error rates (Chouldechova,
+    *Big Data* 5, 2017); a gap in false positives is what a calibrated card gives there, and a person decides.
+
+    Examples
+    --------
+    >>> error_rates([1, 1, 0, 0], [1, 0, 0, 0], ["a"] * 4)["a"].tpr.value
+    0.5
+    """
+    names, groups, columns = _grouped(group, weight, subject, y=y, positive=positive)
+    bad, below = columns["y"], columns["positive"]
+    found = (
+        groups.shares(1 - below),
+        groups.shares(below, bad),
+        groups.shares(below, 1 - bad),
+        groups.shares((bad == below).astype(np.float64)),
+    )
+    return {str(n): Rates(*(share_estimate(s, i, level) for s in found)) for i, n in enumerate(names)}
