@@ -24,6 +24,7 @@ ROOMS = (
     "measures",
     "evaluation",
     "fairness",
+    "decisions",
     "reporting",
     "assessment",
     "service",

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from credit_model.decisions import step_hidden
 from credit_model.evaluation import Counts, Sample, distinct, with_second
 from credit_model.fairness.groups import LIMITS, Grouping
 from credit_model.measures import (
-    FEWEST_BADS,
-    SMALLEST_CELL,
     UNDEFINED,
     Estimate,
     Groups,
@@ -99,9 +98,8 @@ def _hidden(sample: Sample, grouping: Grouping, counts: Sequence[Counts], cuts: 
             low, high = own & below, own & ~below
             people = distinct(sample.subject[low]), distinct(sample.subject[high])
             bads = int(sample.y[low].sum()), int(sample.y[high].sum())
-            few = any(0 < n < SMALLEST_CELL for n in (people[0] - last[i][0], people[1]))
-            few_bads = any(0 < n < FEWEST_BADS for n in (bads[0] - last[i][1], bads[1]))
-            row.append("all" if count.hidden == "all" or few else "bads" if count.hidden or few_bads else "")
+            step = step_hidden(people, bads, last[i])
+            row.append("all" if "all" in (count.hidden, step) else count.hidden or step)
             now.append((people[0], bads[0]))
         no_people = with_second([h == "all" for h in row], size)
         no_bads = with_second([h != "" or n for h, n in zip(row, no_people, strict=True)], size)

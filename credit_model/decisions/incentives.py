@@ -1,0 +1,150 @@
+"""Incentive programmes tried out on scored rows before anyone is told: who would be eligible, and by what.
+
+A programme has a threshold, never a number of places: places would rank people against each other. Whoever is not
+eligible has the standard service, as today.
+
+In: scored rows, programmes. Out: `Outcome` by programme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from credit_model import UserError
+from credit_model.evaluation import Counts, Sample, counts_of, sample_of
+from credit_model.measures import UNDEFINED, Estimate, Groups, share_estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Programme:
+    """An incentive and who is eligible for it.
+
+    Parameters
+    ----------
+    name, label_en, label_zh : str
+    cutoff : float, optional
+        Score from which somebody is eligible; without one the score plays no part.
+    rule : str, optional
+        Column of true and false: a rule met, such as three clean years; without one there is no rule.
+    both : bool
+        Whether score *and* rule are asked for; otherwise either is enough.
+    """
+
+    name: str
+    label_en: str
+    label_zh: str
+    cutoff: float | None = None
+    rule: str | None = None
+    both: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a programme would do.
+
+    Attributes
+    ----------
+    name, label_en, label_zh : str
+    cutoff : float or None
+    rule : str or None
+    eligible, standard : Counts
+        Who would be eligible, and who would have the standard service.
+    share, bad_rate : Estimate
+        Share eligible, and how many of them turned bad.
+    by_score_only, by_rule_only : Estimate
+        Share who meet one and not the other; undefined where only one is asked for.
+    """
+
+    name: str
+    label_en: str
+    label_zh: str
+    cutoff: float | None
+    rule: str | None
+    eligible: Counts
+    standard: Counts
+    share: Estimate
+    bad_rate: Estimate
+    by_score_only: Estimate
+    by_rule_only: Estimate
+
+
+def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) -> tuple[Outcome, ...]:
+    """Try programmes out on people whose outcome is known.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Scored rows as `credit_model.evaluation.evaluate` takes them, with the columns the rules name.
+    programmes : sequence of Programme
+
+    Returns
+    -------
+    tuple of Outcome
+        In their order.
+
+    Raises
+    ------
+    UserError
+        A programme asks for nothing, or a rule is no column of true and false.
+
+    Notes
+    -----
+    It is a count of the past: people do not change their conduct for the incentive here, and in life they may.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"subject_id": range(80), "as_of": "2025-04-01", "y": 0, "probability_of_bad": 0.1,
+    ...     "grade": "A", "score": [800] * 40 + [700] * 40, "clean": [True] * 20 + [False] * 40 + [True] * 20})
+    >>> either, = simulate_incentives(frame, [Programme("R2", "waived papers", "容缺受理", cutoff=750, rule="clean")])
+    >>> either.share.value, either.by_rule_only.value
+    (0.75, 0.25)
+    """
+    faults = [f"{p.name!r} asks for nothing" for p in programmes if p.cutoff is None and p.rule is None]
+    for programme in programmes:
+        if programme.rule is not None and programme.rule not in frame.columns:
+            faults.append(f"{programme.name!r} asks for {programme.rule!r}, which is no column")
+        elif programme.rule is not None and frame[programme.rule].dtype.kind != "b":
+            faults.append(f"{programme.name!r} asks for {programme.rule!r}, which is not true or false")
+    if faults:
+        raise UserError(f"Cannot try these programmes: {'; '.join(faults)}.", tuple(faults))
+    sample = sample_of(frame, [])
+    return tuple(_tried(sample, programme, frame) for programme in programmes)
+
+
+def _tried(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outcome:
+    everybody = Groups(np.zeros(sample.y.size, np.intp), 1, sample.weight, sample.people)
+    score = np.full(sample.y.size, True) if programme.cutoff is None else sample.score >= programme.cutoff
+    rule = score if programme.rule is None else frame[programme.rule].to_numpy(bool)[sample.order]
+    score = rule if programme.cutoff is None else score
+    eligible = score & rule if programme.both else score | rule
+    eligible_counts, standard = counts_of([sample.where(eligible), sample.where(~eligible)], sample)
+    few = [*counts_of([sample.where(score & ~rule), sample.where(rule & ~score)], sample)]
+    one = programme.cutoff is None or programme.rule is None
+    secret = any(count.hidden == "all" for count in (eligible_counts, standard))
+
+    def share(member: object, hidden: bool) -> Estimate:
+        return UNDEFINED if hidden else share_estimate(everybody.shares(member), 0)  # type: ignore[arg-type]
+
+    return Outcome(
+        name=programme.name,
+        label_en=programme.label_en,
+        label_zh=programme.label_zh,
+        cutoff=programme.cutoff,
+        rule=programme.rule,
+        eligible=eligible_counts,
+        standard=standard,
+        share=share(eligible, secret),
+        bad_rate=UNDEFINED
+        if eligible_counts.hidden
+        else share_estimate(everybody.shares(sample.y, eligible.astype(np.float64)), 0),
+        by_score_only=share(score & ~rule, one or secret or few[0].hidden == "all"),
+        by_rule_only=share(rule & ~score, one or secret or few[1].hidden == "all"),
+    )
