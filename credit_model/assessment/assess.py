@@ -12,7 +12,7 @@ Out: an :class:`Assessment` each.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +21,11 @@ import numpy as np
 from credit_model import UserError
 from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
-from credit_model.features import check_definitions, compute
+from credit_model.features import Plan
 from credit_model.law import NO_DAY, to_day
 from credit_model.visibility import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
-    from credit_model.features import FeatureDefinition
     from credit_model.records import Ledger
     from credit_model.scorecard import Card
     from credit_model.scorecard import Reason as CardReason
@@ -81,6 +80,7 @@ class Evaluator:
     ledger: Ledger | None = None
     source: str = ""
     version: int | None = None
+    _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
 
     def assess(
         self,
@@ -140,18 +140,18 @@ class Evaluator:
         used_on = to_day(date.today()) if day_of_use is None else _day(day_of_use, "day_of_use")
         subject_ids, days, live = _observed(observations, used_on)
         files = Files.of(ledger, subject_ids, used_on)
-        definitions = self._definitions(files)
+        plan = self._plan(files)
         subjects = files.segments.subject_index(subject_ids)
-        values = compute(files.segments, subjects, days, definitions, ledger.catalogue)
         why = files.population.reason(subject_ids, days)
         return tuple(
-            self._assess(files, subject_id, int(subject), int(day), row, reason, bool(is_live), purpose, authorisation)
-            for subject_id, subject, day, row, reason, is_live in zip(
-                subject_ids, subjects, days, values, why, live, strict=True
+            self._assess(files, plan, subject_id, subject, day, reason, is_live, purpose, authorisation)
+            for subject_id, subject, day, reason, is_live in zip(
+                subject_ids, subjects.tolist(), days.tolist(), why, live.tolist(), strict=True
             )
         )
 
-    def _definitions(self, files: Files) -> tuple[FeatureDefinition, ...]:
+    def _plan(self, files: Files) -> Plan:
+        """The card's definitions, prepared for the catalogue: once a card, whoever is asked about."""
         definitions = self.card.features
         if definitions is None or len(definitions) < len(self.card.columns):
             raise UserError(
@@ -165,16 +165,18 @@ class Evaluator:
                     f"card {self.card.id} was made under {what} {made[what]!r}, here it is {ours!r} (ledger "
                     f"{files.path}): its features would not mean the same. Use a card made under the same."
                 )
-        check_definitions(definitions, files.catalogue)
-        return definitions
+        digest = files.catalogue.digest
+        if digest not in self._plans:
+            self._plans[digest] = Plan(definitions, files.catalogue)
+        return self._plans[digest]
 
     def _assess(
         self,
         files: Files,
+        plan: Plan,
         subject_id: str,
         subject: int,
         day: int,
-        values: Any,
         why: str,
         live: bool,
         purpose: str,
@@ -182,8 +184,9 @@ class Evaluator:
     ) -> Assessment:
         file = files.file(subject_id, subject, day)
         scored = why == ""
-        row = self.card.score_one(dict(zip(self.card.columns, values, strict=True))) if scored else None
-        used = {c.name: file.records_behind(c) for c in self.card.characteristics} if scored else {}
+        features = plan.one(files.segments, subject, day) if scored else None
+        row = self.card.score_one(dict(zip(self.card.columns, features.values, strict=True))) if features else None
+        used = file.records_behind(self.card.columns, features) if features else {}
         statutory = file.statutory_status()
         explanation_zh, explanation_en = explanation(why, date_of(day), live, file.is_thin)
         return Assessment(

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model.assessment.answer import StatutoryStatus
-from credit_model.features import compute, trail
+from credit_model.features import compute, days_of_change
 from credit_model.law import add_months, from_days
 from credit_model.visibility import ROLES, STATUSES, Population, compile_segments
 
 if TYPE_CHECKING:
+    from credit_model.features import Row
     from credit_model.law import Catalogue
     from credit_model.records import Ledger
     from credit_model.scorecard import Characteristic
@@ -95,13 +96,10 @@ class PersonFile:
                 found.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
         return tuple(sorted(found, key=lambda status: status.record_id))
 
-    def records_behind(self, characteristic: Characteristic) -> tuple[str, ...]:
-        """Ids of the records that made the value of a characteristic."""
-        if self.is_thin or characteristic.definition is None:
-            return ()
-        files = self.files
-        used = trail(files.segments, self.subject, self.day, characteristic.definition, files.catalogue).used
-        return tuple(str(files.segments.record_ids[record]) for record in used)
+    def records_behind(self, names: Sequence[str], features: Row) -> dict[str, tuple[str, ...]]:
+        """Ids of the records that made each value."""
+        ids = self.files.segments.record_ids
+        return {name: tuple(str(ids[r]) for r in features.used(column)) for column, name in enumerate(names)}
 
     def earliest_changes(self, lost: Sequence[tuple[Characteristic, int]]) -> list[date | None]:
         """For each characteristic and its points, the first later day with more, by what is known at the day alone."""
@@ -113,12 +111,13 @@ class PersonFile:
         gone = self.held.record_ids[self.held.record[removed]].tolist()
         outlook = compile_segments(known, files.catalogue, files.policy, files.day_of_use)
         outlook = outlook.take(~np.isin(outlook.record_ids[outlook.record], gone))
-        days = np.arange(self.day + 1, add_months(self.day, OUTLOOK_MONTHS) + 1)
-        subjects = np.repeat(outlook.subject_index(np.array([self.subject_id], object)), len(days))
-        definitions = [c.definition for c, _ in lost if c.definition is not None]
-        values = compute(outlook, subjects, days, definitions, files.catalogue)
+        subject = outlook.subject_index([self.subject_id])
+        last = add_months(self.day, OUTLOOK_MONTHS)
         changes: list[date | None] = []
-        for (characteristic, points), column in zip(lost, values.T, strict=True):
+        for characteristic, points in lost:
+            definitions = [definition for definition in [characteristic.definition] if definition is not None]
+            days = days_of_change(definitions, outlook, self.day + 1, last)
+            (column,) = compute(outlook, np.repeat(subject, len(days)), days, definitions, files.catalogue).T
             better = np.flatnonzero(characteristic.points_of(column) > points)
             changes.append(date_of(int(days[better[0]])) if len(better) else None)
         return changes

@@ -22,7 +22,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "EVER": "ladders",
         "Facts": "facts",
         "Program": "program",
+        "WEIGHT_BITS": "program",
         "columns_read": "program",
+        "decay_weights": "program",
         "last_days": "ladders",
         "lowest": "ladders",
         "program_of": "program",
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from credit_model.engine.ladders import EVER as EVER
     from credit_model.engine.ladders import last_days as last_days
     from credit_model.engine.ladders import lowest as lowest
+    from credit_model.engine.program import WEIGHT_BITS as WEIGHT_BITS
     from credit_model.engine.program import Program as Program
     from credit_model.engine.program import columns_read as columns_read
+    from credit_model.engine.program import decay_weights as decay_weights
     from credit_model.engine.program import program_of as program_of

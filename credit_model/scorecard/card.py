@@ -264,10 +264,10 @@ class Card:
         """
         if values.keys() != self._column_set:
             check_names(list(values), self.columns, "the row")
-        numeric, categorical = self._compiled
-        numbers = numbers_of([values[name] for _, name, *_ in numeric], [name for _, name, *_ in numeric])
+        names, numeric, categorical = self._compiled
+        numbers = numbers_of([values[name] for name in names], names)
         points = [0] * len(self.columns)
-        for (place, _, cuts, by_attribute, if_missing), number in zip(numeric, numbers, strict=True):
+        for (place, cuts, by_attribute, if_missing), number in zip(numeric, numbers, strict=True):
             points[place] = by_attribute[bisect_left(cuts, number)] if number == number else if_missing
         for place, c in categorical:
             points[place] = c.points[c.bins.index_of(category_of(values[c.name], c.name))]
@@ -371,14 +371,16 @@ class Card:
         return frozenset(self.columns)
 
     @cached_property
-    def _compiled(self) -> tuple[list[tuple[int, str, tuple[float, ...], tuple[int, ...], int]], list[Any]]:
+    def _compiled(self) -> tuple[list[str], list[tuple[int, tuple[float, ...], tuple[int, ...], int]], list[Any]]:
+        names: list[str] = []
         numeric, categorical = [], []
         for place, c in enumerate(self.characteristics):
             if isinstance(c.bins, NumericBins):
-                numeric.append((place, c.name, c.bins.cuts, c.points, c.points[c.bins.missing]))
+                names.append(c.name)
+                numeric.append((place, c.bins.cuts, c.points, c.points[c.bins.missing]))
             else:
                 categorical.append((place, c))
-        return numeric, categorical
+        return names, numeric, categorical
 
     def _check_columns(self, X: Any) -> None:
         names = column_names(X)
