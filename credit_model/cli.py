@@ -247,7 +247,7 @@ def explain(
     day_of_use: DayOfUse = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which records made a feature, and which were left out on what ground."""
+    """Show a feature's value, which records made it, and which were left out on what ground."""
     from credit_model.features import explain_feature
     from credit_model.records import Ledger
 
@@ -256,9 +256,15 @@ def explain(
         "subject_id": subject,
         "as_of": as_of,
         "feature": feature,
+        **{str(said): beside for said, beside in trail.attrs.items()},
         "records": json.loads(trail.to_json(orient="records", date_format="iso", date_unit="s")),
     }
-    _say(value, as_json, lambda console: _print_table(console, trail))
+
+    def show(console: Any) -> None:
+        console.print(f"{feature} = {value['value']}. {value['sentence_en']}", markup=False)
+        _print_table(console, trail)
+
+    _say(value, as_json, show)
 
 
 @app.command(

@@ -233,6 +233,8 @@ def test_explain_names_the_records_of_a_feature_and_the_ground_of_those_left_out
     }
     shown = command(*arguments, "--day-of-use", DAY_OF_USE).out
     assert "outside_the_window" in shown
+    assert (value["value"], value["sentence_zh"][-1]) == (1, "。")
+    assert shown.startswith("adverse_24m = 1.0. Number of adverse records, decided in the 24 months")
 
 
 def test_promote_and_assess_through_the_registry(command: Run, desk: Path) -> None:

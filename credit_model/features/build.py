@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import library, load_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.law import NO_DAY, from_days, to_day, to_days
+from credit_model.visibility import compile_segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,8 +129,10 @@ def explain_feature(
     -------
     DataFrame
         ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
-        start of the day. ``ground``: why it was left out (a ground of visibility, ``not_matched``,
-        ``outside_the_window``, ``no_value``), empty where it was used.
+        start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
+        ``not_matched``, ``outside_the_window``, ``no_value``, or ``marks_the_window`` (not counted, but its day is the
+        window of ``last_day:KIND``). The used ones alone, with those, give the value. Beside the table, in ``attrs``:
+        the ``value`` (``None`` where missing) and what the feature is, ``sentence_zh`` and ``sentence_en``.
 
     Raises
     ------
@@ -149,6 +153,9 @@ def explain_feature(
       record_id   used              ground
     0       H-1  False  outside_the_window
     1       H-2   True
+    >>> found.attrs["value"], found.attrs["sentence_en"]
+    (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; at most 3; 0 where there is
+    none; more is better.')
     """
     import pandas as pd
 
@@ -156,14 +163,17 @@ def explain_feature(
     if name not in definitions:
         raise UserError(f"feature {name!r} was to be explained; there is none of that name{nearest(name, definitions)}")
     day = to_day(as_of)
-    segments = ledger.segments(day_of_use).select([subject_id])
-    subject = int(segments.subject_index(np.array([subject_id], object))[0])
+    used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
+    segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
+    subject = int(segments.subject_index([subject_id])[0])
     found = trail(segments, subject, day, definitions[name], ledger.catalogue)
+    ((value,),) = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue).tolist()
     grounds = {**dict.fromkeys(found.used, ""), **dict(found.left_out)}
     held = segments.at(day)
+    held = held.take(held.subject == subject)
     held = held.take(np.lexsort((held.record, held.decided_on)))
     ground = [grounds[record] for record in held.record.tolist()]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "record_id": segments.record_ids[held.record],
             "used": [not g for g in ground],
@@ -174,6 +184,9 @@ def explain_feature(
             "visible_from": from_days(held.visible_from),
         }
     )
+    table.attrs["value"] = None if value != value else value
+    table.attrs |= {f"sentence_{lang}": definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en")}
+    return table
 
 
 def _definitions(

@@ -101,7 +101,8 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     Returns
     -------
     Trail
-        Grounds are those of ``STATUSES`` and ``not_matched``, ``outside_the_window``, ``no_value``.
+        Grounds are those of ``STATUSES`` and ``not_matched``, ``outside_the_window``, ``no_value``, and
+        ``marks_the_window``: not counted, but its day is the window (``last_day:KIND``).
 
     Examples
     --------
@@ -123,13 +124,14 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     facts = Facts(segments, catalogue, file)
     in_force = segments.status[file] == 0
     matched = in_force & _counted_by(facts, definition)
-    inside = matched & _within(facts, definition, as_of, in_force)
+    within = _within(facts, definition, as_of, in_force)
+    inside = matched & within
     used = inside if definition.of is None else inside & (facts.number(definition.of) != NO_VALUE)
+    marks = within & (facts.raw("kind") == [*segments.kind_codes, definition.span.kind].index(definition.span.kind))
     would_match = in_force | _counted_by(facts, definition, role=False)
     grounds = np.where(in_force, "not_matched", np.array(STATUSES, object)[segments.status[file]])
-    grounds = np.select(
-        [used, inside, matched, ~would_match], ["", "no_value", "outside_the_window", "not_matched"], grounds
-    )
+    said = ["", "no_value", "marks_the_window", "outside_the_window", "not_matched"]
+    grounds = np.select([used, inside, marks, matched, ~would_match], said, grounds)
     named = list(zip(segments.record[file].tolist(), grounds.tolist(), strict=True))
     return Trail(tuple(r for r, ground in named if not ground), tuple((r, g) for r, g in named if g))
 
