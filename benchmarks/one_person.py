@@ -47,7 +47,8 @@ def main() -> int:
 
 def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     from credit_model.assessment import Evaluator
-    from credit_model.features import Plan, compute
+    from credit_model.engine import PersonPlan
+    from credit_model.features import compute
     from credit_model.law import to_day
     from credit_model.visibility import compile_segments
 
@@ -58,7 +59,7 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     (subject,) = segments.subject_index(["a"]).tolist()
     nobody = compile_segments(ledger.tables(["nobody"]), ledger.catalogue, "retention", day - 1)
     definitions = card.features
-    plan = Plan(definitions, ledger.catalogue)
+    plan = PersonPlan(definitions, ledger.catalogue)
     row = plan.one(segments, subject, day)
     values = dict(zip(card.columns, row.values, strict=True))
     batch = compute(segments, [subject], [day], definitions, ledger.catalogue)[0]
@@ -75,7 +76,7 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
         "nothing_on_record_to_score": lambda: to_score(nobody, -1),
         "records_behind_40_values": lambda: [row.used(column) for column in range(len(definitions))],
         "batch_kernel_one_row": lambda: compute(segments, [subject], [day], definitions, ledger.catalogue),
-        "plan_once_a_card": lambda: Plan(definitions, ledger.catalogue),
+        "plan_once_a_card": lambda: PersonPlan(definitions, ledger.catalogue),
         "read_rows_of_ledger": lambda: ledger.tables(["a"]),
         "compile_segments": lambda: compile_segments(tables, ledger.catalogue, "retention", day - 1),
         "assessment_whole": lambda: evaluator.assess("a", day_of_use=DAY_OF_USE),

@@ -16,7 +16,8 @@ from small_card import DAY_OF_USE, small_ledger
 from test_kernel import CATALOGUE, MADE, days, made_segments, ordinal
 
 import credit_model as cm
-from credit_model.features import AGGREGATES, FeatureDefinition, Plan, compute, trail
+from credit_model.engine import PersonPlan
+from credit_model.features import AGGREGATES, FeatureDefinition, compute, trail
 from credit_model.visibility import Segments
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("trail.yaml").read_text(encoding="utf-8"))
@@ -57,7 +58,7 @@ def test_the_records_used_and_those_that_mark_the_window_alone_give_the_value(
         (again,) = compute(alone, [index], [as_of], [definition], CATALOGUE)[0]
         assert again.tobytes() == value.tobytes()
         if not used:
-            assert again.tobytes() == np.float32(Plan([definition], CATALOGUE).none[0]).tobytes()
+            assert again.tobytes() == np.float32(PersonPlan([definition], CATALOGUE).none[0]).tobytes()
 
 
 def test_what_hypothesis_makes_holds_every_aggregate() -> None:

@@ -21,7 +21,8 @@ import numpy as np
 from credit_model import UserError
 from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
-from credit_model.features import Plan
+from credit_model.engine import PersonPlan
+from credit_model.features import check_definitions
 from credit_model.law import NO_DAY, to_day
 from credit_model.visibility import SEMANTICS_VERSION
 
@@ -80,7 +81,7 @@ class Evaluator:
     ledger: Ledger | None = None
     source: str = ""
     version: int | None = None
-    _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
+    _plans: dict[str, PersonPlan] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
 
     def assess(
         self,
@@ -150,7 +151,7 @@ class Evaluator:
             )
         )
 
-    def _plan(self, files: Files) -> Plan:
+    def _plan(self, files: Files) -> PersonPlan:
         """The card's definitions, prepared for the catalogue: once a card, whoever is asked about."""
         definitions = self.card.features
         if definitions is None or len(definitions) < len(self.card.columns):
@@ -167,13 +168,14 @@ class Evaluator:
                 )
         digest = files.catalogue.digest
         if digest not in self._plans:
-            self._plans[digest] = Plan(definitions, files.catalogue)
+            check_definitions(definitions, files.catalogue)
+            self._plans[digest] = PersonPlan(definitions, files.catalogue)
         return self._plans[digest]
 
     def _assess(
         self,
         files: Files,
-        plan: Plan,
+        plan: PersonPlan,
         subject_id: str,
         subject: int,
         day: int,

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model.assessment.answer import StatutoryStatus
-from credit_model.features import compute, days_of_change
+from credit_model.engine import days_of_change
+from credit_model.features import compute
 from credit_model.law import add_months, from_days
 from credit_model.visibility import ROLES, STATUSES, Population, compile_segments
 
 if TYPE_CHECKING:
-    from credit_model.features import Row
+    from credit_model.engine import Row
     from credit_model.law import Catalogue
     from credit_model.records import Ledger
     from credit_model.scorecard import Characteristic

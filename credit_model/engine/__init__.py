@@ -3,7 +3,7 @@
 A program is made once for a list of definitions. All windows of a definition's records are bins of one ladder, so that
 a record is looked at once and falls into one bin, however many windows there are; what a feature says is read off the
 bins at the end. The pass is written once (``loop``) and runs compiled; ``vectors`` is the same in whole columns, for
-machines without a compiler and for batches too small to be worth loading one.
+machines without a compiler and for batches too small to be worth loading one. ``person`` is one row in plain integers.
 
 In: ``Segments``, observations (subject, own day), definitions, catalogue.
 Out: a float32 matrix, the same to the last bit whichever way it was made.
@@ -21,10 +21,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "ENGINES": "blocks",
         "EVER": "ladders",
         "Facts": "facts",
+        "PersonPlan": "person",
         "Program": "program",
-        "WEIGHT_BITS": "program",
+        "Row": "person",
         "columns_read": "program",
-        "decay_weights": "program",
+        "days_of_change": "person",
         "last_days": "ladders",
         "lowest": "ladders",
         "program_of": "program",
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from credit_model.engine.ladders import EVER as EVER
     from credit_model.engine.ladders import last_days as last_days
     from credit_model.engine.ladders import lowest as lowest
-    from credit_model.engine.program import WEIGHT_BITS as WEIGHT_BITS
+    from credit_model.engine.person import PersonPlan as PersonPlan
+    from credit_model.engine.person import Row as Row
+    from credit_model.engine.person import days_of_change as days_of_change
     from credit_model.engine.program import Program as Program
     from credit_model.engine.program import columns_read as columns_read
-    from credit_model.engine.program import decay_weights as decay_weights
     from credit_model.engine.program import program_of as program_of

@@ -25,9 +25,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "KERNEL_VERSION": "kernel",
         "Trail": "kernel",
         "compute": "kernel",
-        "Plan": "plan",
-        "Row": "plan",
-        "days_of_change": "plan",
         "trail": "kernel",
         "library": "dictionary",
         "load_definitions": "dictionary",
@@ -51,6 +48,3 @@ if TYPE_CHECKING:
     from credit_model.features.kernel import Trail as Trail
     from credit_model.features.kernel import compute as compute
     from credit_model.features.kernel import trail as trail
-    from credit_model.features.plan import Plan as Plan
-    from credit_model.features.plan import Row as Row
-    from credit_model.features.plan import days_of_change as days_of_change

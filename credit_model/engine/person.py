@@ -17,18 +17,19 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from credit_model import UserError
-from credit_model.engine import WEIGHT_BITS, decay_weights
-from credit_model.features.checks import check_definitions, matching_kinds
-from credit_model.features.definition import TIERS, Condition, FeatureDefinition
+from credit_model.engine.program import WEIGHT_BITS, decay_weights
 from credit_model.law import NO_DAY, NO_VALUE, Catalogue, add_months, to_day
-from credit_model.visibility import ROLES, Segments
+from credit_model.visibility import ROLES, TIERS, Segments
 
-_BY_KIND = ("kinds", "polarity", "dimension")
+if TYPE_CHECKING:
+    from credit_model.features.definition import Condition, FeatureDefinition
+
+_BY_KIND: Final = {"kinds": "code", "polarity": "polarity", "dimension": "dimension"}
 _LOOKED_UP = (*_BY_KIND, "tier", "role", "field")
 _DAYS_KEPT: Final = 64  # days whose windows stay worked out
 _MASKS_KEPT: Final = 1 << 14
@@ -43,22 +44,19 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-class Plan:
+class PersonPlan:
     """Definitions prepared for one person at a time.
 
     Parameters
     ----------
     definitions : sequence of FeatureDefinition, length k
+        As accepted by ``check_definitions`` for this catalogue.
     catalogue : Catalogue
         Of the ledgers whose segments are to come.
 
-    Raises
-    ------
-    DefinitionErrors
-        With every fault of the definitions under this catalogue.
-
     Examples
     --------
+    >>> from credit_model.features import FeatureDefinition
     >>> from credit_model.law import load_catalogue
     >>> from credit_model.visibility import Tables, compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
@@ -67,14 +65,13 @@ class Plan:
     >>> segments = compile_segments(
     ...     Tables.of({**honours, "decided_on": dates, "known_on": dates}), catalogue, "tier", to_day("2026-11-24")
     ... )
-    >>> plan = Plan([FeatureDefinition(name="honours_12m", aggregate="count", window="12m")], catalogue)
+    >>> plan = PersonPlan([FeatureDefinition(name="honours_12m", aggregate="count", window="12m")], catalogue)
     >>> row = plan.one(segments, 0, to_day("2024-12-01"))
     >>> row.values, row.used(0)
     ((2.0,), (0, 1))
     """
 
     def __init__(self, definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -> None:
-        check_definitions(definitions, catalogue)
         self.definitions = tuple(definitions)
         self.kind_codes = tuple(catalogue.kinds)
         self.none = tuple(array("f", [math.nan if d.missing else float(d.none or 0) for d in definitions]).tolist())
@@ -101,9 +98,13 @@ class Plan:
         )
         self._all = (1 << len(owners)) - 1
 
-        admitted = [matching_kinds([c for c in clause if c.key in _BY_KIND], catalogue) for clause in asked]
-        self._by_kind = [_mask(kind in kinds for kinds in admitted) for kind in catalogue.kinds.values()]
-        self._by_tier = [self._accepting(asked, "tier", tier) for tier in (None, *range(1, len(TIERS) + 1))]
+        self._by_kind = [
+            _mask(
+                all(getattr(kind, _BY_KIND[c.key]) in c.value for c in clause if c.key in _BY_KIND) for clause in asked
+            )
+            for kind in catalogue.kinds.values()
+        ]
+        self._by_tier = [self._accepting(asked, "tier", tier) for tier in (None, *range(1, len(TIERS)))]
         self._by_role = [self._accepting(asked, "role", role) for role in range(len(ROLES))]
         self._by_field = {field: self._accepting(asked, "field", field) for field in (None, *self._fields.values())}
         self._needs_field = any(c.key == "field" for clause in asked for c in clause) or any(
@@ -170,7 +171,7 @@ class Plan:
         """What a condition compares with, as the columns of ``Row`` hold it."""
         values = c.value if c.comparison == "in" else (c.value,)
         if c.key == "tier":
-            values = tuple(TIERS.index(value) + 1 for value in values)
+            values = tuple(TIERS.index(value) for value in values)
         elif c.key == "role":
             values = tuple(ROLES.index(value) for value in values)
         elif c.key == "field":
@@ -222,7 +223,7 @@ class Plan:
 class Row:
     """The features of one subject as of a day; ``values`` in the order of the plan's definitions, each a float32."""
 
-    def __init__(self, plan: Plan, segments: Segments, rows: Any, as_of: int) -> None:
+    def __init__(self, plan: PersonPlan, segments: Segments, rows: Any, as_of: int) -> None:
         self._plan, self._segments, self._rows, self._as_of = plan, segments, rows, as_of
         self._columns: dict[str, list[Any]] = {}
         self._hits: defaultdict[int, list[int]] = defaultdict(list)
@@ -390,6 +391,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
 
     Examples
     --------
+    >>> from credit_model.features import FeatureDefinition
     >>> from credit_model.law import from_days, load_catalogue
     >>> from credit_model.visibility import Tables, compile_segments
     >>> dates = {"decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}

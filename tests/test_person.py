@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from test_kernel import CATALOGUE, MADE, computed, days, made_segments, observations, ordinal
 
 from credit_model import UserError
-from credit_model.features import DefinitionErrors, FeatureDefinition, Plan, compute, days_of_change, library, trail
+from credit_model.engine import PersonPlan, days_of_change
+from credit_model.features import FeatureDefinition, compute, library, trail
 from credit_model.law import load_catalogue
 from credit_model.visibility import Segments, Tables, compile_segments
 
-PLAN = Plan(MADE, CATALOGUE)
+PLAN = PersonPlan(MADE, CATALOGUE)
 
 
 @given(made_segments(), observations)
@@ -42,21 +43,16 @@ def test_a_plan_names_the_records_of_the_trail(segments: Segments, subject: str,
 @given(made_segments(), st.sampled_from("ab"), st.lists(days, min_size=2, max_size=4))
 def test_what_a_plan_answered_before_changes_no_answer(segments: Segments, subject: str, asked: list[date]) -> None:
     (index,) = segments.subject_index([subject]).tolist()
-    used_before = Plan(MADE[::3], CATALOGUE)
+    used_before = PersonPlan(MADE[::3], CATALOGUE)
     for day in asked:
-        fresh = Plan(MADE[::3], CATALOGUE).one(segments, index, ordinal(day)).values
+        fresh = PersonPlan(MADE[::3], CATALOGUE).one(segments, index, ordinal(day)).values
         assert repr(used_before.one(segments, index, ordinal(day)).values) == repr(fresh)
-
-
-def test_a_plan_of_definitions_the_catalogue_cannot_meet_is_refused() -> None:
-    with pytest.raises(DefinitionErrors, match="unknown kind"):
-        Plan([FeatureDefinition(name="n", aggregate="count", where={"kinds": "nothing"})], CATALOGUE)
 
 
 def test_a_plan_answers_for_its_own_catalogue_only() -> None:
     segments = compile_segments(Tables.of({}), CATALOGUE, "ever", ordinal(date(2026, 1, 1)))
     with pytest.raises(UserError, match="another catalogue"):
-        Plan(library(), load_catalogue()).one(segments, -1, 0)
+        PersonPlan(library(), load_catalogue()).one(segments, -1, 0)
 
 
 @settings(max_examples=40)
