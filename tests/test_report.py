@@ -234,3 +234,30 @@ def test_every_fault_of_the_frame_is_named_at_once() -> None:
 def test_a_report_is_a_value_that_nobody_changes() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         REPORT.gates = ()  # type: ignore[misc]
+
+
+def test_every_measure_can_be_had_by_any_column_and_small_parts_are_left_blank() -> None:
+    place = np.where(np.arange(len(FRAME)) % 3 == 0, "Keqiao", "Yuecheng")
+    place[:4] = "Xinchang"
+    report = judged(FRAME.assign(district=place), segments={"district": ("District", "区县")})
+    (found,) = report.breakdowns
+    assert (found.label_en, found.label_zh) == ("District", "区县")
+    assert {name: part.counts.hidden for name, part in found.parts.items()} == {
+        "Keqiao": "all", "Xinchang": "all", "Yuecheng": "",
+    }  # fmt: skip
+    own = FRAME[place == "Yuecheng"]
+    assert found.parts["Yuecheng"].counts.people == len(own)
+    assert found.parts["Yuecheng"].measures["gini"].value == pytest.approx(gini(own["y"], -own["score"]).value)
+    assert not found.parts["Xinchang"].measures
+    assert not found.parts["Xinchang"].tests
+    with pytest.raises(UserError, match="break down by street"):
+        judged(segments={"street": ("Street", "街道")})
+
+
+def test_both_directions_of_jeffreys_are_told_of_a_grade() -> None:
+    graded = [grade for grade in REPORT.grades if grade.p_value is not None]
+    assert graded
+    for grade in graded:
+        low, high = sorted((grade.understated, grade.overstated))
+        assert low >= grade.p_value / 2 - 1e-12
+        assert high >= 0.5

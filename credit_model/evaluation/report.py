@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.tables import (
     Band,
@@ -98,6 +99,8 @@ class EvaluationReport:
         What other models found on the same rows; empty without one.
     fairness, decisions : dict
         Documents of `credit_model.fairness` and `credit_model.decisions`, put there by `beside`; empty without.
+    breakdowns : tuple of Breakdown
+        Measures by each column the caller named.
     schema : int
         Version of this form.
 
@@ -121,6 +124,7 @@ class EvaluationReport:
     challengers: tuple[Challenger, ...] = ()
     fairness: dict[str, Any] = field(default_factory=dict)
     decisions: dict[str, Any] = field(default_factory=dict)
+    breakdowns: tuple[Breakdown, ...] = ()
     schema: int = 1
 
     def beside(self, **sections: Any) -> EvaluationReport:
@@ -292,6 +296,7 @@ def evaluate(
     gates: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
     challenger: Mapping[str, Any] | None = None,
+    segments: Mapping[str, tuple[str, str]] | None = None,
 ) -> EvaluationReport:
     """Judge scored out-of-time rows.
 
@@ -325,6 +330,8 @@ def evaluate(
         Of the model whose probability of bad stands in the frame's column ``challenger``: ``label_en, label_zh``, and
         optionally ``settings`` (how it was made), ``attributions`` (list of ``code, text_en, text_zh, card,
         challenger``: mean points a feature moves, either way) and ``additivity_gap``.
+    segments : mapping of str to (str, str), optional
+        Columns of texts to break every measure down by, to their label in English and Chinese.
 
     Returns
     -------
@@ -348,26 +355,32 @@ def evaluate(
     ((), 0.94)
     """
     sample = sample_of(frame, [*(baselines or {}), *([] if challenger is None else ["challenger"])])
+    segments = segments or {}
+    if unknown := [name for name in segments if name not in frame.columns or frame[name].isna().any()]:
+        raise UserError(f"Cannot break down by {', '.join(unknown)}: the frame lacks it, or some rows of it are empty.")
     if explanation is not None and len(explanation) != len(frame):
         raise UserError(f"The explanation has {len(explanation)} rows, the frame {len(frame)}: explain the same rows.")
-    segments, measured = segments_of(sample)
+    columns = {
+        name: (*labels, frame[name].astype(str).to_numpy(str)[sample.order]) for name, labels in segments.items()
+    }
+    parts, measured = segments_of(sample)
     bads = {"all": int(sample.y.sum())}
     if sample.record is not None:
         bads |= {
             "with_record": int(sample.y[sample.record].sum()),
             "without_record": int(sample.y[~sample.record].sum()),
         }
-    counts = segments["all"].counts
+    counts = parts["all"].counts
     reasons: tuple[Reason, ...] = ()
     if explanation is not None:
         texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics} if card is not None else {}
         reasons = reasons_of(sample, explanation, texts)
     grades = grades_of(sample)
     shown = challenger is not None and not counts.hidden
-    challengers = (challenge(sample, segments, grades, challenger or {}),) if shown else ()
+    challengers = (challenge(sample, parts, grades, challenger or {}),) if shown else ()
     report = EvaluationReport(
         context=_plain(context or {}),
-        segments=segments,
+        segments=parts,
         grades=grades,
         months=months_of(sample),
         rankings=() if counts.hidden else _rankings(sample, baselines or {}, development_rate, challengers),
@@ -377,8 +390,9 @@ def evaluate(
         else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
         card={} if card is None else card_of(card),
         reasons=reasons,
-        gates=_gates(gates or {}, segments, measured, bads),
+        gates=_gates(gates or {}, parts, measured, bads),
         challengers=challengers,
+        breakdowns=breakdowns_of(sample, columns),
     )
     return EvaluationReport.from_dict(rounded(report.to_dict()))
 

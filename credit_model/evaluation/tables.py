@@ -9,14 +9,14 @@ In: a frame of scored rows. Out: cells as plain values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.measures import calibration, differences, performance
+from credit_model.measures import Significance, calibration, detection, differences, performance, reliability
 from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 
 if TYPE_CHECKING:
@@ -41,15 +41,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Segment:
-    """All people, those with a record, or those without one: counts and every measure by name."""
+    """All people, those with a record, or those without one: counts, every measure and every test by name."""
 
     counts: Counts
     measures: dict[str, Estimate]
+    tests: dict[str, Significance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Grade:
-    """One grade: its bad rate with Jeffreys' interval and test, and the shares of people and bads down to it."""
+    """One grade: its bad rate with Jeffreys' interval and tests, and the shares of people and bads down to it.
+
+    ``p_value`` is two-sided; ``understated`` and ``overstated`` are the two directions, each with Holm's adjustment
+    over the grades.
+    """
 
     grade: str
     counts: Counts
@@ -59,6 +64,8 @@ class Grade:
     p_value_holm: float | None
     cumulative_people: float | None
     cumulative_bads: float | None
+    understated: float | None = None
+    overstated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +252,12 @@ def measures_of(sample: Sample) -> dict[str, Estimate]:
         "intercept": line.intercept,
         "observed_to_expected": calibration.observed_to_expected(y, probability, **how),
     }
+    return found | _soft(sample, how)
+
+
+def _soft(sample: Sample, how: dict[str, Any]) -> dict[str, Estimate]:
+    """What only the true risk of a made city tells."""
+    found, risk = {}, -sample.score
     if sample.true_risk is not None:
         found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
         if sample.attainable is not None:
@@ -252,6 +265,33 @@ def measures_of(sample: Sample) -> dict[str, Estimate]:
                 sample.true_risk, risk, sample.attainable, **how
             )
     return found
+
+
+def details_of(sample: Sample) -> dict[str, Estimate]:
+    """Measures a validator asks for besides, by name."""
+    how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
+    y, risk, probability = sample.y, -sample.score, sample.probability
+    parts = reliability.brier_parts(y, probability, **how)
+    return {
+        "average_precision": detection.average_precision(y, risk, **how),
+        "lift_01": detection.lift(y, risk, 0.01, **how),
+        "lift_10": detection.lift(y, risk, 0.1, **how),
+        "brier_reliability": parts.reliability,
+        "brier_resolution": parts.resolution,
+        "ece": reliability.expected_calibration_error(y, probability, **how),
+        "ici": reliability.integrated_calibration_index(y, probability, **how),
+        "points_to_double_odds": reliability.odds_line(y, sample.score, 0.0, **how).points_to_double_odds,
+    }
+
+
+def tests_of(sample: Sample) -> dict[str, Significance]:
+    """Tests of the probabilities of one segment that can be made, by name."""
+    how: dict[str, Any] = {"weight": sample.weight}
+    found = {
+        "hosmer_lemeshow": reliability.hosmer_lemeshow(sample.y, sample.probability, **how),
+        "spiegelhalter": reliability.spiegelhalter(sample.y, sample.probability, subject=sample.people, **how),
+    }
+    return {name: test for name, test in found.items() if test is not None}
 
 
 def _published(counts: Counts, measures: dict[str, Estimate]) -> dict[str, Estimate]:
@@ -266,8 +306,11 @@ def segments_of(sample: Sample) -> tuple[dict[str, Segment], dict[str, dict[str,
         halves = {"with_record": sample.where(sample.record), "without_record": sample.where(~sample.record)}
         parts |= halves
         counts += counts_of(list(halves.values()), sample)
-    measured = {name: measures_of(part) for name, part in parts.items()}
-    shown = {name: Segment(c, _published(c, measured[name])) for name, c in zip(parts, counts, strict=True)}
+    measured = {name: measures_of(part) | details_of(part) for name, part in parts.items()}
+    shown = {
+        name: Segment(c, _published(c, measured[name]), {} if c.hidden else tests_of(parts[name]))
+        for name, c in zip(parts, counts, strict=True)
+    }
     return shown, measured
 
 
@@ -282,6 +325,8 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
         predicted = float(np.average(part.probability, weights=part.weight))
         tests.append(calibration.jeffreys(bads, people, predicted))
     adjusted = calibration.holm([test.p_value for test in tests])
+    too_low = calibration.holm([test.understated for test in tests])
+    too_high = calibration.holm([test.overstated for test in tests])
     weights = np.array([part.weight.sum() for part in parts])
     bad = np.array([(part.weight * part.y).sum() for part in parts])
     from_worst = [np.cumsum(x[::-1])[::-1] / (x.sum() or 1.0) for x in (weights, bad)]
@@ -302,6 +347,8 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
             p_value_holm=None if c.hidden else holm,
             cumulative_people=told(i, no_people, from_worst[0]),
             cumulative_bads=told(i, no_bads, from_worst[1]),
+            understated=None if c.hidden else too_low[i],
+            overstated=None if c.hidden else too_high[i],
         )
         for i, (name, c, test, holm) in enumerate(zip(names, counts, tests, adjusted, strict=True))
     )
@@ -316,7 +363,13 @@ def months_of(sample: Sample) -> tuple[Month, ...]:
     parts = [sample.where(period == date) for date in dates]
     months = []
     for date, part, c in zip(dates, parts, counts_of(parts, sample), strict=True):
-        measured = {k: v for k, v in measures_of(part).items() if k in ("gini", "soft_gini", "observed_to_expected")}
+        how: dict[str, Any] = {"weight": part.weight, "subject": part.people}
+        measured = {
+            "gini": performance.gini(part.y, -part.score, **how),
+            "observed_to_expected": calibration.observed_to_expected(part.y, part.probability, **how),
+        }
+        if part.true_risk is not None:
+            measured["soft_gini"] = performance.soft_gini(part.true_risk, -part.score, **how)
         with_record = None if part.record is None or c.hidden else float(np.average(part.record, weights=part.weight))
         months.append(Month(str(date), c, with_record, _published(c, measured)))
     return tuple(months)
@@ -406,7 +459,6 @@ def card_of(card: Card) -> dict[str, Any]:
         "profile_en": profile.label_en or profile.name,
         "profile_zh": profile.label_zh or profile.name,
         "reference_points": profile.reference_points,
-        "points_to_double_odds": profile.points_to_double_odds,
         "grades": list(profile.grades),
         "grade_cuts": list(profile.grade_cuts),
         "characteristics": [

@@ -60,8 +60,14 @@ def brier(
 
     Notes
     -----
-    ``sum w (p - y)^2 / sum w`` (Brier, *Monthly Weather Review* 78, 1950). Limit: where bads are rare it is almost
-    entirely the rate times its complement; read it beside that of the constant rate.
+    Formula: ``sum w (p - y)^2 / sum w``.
+
+    Source: Brier (*Monthly Weather Review* 78, 1950).
+
+    Danger: not below the Brier score of the constant rate.
+
+    Limits: where bads are rare it is almost entirely the rate times its complement; read it beside that of the
+    constant rate, or as `brier_parts`.
 
     Examples
     --------
@@ -86,8 +92,14 @@ def log_loss(
 
     Notes
     -----
-    ``-sum w (y ln p + (1 - y) ln(1 - p)) / sum w`` (Good, *JRSS B* 14, 1952). Undefined when a probability of exactly
-    0 or 1 was wrong: the surprise is infinite, and such a probability should not have been given.
+    Formula: ``-sum w (y ln p + (1 - y) ln(1 - p)) / sum w``.
+
+    Source: Good (*JRSS B* 14, 1952).
+
+    Danger: not below the log loss of the constant rate; undefined: a probability of exactly 0 or 1 was wrong, and
+    should not have been given.
+
+    Limits: a few confident mistakes outweigh everything else.
 
     Examples
     --------
@@ -138,9 +150,16 @@ def calibration_line(
 
     Notes
     -----
-    ``logit P(y = 1) = a + b logit(p)``, maximum weighted likelihood by Newton's method, sandwich variance summed within
-    people. Source: Cox (*Biometrika* 45, 1958). Limits: a line can be right while single grades are wrong; a perfect
-    card on 100,000 people still scatters by about 0.03.
+    Formula: ``logit P(y = 1) = a + b logit(p)``, maximum weighted likelihood by Newton's method, sandwich
+    variance summed within people.
+
+    Source: Cox (*Biometrika* 45, 1958).
+
+    Danger: a slope whose interval leaves out 1: under it the card is too sure of its differences, over it too
+    timid.
+
+    Limits: a line can be right while single grades are wrong; a perfect card on 100,000 people still scatters by
+    about 0.03.
 
     Examples
     --------
@@ -160,20 +179,24 @@ def calibration_line(
 
 def fit_line(rows: Rows, p: Floats) -> tuple[Floats, Floats] | None:
     """Intercept and slope of the outcome on log-odds, and how far each row moves them; None where undefined."""
-    outcome = rows["y"]
-    weights = rows.weight / (float(rows.weight.mean()) or 1.0)
     if ((p <= 0) | (p >= 1)).any():
         raise UserError("Cannot fit a calibration line: some probabilities are exactly 0 or 1; a card gives none such.")
-    log_odds = np.log(p / (1 - p))
-    if np.ptp(log_odds) == 0 or np.ptp(outcome[weights > 0]) == 0:
+    return fit_logistic(rows, np.log(p / (1 - p)))
+
+
+def fit_logistic(rows: Rows, x: Floats) -> tuple[Floats, Floats] | None:
+    """Intercept and slope of the outcome's log-odds on x, and how far each row moves them; None where undefined."""
+    outcome = rows["y"]
+    weights = rows.weight / (float(rows.weight.mean()) or 1.0)
+    if np.ptp(x) == 0 or np.ptp(outcome[weights > 0]) == 0:
         return None
-    design = np.stack([np.ones_like(p), log_odds])
+    design = np.stack([np.ones_like(x), x])
     rate = float(np.mean(weights * outcome))
     line = np.array([math.log(rate / (1 - rate)), 0.0])
 
     # Sums, not products of matrices: those may add up in another order from call to call, and move a bit.
     def along(at: Floats) -> Floats:
-        return np.asarray(at[0] + at[1] * log_odds)
+        return np.asarray(at[0] + at[1] * x)
 
     def likelihood(at: Floats) -> float:
         return float(np.sum(weights * (outcome * along(at) - np.logaddexp(0, along(at)))))
@@ -214,8 +237,14 @@ def observed_to_expected(
 
     Notes
     -----
-    ``sum w y / sum w p``. What to allow: `observed_to_expected_limit`. Limit: too high here and too low there cancel;
-    look at people with and without a record, and at the grades.
+    Formula: ``sum w y / sum w p``.
+
+    Source: calibration in the large: Steyerberg, *Clinical Prediction Models* (2019), chapter 15.
+
+    Danger: outside `observed_to_expected_limit`; above 1 the card understates risk, below 1 it overstates it,
+    which harms people.
+
+    Limits: too high here and too low there cancel; look at people with and without a record, and at the grades.
 
     Examples
     --------
@@ -283,9 +312,14 @@ def jeffreys(bads: float, people: float, probability: float, *, level: float = 0
 
     Notes
     -----
-    Posterior of the rate: ``Beta(D + 1/2, N - D + 1/2)``. Source: ECB, *Instructions for reporting the validation
-    results of internal models* (2019), there one-sided. Limits: rows must be different people; over several grades
-    adjust with `holm`; with very many bads any card fails, with very few none does.
+    Formula: the posterior of the rate is ``Beta(D + 1/2, N - D + 1/2)``; each side is its mass up to, and from,
+    the predicted probability.
+
+    Source: ECB, *Instructions for reporting the validation results of internal models* (2019), there one-sided.
+
+    Danger: a side under 0.05 after `holm` over the grades.
+
+    Limits: rows must be different people; with very many bads any card fails, with very few none does.
 
     Examples
     --------

@@ -54,6 +54,16 @@ def gini_difference(
     Two overlapping intervals do not mean "no difference": both rankings meet the same lucky and unlucky draws. This is
     the comparison to use, card against baseline or challenger against champion. Parameters as `auc`.
 
+    Notes
+    -----
+    Formula: ``2 (AUC_1 - AUC_2)``, with the variance of the difference of both placements.
+
+    Source: DeLong, DeLong and Clarke-Pearson (*Biometrics* 44, 1988), paired.
+
+    Danger: an interval below 0: the model asked about ranks worse.
+
+    Limits: nothing about levels; ties as in `auc`.
+
     Examples
     --------
     >>> gini_difference([0, 1, 0, 1], [1, 2, 1, 2], [1, 1, 1, 1]).value
@@ -75,6 +85,16 @@ def soft_gini_difference(
     """Soft Gini of one ranking minus that of another: `gini_difference` without the luck of who had an event.
 
     Parameters as `soft_gini`.
+
+    Notes
+    -----
+    Formula: difference of two `soft_gini`, paired as `gini_difference`.
+
+    Source: as `gini_difference`, with every row a bad by its risk.
+
+    Danger: an interval below 0.
+
+    Limits: known only where the world is made up.
 
     Examples
     --------
@@ -109,6 +129,16 @@ def soft_gini_ratio(
         Paired interval (delta method: both Ginis move together); undefined when the attainable ranks no better than
         chance.
 
+    Notes
+    -----
+    Formula: ``soft Gini of the card / soft Gini of the attainable``, delta method: both move together.
+
+    Source: Oehlert, *A note on the delta method* (*The American Statistician* 46, 1992).
+
+    Danger: under 0.90: the card leaves out much of what the records tell.
+
+    Limits: the attainable is itself a model; undefined where it ranks no better than chance.
+
     Examples
     --------
     >>> soft_gini_ratio([0.1, 0.2, 0.4], [1, 1, 2], [1, 2, 3]).value < 1
@@ -138,6 +168,16 @@ def brier_difference(
 ) -> Estimate:
     """Brier score of one model minus that of another; below 0 the first is better. Parameters as `brier`.
 
+    Notes
+    -----
+    Formula: mean of ``(p_1 - y)^2 - (p_2 - y)^2``.
+
+    Source: Diebold and Mariano (*Journal of Business and Economic Statistics* 13, 1995).
+
+    Danger: an interval above 0: the model asked about predicts worse.
+
+    Limits: as `brier`: where bads are rare, tiny.
+
     Examples
     --------
     >>> brier_difference([0, 1], [0.0, 1.0], [0.5, 0.5]).value
@@ -158,6 +198,16 @@ def log_loss_difference(
     level: float = 0.95,
 ) -> Estimate:
     """Log loss of one model minus that of another; below 0 the first is better. Parameters as `log_loss`.
+
+    Notes
+    -----
+    Formula: mean of the difference of surprises.
+
+    Source: Diebold and Mariano (*Journal of Business and Economic Statistics* 13, 1995).
+
+    Danger: an interval above 0.
+
+    Limits: as `log_loss`.
 
     Examples
     --------
@@ -181,6 +231,16 @@ def slope_difference(
     """Calibration slope of one model minus that of another. Parameters as `calibration_line`.
 
     Limit: neither sign is good by itself; 1 is right, so read it beside the slopes.
+
+    Notes
+    -----
+    Formula: ``slope_1 - slope_2`` of `calibration_line`, influences paired row by row.
+
+    Source: Cox (*Biometrika* 45, 1958).
+
+    Danger: an interval that leaves out 0 with the slope of one near 1: the other needs recalibration.
+
+    Limits: a slope nearer to 1 is better, not a greater one.
 
     Examples
     --------

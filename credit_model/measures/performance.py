@@ -209,9 +209,15 @@ def auc(
 
     Notes
     -----
-    ``AUC = sum_ij w_i w_j psi(r_i, r_j) / (W_bad W_good)`` over bads i and goods j, psi = 1, 1/2 or 0. Interval: DeLong
-    et al. (*Biometrics* 44, 1988); with ``subject``, Obuchowski (*Biometrics* 53, 1997). Limits: a normal interval is
-    too short below about 30 bads; an AUC says nothing about the level of the probabilities.
+    Formula: ``sum_ij w_i w_j psi(r_i, r_j) / (W_bad W_good)`` over bads i and goods j, psi = 1, 1/2 or 0.
+
+    Source: DeLong, DeLong and Clarke-Pearson (*Biometrics* 44, 1988); with ``subject``, Obuchowski (*Biometrics*
+    53, 1997).
+
+    Danger: an interval that reaches 1/2; a fall from one period to the next that the two intervals do not cover.
+
+    Limits: a normal interval is too short below about 30 bads; an AUC says nothing about the level of the
+    probabilities.
 
     Examples
     --------
@@ -234,6 +240,18 @@ def gini(
 
     Parameters and limits as `auc`. Its standard error is near ``0.58 / sqrt(bads)`` (`rough_error`), which is why two
     cards measured on 100 bads each cannot be told apart by a few points of Gini.
+
+    Notes
+    -----
+    Formula: ``2 AUC - 1``, and so its interval.
+
+    Source: Somers' D: Somers (*American Sociological Review* 27, 1962); DeLong as `auc`.
+
+    Danger: an interval that reaches 0; a Gini far under that of the development sample: the card has learned its
+    own rows.
+
+    Limits: as `auc`. Its standard error is near ``0.58 / sqrt(bads)`` (`rough_error`): two cards measured on 100
+    bads each cannot be told apart by a few points.
 
     Examples
     --------
@@ -278,8 +296,14 @@ def soft_gini(
 
     Notes
     -----
-    ``AUC = sum_ij w_i p_i w_j (1 - p_j) psi_ij / (sum w p)(sum w (1 - p))``. Limits: even the true risk itself scores
-    well under 1, since most people's risks differ little; compare with it, or with the attainable, not with 1.
+    Formula: ``AUC = sum_ij w_i p_i w_j (1 - p_j) psi_ij / (sum w p)(sum w (1 - p))``, as a Gini.
+
+    Source: as `auc`, with every row a bad by its risk and a good by the rest.
+
+    Danger: well under the attainable: records tell more than the card has learned.
+
+    Limits: even the true risk itself scores well under 1, since most people's risks differ little; compare with
+    it, or with the attainable, not with 1.
 
     Examples
     --------
@@ -309,9 +333,15 @@ def ks(
 
     Notes
     -----
-    ``KS = max_s |F_bad(s) - F_good(s)|`` at the distinct values only: inside a tie there is no cut-off to choose, and
-    a row-by-row KS depends on the order of rows. Source: Siddiqi, *Credit Risk Scorecards*. Limit: one point of the
-    curve; blind to the rest of it.
+    Formula: ``max_s |F_bad(s) - F_good(s)|`` at the distinct values only: inside a tie there is no cut-off to
+    choose.
+
+    Source: Siddiqi, *Credit Risk Scorecards* (2006).
+
+    Danger: as `gini`; a widest gap at a score far from every cut-off in use.
+
+    Limits: one point of the curve, blind to the rest of it, and chosen where it is greatest, so a little
+    optimistic.
 
     Examples
     --------
@@ -350,6 +380,16 @@ def cumulative_curve(
     list of (people, goods, bads)
         Starts at (0, 0, 0), ends at (1, 1, 1). Neighbouring risks are joined until a step holds at least 10 rows and
         either no bad or at least 3, so the curve can be published; a tie is one straight step.
+
+    Notes
+    -----
+    Formula: cumulative shares of people, goods and bads at each step from the riskiest down.
+
+    Source: Sobehart, Keenan and Stein, *Benchmarking quantitative default risk models* (Moody's, 2000).
+
+    Danger: a curve that falls below the diagonal anywhere: those scores stand in the wrong order.
+
+    Limits: a drawing, without an interval; long straight stretches are ties.
 
     Examples
     --------

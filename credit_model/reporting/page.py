@@ -237,6 +237,11 @@ class _Page:
                 label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
                 paths = (f"segments/{segment}/measures/{name}" for segment in shown)
                 rows.append(self.row(label, *(self.number.interval(path, KINDS[name]) for path in paths)))
+        for name in ("hosmer_lemeshow", "spiegelhalter"):
+            label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
+            if any(name in self.report.segments[segment].tests for segment in shown):
+                found = (self.number(f"segments/{segment}/tests/{name}/p_value", "p") for segment in shown)
+                rows.append(self.row(label, *found))
         for key in ("people", "bads") if shown else ():
             found = (self.number(f"segments/{segment}/counts/{key}", "count") for segment in shown)
             rows.append(self.row(self.say("page." + key), *found))

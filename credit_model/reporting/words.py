@@ -33,6 +33,14 @@ KINDS = {
     "intercept": "ratio",
     "brier": "loss",
     "log_loss": "loss",
+    "average_precision": "gini",
+    "lift_01": "ratio",
+    "lift_10": "ratio",
+    "brier_reliability": "small",
+    "brier_resolution": "small",
+    "ece": "loss",
+    "ici": "loss",
+    "points_to_double_odds": "score",
     "card_minus_this": "gini",
 }
 """How each measure is written, in the order of the page."""
@@ -58,7 +66,7 @@ def written(value: float, kind: str) -> str:
         return short_percent(value)
     if kind == "p" and value < 0.001:
         return "<0.001"
-    form = {"percent": ".1%", "count": ",", "of100": ".0f", "p": ".3f", "points": "+.0f", "tiny": ".0e"}
+    form = {"percent": ".1%", "count": ",", "of100": ".0f", "p": ".3f", "points": "+.0f", "tiny": ".0e", "small": ".2e"}
     digits = {"gini": ".3f", "ratio": ".2f", "score": ".1f", "loss": ".5f"}
     text = format(100 * value if kind == "of100" else value, (form | digits)[kind])
     return re.sub(r"^[+-](0[.0]*)$", r"\1", text).replace("-", "−")
