@@ -363,6 +363,11 @@ def ks(
     return interval(abs(gap), standard_error(influence, rows.subject), level, 0, 1)
 
 
+def _publishable(cell: NDArray[np.float64]) -> bool:
+    """Whether a step (weight, goods, bads, rows, bad rows) tells of no few people."""
+    return bool(cell[3] >= SMALLEST_CELL and (cell[4] == 0 or cell[4] >= FEWEST_BADS))
+
+
 def cumulative_curve(
     y: ArrayLike, risk: ArrayLike, *, weight: ArrayLike | None = None, points: int = 200
 ) -> list[tuple[float, float, float]]:
@@ -403,17 +408,13 @@ def cumulative_curve(
     grid = np.floor((np.cumsum(weights) - weights / 2) / weights.sum() * points).astype(np.intp)
     step = np.unique(grid, return_inverse=True)[1].ravel()[group]
     cells = np.stack([np.bincount(step, column) for column in (rows.weight, good, bad, np.ones(step.size), rows["y"])])
-    kept: list[NDArray[np.float64]] = []
-    waiting = np.zeros(5)
+    kept: list[NDArray[np.float64]] = [np.zeros(5)]
     for cell in cells.T:
-        waiting = waiting + cell
-        if waiting[3] >= SMALLEST_CELL and (waiting[4] == 0 or waiting[4] >= FEWEST_BADS):
-            kept.append(waiting)
-            waiting = np.zeros(5)
-    if not kept:
-        kept.append(waiting)
-    else:
-        kept[-1] = kept[-1] + waiting
+        if _publishable(kept[-1]):
+            kept.append(np.zeros(5))
+        kept[-1] = kept[-1] + cell
+    while len(kept) > 1 and not _publishable(kept[-1]):
+        kept[-2:] = [kept[-2] + kept[-1]]
     totals = cells[:3].sum(axis=1)
     shares = np.cumsum(np.stack(kept)[:, :3], axis=0) / np.where(totals > 0, totals, 1)
     return [(0.0, 0.0, 0.0), *((float(p), float(g), float(b)) for p, g, b in shares)]
