@@ -14,14 +14,6 @@ HELPERS = {
     "effective_counts", "gap_estimate", "holm", "observed_to_expected_limit", "ratio_estimate", "rough_error",
     "share_estimate",
 }  # fmt: skip
-    "effective_counts",
-    "gap_estimate",
-    "holm",
-    "observed_to_expected_limit",
-    "ratio_estimate",
-    "rough_error",
-    "share_estimate",
-}
 ITEMS = ("Formula", "Source", "Danger", "Limits")
 OPENING = """What each one is for, how it is computed, where it comes from, when to worry, and what it cannot tell. Made
 of the docstrings by `python tests/measures_handbook.py`; a test holds the two together. Intervals are 95 % unless said
