@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_model.learner.binning import (
+from credit_model.classing import (
     ClassingRules,
     FineTable,
     fine_categories,

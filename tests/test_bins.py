@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
+from credit_model.classing import information_value, weight_of_evidence
 from credit_model.scorecard import (
     CategoricalBins,
     NumericBins,
     as_categories,
     as_numbers,
     attributes_of,
-    information_value,
-    weight_of_evidence,
 )
 
 float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)

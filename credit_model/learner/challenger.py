@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.learner.binning import BADS, GOODS, FineColumn, FineTable, cut_between, fine_numbers
+from credit_model.classing import BADS, GOODS, FineColumn, FineTable, cut_between, fine_numbers
 from credit_model.learner.calibrator import Line, fit_line
 from credit_model.learner.classifier import FOLDS
 from credit_model.scorecard import NumericBins, as_numbers

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.learner.binning import ClassingRules, FineTable
+from credit_model.classing import ClassingRules, FineTable, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learner.calibrator import Line
 from credit_model.learner.draft import DraftRules, make_card
 from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of
@@ -134,17 +133,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         UserError
             With everything that is wrong with the settings, the columns or the outcome.
         """
-        columns = self._read(X, reset=True)
-        bad, weight, kept = self._outcome(_rows(columns), y, sample_weight)
-        subjects = None if groups is None else _subjects(groups, kept)
+        columns = read_columns(self, X, reset=True)
+        outcome = read_outcome(rows_of(columns), y, sample_weight)
+        bad, weight, self.classes_ = outcome.bad, outcome.weight, outcome.classes
+        subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins = self.bins or {}
-        if not kept.all():
-            rows = np.flatnonzero(kept)
-            columns = {name: getattr(column, "iloc", column)[rows] for name, column in columns.items()}
         predictors = [
-            predictor_of(name, column, weight, profile, definitions.get(name), set_points.get(name), bins.get(name))
+            predictor_of(
+                name, outcome.of(column), weight, profile, definitions.get(name), set_points.get(name), bins.get(name)
+            )
             for name, column in columns.items()
         ]
         empty = [p.name for p in predictors if p.definition is None and p.fine.is_empty]
@@ -194,58 +193,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
-    # ------------------------------------------------------------------ reading what the caller gives
-
     def _scores(self, X: Any) -> npt.NDArray[np.int32]:
         check_is_fitted(self, "card_")
-        columns = self._read(X, reset=False)
+        columns = read_columns(self, X, reset=False)
         used = {name: columns[name] for name in self.card_.columns}
-        return self.card_.scores(used) if used else np.full(_rows(columns), self.card_.base, dtype=np.int32)
-
-    def _read(self, X: Any, reset: bool) -> dict[str, Any]:
-        """Columns by name; the columns of an array are called x0, x1, …"""
-        if hasattr(X, "columns"):
-            if len(set(X.columns)) != len(X.columns):
-                raise UserError("the frame has columns of the same name; every column needs a name of its own")
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if not len(X.columns) or not len(X):
-                raise UserError(
-                    f"a frame of {len(X)} rows and {len(X.columns)} columns holds nothing to learn from or score"
-                )
-            return {str(name): X[name] for name in X.columns}
-        X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-        return {f"x{j}": X[:, j] for j in range(X.shape[1])}
-
-    def _outcome(
-        self, rows: int, y: Any, sample_weight: Any
-    ) -> tuple[npt.NDArray[np.bool_], Real, npt.NDArray[np.bool_]]:
-        """Which rows are bad, their weights, and which rows count (weight above 0)."""
-        if y is None:
-            raise UserError("fit: requires y to be passed, but the target y is None")
-        y = column_or_1d(y, warn=True)
-        weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        if len(y) != rows or weight.shape != (rows,):
-            raise UserError(
-                f"fit: X has {rows} rows, y {len(y)} and sample_weight {weight.shape}; they must be of one length"
-            )
-        if not np.isfinite(weight).all() or (weight < 0).any():
-            raise UserError("fit: sample_weight must hold finite numbers, none below 0")
-        blank = _blanks(y)
-        if blank:
-            raise UserError(
-                f"fit: y contains NaN or infinity in {blank} of {rows} rows; leave out rows without an outcome"
-            )
-        check_classification_targets(y)
-        self.classes_ = np.unique(y[weight > 0])
-        if len(self.classes_) > 2:
-            kind = type_of_target(y)
-            raise UserError(
-                f"fit: Only binary classification is supported. The type of the target is {kind}: y has "
-                f"{len(self.classes_)} classes, good and bad are needed"
-            )
-        if len(self.classes_) < 2:
-            raise UserError("fit: y has only one class among rows of weight above zero; a card needs goods and bads")
-        return (y == self.classes_[1])[weight > 0], weight[weight > 0], weight > 0
+        return self.card_.scores(used) if used else np.full(rows_of(columns), self.card_.base, dtype=np.int32)
 
     # ------------------------------------------------------------------ settings
 
@@ -324,25 +276,6 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "calibration": vars(line),
             "settings": {name: getattr(self, name) for name in settings},
         }
-
-
-def _subjects(groups: Any, kept: Flags) -> npt.NDArray[np.intp]:
-    """Number of the subject of each row that counts."""
-    groups = column_or_1d(groups)
-    if len(groups) != len(kept):
-        raise UserError(f"fit: X has {len(kept)} rows and groups {len(groups)}; they must be of one length")
-    return np.unique(groups[kept], return_inverse=True)[1]
-
-
-def _blanks(y: npt.NDArray[Any]) -> int:
-    """How many outcomes are missing or no finite number."""
-    if y.dtype.kind == "f":
-        return int((~np.isfinite(y)).sum())
-    return sum(1 for value in y if value is None or value != value) if y.dtype.kind == "O" else 0
-
-
-def _rows(columns: Mapping[str, Any]) -> int:
-    return len(next(iter(columns.values())))
 
 
 def _kernel_version() -> int:

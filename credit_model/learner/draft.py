@@ -17,15 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.learner.binning import (
-    BADS,
-    GOODS,
-    Classing,
-    ClassingRules,
-    FineTable,
-    optimal_classing,
-    ordered_woe,
-)
+from credit_model.classing import BADS, GOODS, Classing, ClassingRules, FineTable, optimal_classings, ordered_woe
 from credit_model.learner.calibrator import Line, fit_line, fit_map
 from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic
 from credit_model.learner.predictors import Predictor
@@ -209,9 +201,9 @@ def draft(
         Log-odds by row of points that are set.
     rules : DraftRules
     """
-    classings = [
-        optimal_classing(p.fine, fine, p.direction, rules.classing) for p, fine in zip(predictors, counts, strict=True)
-    ]
+    classings = optimal_classings(
+        [p.fine for p in predictors], counts, [p.direction for p in predictors], rules.classing
+    )
     by_attribute = [classing.counts(fine) for classing, fine in zip(classings, counts, strict=True)]
     woes, references = [], []
     for p, classing, seen in zip(predictors, classings, by_attribute, strict=True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.learner.binning import FineColumn, fine_categories, fine_numbers
+from credit_model.classing import RARE_ROWS, FineColumn, fine_categories, fine_numbers
 from credit_model.scorecard import (
     CategoricalBins,
     NumericBins,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
 
 Bins = NumericBins | CategoricalBins
-
-RARE_ROWS = 20  # a category seen less often is pooled with the other rare ones
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "as_numbers": "columns",
         "attributes_of": "bins",
         "holds_numbers": "columns",
-        "information_value": "bins",
         "load_profile": "scale",
-        "weight_of_evidence": "bins",
     },
 )
 
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from credit_model.scorecard.bins import NumericBins as NumericBins
     from credit_model.scorecard.bins import Policy as Policy
     from credit_model.scorecard.bins import attributes_of as attributes_of
-    from credit_model.scorecard.bins import information_value as information_value
-    from credit_model.scorecard.bins import weight_of_evidence as weight_of_evidence
     from credit_model.scorecard.calibration import ProbabilityMap as ProbabilityMap
     from credit_model.scorecard.card import Card as Card
     from credit_model.scorecard.card import GoldenRow as GoldenRow

@@ -6,15 +6,15 @@ from minus to plus infinity exactly once. Categorical bins are groups of texts, 
 Either kind ends with an attribute for a missing value.
 
 In: cuts or groups; values, one or many.
-Out: the number of the attribute each value belongs to; labels; WOE and information value of counts.
+Out: the number of the attribute each value belongs to; labels.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Value = float | str | None
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int16]
-Real = npt.NDArray[np.float64]
 
 # Above so many cuts a binary search is faster than one comparison for each cut.
 _MANY_CUTS = 24
@@ -42,7 +41,7 @@ _OTHER = {"zh": "其他", "en": "any other"}
 
 @dataclass(frozen=True)
 class NumericBins:
-    """Intervals of numbers: ``(-inf, cuts[0]], (cuts[0], cuts[1]], …, (cuts[-1], inf]``, then missing.
+    """Intervals of numbers ``(-inf, cuts[0]], (cuts[0], cuts[1]], …, (cuts[-1], inf]``, special values, missing.
 
     Parameters
     ----------
@@ -50,6 +49,8 @@ class NumericBins:
         Strictly rising, each exactly a float32. No cut: one interval holds every number.
     whole : bool
         The values are whole numbers; labels then read ``2 to 3`` instead of ``1.5 < x ≤ 3.5``.
+    special : tuple of float
+        Numbers with a meaning of their own (-999: not asked), each an attribute outside the order, each a float32.
 
     Examples
     --------
@@ -60,26 +61,41 @@ class NumericBins:
 
     cuts: tuple[float, ...]
     whole: bool = False
+    special: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if any(not math.isfinite(cut) or float(np.float32(cut)) != cut for cut in self.cuts):
+        if any(not math.isfinite(number) or float(np.float32(number)) != number for number in self.cuts + self.special):
             raise UserError("numeric bins: every cut must be a finite number that float32 holds exactly")
+        if len(set(self.special)) < len(self.special):
+            raise UserError("numeric bins: a special value may be given once only")
         if any(low >= high for low, high in pairwise(self.cuts)):
             raise UserError("numeric bins: cuts must rise strictly")
 
     @property
     def count(self) -> int:
-        """Number of attributes, the missing one included."""
-        return len(self.cuts) + 2
+        """Number of attributes, special ones and the missing one included."""
+        return self.missing + 1
+
+    @property
+    def intervals(self) -> int:
+        """Number of the attributes that stand in order: neither special nor missing."""
+        return len(self.cuts) + 1
 
     @property
     def missing(self) -> int:
         """Number of the attribute of a missing value."""
-        return len(self.cuts) + 1
+        return self.intervals + len(self.special)
 
     @cached_property
     def _cuts32(self) -> Float32:
         return np.asarray(self.cuts, dtype=np.float32)
+
+    @cached_property
+    def steps(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
+        """Cuts and the attribute of each interval between them, a special value being an interval of its own."""
+        apart = {float(np.nextafter(np.float32(v), np.float32(-np.inf))) for v in self.special} | set(self.special)
+        cuts = tuple(sorted({*self.cuts, *apart}))
+        return cuts, tuple(self.index_of(value) for value in (*cuts, math.inf))
 
     def index(self, values: Float32) -> Index:
         """Attribute of each value: the number of cuts below it; the last where it is NaN."""
@@ -89,11 +105,15 @@ class NumericBins:
             found = np.zeros(values.shape, dtype=np.int16)
             for cut in self._cuts32:
                 found += values > cut
+        for place, value in enumerate(self.special, start=self.intervals):
+            found[values == np.float32(value)] = place
         found[np.isnan(values)] = self.missing
         return found
 
     def index_of(self, value: float) -> int:
         """Attribute of one value, which must already be a float32 number."""
+        if value in self.special:
+            return self.intervals + self.special.index(value)
         return self.missing if value != value else bisect_left(self.cuts, value)
 
     def labels(self, lang: str = "en") -> tuple[str, ...]:
@@ -110,30 +130,31 @@ class NumericBins:
         else:
             cuts = [str(cut) for cut in self._cuts32]
             texts = [f"≤ {cuts[0]}", *(f"{low} < x ≤ {high}" for low, high in pairwise(cuts)), f"> {cuts[-1]}"]
-        return (*texts, MISSING[lang])
+        return (*texts, *(f"= {np.float32(value)!s}" for value in self.special), MISSING[lang])
 
     def merge(self, first: int) -> NumericBins:
         """Join attribute ``first`` with the next one."""
         if not 0 <= first < len(self.cuts):
             raise UserError(f"merge: attribute {first} has no neighbour above it; it can be 0 to {len(self.cuts) - 1}")
-        return NumericBins((*self.cuts[:first], *self.cuts[first + 1 :]), self.whole)
+        return replace(self, cuts=(*self.cuts[:first], *self.cuts[first + 1 :]))
 
     def split(self, at: float) -> NumericBins:
         """Add a cut: values up to ``at`` part from those above it."""
         cut = float(np.float32(at))
         if cut in self.cuts:
             raise UserError(f"split: there is a cut at {at!r} already")
-        return NumericBins(tuple(sorted((*self.cuts, cut))), self.whole)
+        return replace(self, cuts=tuple(sorted((*self.cuts, cut))))
 
     def move(self, cut: int, to: float) -> NumericBins:
         """Put cut number ``cut`` at another place between its neighbours."""
         if not 0 <= cut < len(self.cuts):
             raise UserError(f"move: there is no cut number {cut}; there are {len(self.cuts)}")
-        return NumericBins((*self.cuts[:cut], float(np.float32(to)), *self.cuts[cut + 1 :]), self.whole)
+        return replace(self, cuts=(*self.cuts[:cut], float(np.float32(to)), *self.cuts[cut + 1 :]))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"cuts": list(self.cuts), "whole": self.whole}
+        special = {"special": list(self.special)} if self.special else {}
+        return {"cuts": list(self.cuts), "whole": self.whole, **special}
 
 
 @dataclass(frozen=True)
@@ -324,7 +345,7 @@ class Characteristic:
         """Whether points never rise with the value (direction +1), or never fall with it (-1)."""
         if isinstance(self.bins, CategoricalBins):
             return False
-        return all((high - low) * direction <= 0 for low, high in pairwise(self.points[: self.bins.missing]))
+        return all((high - low) * direction <= 0 for low, high in pairwise(self.points[: self.bins.intervals]))
 
     def example(self, attribute: int) -> Value:
         """A made-up value of an attribute; of an interval, its upper end."""
@@ -334,6 +355,8 @@ class Characteristic:
             return "-" if attribute == self.bins.other else self.bins.groups[attribute][0]
         if attribute < len(self.bins.cuts):
             return self.bins.cuts[attribute]
+        if attribute >= self.bins.intervals:
+            return self.bins.special[attribute - self.bins.intervals]
         return float(np.float32(2 * abs(self.bins.cuts[-1]) + 1)) if self.bins.cuts else 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -355,7 +378,8 @@ class Characteristic:
         if "groups" in rest:
             bins = CategoricalBins(tuple(tuple(group) for group in rest.pop("groups")))
         else:
-            bins = NumericBins(tuple(float(cut) for cut in rest.pop("cuts")), rest.pop("whole"))
+            special = tuple(map(float, rest.pop("special", ())))
+            bins = NumericBins(tuple(map(float, rest.pop("cuts"))), rest.pop("whole"), special)
         attributes = tuple(Attribute(**a) for a in rest.pop("attributes"))
         policy, definition = rest.pop("policy", None), rest.pop("definition", None)
         if definition is not None:
@@ -377,54 +401,3 @@ def attributes_of(bins: Bins, column: Any, name: str) -> Index:
         return bins.index(as_numbers(column, name))
     codes, texts = as_categories(column, name)
     return bins.index(texts)[codes]
-
-
-def weight_of_evidence(
-    goods: Sequence[float] | Real,
-    bads: Sequence[float] | Real,
-    *,
-    whole: tuple[float, float] | None = None,
-    smoothing: float = 0.0,
-) -> Real:
-    r"""WOE of each attribute.
-
-    Parameters
-    ----------
-    goods, bads : array of float
-        (Weighted) counts by attribute.
-    whole : (float, float), optional
-        All goods and all bads, where the attributes are not all there are; default: their sums.
-    smoothing : float
-        Bads added to every attribute, with goods in proportion of the whole: an attribute seen little is drawn
-        towards 0, one never seen has exactly 0.
-
-    Notes
-    -----
-    .. math:: \mathrm{WOE}_i = \ln \left(\frac{g_i}{G} + \frac{s}{B}\right) - \ln \left(\frac{b_i + s}{B}\right)
-
-    Examples
-    --------
-    >>> weight_of_evidence([80, 20], [1, 1]).round(3).tolist()
-    [0.47, -0.916]
-    """
-    g, b = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
-    all_g, all_b = whole or (g.sum(), b.sum())
-    with np.errstate(divide="ignore"):
-        found = np.log(g / all_g + smoothing / all_b) - np.log(b / all_b + smoothing / all_b)
-    return np.asarray(found, dtype=np.float64)
-
-
-def information_value(goods: Sequence[float] | Real, bads: Sequence[float] | Real) -> float:
-    r"""Information value of the attributes: :math:`\sum_i (g_i/G - b_i/B)\,\mathrm{WOE}_i`.
-
-    An attribute with goods only or bads only adds infinity; an empty one adds nothing.
-
-    Examples
-    --------
-    >>> round(information_value([80, 20], [1, 1]), 4)
-    0.4159
-    """
-    g, b = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
-    seen = (g > 0) | (b > 0)
-    g, b = g[seen], b[seen]
-    return float(((g / g.sum() - b / b.sum()) * weight_of_evidence(g, b)).sum())

@@ -377,7 +377,9 @@ class Card:
         for place, c in enumerate(self.characteristics):
             if isinstance(c.bins, NumericBins):
                 names.append(c.name)
-                numeric.append((place, c.bins.cuts, c.points, c.points[c.bins.missing]))
+                cuts, attributes = c.bins.steps
+                points = tuple(c.points[attribute] for attribute in attributes)
+                numeric.append((place, cuts, points, c.points[c.bins.missing]))
             else:
                 categorical.append((place, c))
         return names, numeric, categorical

@@ -1,0 +1,243 @@
+"""Coarse classing: fine classes joined into the attributes of greatest information value that the rules allow.
+
+The optimum is exact: greatest information value, less what noise alone would add for each attribute, under the trend,
+the least share, the least number of events (counted in rows), the most attributes, and the order in every period.
+
+In: columns in fine classes, their counts, trends.
+Out: bins, with the fine classes that make up each attribute; WOE that follows the trend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import isotonic_regression
+
+from credit_model import UserError
+from credit_model.classing.fine import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Bins, FineColumn, Real, cut_between
+from credit_model.classing.programme import TRENDS, Joining, Runs
+from credit_model.classing.woe import weight_of_evidence
+from credit_model.scorecard import CategoricalBins, NumericBins
+
+Trend = int | str | None
+# What may be chosen from: by the name of the choice.
+CHOICES: Final = {
+    "one_way": ("ascending", "descending"),
+    "peak": ("ascending", "descending", "peak"),
+    "valley": ("ascending", "descending", "valley"),
+    "auto": ("ascending", "descending", "peak", "valley"),
+}
+_NAMES: Final = {1: "ascending", -1: "descending", 0: "none", None: "one_way"}
+_CELLS = 70_000  # runs of classes of the columns that are classed at a time: what stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class ClassingRules:
+    """What an attribute must be: few, large enough, seen often enough, worth more than noise.
+
+    Parameters
+    ----------
+    max_bins : int
+        Most attributes of a column, the missing, the other and the special ones not counted.
+    min_share : float
+        Least share of the (weighted) rows in one attribute.
+    min_events : int
+        Least number of rows of the rarer outcome in one attribute: seen, or expected there at the average rate. (Many
+        rows without a bad are evidence; two bads among few rows are not.)
+    noise : float
+        An attribute more must add this many times the information value that noise alone adds on average,
+        ``1/bads + 1/goods``.
+    smoothing : float
+        Pseudo-count of the rarer class that draws the WOE of each attribute towards 0.
+    turn : float
+        Where the trend is chosen from the data, one that turns must add this share of information value to the best
+        that does not.
+    """
+
+    max_bins: int = 8
+    min_share: float = 0.0
+    min_events: int = 5
+    noise: float = 0.5
+    smoothing: float = 2.0
+    turn: float = 0.1
+
+
+@dataclass(frozen=True)
+class Classing:
+    """Bins of a column, the attribute that each fine class belongs to, and the trend of the bad rate with the value.
+
+    ``turn`` is the attribute of the peak or of the bottom of a trend that turns.
+    """
+
+    bins: Bins
+    attribute_of: npt.NDArray[np.intp]
+    trend: str = "none"
+    turn: int | None = None
+
+    @property
+    def direction(self) -> int:
+        """+1 where a greater value means more risk, -1 where it means less, 0 where nothing is said of all values."""
+        return {"ascending": 1, "descending": -1}.get(self.trend, 0)
+
+    def counts(self, fine: Real) -> Real:
+        """Counts by attribute from counts by fine class."""
+        found = np.zeros((len(fine), self.bins.count))
+        np.add.at(found.T, self.attribute_of, fine.T)
+        return found
+
+
+def optimal_classing(column: FineColumn, counts: Real, trend: Trend, rules: ClassingRules) -> Classing:
+    """The optimal classing of one column: see :func:`optimal_classings`."""
+    return optimal_classings([column], [counts], [trend], rules)[0]
+
+
+def optimal_classings(
+    columns: Sequence[FineColumn], counts: Sequence[Real], trends: Sequence[Trend], rules: ClassingRules
+) -> list[Classing]:
+    """The optimal classing of each column.
+
+    Parameters
+    ----------
+    columns : sequence of FineColumn
+    counts : sequence of array, shape (4, classes + 1)
+        By fine class: weighted goods, weighted bads, rows of goods, rows of bads; special values and missing are last.
+    trends : sequence of {"ascending", "descending", "peak", "valley", "none", "one_way", "auto", +1, -1, None}
+        Trend of the bad rate with the value. ``one_way``: the better of ascending and descending; ``auto``: of peak and
+        valley too, where they add enough; a number or ``None``: ascending, descending, one way. Categories have none.
+    rules : ClassingRules
+    """
+    found: dict[int, Classing] = {}
+    waiting: dict[str, list[int]] = {}
+    orders = {}
+    for place, (column, seen, trend) in enumerate(zip(columns, counts, trends, strict=True)):
+        if column.given is not None:
+            declared = _named(trend)
+            said = declared if declared in ("ascending", "descending") else "none"
+            found[place] = Classing(column.given, np.arange(column.given.count), said)
+            continue
+        orders[place] = _order(column, seen, rules)
+        waiting.setdefault("none" if column.ends is None else _named(trend), []).append(place)
+    for name, places in waiting.items():
+        places.sort(key=lambda place: len(orders[place]))
+        while places:
+            width = len(orders[places[-1]]) + 1
+            chunk = [places.pop() for _ in range(min(len(places), max(1, _CELLS // width**2)))]
+            runs = _runs([(columns[p], counts[p], orders[p]) for p in chunk], rules)
+            turning = rules.turn if name == "auto" else 0.0
+            for place, joinings in zip(chunk, runs.best(CHOICES.get(name, (name,)), rules.max_bins), strict=True):
+                joining = _chosen(joinings, len(orders[place]), turning)
+                found[place] = _classing(columns[place], orders[place], joining)
+    return [found[place] for place in range(len(columns))]
+
+
+def _named(trend: Trend) -> str:
+    """A trend, or a choice of trends, by name."""
+    name = _NAMES.get(trend, trend) if trend is None or isinstance(trend, int) else trend
+    if name not in TRENDS and name not in CHOICES:
+        raise UserError(f"classing: there is no trend {trend!r}; there are {', '.join({**TRENDS, **CHOICES})}")
+    return str(name)
+
+
+def _order(column: FineColumn, counts: Real, rules: ClassingRules) -> npt.NDArray[np.intp]:
+    """Fine classes in the order in which they may be joined: of numbers theirs, of categories that of their WOE."""
+    if column.ends is not None:
+        return np.arange(column.ordered)
+    named = len(column.texts) - 1
+    return np.argsort(-smoothed_woe(counts, rules)[:named], kind="stable")
+
+
+def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rules: ClassingRules) -> Runs:
+    """Values and bad rates of all runs of the classes of some columns."""
+    width = max(len(order) for _, _, order in columns) + 1
+    periods = max(0 if column.periods is None else len(column.periods) for column, _, _ in columns)
+    value = np.full((len(columns), width, width), -np.inf)
+    rate = np.zeros((1 + periods, *value.shape))
+    for place, (column, counts, order) in enumerate(columns):
+        run = _sums(counts[:, order], width)
+        goods, bads, good_rows, bad_rows = counts.sum(axis=1)
+        weight, rows = run[GOODS] + run[BADS], run[GOOD_ROWS] + run[BAD_ROWS]
+        rarer, all_rarer = (run[BAD_ROWS], bad_rows) if bad_rows <= good_rows else (run[GOOD_ROWS], good_rows)
+        events = np.maximum(rarer, rows * (all_rarer / (good_rows + bad_rows)))
+        fits = (rows > 0) & (weight >= rules.min_share * (goods + bads)) & (events >= rules.min_events)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate[0, place] = run[BADS] / weight
+            if column.periods is not None:
+                by_period = _sums(column.periods[:, :, order].reshape(-1, len(order)), width)
+                seen = by_period[0::2] + by_period[1::2]
+                rate[1:, place] = by_period[1::2] / seen
+                fits &= (seen > 0).all(axis=0)
+        noise = rules.noise * (1 / good_rows + 1 / bad_rows)
+        woe = _woe(run[GOODS][fits], run[BADS][fits], counts, rules)
+        value[place][fits] = (run[GOODS][fits] / goods - run[BADS][fits] / bads) * woe - noise
+    return Runs(value, rate, [len(order) for _, _, order in columns])
+
+
+def _sums(counts: Real, width: int) -> Real:
+    """Counts of every run ``(i, j]`` of classes, shape (…, width, width); beyond the last class there is nothing."""
+    sums = np.zeros((len(counts), width))
+    np.cumsum(counts, axis=1, out=sums[:, 1 : counts.shape[1] + 1])
+    sums[:, counts.shape[1] + 1 :] = sums[:, counts.shape[1], None]
+    return np.maximum(sums[:, None, :] - sums[:, :, None], 0.0)
+
+
+def _chosen(joinings: Sequence[Joining], classes: int, turning: float) -> Joining:
+    """The best joining; one that turns must be worth its turn. Where none is allowed, all classes are one."""
+    best = max(joinings, key=lambda j: j.value)
+    plain = max((j for j in joinings if len(TRENDS[j.trend]) == 1), key=lambda j: j.value)
+    if best.value <= plain.value + turning * abs(plain.value):
+        best = plain
+    return best if best.lasts else Joining(joinings[0].trend, 0.0, tuple([classes - 1] if classes else []))
+
+
+def _classing(column: FineColumn, order: npt.NDArray[np.intp], joining: Joining) -> Classing:
+    """Bins of a way to join the classes of a column."""
+    group_of = np.searchsorted(joining.lasts, np.arange(len(order)))
+    if column.ends is None or column.starts is None:
+        groups: list[list[str]] = [[] for _ in joining.lasts]
+        attribute_of = np.empty(len(order) + 2, dtype=np.intp)
+        attribute_of[order] = group_of
+        for fine, text in enumerate(column.texts[:-1]):
+            groups[attribute_of[fine]].append(str(text))
+        attribute_of[len(order) :] = len(groups), len(groups) + 1
+        return Classing(CategoricalBins(tuple(map(tuple, groups))), attribute_of)
+    cuts = [cut_between(column.ends[last], column.starts[last + 1]) for last in joining.lasts[:-1]]
+    bins = NumericBins(tuple(cuts), column.whole, column.special)
+    apart = np.arange(bins.intervals, bins.count)  # special values and missing
+    trend = "descending" if joining.trend == "peak" else "ascending"
+    if joining.turn != 0:  # a turn at the first attribute is none
+        trend = joining.trend
+    return Classing(bins, np.concatenate([group_of, apart]), trend, joining.turn or None)
+
+
+def smoothed_woe(counts: Real, rules: ClassingRules) -> Real:
+    """WOE by class, each drawn towards 0 by a pseudo-count of the rarer outcome."""
+    return _woe(counts[GOODS], counts[BADS], counts, rules)
+
+
+def _woe(goods: Real, bads: Real, counts: Real, rules: ClassingRules) -> Real:
+    """Smoothed WOE of parts of a column."""
+    all_goods, all_bads, good_rows, bad_rows = counts.sum(axis=1)
+    return weight_of_evidence(
+        goods, bads, whole=(all_goods, all_bads), smoothing=rules.smoothing * all_bads / min(good_rows, bad_rows)
+    )
+
+
+def ordered_woe(counts: Real, classing: Classing, rules: ClassingRules) -> Real:
+    """Smoothed WOE by attribute, put back into the order of the trend where smoothing broke it."""
+    woe = smoothed_woe(counts, rules)
+    step = TRENDS[classing.trend][0]
+    if not step or isinstance(classing.bins, CategoricalBins):
+        return woe
+    rows = np.maximum(counts[GOOD_ROWS] + counts[BAD_ROWS], 1)
+    last = classing.bins.intervals - 1
+    turn = last if classing.turn is None else classing.turn
+    up, down = woe[: turn + 1], woe[turn : last + 1]
+    up = isotonic_regression(up, weights=rows[: turn + 1], increasing=step < 0).x
+    down = isotonic_regression(down, weights=rows[turn : last + 1], increasing=step > 0).x
+    at_turn = (min if step > 0 else max)(up[-1], down[0])
+    woe[: last + 1] = np.concatenate([up[:-1], [at_turn], down[1:]])
+    return woe
