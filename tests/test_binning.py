@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit_model import UserError
 from credit_model.classing import (
     ClassingRules,
     FineTable,
     fine_categories,
     fine_numbers,
     optimal_classing,
+    optimal_classings,
     ordered_woe,
 )
 from credit_model.scorecard import CategoricalBins, NumericBins
@@ -32,7 +35,17 @@ def counted(cells: list[tuple[int, int]], values: list[float] | None = None):  #
     return fine, table.by_class(0, fine.classes, 1)[0]
 
 
-def brute_force(counts: np.ndarray, direction: int, rules: ClassingRules) -> float:
+def lawful(rates: np.ndarray, trend: int | str) -> bool:
+    """Whether bad rates (of each period) follow a trend; one that may turn may also not turn."""
+    up, down = ((step * np.diff(np.atleast_2d(rates)) >= 0).all(axis=0) for step in (1, -1))
+    if trend == "peak":
+        return any(up[:k].all() and down[k:].all() for k in range(len(up) + 1))
+    if trend == "valley":
+        return any(down[:k].all() and up[k:].all() for k in range(len(up) + 1))
+    return bool({1: up, -1: down}[trend].all()) if trend in (1, -1) else True  # type: ignore[index]
+
+
+def brute_force(counts: np.ndarray, trend: int | str, rules: ClassingRules, periods: np.ndarray | None = None) -> float:
     """The best value of all ways to join neighbours, by trying every one."""
     goods, bads = counts[0, :-1], counts[1, :-1]
     classes, n_good, n_bad = len(goods), counts[0].sum(), counts[1].sum()
@@ -47,14 +60,22 @@ def brute_force(counts: np.ndarray, direction: int, rules: ClassingRules) -> flo
             events = np.maximum(seen, (g + b) * rarer / (n_good + n_bad))
             if (events < rules.min_events).any() or (g + b < rules.min_share * (n_good + n_bad)).any():
                 continue
-            rate = b / (g + b)
-            if direction and (np.diff(rate) * direction < 0).any():
+            if not lawful(b / (g + b), trend):
+                continue
+            if periods is not None and not lawful_in(parts, periods, trend):
                 continue
             share = rules.smoothing / rarer
             woe = np.log(g / n_good + share) - np.log(b / n_bad + share)
             noise = rules.noise * (1 / n_good + 1 / n_bad)
             best = max(best, float(((g / n_good - b / n_bad) * woe - noise).sum()))
     return best
+
+
+def lawful_in(parts: list[slice], periods: np.ndarray, trend: int | str) -> bool:
+    """Whether every part is seen in every period and in all, and follows the same steps in each."""
+    everywhere = [*periods, periods.sum(axis=0)]
+    g, b = (np.array([[both[k][part].sum() for part in parts] for both in everywhere]) for k in (0, 1))
+    return bool((g + b > 0).all()) and lawful(b / (g + b), trend)
 
 
 def value_of(classing, counts: np.ndarray, rules: ClassingRules) -> float:  # type: ignore[no-untyped-def]
@@ -66,34 +87,103 @@ def value_of(classing, counts: np.ndarray, rules: ClassingRules) -> float:  # ty
     return float(((g / n_good - b / n_bad) * woe - rules.noise * (1 / n_good + 1 / n_bad)).sum())
 
 
-@given(cells, st.sampled_from([1, -1]), st.integers(2, 4), st.integers(1, 6), st.sampled_from([0.0, 0.1]))
-@settings(max_examples=150)
+@given(
+    cells, st.sampled_from([1, -1, "peak", "valley", "none"]), st.integers(2, 4), st.integers(1, 6),
+    st.sampled_from([0.0, 0.1]),
+)  # fmt: skip
+@settings(max_examples=250)
 def test_the_classing_is_the_best_of_all(
-    cells: list[tuple[int, int]], direction: int, max_bins: int, min_events: int, min_share: float
+    cells: list[tuple[int, int]], trend: int | str, max_bins: int, min_events: int, min_share: float
 ) -> None:
     fine, counts = counted([(g + 1, b) if g + b == 0 else (g, b) for g, b in cells])
     if min(counts[0].sum(), counts[1].sum()) < 1:
         return
     rules = ClassingRules(max_bins, min_share, min_events)
-    best = brute_force(counts, direction, rules)
-    found = optimal_classing(fine, counts, direction, rules)
+    best = brute_force(counts, trend, rules)
+    found = optimal_classing(fine, counts, trend, rules)
     if np.isfinite(best):
         assert value_of(found, counts, rules) == pytest.approx(best, abs=1e-9)
     else:
         assert found.bins.count == 2  # nothing is large enough: one interval and missing
 
 
-@given(cells, st.sampled_from([1, -1, None]))
-def test_woe_follows_the_trend_even_after_smoothing(cells: list[tuple[int, int]], direction: int | None) -> None:
+@given(cells, cells, st.sampled_from([1, -1, "peak"]), st.integers(2, 4))
+def test_with_periods_the_classing_is_the_best_of_those_whose_order_holds_in_every_period(
+    first: list[tuple[int, int]], second: list[tuple[int, int]], trend: int | str, max_bins: int
+) -> None:
+    classes = min(len(first), len(second))
+    periods = np.array([first[:classes], second[:classes]], dtype=float).transpose(0, 2, 1)
+    periods[:, 0] += 1  # every class is seen in every period
+    fine, counts = counted([(int(g), int(b)) for g, b in periods.sum(axis=0).T])
+    if counts[1].sum() < 1:
+        return
+    none = np.zeros((2, 2, 1))
+    rules = ClassingRules(max_bins, min_events=1)
+    best = brute_force(counts, trend, rules, periods)
+    found = optimal_classing(replace(fine, periods=np.concatenate([periods, none], axis=2)), counts, trend, rules)
+    if np.isfinite(best):
+        assert value_of(found, counts, rules) == pytest.approx(best, abs=1e-9)
+    else:
+        assert found.bins.count == 2
+
+
+@given(st.lists(cells, min_size=2, max_size=5))
+@settings(max_examples=30)
+def test_columns_classed_together_are_classed_as_each_alone(columns: list[list[tuple[int, int]]]) -> None:
+    made = [counted([(g + 1, b + 1) for g, b in cells]) for cells in columns]
+    fine, counts = [column for column, _ in made], [seen for _, seen in made]
+    trends = [(None, 1, "auto", "peak")[k % 4] for k in range(len(made))]
+    together = optimal_classings(fine, counts, trends, ClassingRules(min_events=1))
+    for column, seen, trend, found in zip(fine, counts, trends, together, strict=True):
+        alone = optimal_classing(column, seen, trend, ClassingRules(min_events=1))
+        assert (alone.bins, alone.trend, alone.turn) == (found.bins, found.trend, found.turn)
+
+
+@given(cells, st.sampled_from([1, -1, None, "peak", "valley", "auto"]))
+def test_woe_follows_the_trend_even_after_smoothing(cells: list[tuple[int, int]], trend: int | str | None) -> None:
     fine, counts = counted([(g + 1, b) for g, b in cells])
     if counts[1].sum() == 0:
         return
     rules = ClassingRules(smoothing=7.0, min_events=1)
-    found = optimal_classing(fine, counts, direction, rules)
+    found = optimal_classing(fine, counts, trend, rules)
     woe = ordered_woe(found.counts(counts), found, rules)[: found.bins.missing]
-    assert (np.diff(woe) * found.direction <= 1e-12).all()
-    if direction:
-        assert found.direction == direction
+    if found.turn is None:
+        assert (np.diff(woe) * found.direction <= 1e-12).all()
+    else:
+        turned = np.diff(woe) * (1 if found.trend == "peak" else -1)
+        assert (turned[: found.turn] <= 1e-12).all()
+        assert (turned[found.turn :] >= -1e-12).all()
+    if trend in (1, -1):
+        assert found.direction == trend
+
+
+def test_a_trend_that_turns_is_chosen_only_where_it_is_worth_its_turn() -> None:
+    peak = [(100, 5), (100, 30), (100, 30), (100, 5)]
+    nearly = [(100, 5), (100, 20), (100, 40), (100, 39)]
+    for cells, trend in ((peak, "peak"), ([(g, 35 - b) for g, b in peak], "valley"), (nearly, "ascending")):
+        fine, counts = counted(cells)
+        assert optimal_classing(fine, counts, "auto", ClassingRules()).trend == trend
+    fine, counts = counted(peak)
+    assert optimal_classing(fine, counts, None, ClassingRules()).turn is None
+
+
+def test_a_trend_nobody_knows_is_refused_with_those_there_are() -> None:
+    fine, counts = counted([(100, 5), (100, 30)])
+    with pytest.raises(UserError, match="there is no trend 'rising'; there are ascending, descending, peak"):
+        optimal_classing(fine, counts, "rising", ClassingRules())
+
+
+def test_special_values_have_attributes_of_their_own_and_bend_no_trend() -> None:
+    column = np.repeat(np.float32([-999, 0, 1, 2]), [80, 105, 110, 120])
+    bad = np.concatenate([np.repeat([False, True], [g, b]) for g, b in [(50, 30), (100, 5), (100, 10), (100, 20)]])
+    fine = fine_numbers(column, special=[-999])
+    counts = fine.counted(bad)
+    found = optimal_classing(fine, counts, 1, ClassingRules())
+    assert isinstance(found.bins, NumericBins)
+    assert found.bins.special == (-999.0,)
+    assert found.bins.cuts[0] > 0
+    assert found.counts(counts)[1].tolist()[-2:] == [30, 0]
+    assert found.bins.index(column).tolist() == found.attribute_of[fine.codes].tolist()
 
 
 @given(cells)

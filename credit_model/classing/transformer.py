@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+_FINE = 100  # classes of one per cent each, so that least shares in whole per cents are met exactly
+
 Bins = NumericBins | CategoricalBins
 Real = npt.NDArray[np.float64]
 
@@ -211,11 +213,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         faults = [
             f"{setting} must be {what}, not {getattr(self, setting)!r}"
             for setting, right, what in (
-                (
-                    "max_bins",
-                    isinstance(self.max_bins, int) and 2 <= self.max_bins <= 50,
-                    "a whole number from 2 to 50",
-                ),
+                ("max_bins", 2 <= self.max_bins <= 50, "a number from 2 to 50"),
                 ("min_share", 0 <= self.min_share < 0.5, "a share from 0 to below 0.5"),
                 ("min_events", self.min_events >= 1, "a number from 1"),
             )
@@ -236,4 +234,4 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return fine_categories(*as_categories(column, name), RARE_ROWS)
         special = self.special_values
         special = special.get(name, ()) if isinstance(special, Mapping) else special
-        return fine_numbers(as_numbers(column, name), weight, special=special)
+        return fine_numbers(as_numbers(column, name), weight, _FINE, special)

@@ -1,0 +1,171 @@
+"""Classing against optbinning: seconds, peak memory, information value under the same constraints, and how cost grows.
+
+Each side runs in a process of its own on the same made columns (normal, counts, half missing, mostly zero, gamma). Lines
+that hold: at least ten times as fast as ``BinningProcess`` on a million rows of 50 columns; no higher peak memory; sum of
+information values within one per cent or above (on new rows, with the WOE learned, at any size); log-log slope of processor seconds in rows and in columns at most 1.1. Ends with
+exit code 3 when one does not.
+
+    python benchmarks/binning.py
+    python benchmarks/binning.py --rows 100000 --columns 50 --no-slopes --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from credit_model.classing import WoeTransformer, information_value, weight_of_evidence
+
+LEAST_TIMES, LEAST_VALUE, MOST_SLOPE = 10.0, 0.99, 1.1
+TRENDS = {"auto_asc_desc": "one_way", "auto": "auto"}  # optbinning's name of a constraint, and ours
+
+
+def made(rows: int, columns: int, draw: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Columns of five kinds, and an outcome of about 10 % that depends on all of them, on some beyond a straight line."""
+    weights = np.random.default_rng(20261124).normal(0, 1.2 / columns**0.5, columns)
+    rng = np.random.default_rng([20261124, draw])
+    frame, log_odds = {}, np.full(rows, -2.5)
+    for j in range(columns):
+        kind = ("normal", "count", "half_missing", "mostly_zero", "gamma")[j % 5]
+        if kind == "normal":
+            column = rng.normal(size=rows)
+        elif kind == "count":
+            column = rng.poisson(3, rows).astype(float)
+        elif kind == "half_missing":
+            column = np.where(rng.random(rows) < 0.5, np.nan, rng.lognormal(0, 1, rows))
+        elif kind == "mostly_zero":
+            column = np.where(rng.random(rows) < 0.8, 0.0, rng.lognormal(0, 1, rows))
+        else:
+            column = rng.gamma(2, 1, rows)
+        z = np.nan_to_num((column - np.nanmean(column)) / np.nanstd(column))
+        log_odds += weights[j] * (z if j % 10 else 0.7 * (np.abs(z) - 0.8))  # every tenth is U-shaped
+        frame[f"{kind}_{j}"] = column
+    return pd.DataFrame(frame), (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(int)
+
+
+def counted(column: np.ndarray, y: np.ndarray, cuts: np.ndarray) -> list[np.ndarray]:
+    """Goods and bads of a column in intervals and missing."""
+    part = np.where(np.isnan(column), len(cuts) + 1, np.searchsorted(cuts, column))
+    return [np.bincount(part[y == k], minlength=len(cuts) + 2) for k in (0, 1)]
+
+
+def values(X: pd.DataFrame, y: np.ndarray, cuts: dict[str, Any]) -> tuple[float, float]:
+    """Sum of information values, counted alike for both sides: on the rows learned from, and of their WOE on new rows."""
+    new, new_y = made(len(X), X.shape[1], draw=1)
+    learned = kept = 0.0
+    for name, at in cuts.items():
+        goods, bads = counted(X[name].to_numpy(), y, at)
+        learned += information_value(goods, bads)
+        share = [part / part.sum() for part in counted(new[name].to_numpy(), new_y, at)]
+        kept += float(((share[0] - share[1]) * weight_of_evidence(goods, bads, smoothing=0.5)).sum())
+    return learned, kept
+
+
+def fitted(side: str, trend: str, X: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+    """Cuts of every column, as one side finds them."""
+    if side == "ours":
+        classed = WoeTransformer(trend=TRENDS[trend], max_bins=20, min_share=0.05).fit(X, y)
+        return {name: np.asarray(bins.cuts) for name, bins in classed.bins_.items()}
+    from optbinning import BinningProcess
+
+    names = list(X.columns)
+    process = BinningProcess(names, binning_fit_params={name: {"monotonic_trend": trend} for name in names})
+    process.fit(X, y)
+    return {name: process.get_binned_variable(name).splits for name in names}
+
+
+def one(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
+    """Measure one side; a small fit before loads what is loaded once."""
+    X, y = made(rows, columns)
+    warnings.simplefilter("ignore")
+    fitted(side, trend, X[:5000], y[:5000])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, worked = time.perf_counter(), time.process_time()
+    cuts = fitted(side, trend, X, y)
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    value, new_value = values(X, y, cuts)
+    attributes = sum(len(at) + 1 for at in cuts.values())
+    return {
+        "seconds": seconds, "processor_seconds": worked, "more_mb": (peak - before) / 1024, "peak_mb": peak / 1024,
+        "value": value, "new_value": new_value, "attributes": attributes,
+    }  # fmt: skip
+
+
+def measure(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
+    """The same in a process of its own."""
+    said = [sys.executable, __file__, "--one", side, trend, str(rows), str(columns)]
+    done = subprocess.run(said, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def slope(points: list[tuple[int, float]]) -> float:
+    """Slope of a straight line through logarithms."""
+    size, seconds = np.log(np.asarray(points)).T
+    return float(np.polyfit(size, seconds, 1)[0])
+
+
+def main() -> int:
+    """Print the table; 3 if a line does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--columns", type=int, default=50)
+    parser.add_argument("--trend", nargs="+", default=list(TRENDS), choices=list(TRENDS))
+    parser.add_argument("--no-slopes", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        side, trend, rows, columns = asked.one
+        print(json.dumps(one(side, trend, int(rows), int(columns))))
+        return 0
+    tell = (lambda line: None) if asked.json else (lambda line: print(line, flush=True))
+    tell(
+        "rows       trend           seconds ours, optbinning, times, processor   peak MB ours, theirs   IV share, on new rows   attributes"
+    )
+    contests = []
+    for rows in asked.rows:
+        for trend in asked.trend:
+            ours, theirs = (measure(side, trend, rows, asked.columns) for side in ("ours", "theirs"))
+            times, worked = (theirs[key] / ours[key] for key in ("seconds", "processor_seconds"))
+            share, new_share = (ours[key] / theirs[key] for key in ("value", "new_value"))
+            holds = {
+                "times": times >= LEAST_TIMES or rows < 1_000_000,
+                "memory": ours["peak_mb"] <= theirs["peak_mb"],
+                "value": share >= LEAST_VALUE or rows < 1_000_000,
+                "value on new rows": new_share >= LEAST_VALUE,
+            }
+            contests.append(
+                {"rows": rows, "columns": asked.columns, "trend": trend, "ours": ours, "optbinning": theirs,
+                 "times": times, "processor_times": worked, "value_share": share, "new_value_share": new_share, "holds": holds}
+            )  # fmt: skip
+            tell(
+                f"{rows:<10,} {trend:<14} {ours['seconds']:>8.2f} {theirs['seconds']:>10.2f} {times:>9.1f}x {worked:>6.1f}x "
+                f"{ours['peak_mb']:>12.0f} {theirs['peak_mb']:>8.0f} {share:>12.4f} {new_share:>12.4f} "
+                f"{ours['attributes']:>7} {theirs['attributes']:>5} {'' if all(holds.values()) else 'NO: ' + ', '.join(k for k in holds if not holds[k])}"
+            )
+    slopes = {}
+    if not asked.no_slopes:
+        by_rows = [
+            (n, measure("ours", "auto", n, 20)["processor_seconds"]) for n in (250_000, 500_000, 1_000_000, 2_000_000)
+        ]
+        by_columns = [(k, measure("ours", "auto", 200_000, k)["processor_seconds"]) for k in (25, 50, 100, 200)]
+        slopes = {"rows": slope(by_rows), "columns": slope(by_columns)}
+        tell(f"slope of processor seconds in rows {slopes['rows']:.2f}, in columns {slopes['columns']:.2f}")
+    if asked.json:
+        print(json.dumps({"contests": contests, "slopes": slopes}))
+    held = all(all(contest["holds"].values()) for contest in contests) and all(s <= MOST_SLOPE for s in slopes.values())
+    return 0 if held else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
