@@ -1,6 +1,6 @@
 """Observations cut into blocks of neighbouring subjects, each run through the pass; compiled blocks on every core.
 
-In: a program, segments, observations. Out: a float32 matrix, row-major, written in place by the blocks.
+In: a program, segments, observations. Out: a float32 matrix, column by column, written in place by the blocks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ENGINES: Final = ("auto", "numba", "numpy", "python")
 
 _LINES = 1 << 18  # (observation, segment) pairs in a block: bounds memory, changes no value
 _OVERHEAD = 4  # an observation costs about as much as so many lines
+_TILE = 1 << 17  # bins of a tile: they stay in the cache of a core; long columns of it are written fastest
 _REPAYS = 40_000_000  # lines times definitions for which loading the compiled pass pays
 _WARM = 20_000  # the same where it is loaded already
 
@@ -62,7 +63,7 @@ def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike
     Returns
     -------
     ndarray of float32, shape (n, number of definitions)
-        In C order: rows of one observation lie together.
+        Column by column in memory (Fortran order), as frames and Parquet hold it.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike
         If values are too great for a decayed sum in 64 bits; if the engine is unknown or not installed.
     """
     subject, day = np.asarray(subject, np.int64), np.asarray(day, np.int64)
-    out = np.empty((len(subject), len(program.definitions)), np.float32)
+    out = np.empty((len(program.definitions), len(subject)), np.float32).T
     if not out.size:
         return out
     held = np.diff(segments.offsets, append=segments.offsets[-1])[subject]  # the last, 0, is for those without a file
@@ -192,7 +193,7 @@ def _vectors(program: Program, days: Days, block: _Block, out: NDArray[np.float3
 
 
 def _compiled(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
-    return int(compiled()(program.plan, days, *block, _work(program, block.seen), out.reshape(-1)))
+    return int(compiled()(program.plan, days, *block, _work(program, block.seen), out.T.reshape(-1)))
 
 
 def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
@@ -200,13 +201,14 @@ def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.fl
         return type(arrays)(*(array.tolist() for array in arrays))
 
     plan, days, tables, rows, seen, work = map(lists, (program.plan, days, *block, _work(program, block.seen)))
-    return loop.scan(plan, days, tables, rows, seen, work, out.reshape(-1))
+    return loop.scan(plan, days, tables, rows, seen, work, out.T.reshape(-1))
 
 
 def _work(program: Program, seen: Seen) -> Work:
     plan = program.plan
     distinct = int((plan.family == DISTINCT).sum())
     slots = 1 << int(2 * distinct * (seen.high - seen.low).max(initial=0) + 1).bit_length()
-    cells, groups, ladders = int(plan.cells[0]), len(plan.family), len(plan.ladder_on)
-    sizes = (cells, cells, cells, groups, groups, ladders, ladders, slots, slots, slots, slots)
-    return Work(*(np.zeros(size, np.int64) for size in sizes))
+    tile, ladders = min(max(_TILE // int(plan.cells[0]), 64), 512, len(seen.row)), len(plan.ladder_on)
+    sizes = (int(plan.cells[0]) * tile, ladders, ladders, tile, slots, slots, slots, slots)
+    bins, place, last, value, *rest = (np.zeros(size, np.int64) for size in sizes)
+    return Work(bins, place, last, value.astype(np.float32), *rest)

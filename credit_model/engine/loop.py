@@ -1,7 +1,11 @@
-"""The pass: every observation once, every record of its subject once, every bin of what it touched once.
+"""The pass: every record of an observation's subject once, every value of the result once.
 
 One source, two ways: compiled, or as it stands (slow, the same to the last bit). So it keeps to what both understand:
 flat arrays, integers, ``for``. Numbers are added in int64 and divided once.
+
+Observations go in tiles: bins lie side by side for the observations of a tile, so that adding windows up and writing
+values are loops over neighbours, which the compiler makes vectors of. ``& INDEX`` tells it that a place is no negative
+one.
 
 In: a plan, ladders seen from the days, class tables, rows of segments, observations. Out: values written in place.
 """
@@ -11,45 +15,48 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 NO_VALUE: Final = -(2**63)
+INDEX: Final = 2**48 - 1
 IN_FORCE: Final = 0
-# Of bins, ``n`` counts records and ``v`` holds what is combined; ``u`` is what ``v`` depends on.
-COUNT: Final = 0
-DISTINCT: Final = 1  # n: distinct values
-SUM: Final = 2
-SIDES: Final = 3  # n: records of the numerator, v: of the denominator
-DECAYED: Final = 4  # v: weighted sum, u: the greatest value, for fear of overflow
-LEAST: Final = 5
-EARLIEST: Final = 6  # v: the first day
-LATEST: Final = 7  # v: the last day
-GREATEST: Final = 8
-LAST_LEAST: Final = 9  # v: the least value of the last day, u: that day
-LAST_GREATEST: Final = 10
-# How a definition reads its bin, in the order of AGGREGATES.
-_ANY: Final = 1
-_MEAN: Final = 6
-_RECENCY: Final = 8
-_TENURE: Final = 9
-_DECAYED_SUM: Final = 10
-_RATIO: Final = 11
-_CONTRAST: Final = 12
-_WEIGHT: Final = 1 << 24
+# How records of a group are combined, and what its planes of bins hold. A least is the greatest of the negatives.
+COUNT: Final = 0  # records
+DISTINCT: Final = 1  # distinct values
+SUM: Final = 2  # sum, and records where nothing is not 0
+SIDES: Final = 3  # records of the numerator, of the denominator
+DECAYED: Final = 4  # weighted sum, records, the greatest value (for fear of overflow)
+GREATEST: Final = 5  # a value or a day
+LAST: Final = 6  # the last day, its greatest value
+# How a definition reads its bins, where the family does not say it.
+AS_IT_IS: Final = 0
+ANY: Final = 1
+RATIO: Final = 2
+CONTRAST: Final = 3
+MEAN: Final = 4
+WEIGHTED: Final = 5
+WEIGHT: Final = 1 << 24  # the unit of decay weights, the precision of float32
+_MOST: Final = 2**63 - 1
 _ROOM: Final = 1 << 39  # of a sum of values before they are weighted
 
 
 class Plan(NamedTuple):
-    """A program; by ladder, by group (``feature`` one longer) and by definition in the order of groups."""
+    """A program: arrays by ladder, by group (``feature`` one longer), and by definition in the order of groups.
 
-    none: Any
+    A group has ``planes`` of ``bins`` cells and one more for what no window holds, from ``cell`` on.
+    """
+
+    none: Any  # by column
     ladder_on: Any
     ladder_first: Any
     ladder_size: Any
     width: Any
     family: Any
     fact: Any
+    date: Any  # whether the value is the date itself
+    sign: Any
     ladder: Any
     local: Any
     cell: Any
     bins: Any
+    planes: Any
     feature: Any
     weight: Any
     oldest: Any
@@ -59,6 +66,7 @@ class Plan(NamedTuple):
     column: Any
     bin: Any
     read_as: Any
+    plain: Any  # whether neither scaled nor capped
     scale: Any
     cap: Any
     prior_a: Any
@@ -97,185 +105,203 @@ class Seen(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch: by bin, by group, by ladder, and a hash table of distinct values."""
+    """Scratch: bins of a tile, places in ladders, last days, a column of a tile, a hash table of distinct values."""
 
-    n: Any
-    v: Any
-    u: Any
-    mark: Any
-    touched: Any
+    bins: Any
     place: Any
     last: Any
+    value: Any
     slot_mark: Any
     slot_group: Any
     slot_value: Any
-    slot_bin: Any
+    slot_place: Any
 
 
-def scan(
-    plan: Plan,
-    days: Any,
-    tables: Tables,
-    rows: Rows,
-    seen: Seen,
-    work: Work,
-    out: Any,
-) -> int:
-    """Write the values of some observations into ``out`` (flat, one row after the other).
+def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any) -> int:
+    """Write the values of some observations into ``out`` (flat, one column after the other).
 
     Returns
     -------
     int
         -1, or a group whose values are too great for a decayed sum.
     """
-    columns, groups_too_great = len(plan.none), -1
+    groups, observed, too_great = len(plan.family), len(seen.row), -1
+    height = len(out) // len(plan.none)
     ladders, nested, width = len(plan.ladder_on), len(plan.ladder_size), plan.width[0]
-    length, slots = len(rows.code), len(work.slot_mark) - 1
-    for j in range(len(seen.row)):
-        base = seen.row[j] * columns
-        for c in range(columns):
-            out[base + c] = plan.none[c]
-        day, low, high, mark, touched = seen.day[j], seen.low[j], seen.high[j], j + 1, 0
-        seen_from = seen.ladder_row[j] * width
+    length, slots, tile = len(rows.code), len(work.slot_mark) - 1, len(work.value)
+    bins = work.bins
 
-        for ladder in range(nested, ladders):  # the last day before with a record of the kind
-            on_visible = plan.ladder_on[ladder]
-            last, until = NO_VALUE, day - 1 + on_visible
-            for i in range(low, high):
-                if rows.status[i] == IN_FORCE and rows.start[i] <= day and day < rows.end[i]:
-                    kind = tables.visit[rows.code[i] * (ladders - nested) + ladder - nested]
-                    on = rows.visible_from[i] if on_visible else rows.decided_on[i]
-                    if kind and last < on and on <= until:
-                        last = on
-            work.last[ladder] = last
+    for tile_begin in range(0, observed, tile):
+        begin = tile_begin & INDEX
+        size = min(tile, observed - begin) & INDEX
+        for group in range(groups):
+            nothing = NO_VALUE if plan.family[group] >= GREATEST else 0
+            first = (plan.cell[group] * tile) & INDEX
+            many = (plan.planes[group] * (plan.bins[group] + 1) * tile) & INDEX
+            for at in range(first, first + many):
+                bins[at] = nothing
 
-        for i in range(low, high):
-            if rows.status[i] != IN_FORCE or day < rows.start[i] or rows.end[i] <= day:
-                continue
-            code = rows.code[i]
-            entry, entries = tables.first[code], tables.first[code + 1]
-            if entry == entries:
-                continue
-            for ladder in range(ladders):  # the shortest window of each ladder that holds the record
+        # ---------------------------------------------------------------- records into bins
+        for t in range(size):
+            j = begin + t
+            day, low, high = seen.day[j], seen.low[j], seen.high[j]
+            seen_from = seen.ladder_row[j] * width
+            for ladder in range(nested, ladders):  # the last day before with a record of the kind
                 on_visible = plan.ladder_on[ladder]
-                on = rows.visible_from[i] if on_visible else rows.decided_on[i]
-                age = day - 1 + on_visible - on
-                if ladder >= nested:
-                    place = 0 if on == work.last[ladder] else 1
-                elif age < 0:
-                    place = plan.ladder_size[ladder]
-                else:
-                    place = days.guess[days.guess_first[ladder] + min(age, days.guess_last[ladder])]
-                    own, size = seen_from + plan.ladder_first[ladder], plan.ladder_size[ladder]
-                    while place < size and on < days.lows[own + place]:
-                        place += 1
-                work.place[ladder] = place
-            for at in range(entry, entries):
-                group = tables.group[at]
-                ladder = plan.ladder[group]
-                place = plan.local_bin[plan.local[group] + work.place[ladder]]
-                if place < 0:
+                last, until = NO_VALUE, day - 1 + on_visible
+                for i in range(low, high):
+                    if rows.status[i] == IN_FORCE and rows.start[i] <= day and day < rows.end[i]:
+                        made = tables.visit[rows.code[i] * (ladders - nested) + ladder - nested]
+                        on = rows.visible_from[i] if on_visible else rows.decided_on[i]
+                        if made and last < on and on <= until:
+                            last = on
+                work.last[ladder] = last
+            for i in range(low, high):
+                if rows.status[i] != IN_FORCE or day < rows.start[i] or rows.end[i] <= day:
                     continue
-                value = 1
-                if plan.fact[group] >= 0:
-                    value = rows.facts[plan.fact[group] * length + i]
-                    if value == NO_VALUE:
-                        continue
-                first = plan.cell[group]
-                if work.mark[group] != mark:
-                    work.mark[group] = mark
-                    work.touched[touched] = group
-                    touched += 1
-                    for cell in range(first, first + plan.bins[group]):
-                        work.n[cell] = 0
-                        work.v[cell] = 0
-                        work.u[cell] = 0
-                cell = first + place
-                family = plan.family[group]
-                if family == COUNT:
-                    work.n[cell] += 1
-                elif family == SUM:
-                    work.n[cell] += 1
-                    work.v[cell] += value
-                elif family == SIDES:
-                    side = tables.side[at]
-                    work.n[cell] += side & 1
-                    work.v[cell] += side >> 1
-                elif family == DISTINCT:
-                    slot = (value * 2654435761 + group * 40503) >> 7 & slots
-                    while work.slot_mark[slot] == mark and (
-                        work.slot_group[slot] != group or work.slot_value[slot] != value
-                    ):
-                        slot = (slot + 1) & slots
-                    if work.slot_mark[slot] != mark:
-                        work.slot_mark[slot] = mark
-                        work.slot_group[slot] = group
-                        work.slot_value[slot] = value
-                        work.slot_bin[slot] = place
-                        work.n[cell] += 1
-                    elif place < work.slot_bin[slot]:  # a value belongs to the shortest window that holds it
-                        work.n[first + work.slot_bin[slot]] -= 1
-                        work.slot_bin[slot] = place
-                        work.n[cell] += 1
-                else:
+                code = rows.code[i]
+                entry, entries = tables.first[code], tables.first[code + 1]
+                if entry == entries:
+                    continue
+                for ladder in range(ladders):  # the shortest window of each ladder that holds the record
                     on_visible = plan.ladder_on[ladder]
                     on = rows.visible_from[i] if on_visible else rows.decided_on[i]
-                    count = work.n[cell]
-                    if EARLIEST <= family <= LATEST:
-                        value = on
-                    if family == DECAYED:
-                        age = min(day - on, plan.oldest[group])
-                        work.v[cell] += value * plan.weights[plan.weight[group] + age]
-                        work.u[cell] = max(work.u[cell], abs(value))
-                    elif family >= LAST_LEAST:
-                        if count == 0 or on > work.u[cell]:
-                            work.u[cell] = on
-                            work.v[cell] = value
-                        elif on == work.u[cell] and (value > work.v[cell]) == (family == LAST_GREATEST):
-                            work.v[cell] = value
-                    elif count == 0 or (value > work.v[cell]) == (family >= LATEST):
-                        work.v[cell] = value
-                    work.n[cell] = count + 1
+                    age = day - 1 + on_visible - on
+                    if ladder >= nested:
+                        place = 0 if on == work.last[ladder] else 1
+                    elif age < 0:
+                        place = plan.ladder_size[ladder]
+                    else:
+                        place = days.guess[days.guess_first[ladder] + min(age, days.guess_last[ladder])]
+                        own, rungs = seen_from + plan.ladder_first[ladder], plan.ladder_size[ladder]
+                        while place < rungs and on < days.lows[own + place]:
+                            place += 1
+                    work.place[ladder] = place
+                for at in range(entry, entries):
+                    group = tables.group[at]
+                    ladder = plan.ladder[group]
+                    place = plan.local_bin[plan.local[group] + work.place[ladder]]
+                    cell = ((plan.cell[group] + place) * tile + t) & INDEX
+                    family = plan.family[group]
+                    value = 1
+                    if plan.fact[group] >= 0:
+                        value = rows.facts[plan.fact[group] * length + i]
+                        if value == NO_VALUE:
+                            continue
+                    if family == COUNT:
+                        bins[cell] += 1
+                        continue
+                    plane = (plan.bins[group] + 1) * tile
+                    on_visible = plan.ladder_on[ladder]
+                    on = rows.visible_from[i] if on_visible else rows.decided_on[i]
+                    if family == SUM:
+                        bins[cell] += value
+                        if plan.planes[group] == 2:
+                            bins[cell + plane] += 1
+                    elif family == GREATEST:
+                        value = plan.sign[group] * (on if plan.date[group] else value)
+                        if value > bins[cell]:
+                            bins[cell] = value
+                    elif family == SIDES:
+                        side = tables.side[at]
+                        bins[cell] += side & 1
+                        bins[cell + plane] += side >> 1
+                    elif family == LAST:
+                        value *= plan.sign[group]
+                        if on > bins[cell] or (on == bins[cell] and value > bins[cell + plane]):
+                            bins[cell] = on
+                            bins[cell + plane] = value
+                    elif family == DECAYED:
+                        age = max(0, min(day - on, plan.oldest[group]))
+                        bins[cell] += value * plan.weights[plan.weight[group] + age]
+                        bins[cell + plane] += 1
+                        bins[cell + 2 * plane] = max(bins[cell + 2 * plane], abs(value))
+                    else:
+                        slot = ((value * 2654435761 + group * 40503) >> 7) & slots
+                        while work.slot_mark[slot] == j + 1 and (
+                            work.slot_group[slot] != group or work.slot_value[slot] != value
+                        ):
+                            slot = (slot + 1) & slots
+                        if work.slot_mark[slot] != j + 1:
+                            work.slot_mark[slot] = j + 1
+                            work.slot_group[slot] = group
+                            work.slot_value[slot] = value
+                            work.slot_place[slot] = place
+                            bins[cell] += 1
+                        elif place < work.slot_place[slot]:  # a value belongs to the shortest window that holds it
+                            bins[(plan.cell[group] + work.slot_place[slot]) * tile + t] -= 1
+                            work.slot_place[slot] = place
+                            bins[cell] += 1
 
-        for t in range(touched):
-            group = work.touched[t]
-            family, first = plan.family[group], plan.cell[group]
-            for cell in range(first + 1, first + plan.bins[group]):  # a window holds what the shorter ones hold
-                count, value = work.n[cell - 1], work.v[cell - 1]
-                if family <= DISTINCT:
-                    work.n[cell] += count
-                    continue
-                if family <= SIDES:
-                    work.v[cell] += value
-                elif family == DECAYED:
-                    work.v[cell] += value
-                    work.u[cell] = max(work.u[cell], work.u[cell - 1])
-                elif count > 0 and (
-                    work.n[cell] == 0 or family >= LAST_LEAST or (value > work.v[cell]) == (family >= LATEST)
-                ):
-                    work.v[cell] = value
-                work.n[cell] += count
-            for f in range(plan.feature[group], plan.feature[group + 1]):
-                cell = first + plan.bin[f]
-                count, total, how = work.n[cell], work.v[cell], plan.read_as[f]
-                if count == 0 and (family != SIDES or total == 0):
-                    continue
-                above, below = float(total), 1.0
-                if family <= DISTINCT:
-                    above = 1.0 if how == _ANY else float(count)
-                elif how == _MEAN:
-                    below = float(count)
-                elif _RECENCY <= how <= _TENURE:
-                    above = float(day - total)
-                elif how == _DECAYED_SUM:
-                    below = float(_WEIGHT)
-                    if work.u[cell] >= (_ROOM + count - 1) // count:
-                        groups_too_great = group
-                elif how == _RATIO:
-                    above = float(count) + plan.prior_a[f]
-                    below = float(total) + plan.prior_a[f] + plan.prior_c[f]
-                elif how == _CONTRAST:
-                    above = float(count - total)
-                if below > 0:
-                    out[base + plan.column[f]] = min(above / (below * plan.scale[f]), plan.cap[f])
-    return groups_too_great
+        # ---------------------------------------------------------------- bins into values
+        row, together = seen.row[begin], True
+        for t in range(1, size):
+            together = together and seen.row[begin + t] == row + t
+        for group in range(groups):
+            family, since = plan.family[group], plan.date[group]
+            times = -plan.sign[group] if since else plan.sign[group]
+            plane = ((plan.bins[group] + 1) * tile) & INDEX
+            f, last = plan.feature[group], plan.feature[group + 1]
+            for bin in range(plan.bins[group]):
+                at = ((plan.cell[group] + bin) * tile) & INDEX
+                before = (at - tile) & INDEX
+                second, third = (at + plane) & INDEX, (at + 2 * plane) & INDEX
+                second_before, third_before = (second - tile) & INDEX, (third - tile) & INDEX
+                if bin > 0:  # a window holds what the shorter ones hold
+                    if family <= DECAYED:
+                        for t in range(size):
+                            bins[at + t] += bins[before + t]
+                    if family <= DECAYED and plan.planes[group] > 1:
+                        for t in range(size):
+                            bins[second + t] += bins[second_before + t]
+                    if family == DECAYED:
+                        for t in range(size):
+                            bins[third + t] = max(bins[third + t], bins[third_before + t])
+                    if family == GREATEST:
+                        for t in range(size):
+                            bins[at + t] = max(bins[at + t], bins[before + t])
+                    if family == LAST:
+                        for t in range(size):
+                            if bins[before + t] != NO_VALUE:
+                                bins[at + t] = bins[before + t]
+                                bins[second + t] = bins[second_before + t]
+                while f < last and plan.bin[f] == bin:
+                    how, scale, cap, column = plan.read_as[f], plan.scale[f], plan.cap[f], plan.column[f]
+                    none = plan.none[column]
+                    to = ((column * height + row) & INDEX) if together else 0
+                    values = out if together else work.value
+                    if how <= ANY:  # whole numbers: of a day, how long ago
+                        told = (second if family == SUM and plan.planes[group] == 2 else at) & INDEX
+                        held = (second if family == LAST else at) & INDEX
+                        nothing = NO_VALUE if family >= GREATEST else 0
+                        most = 1 if how == ANY else _MOST
+                        if plan.plain[f]:
+                            for t in range(size):
+                                value = since * seen.day[begin + t] + times * min(bins[held + t], most)
+                                values[to + t] = float(value) if bins[told + t] != nothing else none
+                        else:
+                            for t in range(size):
+                                value = since * seen.day[begin + t] + times * min(bins[held + t], most)
+                                values[to + t] = min(float(value) / scale, cap) if bins[told + t] != nothing else none
+                    elif how <= CONTRAST:
+                        a, c = plan.prior_a[f], plan.prior_c[f]
+                        for t in range(size):
+                            part, whole = bins[at + t], bins[second + t]
+                            above, below = float(part - whole), 1.0
+                            if how == RATIO:
+                                above, below = float(part) + a, float(whole) + a + c
+                            found = part + whole > 0 and below > 0
+                            values[to + t] = min(above / (below * scale), cap) if found else none
+                    else:
+                        for t in range(size):
+                            count, below = bins[second + t], float(WEIGHT)
+                            if how == MEAN:
+                                below = float(count)
+                            elif count > 0 and bins[third + t] >= (_ROOM + count - 1) // count:
+                                too_great = group
+                            values[to + t] = min(float(bins[at + t]) / (below * scale), cap) if count > 0 else none
+                    if not together:
+                        for t in range(size):
+                            out[column * height + seen.row[begin + t]] = work.value[t]
+                    f += 1
+    return too_great

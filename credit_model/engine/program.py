@@ -21,17 +21,20 @@ from numpy.typing import NDArray
 from credit_model.engine.facts import Classes
 from credit_model.engine.ladders import EVER, Days, Ints, Rung
 from credit_model.engine.loop import (
+    ANY,
+    AS_IT_IS,
+    CONTRAST,
     COUNT,
     DECAYED,
     DISTINCT,
-    EARLIEST,
     GREATEST,
-    LAST_GREATEST,
-    LAST_LEAST,
-    LATEST,
-    LEAST,
+    LAST,
+    MEAN,
+    RATIO,
     SIDES,
     SUM,
+    WEIGHT,
+    WEIGHTED,
     Plan,
     Tables,
 )
@@ -40,19 +43,17 @@ from credit_model.law import Catalogue
 if TYPE_CHECKING:
     from credit_model.features.definition import Condition, FeatureDefinition
 
-WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
 
 _FAMILY: Final = {
-    "count": COUNT, "any": COUNT, "count_distinct": DISTINCT, "sum": SUM, "mean": SUM, "max": GREATEST, "min": LEAST,
-    "recency_days": LATEST, "tenure_days": EARLIEST, "decayed_sum": DECAYED, "ratio": SIDES, "contrast": SIDES,
+    "count": COUNT, "any": COUNT, "count_distinct": DISTINCT, "sum": SUM, "mean": SUM, "max": GREATEST, "min": GREATEST,
+    "recency_days": GREATEST, "tenure_days": GREATEST, "last": LAST, "decayed_sum": DECAYED, "ratio": SIDES,
+    "contrast": SIDES,
 }  # fmt: skip
-READ_AS: Final = {
-    name: number
-    for number, name in enumerate(
-        ("count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
-         "decayed_sum", "ratio", "contrast")
-    )
-}  # fmt: skip
+_PLANES: Final = {COUNT: 1, DISTINCT: 1, SUM: 1, SIDES: 2, DECAYED: 3, GREATEST: 1, LAST: 2}
+_BY_GROUP: Final = (
+    "family", "fact", "date", "sign", "ladder", "local", "cell", "bins", "planes", "feature", "weight", "oldest",
+)  # fmt: skip
+_READ_AS: Final = {"any": ANY, "mean": MEAN, "ratio": RATIO, "contrast": CONTRAST, "decayed_sum": WEIGHTED}
 
 
 class Group(NamedTuple):
@@ -60,6 +61,8 @@ class Group(NamedTuple):
 
     clauses: tuple[tuple[Condition, ...], ...]  # where, numerator, denominator
     family: int
+    date: bool  # of days rather than values
+    sign: int  # -1 for the least
     of: str | None
     ladder: tuple[str, str, str]  # on which date, in which unit, at the last day of which kind
     half_life: int
@@ -208,66 +211,72 @@ def _length(d: FeatureDefinition) -> int:
 
 
 def _group(d: FeatureDefinition) -> Group:
-    last = LAST_LEAST if d.direction < 0 else LAST_GREATEST  # of several last ones, the worst
-    family = last if d.aggregate == "last" else _FAMILY[d.aggregate]
+    family = _FAMILY[d.aggregate]
+    least = d.aggregate in ("min", "tenure_days") or (d.aggregate == "last" and d.direction < 0)  # the worst last one
     sides = d.sides if family == SIDES else ((), ())
     half_life = d.half_life_days or 1 if family == DECAYED else 0
-    return Group((d.conditions, *sides), family, d.of if family != SIDES else None, _ladder(d), half_life)
+    date = d.aggregate in ("recency_days", "tenure_days")
+    of = None if family == SIDES else d.of
+    return Group((d.conditions, *sides), family, date, -1 if least else 1, of, _ladder(d), half_life)
+
+
+def _planes(group: Group, definitions: Sequence[FeatureDefinition]) -> int:
+    """Planes of bins; a sum needs none to count records where "none" is what the sum of nothing is."""
+    zero = all(d.aggregate == "sum" and not d.missing and not d.none and (d.cap or 0) >= 0 for d in definitions)
+    return _PLANES[group.family] + (group.family == SUM and not zero)
 
 
 def _plan(
     definitions: Sequence[FeatureDefinition],
-    members: Mapping[Group, list[int]],
+    columns: Mapping[Group, list[int]],
     rungs: Sequence[Rung],
     ladders: list[tuple[str, str, str]],
     facts: tuple[str, ...],
 ) -> Plan:
     """The program as arrays. The bins of a group are its own windows; ``local`` leads from the ladder's to them."""
     local: list[int] = []
-    weights: dict[int, int] = {}
-    table: list[NDArray[np.int32]] = []
-    group: dict[str, list[int]] = {
-        name: [] for name in ("family", "fact", "ladder", "local", "cell", "bins", "feature", "weight", "oldest")
-    }
-    columns: list[int] = []
+    weights: dict[int, int] = {0: 0}
+    table = [np.zeros(1, np.int32)]
+    groups: list[tuple[int, ...]] = []
+    order: list[int] = []
     bins: list[int] = []
     cells = 0
-    for key, column in members.items():
-        ladder = ladders.index(key.ladder)
+    for group, members in columns.items():
+        ladder = ladders.index(group.ladder)
         whole = list(rungs[ladder].lengths) if ladder < len(rungs) else [0]
-        own = sorted({whole.index(_length(definitions[c])) for c in column})
-        if key.half_life and key.half_life not in weights:
-            weights[key.half_life] = sum(map(len, table))
-            table.append(decay_weights(key.half_life))
-        oldest = len(decay_weights(key.half_life)) - 1 if key.half_life else 0
-        entry = (
-            key.family, facts.index(key.of) if key.of else -1, ladder, len(local), cells, len(own), len(columns),
-            weights.get(key.half_life, 0), oldest,
+        members = sorted(members, key=lambda c: whole.index(_length(definitions[c])))
+        own = sorted({whole.index(_length(definitions[c])) for c in members})
+        if group.half_life not in weights:
+            weights[group.half_life] = sum(map(len, table))
+            table.append(decay_weights(group.half_life))
+        oldest = len(decay_weights(group.half_life)) - 1 if group.half_life else 0
+        planes = _planes(group, [definitions[c] for c in members])
+        groups.append(
+            (group.family, facts.index(group.of) if group.of else -1, group.date, group.sign, ladder, len(local),
+             cells, len(own), planes, len(order), weights[group.half_life], oldest)
         )  # fmt: skip
-        for values, value in zip(group.values(), entry, strict=True):
-            values.append(value)
-        place = [int(np.searchsorted(own, window)) for window in range(len(whole))]
-        local += [p if p < len(own) else -1 for p in place] + [-1]
-        cells += len(own)
-        columns += column
-        bins += [own.index(whole.index(_length(definitions[c]))) for c in column]
-    group["feature"].append(len(columns))
-    ordered = [definitions[c] for c in columns]
+        local += [int(np.searchsorted(own, window)) for window in range(len(whole))] + [len(own)]
+        cells += planes * (len(own) + 1)
+        order += members
+        bins += [own.index(whole.index(_length(definitions[c]))) for c in members]
+    by_group = dict(zip(_BY_GROUP, np.array(groups, np.int64).reshape(-1, len(_BY_GROUP)).T.copy(), strict=True))
+    by_group["feature"] = np.append(by_group["feature"], len(order))
+    ordered = [definitions[c] for c in order]
     width = [len(rung.lengths) for rung in rungs]
-    one = np.array([], np.int64)
     return Plan(
         none=np.array([np.nan if d.missing else float(d.none or 0) for d in definitions], np.float32),
         ladder_on=np.array([on == "visible_from" for on, *_ in ladders], np.int64),
         ladder_first=np.cumsum([0, *width])[:-1].astype(np.int64),
         ladder_size=np.array(width, np.int64),
         width=np.array([sum(width)], np.int64),
-        **{name: np.array(values, np.int64) for name, values in group.items()},
+        **by_group,
         cells=np.array([cells], np.int64),
         local_bin=np.array(local, np.int64),
-        weights=np.concatenate(table).astype(np.int64) if table else one,
-        column=np.array(columns, np.int64),
+        weights=np.concatenate(table).astype(np.int64),
+        column=np.array(order, np.int64),
         bin=np.array(bins, np.int64),
-        read_as=np.array([READ_AS[d.aggregate] for d in ordered], np.int64),
+        read_as=np.array([_READ_AS.get(d.aggregate, AS_IT_IS) for d in ordered], np.int64),
+        plain=np.array([d.scale == 1 and d.cap is None for d in ordered], np.int64),
         scale=np.array([d.scale for d in ordered], np.float64),
         cap=np.array([np.inf if d.cap is None else d.cap for d in ordered], np.float64),
         prior_a=np.array([d.prior[0] for d in ordered], np.float64),
@@ -284,8 +293,8 @@ def decay_weights(half_life_days: int) -> NDArray[np.int32]:
     with localcontext() as exact:
         exact.prec = 60
         step = Decimal(2) ** (Decimal(-1) / half_life_days)
-        weight, table = Decimal(1 << WEIGHT_BITS), []
-        for _ in range((WEIGHT_BITS + 1) * half_life_days):
+        weight, table = Decimal(WEIGHT), []
+        for _ in range(WEIGHT.bit_length() * half_life_days):
             table.append(int(weight.to_integral_value()))
             weight *= step
     return np.array([*table, 0], np.int32)

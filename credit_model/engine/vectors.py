@@ -18,67 +18,52 @@ from credit_model.engine.ladders import Days, Ints
 from credit_model.engine.loop import Plan, Rows, Seen, Tables
 from credit_model.visibility import spans
 
-_COMBINE: dict[int, tuple[np.ufunc, int]] = {
-    loop.SUM: (np.add, 0),
-    loop.GREATEST: (np.maximum, -(2**63)),
-    loop.LATEST: (np.maximum, -(2**63)),
-    loop.LEAST: (np.minimum, 2**63 - 1),
-    loop.EARLIEST: (np.minimum, 2**63 - 1),
-    loop.LAST_GREATEST: (np.maximum, -(2**63)),
-    loop.LAST_LEAST: (np.minimum, 2**63 - 1),
-    loop.DECAYED: (np.add, 0),
-}  # family: how values are combined, and what changes nothing
-
 
 def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: NDArray[np.float32]) -> int:
     """Write the values of some observations into their rows of ``out`` (two-dimensional); returns as ``loop.scan``."""
     lines = _Lines(plan, days, tables, rows, seen)
-    out[seen.row] = plan.none
-    groups_too_great = -1
+    too_great = -1
     for group in range(len(plan.family)):
-        n, v, u = lines.bins(group)
-        if group_is_too_great(plan, group, n, u):
-            groups_too_great = group
+        planes = lines.planes(group)
         for f in range(plan.feature[group], plan.feature[group + 1]):
-            defined, value = read(plan, f, n[:, plan.bin[f]], v[:, plan.bin[f]], seen.day)
-            out[seen.row[defined], plan.column[f]] = value[defined]
-    return groups_too_great
+            held = [plane[:, plan.bin[f]] for plane in planes]
+            column = plan.column[f]
+            found, value = _read(plan, group, f, held, seen.day)
+            out[seen.row, column] = np.where(found, value, plan.none[column])
+            if plan.family[group] == loop.DECAYED and _is_too_great(held[1], held[2]):
+                too_great = group
+    return too_great
 
 
-def group_is_too_great(plan: Plan, group: int, n: Ints, u: Ints) -> bool:
-    """Whether a decayed sum of the group may not fit into 64 bits."""
-    used = plan.bin[plan.feature[group] : plan.feature[group + 1]]
-    n, u = n[:, used], u[:, used]
-    return bool(plan.family[group] == loop.DECAYED and ((n > 0) & (u >= -(-(1 << 39) // np.maximum(n, 1)))).any())
+def _is_too_great(count: Ints, value: Ints) -> bool:
+    """Whether a decayed sum of so many values so great may not fit into 64 bits."""
+    return bool(((count > 0) & (value >= -(-(1 << 39) // np.maximum(count, 1)))).any())
 
 
-def read(plan: Plan, f: int, n: Ints, v: Ints, day: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """What a definition reads off its bins: where it is defined, and the value there."""
-    name = _READ[plan.read_as[f]]
-    found, above, below = n > 0, v.astype(np.float64), np.ones(len(n))
-    if name in ("count", "count_distinct", "any"):
-        above = found.astype(np.float64) if name == "any" else n.astype(np.float64)
-    elif name == "mean":
-        below = n.astype(np.float64)
-    elif name in ("recency_days", "tenure_days"):
-        above = (day - v).astype(np.float64)
-    elif name == "decayed_sum":
-        below = np.full(len(n), float(1 << 24))
-    elif name in ("ratio", "contrast"):
-        found = found | (v > 0)
-        above = (n - v).astype(np.float64)
-        if name == "ratio":
-            a, c = plan.prior_a[f], plan.prior_c[f]
-            above, below = n + a, v + a + c
-    defined = found & (below > 0)
-    value = above / np.where(defined, below * plan.scale[f], 1.0)
-    return defined, np.minimum(value, plan.cap[f])
-
-
-_READ = (
-    "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
-    "decayed_sum", "ratio", "contrast",
-)  # fmt: skip
+def _read(plan: Plan, group: int, f: int, held: list[Ints], day: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """What a definition reads off its bins: where anything was found, and the value there."""
+    family, how, first = plan.family[group], plan.read_as[f], held[0]
+    found, above, below = held[-1] > 0, first, np.ones(len(first))
+    if family == loop.SUM and len(held) == 1:
+        found = first != 0  # else nothing is 0, as the sum of nothing is
+    elif how == loop.ANY:
+        above = np.minimum(first, 1)
+    elif how == loop.MEAN:
+        below = held[1].astype(np.float64)
+    elif family == loop.GREATEST:
+        found, above = first != loop.NO_VALUE, plan.sign[group] * first
+        above = day - above if plan.date[group] else above
+    elif family == loop.LAST:
+        found, above = first != loop.NO_VALUE, plan.sign[group] * held[1]
+    elif family == loop.DECAYED:
+        found, below = held[1] > 0, np.full(len(first), float(loop.WEIGHT))
+    elif family == loop.SIDES:
+        found, above = first + held[1] > 0, first - held[1]
+        if how == loop.RATIO:
+            above, below = first + plan.prior_a[f], held[1] + plan.prior_a[f] + plan.prior_c[f]
+            found &= below > 0
+    value = above / np.where(found, below * plan.scale[f], 1.0)
+    return found, np.minimum(value, plan.cap[f])
 
 
 class _Lines:
@@ -126,13 +111,13 @@ class _Lines:
         place[age < 0] = size
         return place
 
-    def bins(self, group: int) -> tuple[Ints, Ints, Ints]:
-        """``n, v, u`` of a group by observation and bin, each bin with what the shorter ones hold."""
+    def planes(self, group: int) -> list[Ints]:
+        """The planes of a group by observation and bin, each bin with what the shorter ones hold."""
         plan, family, width = self.plan, self.plan.family[group], int(self.plan.bins[group])
-        ladder = plan.ladder[group]
+        ladder, sign = plan.ladder[group], plan.sign[group]
         place = plan.local_bin[plan.local[group] + self.places[ladder]]
         side = self.side[self.code, group]
-        chosen = np.flatnonzero((place >= 0) & (side > 0))
+        chosen = np.flatnonzero((place < width) & (side > 0))
         value = np.ones(len(chosen), np.int64)
         if plan.fact[group] >= 0:
             value = self.rows.facts[plan.fact[group] * len(self.rows.code) + self.row[chosen]]
@@ -141,42 +126,39 @@ class _Lines:
         if family == loop.DISTINCT:
             place, chosen = self._first_places(chosen, value, place, width)
         key = self.at[chosen] * width + place
-        size = self.observations * width
 
         def counted(lines: Any = slice(None)) -> Ints:
-            return np.bincount(key[lines], minlength=size).reshape(-1, width).cumsum(axis=1)
+            return np.bincount(key[lines], minlength=self.observations * width).reshape(-1, width).cumsum(axis=1)
 
-        n = counted()
-        nothing = np.zeros_like(n)
-        if family in (loop.COUNT, loop.DISTINCT):
-            return n, nothing, nothing
+        def combined(combine: np.ufunc, nothing: int, values: Ints) -> Ints:
+            cells = np.full(self.observations * width, nothing, np.int64)
+            combine.at(cells, key, values)
+            return cells.reshape(-1, width)
+
+        if family <= loop.DISTINCT:
+            return [counted()]
         if family == loop.SIDES:
-            return counted((side[chosen] & 1) > 0), counted(side[chosen] > 1), nothing
-        combine, neutral = _COMBINE[family]
-        if family in (loop.LATEST, loop.EARLIEST):
-            value = on
-        u = nothing
+            return [counted((side[chosen] & 1) > 0), counted(side[chosen] > 1)]
+        if family == loop.SUM:
+            summed = combined(np.add, 0, value).cumsum(axis=1)
+            return [summed, counted()] if plan.planes[group] == 2 else [summed]
+        if family == loop.GREATEST:
+            greatest = combined(np.maximum, loop.NO_VALUE, sign * (on if plan.date[group] else value))
+            return [np.maximum.accumulate(greatest, axis=1)]
         if family == loop.DECAYED:
-            age = np.minimum(self.day[chosen] - on, plan.oldest[group])
-            u = self._combined(np.maximum, 0, key, np.abs(value), size).reshape(-1, width)
-            u = np.maximum.accumulate(u, axis=1)
-            value = value * plan.weights[plan.weight[group] + age]
-        elif family in (loop.LAST_GREATEST, loop.LAST_LEAST):
-            last = self._combined(np.maximum, loop.NO_VALUE, key, on, size)[key] == on
-            key, value = key[last], value[last]
-        v = self._combined(combine, neutral, key, value, size).reshape(-1, width)
-        if family in (loop.LAST_GREATEST, loop.LAST_LEAST):
-            for bin in range(1, width):
-                v[:, bin] = np.where(n[:, bin - 1] > 0, v[:, bin - 1], v[:, bin])
-        else:
-            v = combine.accumulate(v, axis=1)
-        return n, np.where(n > 0, v, 0), u
-
-    @staticmethod
-    def _combined(combine: np.ufunc, neutral: int, key: Ints, value: Ints, size: int) -> Ints:
-        result = np.full(size, neutral, np.int64)
-        combine.at(result, key, value)
-        return result
+            weight = plan.weights[plan.weight[group] + np.minimum(self.day[chosen] - on, plan.oldest[group])]
+            greatest = combined(np.maximum, 0, np.abs(value))
+            return [
+                combined(np.add, 0, value * weight).cumsum(axis=1), counted(), np.maximum.accumulate(greatest, axis=1)
+            ]  # fmt: skip
+        latest = combined(np.maximum, loop.NO_VALUE, on)
+        last = latest.ravel()[key] == on
+        key, value = key[last], value[last]
+        greatest = combined(np.maximum, loop.NO_VALUE, sign * value)
+        for bin in range(1, width):
+            for plane in (greatest, latest):
+                plane[:, bin] = np.where(latest[:, bin - 1] != loop.NO_VALUE, plane[:, bin - 1], plane[:, bin])
+        return [latest, greatest]
 
     def _first_places(self, chosen: Ints, value: Ints, place: Ints, width: int) -> tuple[Ints, Ints]:
         """Of each observation's distinct values one line each, in the shortest window that holds the value."""

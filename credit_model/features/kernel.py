@@ -58,7 +58,7 @@ def compute(
 
     Returns
     -------
-    ndarray of float32, shape (n, k), C order
+    ndarray of float32, shape (n, k), in Fortran order
         A row depends on nothing but its own subject and day.
 
     Raises
