@@ -32,7 +32,7 @@ RATIO: Final = 2
 CONTRAST: Final = 3
 MEAN: Final = 4
 WEIGHTED: Final = 5
-WEIGHT: Final = 1 << 24  # the unit of decay weights, the precision of float32
+WEIGHT: Final = 1 << 24  # the unit of decay weights
 _MOST: Final = 2**63 - 1
 _ROOM: Final = 1 << 39  # of a sum of values before they are weighted
 

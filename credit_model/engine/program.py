@@ -33,7 +33,6 @@ from credit_model.engine.loop import (
     RATIO,
     SIDES,
     SUM,
-    WEIGHT,
     WEIGHTED,
     Plan,
     Tables,
@@ -43,6 +42,8 @@ from credit_model.law import Catalogue
 if TYPE_CHECKING:
     from credit_model.features.definition import Condition, FeatureDefinition
 
+
+WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
 
 _FAMILY: Final = {
     "count": COUNT, "any": COUNT, "count_distinct": DISTINCT, "sum": SUM, "mean": SUM, "max": GREATEST, "min": GREATEST,
@@ -293,8 +294,8 @@ def decay_weights(half_life_days: int) -> NDArray[np.int32]:
     with localcontext() as exact:
         exact.prec = 60
         step = Decimal(2) ** (Decimal(-1) / half_life_days)
-        weight, table = Decimal(WEIGHT), []
-        for _ in range(WEIGHT.bit_length() * half_life_days):
+        weight, table = Decimal(1 << WEIGHT_BITS), []
+        for _ in range((WEIGHT_BITS + 1) * half_life_days):
             table.append(int(weight.to_integral_value()))
             weight *= step
     return np.array([*table, 0], np.int32)

@@ -263,7 +263,7 @@ class Segments:
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """Rows of subject i are ``offsets[i]:offsets[i + 1]``; shape (len(subject_ids) + 1,)."""
-        return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1))
+        return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1, dtype=self.subject.dtype))
 
     def take(self, rows: Column) -> Segments:
         """These rows (indices or mask), with every vocabulary as it is."""
