@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
+from credit_model.features import feature_grid
 from credit_model.law import from_days, to_day
 from credit_model.visibility import STATUSES
 
@@ -92,6 +93,25 @@ people = sorted(set(city.subjects["subject_id"]))
 X = cm.build_features(ledger, pd.DataFrame({"subject_id": people, "as_of": AS_OF}))
 person = people[int(X["adverse_60m"].to_numpy().argmax())]
 cm.explain_feature(ledger, person, AS_OF, "adverse_60m")
+
+# %% [markdown]
+# ## A grid of features to explore
+# Kinds, aggregates and windows make a grid. What a card may not use, or no record can fill, is left out with its reason.
+
+# %%
+grid = feature_grid(
+    ledger.catalogue,
+    ["adm_penalty", "judgment_unperformed"],
+    ["count", "sum:amount", "mean:amount"],
+    ["3m", "12m", "36m"],
+)
+explored = cm.build_features(ledger, pd.DataFrame({"subject_id": people, "as_of": AS_OF}), grid.definitions)
+pd.DataFrame(
+    {"中文": [d.label_zh for d in grid.definitions], "people": (explored > 0).sum().to_numpy()}, index=explored.columns
+)
+
+# %%
+pd.Series(grid.refused, name="left out because")
 
 # %%
 adverse = grounds["adverse"]

@@ -26,8 +26,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Trail": "kernel",
         "compute": "kernel",
         "trail": "kernel",
+        "Grid": "grid",
+        "feature_grid": "grid",
         "library": "dictionary",
         "load_definitions": "dictionary",
+        "save_definitions": "dictionary",
         "build_features": "build",
         "explain_feature": "build",
     },
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
     from credit_model.features.definition import Window as Window
     from credit_model.features.dictionary import library as library
     from credit_model.features.dictionary import load_definitions as load_definitions
+    from credit_model.features.dictionary import save_definitions as save_definitions
+    from credit_model.features.grid import Grid as Grid
+    from credit_model.features.grid import feature_grid as feature_grid
     from credit_model.features.kernel import KERNEL_VERSION as KERNEL_VERSION
     from credit_model.features.kernel import Trail as Trail
     from credit_model.features.kernel import compute as compute

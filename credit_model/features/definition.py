@@ -235,9 +235,9 @@ class FeatureDefinition:
         >>> FeatureDefinition(name="n", aggregate="count", window="12m").to_dict()
         {'name': 'n', 'aggregate': 'count', 'label_zh': 'n', 'label_en': 'n', 'window': '12m', 'none': 0}
         """
-        usual = {"window_on": "decided_on", "scale": 1, "prior": [0, 0]}
+        usual = {"where": {}, "window_on": "decided_on", "scale": 1, "prior": [0, 0]}
         said = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {k: v for k, v in said.items() if v not in (None, "", {}) and usual.get(k) != v}
+        return {k: v for k, v in said.items() if v not in (None, "") and usual.get(k) != v}
 
     @cached_property
     def span(self) -> Window:

@@ -1,4 +1,4 @@
-"""The dictionary of features, and how a file of definitions is read.
+"""The dictionary of features, and how a file of definitions is read and written.
 
 In: TOML, one ``[[feature]]`` a definition (the package's own ``dictionary.toml``, or any other file).
 Out: a tuple of ``FeatureDefinition``, in the order of the file.
@@ -6,9 +6,12 @@ Out: a tuple of ``FeatureDefinition``, in the order of the file.
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
 from credit_model.law import parse_toml
@@ -58,6 +61,32 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     if faults:
         raise DefinitionErrors(faults)
     return tuple(definitions)
+
+
+def save_definitions(definitions: Iterable[FeatureDefinition], path: str | Path) -> Path:
+    """Write feature definitions as a TOML file that ``load_definitions`` reads back; returns the path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = save_definitions(library(), tempfile.mkdtemp() + "/features.toml")
+    >>> load_definitions(path) == library()
+    True
+    """
+    lines = ["schema = 1"]
+    for definition in definitions:
+        lines += ["", "[[feature]]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in definition.to_dict().items()]
+    path = Path(path)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML. JSON's texts, numbers and lists are TOML's; tables are written inline."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 @cache

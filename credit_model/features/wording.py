@@ -33,7 +33,8 @@ _SAY = {
         "gt": "with {k} above {v}", "in": "with {k} {v}", "or": " or ", "quoted": '"{v}"',
         "scale": "divided by {v}", "cap": "at most {v}", "none": "{v} where there is none",
         "missing": "missing where there is none", "1": "more is worse", "-1": "more is better", "0": "",
-        "join": "; ", "end": ".",
+        "join": "; ", "end": ".", "label": "{aggregate}, {window}", "short_months": "{n} months",
+        "short_days": "{n} days", "short_ever": "ever", "short_last_day": "on the last day with {kind}",
     },
     "zh": {
         "count": "{records}条数", "any": "有无{records}(有为1，无为0)", "count_distinct": "{records}中不同{of}的个数",
@@ -48,6 +49,8 @@ _SAY = {
         "le": "{k}不高于{v}的", "lt": "{k}低于{v}的", "ge": "{k}不低于{v}的", "gt": "{k}高于{v}的", "in": "{k}为{v}的",
         "or": "或", "quoted": "“{v}”", "scale": "除以{v}", "cap": "最多计{v}", "none": "没有时为{v}",
         "missing": "没有时为缺失", "1": "越大越差", "-1": "越大越好", "0": "", "join": "；", "end": "。",
+        "label": "{window}{aggregate}", "short_months": "近{n}个月", "short_days": "近{n}天", "short_ever": "历来",
+        "short_last_day": "最近一个有{kind}之日的",
     },
 }  # fmt: skip
 _NAMES = {
@@ -84,24 +87,53 @@ def sentence(definition: FeatureDefinition, lang: str = "en", catalogue: Catalog
     >>> sentence(d, "zh")
     '一般及以上不良信息条数，基准日前24个月内认定；最多计10；没有时为0；越大越差。'
     """
-    if lang not in _SAY:
-        raise UserError(f"a sentence was asked for in {lang!r}; there is 'en' and 'zh'")
-    say = _SAY[lang]
-    part, whole = (_records((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
-    aggregate = say[definition.aggregate].format(
-        records=_records(definition.conditions, lang, catalogue), part=part, whole=whole,
-        of=_NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
-        a=definition.prior[0], c=definition.prior[1],
-    )  # fmt: skip
+    say = _words(lang)
     span = definition.span
     window = say[span.unit].format(n=span.length, kind=_name("kinds", span.kind, lang, catalogue))
-    parts = [say[definition.window_on].format(aggregate=aggregate, window=window)]
+    parts = [say[definition.window_on].format(aggregate=_aggregate(definition, lang, catalogue), window=window)]
     parts += [say["scale"].format(v=definition.scale)] if definition.scale != 1 else []
     parts += [say["cap"].format(v=definition.cap)] if definition.cap is not None else []
     none = say["missing" if definition.missing else "none"].format(v=definition.none)
     parts += [none, say[str(definition.direction)]]
     said = say["join"].join(filter(None, parts)) + say["end"]
     return said[0].upper() + said[1:]
+
+
+def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
+    """Call a feature by what it aggregates and its window, in one way for all.
+
+    Parameters
+    ----------
+    definition : FeatureDefinition
+    lang : {"en", "zh"}
+    catalogue : Catalogue, optional
+
+    Examples
+    --------
+    >>> d = FeatureDefinition(name="n", where={"polarity": "adverse"}, aggregate="count", window="24m")
+    >>> label(d), label(d, "zh")
+    ('Number of adverse records, 24 months', '近24个月不良信息条数')
+    """
+    say, span = _words(lang), definition.span
+    window = say[f"short_{span.unit}"].format(n=span.length, kind=_name("kinds", span.kind, lang, catalogue))
+    said = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
+    return said[0].upper() + said[1:]
+
+
+def _words(lang: str) -> dict[str, str]:
+    if lang not in _SAY:
+        raise UserError(f"a sentence was asked for in {lang!r}; there is 'en' and 'zh'")
+    return _SAY[lang]
+
+
+def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:
+    """What is aggregated of which records."""
+    part, whole = (_records((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
+    return _SAY[lang][definition.aggregate].format(
+        records=_records(definition.conditions, lang, catalogue), part=part, whole=whole,
+        of=_NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
+        a=definition.prior[0], c=definition.prior[1],
+    )  # fmt: skip
 
 
 def _records(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:

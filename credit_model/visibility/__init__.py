@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "ACTIONS": "fold",
         "AMENDMENT_TYPES": "tables",
+        "APPEAL_MONTHS": "fold",
         "PAID": "fold",
         "Population": "population",
         "RECORD_TYPES": "tables",
@@ -36,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from credit_model.visibility.fold import ACTIONS as ACTIONS
+    from credit_model.visibility.fold import APPEAL_MONTHS as APPEAL_MONTHS
     from credit_model.visibility.fold import PAID as PAID
     from credit_model.visibility.fold import fold_at as fold_at
     from credit_model.visibility.fold import parse_correction as parse_correction
