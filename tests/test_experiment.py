@@ -13,6 +13,7 @@ import pytest
 
 from credit_model import UserError
 from credit_model.law import from_days
+from credit_model.scorecard import BinEdits, NumericBins
 from credit_model.training import Experiment, ExperimentErrors, load_experiment
 from credit_model.training.experiment import MadeCity, Range
 
@@ -359,3 +360,38 @@ def test_the_stored_attainable_is_checked_by_its_digest(tmp_path: Path) -> None:
     model.write_text("another tree\n", encoding="utf-8")
     with pytest.raises(ExperimentErrors, match=r"'R_tier\.txt' is not the model that SHA256SUMS beside it names"):
         load(text, tmp_path)
+
+
+BINS = """\
+[card.bins.adverse_general_24m]
+cuts = [0.5, 2.5]
+[card.bins.adverse_serious_36m]
+edits = [["merge", 0], ["split", 4.5]]
+[gates]"""
+
+
+def test_bins_may_be_given_or_edited_in_the_file(tmp_path: Path) -> None:
+    card = load(changed(("[gates]", BINS)), tmp_path).card
+    assert card.bins == {
+        "adverse_general_24m": NumericBins((0.5, 2.5), whole=True),
+        "adverse_serious_36m": BinEdits((("merge", 0), ("split", 4.5))),
+    }
+    assert load(changed(("[gates]", BINS)), tmp_path).digest != load(EXAMPLE, tmp_path).digest
+    assert load(changed(("trials = 30", "trials = 30\nstable = true")), tmp_path).card.stable
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("cuts = [0.5, 2.5]", "cuts = [2.5, 0.5]"), "[card] [bins] [adverse_general_24m] numeric bins: cuts must"),
+        (("cuts = [0.5, 2.5]", 'cuts = ["x"]'), "[card] [bins] [adverse_general_24m] cuts: must be numbers"),
+        (("cuts = [0.5, 2.5]", ""), "[card] [bins] [adverse_general_24m] cuts: give cuts, or edits like"),
+        (('["merge", 0], ', '["drop", 0], '), "edits of bins: ['drop', 0] is none; there are merge, split and move"),
+        (('["merge", 0], ', "3, "), "[card] [bins] [adverse_serious_36m] edits: must be lists"),
+        (("[card.bins.adverse_general_24m]", "[card.bins.height]"), "[card] [bins] height: no such feature"),
+        (("[card.bins.adverse_general_24m]", "[card.bins.honours_60m]"), "'honours_60m' has policy points"),
+    ],
+)  # fmt: skip
+def test_bins_that_cannot_be_are_refused(change: tuple[str, str], said: str, tmp_path: Path) -> None:
+    found = faults(changed(("[gates]", BINS.replace(*change))), tmp_path)
+    assert any(said in fault for fault in found), found

@@ -24,8 +24,8 @@ from credit_model import UserError
 from credit_model.classing import ClassingRules, FineTable, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learner.calibrator import Line
 from credit_model.learner.draft import DraftRules, make_card
-from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of
-from credit_model.scorecard import Card, NumericBins, Profile, load_profile
+from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
+from credit_model.scorecard import BinEdits, Card, NumericBins, Profile, load_profile
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
@@ -63,8 +63,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     record_monotone : bool, optional
         Demand that one more adverse record can never raise the score, nor one more positive record lower it.
         Default: demanded with definitions.
-    bins : mapping of str to NumericBins or CategoricalBins, optional
-        Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``.
+    bins : mapping of str to NumericBins, CategoricalBins or BinEdits, optional
+        Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``, or edits of what is learned from
+        all rows.
 
     Attributes
     ----------
@@ -102,7 +103,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         penalty: float = 3.0,
         policy_points: Sequence[Any] = (),
         record_monotone: bool | None = None,
-        bins: Mapping[str, Bins] | None = None,
+        bins: Mapping[str, Bins | BinEdits] | None = None,
     ) -> None:
         self.definitions = definitions
         self.profile = profile
@@ -115,7 +116,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.record_monotone = record_monotone
         self.bins = bins
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> ScorecardClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
+    ) -> ScorecardClassifier:
         """Learn a card.
 
         Parameters
@@ -127,6 +130,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Used everywhere; least numbers of events count rows.
         groups : array, optional
             Subjects: all rows of one are in the same fold of the cross-fitted calibration.
+        periods : array, optional
+            Period of each row: the order of the attributes by WOE must hold in every one, over all rows.
 
         Raises
         ------
@@ -137,6 +142,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         outcome = read_outcome(rows_of(columns), y, sample_weight)
         bad, weight, self.classes_ = outcome.bad, outcome.weight, outcome.classes
         subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
+        period = None if periods is None else read_groups(periods, outcome.kept, "periods")
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins = self.bins or {}
@@ -151,8 +157,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
         fewest = int(min(bad.sum(), (~bad).sum()))
         folds = FOLDS if fewest >= FOLDS else 1
-        table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
         rules = self._rules(predictors, profile, len(bad))
+        if period is not None:
+            predictors = [replace(p, fine=p.fine.with_periods(bad, weight, period)) for p in predictors]
+        predictors = [
+            with_edits(p, edits, outcome.of(columns[p.name]), bad, weight, rules.classing)
+            if isinstance(edits := bins.get(p.name), BinEdits)
+            else p
+            for p in predictors
+        ]
+        table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
             card, found, line = make_card(
@@ -233,7 +247,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name, bins in (self.bins or {}).items():
             if name not in columns:
                 faults.append(f"bins are given for an unknown column {name!r}")
-            elif name in definitions and not isinstance(bins, NumericBins):
+            elif name in definitions and not isinstance(bins, NumericBins | BinEdits):
                 faults.append(f"the bins of feature {name!r} must be numeric")
         policies = {}
         for said in self.policy_points:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing import RARE_ROWS, FineColumn, fine_categories, fine_numbers
+from credit_model import UserError
+from credit_model.classing import RARE_ROWS, ClassingRules, FineColumn, fine_categories, fine_numbers, optimal_classing
 from credit_model.scorecard import (
+    BinEdits,
     CategoricalBins,
     NumericBins,
     Policy,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
 
 Bins = NumericBins | CategoricalBins
+Real = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,10 @@ def predictor_of(
     profile: Profile,
     definition: FeatureDefinition | None,
     set_points: SetPoints | None,
-    bins: Bins | None,
+    bins: Bins | BinEdits | None,
 ) -> Predictor:
     """A column in fine classes, with what is known of it beforehand."""
-    given = set_points.bins if set_points else bins
+    given = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
     if given is not None:
         fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
     elif definition is not None or holds_numbers(column):
@@ -121,6 +124,20 @@ def predictor_of(
     if set_points is not None:
         predictor = replace(predictor, set_points=set_points.points, policy=set_points.policy)
     return predictor
+
+
+def with_edits(
+    p: Predictor, edits: BinEdits, column: Any, bad: npt.NDArray[np.bool_], weight: Real, rules: ClassingRules
+) -> Predictor:
+    """A predictor whose bins are those learned from all rows, edited; the trend that was learned stays."""
+    found = optimal_classing(p.fine, p.fine.counted(bad, weight), p.direction, rules)
+    try:
+        bins = edits.apply(found.bins)
+    except UserError as error:
+        learned = ", ".join(found.bins.labels()[:-1])
+        raise UserError(f"fit: bins of {p.name!r} were learned as {learned}; {error}") from None
+    fine = FineColumn(attributes_of(bins, column, p.name).astype(np.uint8), bins.count - 1, given=bins)
+    return replace(p, fine=fine, direction=p.direction or found.direction or None)
 
 
 def _nothing_on_record(definition: FeatureDefinition | None) -> float:

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "Attribute": "bins",
+        "BinEdits": "bins",
         "Card": "card",
         "CardError": "document",
         "CategoricalBins": "bins",
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from credit_model.scorecard.bins import Attribute as Attribute
+    from credit_model.scorecard.bins import BinEdits as BinEdits
     from credit_model.scorecard.bins import CategoricalBins as CategoricalBins
     from credit_model.scorecard.bins import Characteristic as Characteristic
     from credit_model.scorecard.bins import NumericBins as NumericBins

@@ -71,6 +71,12 @@ class NumericBins:
         if any(low >= high for low, high in pairwise(self.cuts)):
             raise UserError("numeric bins: cuts must rise strictly")
 
+    @classmethod
+    def of(cls, cuts: Iterable[float]) -> NumericBins:
+        """Bins of cuts as people write them: rounded to float32, of whole numbers where every cut lies between two."""
+        at = tuple(float(np.float32(cut)) for cut in cuts)
+        return cls(at, whole=bool(at) and all(cut % 1 == 0.5 for cut in at))
+
     @property
     def count(self) -> int:
         """Number of attributes, special ones and the missing one included."""
@@ -211,11 +217,11 @@ class CategoricalBins:
         comma = "、" if lang == "zh" else ", "
         return (*(comma.join(group) for group in self.groups), _OTHER[lang], MISSING[lang])
 
-    def merge(self, first: int, second: int) -> CategoricalBins:
-        """Join two groups; the joined one stands in the place of the first."""
-        if first == second or not all(0 <= i < len(self.groups) for i in (first, second)):
+    def merge(self, first: int | str, second: int | str) -> CategoricalBins:
+        """Join two groups, named by number or by a category in each; it stands in the place of the first."""
+        low, high = sorted(self.index_of(at) if isinstance(at, str) else at for at in (first, second))
+        if low == high or not 0 <= low < high < len(self.groups):
             raise UserError(f"merge: two different groups are needed, each 0 to {len(self.groups) - 1}")
-        low, high = sorted((first, second))
         joined = (*self.groups[low], *self.groups[high])
         return CategoricalBins((*self.groups[:low], joined, *self.groups[low + 1 : high], *self.groups[high + 1 :]))
 
@@ -224,12 +230,52 @@ class CategoricalBins:
         rest = tuple(tuple(name for name in group if name != category) for group in self.groups)
         return CategoricalBins((*(group for group in rest if group), (category,)))
 
+    def move(self, category: str, beside: str) -> CategoricalBins:
+        """Put a category into the group of another."""
+        apart = self.split(category)
+        if category == beside or apart.index_of(beside) == apart.other:
+            raise UserError(f"move: there is no group of {beside!r} that {category!r} could join")
+        return apart.merge(beside, category)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"groups": [list(group) for group in self.groups]}
 
 
 Bins = NumericBins | CategoricalBins
+
+
+@dataclass(frozen=True)
+class BinEdits:
+    """Edits of bins that have yet to be learned: each the name of a method of bins, and what it is given.
+
+    Examples
+    --------
+    >>> BinEdits((("merge", 0), ("split", 9.0))).apply(NumericBins((0.5, 2.5))).cuts
+    (2.5, 9.0)
+    """
+
+    steps: tuple[tuple[Any, ...], ...]
+
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            if not step or step[0] not in ("merge", "split", "move") or not 2 <= len(step) <= 3:
+                raise UserError(f"edits of bins: {list(step)} is none; there are merge, split and move")
+
+    def apply(self, bins: Bins) -> Bins:
+        """The bins after every edit."""
+        for name, *given in self.steps:
+            try:
+                bins = getattr(bins, name)(*given)
+            except UserError:
+                raise
+            except (TypeError, ValueError):
+                raise UserError(f"{name}: {given} does not suit bins of {type(bins).__name__}") from None
+        return bins
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"edits": [list(step) for step in self.steps]}
 
 
 @dataclass(frozen=True)

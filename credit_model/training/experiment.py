@@ -22,6 +22,7 @@ from typing import Any, Final
 from credit_model import UserError
 from credit_model.features import FeatureDefinition
 from credit_model.sample import Event, Outcome
+from credit_model.scorecard import BinEdits, NumericBins
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
@@ -108,7 +109,8 @@ class PolicyPoints:
 class CardPlan:
     """How the card is made. A setting that is a ``Range`` is searched in ``trials`` trials.
 
-    ``model`` is the registered model the card becomes a version of.
+    ``model`` is the registered model the card becomes a version of. ``bins`` are given, or edits of learned ones, by
+    characteristic. Where it is ``stable``, the order of attributes holds in every year of development.
     """
 
     profile: str
@@ -120,6 +122,8 @@ class CardPlan:
     trials: int
     method: str = "woe_logistic"
     policy_points: tuple[PolicyPoints, ...] = ()
+    bins: Mapping[str, NumericBins | BinEdits] = field(default_factory=dict)
+    stable: bool = False
 
     @property
     def fixed(self) -> dict[str, int | float]:

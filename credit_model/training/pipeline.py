@@ -45,7 +45,7 @@ from credit_model.training.source import (
     out_of_time_sample,
     write_whole,
 )
-from credit_model.training.tuning import Settings, Tuning, tune
+from credit_model.training.tuning import Settings, Tuning, tune, years
 from credit_model.visibility import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
@@ -157,7 +157,10 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
 
     say("Fitting the card")
     classifier = _classifier(experiment, tuning.settings)
-    classifier.fit(development.X, development.y, development.weight, development.subject_id)
+    classifier.fit(
+        development.X, development.y, development.weight, development.subject_id,
+        periods=years(development.as_of) if experiment.card.stable else None,
+    )  # fmt: skip
     card = classifier.to_card(experiment.card.model, _provenance(experiment, source, development, tuning))
 
     if experiment.challenger is not None:
@@ -235,7 +238,7 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
     plan = experiment.card
     return ScorecardClassifier(
         definitions=experiment.features, profile=plan.profile, record_monotone=plan.record_monotone,
-        policy_points=tuple(points.to_dict() for points in plan.policy_points), **settings,
+        policy_points=tuple(points.to_dict() for points in plan.policy_points), bins=plan.bins, **settings,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from credit_model.features import FeatureDefinition, check_definitions, library,
 from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
 from credit_model.records import Ledger
 from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
-from credit_model.scorecard import load_profile
+from credit_model.scorecard import BinEdits, NumericBins, load_profile
 from credit_model.training.experiment import (
     CardPlan,
     ChallengerPlan,
@@ -308,7 +308,10 @@ def _card(
     }
     trials = table.whole("trials", 1, 100_000, 30)
     points = tuple(filter(None, [_policy_points(own, features) for own in table.tables("policy_points")]))
+    bins, stable = _bins(table.table("bins", {}), features), table.take("stable", bool, False)
     table.close()
+    for name in sorted({own.characteristic for own in points} & set(bins)):
+        table.fault("bins", f"{name!r} has policy points, whose cuts are its bins")
     try:
         most = load_profile(profile).most_added
     except UserError as error:
@@ -318,8 +321,40 @@ def _card(
     if added > most:
         table.fault("policy_points", f"add up to {added} points, profile {profile!r} allows {most:g}")
     return CardPlan(
-        profile, model, **settings, record_monotone=monotone, trials=trials, method=method, policy_points=points
+        profile,
+        model,
+        **settings,
+        record_monotone=monotone,
+        trials=trials,
+        method=method,
+        policy_points=points,
+        bins=bins,
+        stable=stable,
     )
+
+
+def _bins(table: Table, features: Sequence[FeatureDefinition]) -> dict[str, NumericBins | BinEdits]:
+    """Bins somebody decided on, by characteristic: ``cuts``, or ``edits`` of those that are learned."""
+    found: dict[str, NumericBins | BinEdits] = {}
+    names = [d.name for d in features]
+    for name in table.raw:
+        own = table.table(name)
+        cuts, edits = own.take("cuts", list, None), own.take("edits", list, None)
+        own.close()
+        if name not in names:
+            table.fault(name, f"no such feature in this experiment{nearest(name, names)}")
+        elif (cuts is None) == (edits is None):
+            own.fault("cuts", 'give cuts, or edits like [["merge", 1], ["split", 2.5]]; not both')
+        elif cuts is not None and not all(type(cut) in (int, float) for cut in cuts):
+            own.fault("cuts", "must be numbers")
+        elif edits is not None and not all(isinstance(step, list) for step in edits):
+            own.fault("edits", "must be lists, each the name of an edit and what it is given")
+        else:
+            try:
+                found[name] = NumericBins.of(cuts) if cuts is not None else BinEdits(tuple(map(tuple, edits)))
+            except UserError as error:
+                own.faults.append(f"{own.where}{error}")
+    return found
 
 
 def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> PolicyPoints | None:

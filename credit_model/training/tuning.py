@@ -99,7 +99,7 @@ def tune(
             so_far = f", best Gini so far {max(trial.value for trial in finished):.3f}" if finished else ""
             say(f"Tuning: trial {done + 1} of {plan.trials}{so_far}")
             asked = _ask(study, plan, seed, done)
-            value = _out_of_fold_gini(make, sample, folds, plan.fixed | asked.params)
+            value = _out_of_fold_gini(make, sample, folds, plan.fixed | asked.params, plan.stable)
             kept.append(Trial(asked.params, value))
             study.tell(asked, value)
         trials = tuple(Trial(plan.fixed | trial.params, trial.value) for trial in finished[: plan.trials])
@@ -214,18 +214,30 @@ def _out_of_fold_gini(
     sample: DevelopmentSample,
     folds: list[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
+    stable: bool,
 ) -> float:
     """Gini of the rows of all folds, each ranked by a card that saw neither its date nor its person."""
     rows = np.concatenate([validate for _, validate in folds])
     risk = np.concatenate(
         [
             make(settings)
-            .fit(sample.X.iloc[train], sample.y[train], sample.weight[train], sample.subject_id[train])
+            .fit(
+                sample.X.iloc[train],
+                sample.y[train],
+                sample.weight[train],
+                sample.subject_id[train],
+                periods=years(sample.as_of[train]) if stable else None,
+            )
             .decision_function(sample.X.iloc[validate])
             for train, validate in folds
         ]
     )
     return float(gini(sample.y[rows], risk, weight=sample.weight[rows]).value or 0.0)
+
+
+def years(as_of: np.ndarray) -> np.ndarray:
+    """The year of each observation date: the periods in which the order of a stable card must hold."""
+    return as_of.astype("datetime64[D]").astype("datetime64[Y]")
 
 
 def _plainness(settings: Settings) -> tuple[float, ...]:
