@@ -36,6 +36,7 @@ const look = () => {
     chinese: [...document.querySelectorAll(".zh")].filter(isShown).length,
     faint: texts.filter((node) => contrast(node) < 4.5).map((node) => node.textContent),
     outside: [...document.querySelectorAll("svg text")].filter(isShown).filter(isOutside).map((t) => t.textContent),
+    cut: [...document.querySelectorAll(".scroll")].filter((n) => isShown(n) && n.firstChild.scrollWidth > n.clientWidth + 1).map((n) => n.textContent.slice(0, 60)),
     tooWide: document.documentElement.scrollWidth - innerWidth,
   };
 };

@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
+from credit_model.decisions import Programme
 from credit_model.evaluation import EvaluationReport, evaluate
+from credit_model.fairness import source_rates
+from credit_model.reporting import full_evaluation
 
 CARD = small_card()
 BASELINE = {"single": ("Best single characteristic", "最佳单一特征")}
@@ -88,3 +91,42 @@ def judged(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: 
 
 
 REPORT = judged()
+
+
+def beside(frame: pd.DataFrame = FRAME, seed: int = 5) -> pd.DataFrame:
+    """Attributes of the made-up people: one at random, one that goes with the score."""
+    rng = np.random.default_rng(seed)
+    low, lot = frame["score"].to_numpy() < 800, rng.choice(["hill", "shore"], len(frame))
+    return pd.DataFrame(
+        {
+            "subject_id": frame["subject_id"],
+            "sex": rng.choice(["F", "M"], len(frame)),
+            "district": np.where(low & (rng.random(len(frame)) < 0.7), "hill", lot),
+        }
+    )
+
+
+def full(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: Any) -> EvaluationReport:
+    """Everything a report can hold: samples with event months, decisions with overrides and programmes, groups."""
+    rng = np.random.default_rng(6)
+    given_ = (frame["score"] >= 795) ^ (rng.random(len(frame)) < 0.04)
+    frame = frame.assign(
+        event_month=np.where(frame["y"] == 1, rng.integers(0, 12, len(frame)), np.nan),
+        decided=np.where(given_, "incentive", "standard"),
+        reason=rng.choice(["appeal", "new records", ""], len(frame)),
+        clean=~frame["with_record"],
+    )
+    # More people on fewer dates than out of time, and a month whose goods were never followed up.
+    development = frame.assign(as_of=np.resize(pd.to_datetime(["2022-09-01", "2023-09-01"]).to_numpy(), len(frame)))
+    lost = development.assign(as_of=pd.Timestamp("2023-10-01"), y=1).head(120)
+    development = pd.concat([development, lost.assign(subject_id=lost["subject_id"] + "+")])
+    told: dict[str, Any] = {
+        "card": CARD, "explanation": points, "features": points.drop(columns="base"), "attributes": beside(frame),
+        "development": development, "baselines": BASELINE, "gates": GATES, "context": CONTEXT, "challenger": CHALLENGER,
+        "sources": source_rates(["court"] * 90 + ["fines"] * 60, 9_000, ["court"] * 40 + ["fines"] * 60, 4_000),
+        "programmes": [Programme("R2", "Waived papers", "容缺受理", cutoff=795, rule="clean")],
+    }  # fmt: skip
+    return full_evaluation(frame, **(told | other))
+
+
+FULL = full()

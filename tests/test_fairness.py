@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
-from small_evaluation import CARD, FRAME, POINTS, REPORT, made_frame
+from small_evaluation import CARD, FRAME, POINTS, REPORT, beside, made_frame
 
 from credit_model import UserError
 from credit_model.evaluation import EvaluationReport
@@ -24,21 +24,6 @@ from credit_model.measures import auc
 COUNTS = pd.read_csv(Path(__file__).parent / "cases" / "compas_counts.csv")
 ROWS = COUNTS.loc[COUNTS.index.repeat(COUNTS["people"])].reset_index(drop=True)
 HIGH = ROWS["decile"] >= 5
-
-
-def beside(frame: pd.DataFrame = FRAME, seed: int = 5) -> pd.DataFrame:
-    """Attributes of the made-up people: one at random, one that goes with the score."""
-    rng = np.random.default_rng(seed)
-    low = frame["score"].to_numpy() < 800
-    return pd.DataFrame(
-        {
-            "subject_id": frame["subject_id"],
-            "sex": rng.choice(["F", "M"], len(frame)),
-            "district": np.where(
-                low & (rng.random(len(frame)) < 0.7), "hill", rng.choice(["hill", "shore"], len(frame))
-            ),
-        }
-    )
 
 
 def audited(frame: pd.DataFrame = FRAME, attributes: pd.DataFrame | None = None, points: pd.DataFrame = POINTS):
@@ -259,8 +244,8 @@ def test_nothing_an_audit_tells_describes_a_few_people(seed: int, people: int) -
         for group in audit.groups:
             for share in group.reasons.values():
                 assert not share or share * member[group.name].sum() > 9.5
-        for code in found.reasons:
-            assert [g.reasons[code] for g in audit.groups].count(None) != 1 or len(audit.groups) == 1
+        for reason in found.reasons:
+            assert [g.reasons[reason.code] for g in audit.groups].count(None) != 1 or len(audit.groups) == 1
 
 
 def test_an_audit_is_kept_in_the_evaluation_and_names_nobody() -> None:

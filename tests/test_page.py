@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 from chromium import ADDRESS, open_in_chromium
-from small_evaluation import FRAME, REPORT, judged
+from small_evaluation import FRAME, FULL, REPORT, full, judged
 
 from credit_model import UserError
 from credit_model.evaluation import EvaluationReport, evaluate
 from credit_model.reporting import render_html, render_markdown
 
-PAGE = render_html(REPORT)
+PAGE = render_html(FULL)
+ENGLISH = render_html(FULL, lang="en")
 
 
 class Page(HTMLParser):
@@ -63,9 +64,9 @@ class Page(HTMLParser):
 
 
 def test_every_number_is_read_from_the_evaluation() -> None:
-    plain = json.loads(REPORT.to_json())
+    plain = json.loads(FULL.to_json())
     numbers = Page(PAGE).numbers
-    assert len(numbers) > 300
+    assert len(numbers) > 800
     for path, value, text in numbers:
         found = plain
         for step in path.split("/"):
@@ -93,7 +94,7 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing() -> None:
 
 
 def test_the_same_evaluation_gives_the_same_bytes_in_another_process(tmp_path: Any) -> None:
-    (tmp_path / "evaluation.json").write_text(REPORT.to_json(), encoding="utf-8")
+    (tmp_path / "evaluation.json").write_text(FULL.to_json(), encoding="utf-8")
     program = (
         "import sys; from credit_model.evaluation import EvaluationReport;"
         "from credit_model.reporting import render_html;"
@@ -108,8 +109,8 @@ def test_the_same_evaluation_gives_the_same_bytes_in_another_process(tmp_path: A
 
 
 def test_each_language_stands_alone() -> None:
-    english = " ".join(Page(render_html(REPORT, lang="en")).texts)
-    chinese = " ".join(Page(render_html(REPORT, lang="zh")).texts)
+    english = " ".join(Page(render_html(FULL, lang="en")).texts)
+    chinese = " ".join(Page(render_html(FULL, lang="zh")).texts)
     assert not re.search(r"[\u4e00-\u9fff]", english)
     own_words = tomllib.loads(files("credit_model.reporting").joinpath("report.toml").read_text(encoding="utf-8"))
     for section in own_words.values():
@@ -117,7 +118,7 @@ def test_each_language_stands_alone() -> None:
             told = re.sub(r"<[^>]*>", "", text["en"].split("{")[0]).strip()
             assert len(told) < 16 or told not in chinese
     assert "结果说明了什么" in chinese
-    assert 'lang="zh-CN"' in render_html(REPORT, lang="zh")[:60]
+    assert 'lang="zh-CN"' in render_html(FULL, lang="zh")[:60]
     with pytest.raises(UserError, match="'fr'"):
         render_html(REPORT, lang="fr")
 
@@ -135,8 +136,8 @@ def test_every_text_has_both_languages_and_the_same_blanks() -> None:
 def test_the_sections_a_scorecard_report_must_have_are_there() -> None:
     ids = [attrs["id"] for tag, attrs in Page(PAGE).tags if tag == "section"]
     assert ids == [
-        *("meaning", "gates", "sample", "scores", "ranking", "calibration", "challenger"),
-        *("time", "card", "reasons", "limits", "provenance"),
+        *("meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness"),
+        *("challenger", "time", "card", "reasons", "limits", "provenance"),
     ]
     english = " ".join(Page(render_html(REPORT, lang="en")).texts)
     for needed in (
@@ -146,10 +147,49 @@ def test_the_sections_a_scorecard_report_must_have_are_there() -> None:
         assert needed in english
 
 
+SIDDIQI = {  # what a scorecard report holds, and where this one holds it
+    "target and window definition": ("sample", "Outcome:"),
+    "sample and exclusions": ("sample", "Left out, and why"),
+    "bad definition: vintages": ("data", "When events come to pass"),
+    "bad definition: roll rates": ("limits", "Roll rates do not apply"),
+    "characteristic analysis: WOE": ("card", "WOE"),
+    "characteristic analysis: IV, signs": ("card", "Information value"),
+    "model statistics": ("card", "coefficient"),
+    "scorecard table and scaling": ("card", "double the odds"),
+    "gains table": ("calibration", "Gains by grade"),
+    "Gini, KS: development": ("data", "The card on each sample"),
+    "Gini, KS: out of time": ("ranking", "KS"),
+    "ROC": ("ranking", "From the riskiest down"),
+    "reject inference": ("limits", "no rejects"),
+    "strategy: cut-off, expected rates": ("decisions", "Expected"),
+    "strategy: swap set": ("decisions", "Swap set"),
+    "override policy and report by reason": ("decisions", "appeal"),
+    "final score report": ("scores", "Share of people in each grade"),
+    "performance by score": ("calibration", "What happened in each grade"),
+    "vintage and cohort report": ("data", "Month 12"),
+    "misclassification": ("decisions", "misclassification"),
+    "fairness": ("fairness", "four fifths|0.8 to 1.25"),
+}
+
+
+@pytest.mark.parametrize("item", SIDDIQI)
+def test_a_scorecard_report_holds_everything_a_bank_expects(item: str) -> None:
+    section, words = SIDDIQI[item]
+    inside = re.search(rf'<section id="{section}">(.*?)</section>', ENGLISH, re.S)[1]
+    assert re.search(words, re.sub(r"<[^>]*>", "", inside))
+
+
+def test_labels_that_cannot_be_right_are_told_at_the_top_and_marked() -> None:
+    meaning = re.search(r'id="meaning">(.*?)</section>', ENGLISH, re.S)[1]
+    assert "Some labels cannot be right" in meaning
+    assert "hardly any good left" in ENGLISH
+    assert "Some labels cannot be right" not in render_html(full(development=None), lang="en")
+
+
 def test_every_drawing_says_what_it_shows_and_every_table_names_its_rows() -> None:
     page = Page(PAGE)
     drawings = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(drawings) >= 13
+    assert len(drawings) >= 17
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
     assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
@@ -246,6 +286,20 @@ def test_in_a_browser_one_language_is_shown_legible_and_inside_its_frame(window:
     assert found["before"]["english"] > 100 < found["after"]["chinese"]
     for look in (found["before"], found["after"]):
         assert look["faint"] == look["outside"] == []
+        assert look["tooWide"] <= 0
+
+
+@pytest.mark.needs("chromium")
+def test_on_paper_nothing_is_cut_off() -> None:
+    on_paper = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGE).replace(
+        "@media print", "@media all"
+    )
+    opened = open_in_chromium(
+        on_paper.replace("</body>", f"<script>{LOOK}</script></body>"), "695,1000"
+    )  # A4, margins off
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', opened.dom, re.S)[1]))
+    for look in (found["before"], found["after"]):
+        assert look["cut"] == look["outside"] == []
         assert look["tooWide"] <= 0
 
 

@@ -167,7 +167,7 @@ def test_a_cohort_holds_those_with_such_a_record_before_the_date(tmp_path: Path)
 def test_an_escalation_is_told_beside_a_row_that_stays_good(tmp_path: Path) -> None:
     records = [penalty("r1", "2023-05-01", case_id="C"), listing("r2", "2024-05-01", case_id="C")]
     sample = sampled(small_ledger(tmp_path / "ledger", records))
-    assert (sample.y.tolist(), sample.escalation.tolist()) == ([0], [True])
+    assert (sample.y.tolist(), sample.escalation.tolist(), sample.event.tolist()) == ([0], [True], [""])
 
 
 def test_a_date_whose_labels_are_not_mature_is_refused(tmp_path: Path) -> None:

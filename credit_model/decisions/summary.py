@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from credit_model import UserError
 from credit_model.decisions.cutoffs import CutoffRow, table_of
 from credit_model.decisions.incentives import Outcome, Programme, simulate_incentives
@@ -32,7 +34,8 @@ class Decisions:
         The cut-off that swap sets and overrides are about.
     cutoffs : tuple of CutoffRow
     swaps : tuple of SwapSet
-        Against each other ranking, at equal generosity.
+        Against each other ranking, at equal generosity: from ``eligible_from`` on, and from the cut-off that parts
+        people most evenly, where most is to be seen.
     programmes : tuple of Outcome
     overrides : Overrides or None
         None without decisions.
@@ -87,8 +90,12 @@ def summarise_decisions(
         reached = [cut for cut in cuts if reference is not None and cut <= reference]
         eligible_from = reached[-1] if reached else cuts[len(cuts) // 2]
     sample = sample_of(frame, list(others or {}))
+    passing = {cut: float(np.average(sample.score >= cut, weights=sample.weight)) for cut in cuts}
+    balanced = min(cuts, key=lambda cut: abs(passing[cut] - 0.5))
     swaps = tuple(
-        swaps_of(sample, -sample.others[column], eligible_from, None, label) for column, label in (others or {}).items()
+        swaps_of(sample, -sample.others[column], cut, None, label)
+        for column, label in (others or {}).items()
+        for cut in dict.fromkeys([float(eligible_from), float(balanced)])
     )
     decided = {"decided", "reason"} <= set(frame.columns)
     return Decisions(

@@ -16,15 +16,19 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Challenger": "challenger",
         "Counts": "tables",
         "counts_of": "tables",
+        "Data": "samples",
+        "describe_samples": "samples",
         "distinct": "tables",
         "evaluate": "report",
         "EvaluationReport": "report",
         "FIFTHS": "challenger",
         "Gate": "report",
+        "RateCell": "samples",
         "Reason": "tables",
         "Sample": "tables",
         "sample_of": "tables",
         "told_reasons": "tables",
+        "Vintage": "samples",
         "with_second": "tables",
     },
 )
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
     from credit_model.evaluation.report import EvaluationReport as EvaluationReport
     from credit_model.evaluation.report import Gate as Gate
     from credit_model.evaluation.report import evaluate as evaluate
+    from credit_model.evaluation.samples import Data as Data
+    from credit_model.evaluation.samples import RateCell as RateCell
+    from credit_model.evaluation.samples import Vintage as Vintage
+    from credit_model.evaluation.samples import describe_samples as describe_samples
     from credit_model.evaluation.tables import Counts as Counts
     from credit_model.evaluation.tables import Reason as Reason
     from credit_model.evaluation.tables import Sample as Sample

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
+from credit_model.evaluation.card import card_of
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.tables import (
     Band,
@@ -31,7 +32,6 @@ from credit_model.evaluation.tables import (
     Sample,
     Segment,
     bands_of,
-    card_of,
     grades_of,
     months_of,
     reasons_of,
@@ -97,8 +97,9 @@ class EvaluationReport:
         Empty when no gates were set.
     challengers : tuple of Challenger
         What other models found on the same rows; empty without one.
-    fairness, decisions : dict
-        Documents of `credit_model.fairness` and `credit_model.decisions`, put there by `beside`; empty without.
+    data, fairness, decisions : dict
+        What `describe_samples`, `credit_model.fairness` and `credit_model.decisions` found, put there by `beside`;
+        empty without.
     breakdowns : tuple of Breakdown
         Measures by each column the caller named.
     schema : int
@@ -122,6 +123,7 @@ class EvaluationReport:
     reasons: tuple[Reason, ...] = ()
     gates: tuple[Gate, ...] = ()
     challengers: tuple[Challenger, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)
     fairness: dict[str, Any] = field(default_factory=dict)
     decisions: dict[str, Any] = field(default_factory=dict)
     breakdowns: tuple[Breakdown, ...] = ()

@@ -22,8 +22,6 @@ from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estima
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Card
-
 
 @dataclass(frozen=True)
 class Counts:
@@ -448,40 +446,3 @@ def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[s
             )
         )
     return tuple(sorted(rows, key=lambda r: (-(r.share or 0.0), r.code)))
-
-
-def card_of(card: Card) -> dict[str, Any]:
-    """Scale and table of a card as plain values."""
-    profile = card.profile
-    return {
-        "name": card.name,
-        "digest": card.digest,
-        "profile_en": profile.label_en or profile.name,
-        "profile_zh": profile.label_zh or profile.name,
-        "reference_points": profile.reference_points,
-        "grades": list(profile.grades),
-        "grade_cuts": list(profile.grade_cuts),
-        "characteristics": [
-            {
-                "name": c.name,
-                "label_en": c.label_en,
-                "label_zh": c.label_zh,
-                "reason": c.reason,
-                "policy": None if c.policy is None else {"approver": c.policy.approver, "ground": c.policy.ground},
-                "attributes": [
-                    {
-                        "label_en": label_en,
-                        "label_zh": label_zh,
-                        "points": attribute.points,
-                        "share": attribute.share,
-                        "bad_rate": attribute.bad_rate,
-                        "reference": number == c.reference,
-                    }
-                    for number, (label_en, label_zh, attribute) in enumerate(
-                        zip(c.bins.labels("en"), c.bins.labels("zh"), c.attributes, strict=True)
-                    )
-                ],
-            }
-            for c in card.characteristics
-        ],
-    }

@@ -86,6 +86,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ReasonText:
+    """A reason somebody is told, by its code."""
+
+    code: str
+    text_en: str
+    text_zh: str
+
+
+@dataclass(frozen=True)
 class Fairness:
     """The audit of one card on one sample.
 
@@ -94,7 +103,7 @@ class Fairness:
     attributes : tuple of AttributeAudit
     findings : tuple of Finding
         Empty where nothing was found; that is no proof that there is nothing.
-    reasons : dict of str to [text_en, text_zh]
+    reasons : tuple of ReasonText
         The reasons of the groups' mixes, most frequent first.
     sources : tuple of SourceRate
         Events by the authority that reported them, where known.
@@ -104,16 +113,16 @@ class Fairness:
 
     attributes: tuple[AttributeAudit, ...]
     findings: tuple[Finding, ...]
-    reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    reasons: tuple[ReasonText, ...] = ()
     sources: tuple[SourceRate, ...] = ()
     limits: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(LIMITS))
 
 
 @dataclass(frozen=True)
 class _Mix:
-    """Reasons told to each row: codes, texts, and a matrix."""
+    """Reasons told to each row, and a matrix of who is told which."""
 
-    texts: dict[str, tuple[str, str]]
+    texts: tuple[ReasonText, ...]
     told: NDArray[np.bool_]
 
 
@@ -139,7 +148,8 @@ def audit_fairness(
         Scored rows as `credit_model.evaluation.evaluate` takes them.
     attributes : DataFrame
         One row a person (``subject_id`` as column or index; with ``as_of``, one a person and date), one column an
-        attribute. Nobody on it, or an empty value, is a group of its own. A column of ``frame`` is refused here.
+        attribute. Who is not on it, or has no value, is a group of its own;
+        an attribute that nobody has is left out. A column of ``frame`` is refused here.
     card : Card, optional
         Its grade cuts are the cut-offs, and its labels the texts of reasons and features.
     cutoffs : sequence of float, optional
@@ -197,12 +207,14 @@ def audit_fairness(
     audits = []
     for grouping in groupings(frame, attributes, sample.order):
         asked = (references or {}).get(grouping.name, grouping.names[0])
+        if len(grouping.names) < 2 and grouping.name not in (references or {}):
+            continue
         if asked not in grouping.names:
             raise UserError(f"Attribute {grouping.name!r} has no group {asked!r}: {', '.join(grouping.names)}.")
         audits.append(_audited(sample, grouping, asked, sorted(cuts), mix, _screened(sample, features), known, labels))
     found = tuple(f for audit in audits for f in _findings(audit, enforced))
     found += tuple(Finding("source", "source", s.source, None, s.ratio) for s in sources if s.flagged)
-    return Fairness(tuple(audits), found, {} if mix is None else mix.texts, tuple(sources))
+    return Fairness(tuple(audits), found, () if mix is None else mix.texts, tuple(sources))
 
 
 def _mix(sample: Sample, explanation: pd.DataFrame, known: Mapping[str, tuple[str, str, str]]) -> _Mix:
@@ -210,10 +222,7 @@ def _mix(sample: Sample, explanation: pd.DataFrame, known: Mapping[str, tuple[st
     names, _, told, _ = told_reasons(explanation, sample.order)
     people = {j: distinct(sample.subject[told[:, j]]) for j in range(len(names))}
     by_count = sorted((j for j in people if people[j] >= SMALLEST_CELL), key=lambda j: (-people[j], names[j]))
-    texts = {}
-    for j in by_count:
-        code, text_en, text_zh = known.get(names[j], (names[j],) * 3)
-        texts[code] = (text_en, text_zh)
+    texts = tuple(ReasonText(*known.get(names[j], (names[j],) * 3)) for j in by_count)
     return _Mix(texts, told[:, by_count])
 
 
@@ -278,7 +287,7 @@ def _told(
 ) -> list[dict[str, float | None]]:
     """Share of each group told each reason; few people are blank, and with a single blank a second one."""
     shares: list[dict[str, float | None]] = [{} for _ in grouping.names]
-    for j, code in enumerate(() if mix is None else mix.texts):
+    for j, reason in enumerate(() if mix is None else mix.texts):
         assert mix is not None
         who = mix.told[:, j]
         people = [distinct(sample.subject[who & (grouping.code == i)]) for i in range(len(counts))]
@@ -288,7 +297,7 @@ def _told(
         weight = np.bincount(grouping.code, sample.weight * who, len(counts))
         whole = np.bincount(grouping.code, sample.weight, len(counts))
         for i, hidden in enumerate(few):
-            shares[i][code] = None if hidden else float(weight[i] / whole[i])
+            shares[i][reason.code] = None if hidden else float(weight[i] / whole[i])
     return shares
 
 

@@ -1,6 +1,6 @@
 """The pages an evaluation is read on, in English and Chinese: one self-contained HTML file, one short Markdown.
 
-In: an ``EvaluationReport``. Out: HTML, Markdown.
+In: scored rows, or an ``EvaluationReport``. Out: an ``EvaluationReport``, HTML, Markdown.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "full_evaluation": "assembly",
         "render_html": "page",
         "render_markdown": "markdown",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.reporting.assembly import full_evaluation as full_evaluation
     from credit_model.reporting.markdown import render_markdown as render_markdown
     from credit_model.reporting.page import render_html as render_html

@@ -16,7 +16,7 @@ from typing import Any
 
 from credit_model.evaluation import EvaluationReport, Gate
 from credit_model.measures import rough_error
-from credit_model.reporting import challenger, figures
+from credit_model.reporting import card, challenger, data, decisions, fairness, figures
 from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 
 _TILES = {
@@ -28,9 +28,10 @@ _TILES = {
     "ks": (0, 1),
 }
 _SECTIONS = (
-    "meaning", "gates", "sample", "scores", "ranking", "calibration", "challenger", "time", "card", "reasons",
-    "limits", "provenance",
+    "meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness", "challenger",
+    "time", "card", "reasons", "limits", "provenance",
 )  # fmt: skip
+_OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "challenger": challenger, "card": card}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -53,18 +54,20 @@ class _Page:
         inside = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
         return f'<tr{css and f" class={css}"}><th scope="row">{label}</th>{inside}</tr>'
 
-    def table(self, head: Sequence[str], rows: Iterable[str], caption: str = "", css: str = "") -> str:
-        """Put rows under a head of text keys; a key ending in ``<`` heads a column of texts, an empty one nothing."""
-        heads = "".join(
-            f'<th scope="col"{" class=left" if key.endswith("<") else ""}>{self.say(key.rstrip("<"))}</th>'
-            if key
-            else "<td></td>"
-            for key in head
-        )
+    def table(self, head: Sequence[str | Said], rows: Iterable[str], caption: str = "", css: str = "") -> str:
+        """Put rows under a head of text keys (ending in ``<`` over a column of texts, empty over none) or of texts."""
+        heads = "".join(map(self._head, head))
         body = "".join(rows)
         body = body if body.startswith("<tbody") else f"<tbody>{body}</tbody>"
         title = f"<caption>{self.say(caption)}</caption>" if caption else ""
         return f'<div class="scroll"><table class="{css}">{title}<thead><tr>{heads}</tr></thead>{body}</table></div>'
+
+    def _head(self, key: str | Said) -> str:
+        if not key:
+            return "<td></td>"
+        if not isinstance(key, str):
+            return f'<th scope="col">{self.words.html(key)}</th>'
+        return f'<th scope="col"{" class=left" if key.endswith("<") else ""}>{self.say(key.rstrip("<"))}</th>'
 
     def figure(self, drawing: str, caption: str) -> str:
         return f"<figure>{drawing}<figcaption>{self.say(caption)}</figcaption></figure>"
@@ -167,6 +170,7 @@ class _Page:
             told.append(self.say("meaning.certainty", bads=counted, error=f"{2 * rough_error(bads):.2f}"))
         for i, other in enumerate(self.report.challengers):
             told.append(challenger.verdict(other, number, self.words, f"challengers/{i}"))
+        told += [*data.told(self), *decisions.told(self), *fairness.told(self)]
         told.append(self.say("meaning.use"))
         items = "".join(f"<li>{sentence}</li>" for sentence in told)
         return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'
@@ -299,9 +303,6 @@ class _Page:
             self.table([f"calibration.{name}" for name in names], rows, "calibration.gains_caption"),
         )
 
-    def challenger(self) -> str:
-        return challenger.section(self)
-
     def time(self) -> str:
         months = self.report.months
         if len(months) < 2:
@@ -322,40 +323,6 @@ class _Page:
         drawing = figures.months(self.report, self.words)
         return self.section("time", self.figure(drawing, "time.caption"), self.table(head, rows))
 
-    def card(self) -> str:
-        card = self.report.card
-        if not card:
-            return ""
-        most = max((abs(a["points"]) for c in card["characteristics"] for a in c["attributes"]), default=0) or 1
-        groups = []
-        for i, characteristic in enumerate(card["characteristics"]):
-            label = self.told(characteristic, "label")
-            if characteristic["reason"] != characteristic["label_en"]:
-                label += f" <code>{html.escape(characteristic['reason'])}</code>"
-            if characteristic["policy"]:
-                policy = {key: html.escape(str(text)) for key, text in characteristic["policy"].items()}
-                label += f' <span class="chip policy">{self.say("card.policy")}</span>'
-                label += f'<span class="asks">{self.say("card.policy_note", **policy)}</span>'
-            rows = [f'<tr><th scope="rowgroup" colspan="5">{label}</th></tr>']
-            for j, attribute in enumerate(characteristic["attributes"]):
-                if not attribute["share"] and not attribute["points"] and not attribute["reference"]:
-                    continue
-                path = f"card/characteristics/{i}/attributes/{j}"
-                name = self.told(attribute, "label")
-                name += f" · {self.say('card.reference')}" if attribute["reference"] else ""
-                found = {"points": "points", "share": "share", "bad_rate": "share"}
-                cells = (self.number(f"{path}/{key}", kind) for key, kind in found.items())
-                rows.append(self.row(name, _bar(attribute["points"], most), *cells))
-            groups.append(f'<tbody class="characteristic">{"".join(rows)}</tbody>')
-        intro = self.say(
-            "card.intro",
-            reference=self.number("card/reference_points", "count"),
-            pdo=self.number("card/points_to_double_odds", "count"),
-            profile=self.words.told(card, "profile"),
-        )
-        head = ["card.attribute", "", "card.points", "card.share", "card.bad_rate"]
-        return self.section("card", f"<p>{intro}</p>", self.table(head, groups, css="card-table"))
-
     def reasons(self) -> str:
         most = max((reason.share or 0.0 for reason in self.report.reasons), default=0.0) or 1.0
         rows = [
@@ -373,7 +340,7 @@ class _Page:
         return self.section("reasons", self.table(head, rows, "reasons.caption")) if rows else ""
 
     def limits(self) -> str:
-        told = ("use", "rank", "status", "rights", "label", "intervals", "small", "jeffreys")
+        told = ("use", "rank", "status", "rights", "label", "intervals", "small", "rejects", "jeffreys")
         items = "".join(f"<li>{self.say('limits.' + key)}</li>" for key in told)
         return self.section("limits", f'<ul class="limits">{items}</ul>')
 
@@ -397,7 +364,7 @@ class _Page:
         return f'{buttons}<div class="languages">{labels}</div>'
 
     def whole(self) -> str:
-        sections = {name: getattr(self, name)() for name in _SECTIONS}
+        sections = {n: _OWN_MODULE[n].section(self) if n in _OWN_MODULE else getattr(self, n)() for n in _SECTIONS}
         links = "".join(f'<a href="#{n}">{self.say("section." + n)}</a>' for n, text in sections.items() if text)
         style = files("credit_model.reporting").joinpath("report.css").read_text(encoding="utf-8")
         title = html.escape(str(self.report.context.get("experiment") or "")) or self.words.plain(
@@ -413,13 +380,6 @@ class _Page:
             f"<title>{title} · credit_model</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
             f"{self.switch()}<main>\n{body}\n</main>\n</body>\n</html>\n"
         )
-
-
-def _bar(points: int, most: int) -> str:
-    """Draw points to the left of zero where they are lost, to the right where they are gained."""
-    width = 75 * abs(points) / most
-    css, left, width = ("gained", 75.0, min(width, 25.0)) if points > 0 else ("lost", 75 - width, width)
-    return f'<span class="points"><i class="{css}" style="left:{left:.1f}%;width:{width:.1f}%"></i></span>'
 
 
 def render_html(report: EvaluationReport, path: str | Path | None = None, *, lang: str = "both") -> str:

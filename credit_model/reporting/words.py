@@ -66,7 +66,17 @@ def written(value: float, kind: str) -> str:
         return short_percent(value)
     if kind == "p" and value < 0.001:
         return "<0.001"
-    form = {"percent": ".1%", "count": ",", "of100": ".0f", "p": ".3f", "points": "+.0f", "tiny": ".0e", "small": ".2e"}
+    form = {
+        "percent": ".1%",
+        "count": ",",
+        "of100": ".0f",
+        "p": ".3f",
+        "points": "+.0f",
+        "tiny": ".0e",
+        "cut": "g",
+        "change": "+.2%",
+        "small": ".2e",
+    }
     digits = {"gini": ".3f", "ratio": ".2f", "score": ".1f", "loss": ".5f"}
     text = format(100 * value if kind == "of100" else value, (form | digits)[kind])
     return re.sub(r"^[+-](0[.0]*)$", r"\1", text).replace("-", "−")

@@ -79,6 +79,8 @@ class DevelopmentSample:
         ``as_of, outcome, reason, rows``: everybody on file on each date, kept or left out.
     digest : str
         SHA-256 of the rows and of everything they depend on, the days labels were read among them.
+    event : ndarray of object, optional
+        Record id of the first event of each bad row, empty for the others.
     """
 
     X: pd.DataFrame
@@ -91,6 +93,7 @@ class DevelopmentSample:
     audit: pd.DataFrame
     counts: pd.DataFrame
     digest: str
+    event: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -174,7 +177,9 @@ def build_sample(
     label = outcome.label(ledger, observed.assign(as_of=from_days(observed["day"])), use, known_through)
     _check_labels(segments, outcome, label, observed["day"].to_numpy())
     left_out = asked[asked["reason"] != ""].assign(outcome="not_observed")
-    kept = observed.assign(y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"])
+    kept = observed.assign(
+        y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"], event=label["event_record_id"]
+    )
     rows = kept[label["outcome"].isin(["good", "bad"])].reset_index(drop=True)
     rows = _thinned(rows, goods_share, seed, by_day=not isinstance(dates, pd.DataFrame))
     if not len(rows):
@@ -198,6 +203,7 @@ def build_sample(
         audit=_audit(ledger, rows),
         counts=_counted(left_out, label.assign(day=observed["day"])),
         digest=_digest(said, rows, X),
+        event=np.where(rows["y"].to_numpy() == 1, rows["event"].to_numpy(object), ""),
     )
 
 

@@ -5,6 +5,7 @@ In: an experiment, its source, the fitted card and its challenger, both samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_model.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation import EvaluationReport
+from credit_model.fairness import source_rates
 from credit_model.features import FeatureDefinition, build_features
-from credit_model.law import from_days
+from credit_model.law import add_months, from_days
 from credit_model.learner import BoostedChallenger, ScorecardClassifier
+from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
@@ -45,14 +48,10 @@ def judge(
     challenger : BoostedChallenger, optional
         Fitted to the development sample.
     """
-    X = out_of_time.X
-    frame = card.score(X[list(card.columns)]).assign(
-        subject_id=out_of_time.subject_id,
-        as_of=from_days(out_of_time.as_of).astype("datetime64[s]"),
-        y=out_of_time.y,
-        weight=out_of_time.weight,
-        with_record=out_of_time.with_record,
-        single=_single(experiment, best, development, X),
+    X, used = out_of_time.X, list(card.columns)
+    events = {name: _events(source, sample) for name, sample in (("dev", development), ("oot", out_of_time))}
+    frame = _scored(experiment, card, out_of_time, events["oot"]).assign(
+        single=_single(experiment, best, development, X)
     )
     if source.city is not None and experiment.outcome == Y12 and experiment.sample.observe_after is None:
         frame["true_risk"] = source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id)
@@ -60,16 +59,56 @@ def judge(
         frame["attainable"] = _attainable(experiment, source, frame)
     if challenger is not None:
         frame["challenger"] = challenger.predict_proba(X)[:, 1]
-    return evaluate(
+    rates = (events["dev"]["source"], len(development), events["oot"]["source"], len(out_of_time))
+    return full_evaluation(
         frame,
         card=card,
-        explanation=card.explain(X[list(card.columns)]),
+        attributes=out_of_time.audit.assign(subject_id=frame["subject_id"], as_of=frame["as_of"]),
+        explanation=card.explain(X[used]),
+        features=X,
+        texts={d.name: (d.reason or d.name, d.label_en, d.label_zh) for d in experiment.features},
+        development=_scored(experiment, card, development, events["dev"]),
+        sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
+        window_months=_window(experiment),
         baselines={"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")},
         development_rate=development.bad_rate,
         gates=dict(experiment.gates),
         context=_context(experiment, source, development, out_of_time),
         challenger=None if challenger is None else _told(challenger, experiment, card, development, out_of_time),
     )
+
+
+def _window(experiment: Experiment) -> int:
+    """Performance window in whole months, begun ones counted."""
+    return max(1, math.ceil(experiment.outcome.window_months))
+
+
+def _scored(experiment: Experiment, card: Card, sample: DevelopmentSample, events: dict[str, Any]) -> pd.DataFrame:
+    """Scored rows of a sample, with the month after the observation in which a bad row's event was decided."""
+    decided, month = events["decided_on"], np.zeros(len(sample))
+    for passed in range(1, _window(experiment)):
+        month += decided >= add_months(sample.as_of, passed)
+    return card.score(sample.X[list(card.columns)]).assign(
+        subject_id=sample.subject_id,
+        as_of=from_days(sample.as_of).astype("datetime64[s]"),
+        y=sample.y,
+        weight=sample.weight,
+        with_record=sample.with_record,
+        event_month=np.where(sample.y == 1, month, np.nan),
+    )
+
+
+def _events(source: Source, sample: DevelopmentSample) -> dict[str, Any]:
+    """Source of the event of every bad row, and the day it was decided, of every row (0 where there is none)."""
+    bad = sample.y == 1
+    if sample.event is None or not bad.any():
+        return {"source": [], "decided_on": np.zeros(len(sample))}
+    records = source.ledger.tables(sorted(set(sample.subject_id[bad]))).records
+    rows = pd.DataFrame({name: records[name] for name in ("source", "decided_on")}, index=records["record_id"])
+    own = rows[~rows.index.duplicated()].reindex(sample.event[bad])
+    decided = np.zeros(len(sample))
+    decided[bad] = own["decided_on"].fillna(0)
+    return {"source": own["source"].fillna("").astype(str).tolist(), "decided_on": decided}
 
 
 def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> BoostedChallenger | None:

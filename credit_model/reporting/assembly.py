@@ -1,0 +1,93 @@
+"""One evaluation of everything: performance, samples, decisions and fairness of the same scored rows.
+
+In: scored rows, what stands beside them, and what only the caller knows. Out: an `EvaluationReport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from credit_model.decisions import Programme, summarise_decisions
+from credit_model.evaluation import EvaluationReport, describe_samples, evaluate
+from credit_model.fairness import SourceRate, audit_fairness
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.scorecard import Card
+
+
+def full_evaluation(
+    frame: pd.DataFrame,
+    *,
+    card: Card | None = None,
+    attributes: pd.DataFrame | None = None,
+    explanation: pd.DataFrame | None = None,
+    features: pd.DataFrame | None = None,
+    texts: Mapping[str, tuple[str, str, str]] | None = None,
+    development: pd.DataFrame | None = None,
+    sources: Sequence[SourceRate] = (),
+    cutoffs: Sequence[float] | None = None,
+    programmes: Sequence[Programme] = (),
+    labels: Mapping[str, tuple[str, str]] | None = None,
+    window_months: int = 12,
+    **told: Any,
+) -> EvaluationReport:
+    """Evaluate scored rows: what `evaluate` finds, and beside it samples, decisions and, with attributes, fairness.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Scored rows as `credit_model.evaluation.evaluate` takes them; with ``event_month``, vintages; with ``decided``
+        and ``reason``, overrides; with ``segment``, event rates by it.
+    card, explanation, features, texts, labels
+        As in `credit_model.fairness.audit_fairness`.
+    attributes : DataFrame, optional
+        What may only be audited, keyed by person. Never columns of ``frame``.
+    development : DataFrame, optional
+        ``subject_id, as_of, y`` of the rows the card was learned from, and optionally the rest of `describe_samples`.
+    sources : sequence of SourceRate, optional
+    cutoffs : sequence of float, optional
+        The card's grade cuts unless given; without a card, the least score of each grade but the worst.
+    programmes : sequence of Programme, optional
+    window_months : int
+        Performance window.
+    **told
+        Further arguments of `credit_model.evaluation.evaluate`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> people = [f"S{i:03}" for i in range(200)]
+    >>> frame = pd.DataFrame({"subject_id": people, "as_of": "2025-04-01", "y": [1, 0, 0, 0] * 50,
+    ...     "score": [640] * 100 + [800] * 100, "probability_of_bad": 0.25, "grade": ["D"] * 100 + ["A"] * 100})
+    >>> beside = pd.DataFrame({"subject_id": people, "sex": ["F", "M"] * 100})
+    >>> report = full_evaluation(frame, attributes=beside)
+    >>> report.decisions["cutoffs"][0]["cutoff"], report.fairness["attributes"][0]["name"]
+    (800.0, 'sex')
+    """
+    report = evaluate(frame, card=card, explanation=explanation, **told)
+    samples = ({} if development is None else {"development": development}) | {"out_of_time": frame}
+    found: dict[str, Any] = {"data": describe_samples(samples, window_months=window_months)}
+    if cutoffs is None:
+        cutoffs = list(card.profile.grade_cuts) if card is not None else _grade_cutoffs(frame)
+    if cutoffs:
+        others = dict(told.get("baselines") or {})
+        if (challenger := told.get("challenger")) is not None:
+            others["challenger"] = (challenger["label_en"], challenger["label_zh"])
+        found["decisions"] = summarise_decisions(
+            frame, card=card, cutoffs=cutoffs, others=others, programmes=programmes
+        )
+    if attributes is not None and cutoffs:
+        found["fairness"] = audit_fairness(
+            frame, attributes, card=card, cutoffs=cutoffs, explanation=explanation, features=features, texts=texts,
+            labels=labels, sources=sources,
+        )  # fmt: skip
+    return report.beside(**found)
+
+
+def _grade_cutoffs(frame: pd.DataFrame) -> list[float]:
+    """Least score of each grade, the worst grade left out."""
+    least = sorted(float(score) for score in frame.groupby("grade")["score"].min())
+    return least[1:]
