@@ -6,13 +6,15 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
-import credit_model.measures as room
+import credit_model.measures
+import credit_model.monitoring
 
 PAGE = Path(__file__).parents[1] / "docs" / "measures.md"
 HELPERS = {
-    "effective_counts", "gap_estimate", "holm", "observed_to_expected_limit", "ratio_estimate", "rough_error",
-    "share_estimate",
+    "effective_counts", "gap_estimate", "holm", "observed_to_expected_limit", "ratio_estimate", "psi_limit",
+    "rough_error", "share_estimate",
 }  # fmt: skip
 ITEMS = ("Formula", "Source", "Danger", "Limits")
 OPENING = """What each one is for, how it is computed, where it comes from, when to worry, and what it cannot tell. Made
@@ -25,14 +27,24 @@ CHAPTERS = {
     "calibration": "Are the probabilities right?",
     "reliability": "Where are they not?",
     "differences": "Is another one better?",
-    "stability": "Is it still the same world?",
+    "drift": "Is it still the same world?",
 }
+
+
+def _functions() -> dict[str, Any]:
+    """Every function that measures: those of the room of measures, and those of drift in the room of monitoring."""
+    rooms = (credit_model.measures, credit_model.monitoring)
+    named = {name: getattr(room, name) for room in rooms for name in room.__all__ if name not in HELPERS}
+    return {
+        name: made
+        for name, made in named.items()
+        if inspect.isfunction(made) and (".measures." in made.__module__ or made.__module__.endswith(".drift"))
+    }
 
 
 def measures() -> dict[str, str]:
     """Name to docstring of every measure."""
-    functions = {name: getattr(room, name) for name in room.__all__ if inspect.isfunction(getattr(room, name))}
-    return {name: inspect.getdoc(made) or "" for name, made in functions.items() if name not in HELPERS}
+    return {name: inspect.getdoc(made) or "" for name, made in _functions().items()}
 
 
 def items(doc: str) -> dict[str, str]:
@@ -49,7 +61,7 @@ def items(doc: str) -> dict[str, str]:
 def page() -> str:
     lines = ["# Measures", "", *textwrap.wrap(OPENING, 110)]
     for module, title in CHAPTERS.items():
-        own = {n: d for n, d in measures().items() if getattr(room, n).__module__.endswith(f".{module}")}
+        own = {n: d for n, d in measures().items() if _functions()[n].__module__.endswith(f".{module}")}
         if own:
             lines += ["", f"## {title}"]
         for name, doc in own.items():

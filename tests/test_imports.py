@@ -22,6 +22,7 @@ ROOMS = (
     "scorecard",
     "training",
     "measures",
+    "monitoring",
     "evaluation",
     "fairness",
     "decisions",

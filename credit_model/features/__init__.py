@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "FeatureDefinition": "definition",
         "Window": "definition",
         "check_definitions": "checks",
+        "matching_kinds": "checks",
         "KERNEL_VERSION": "kernel",
         "Trail": "kernel",
         "compute": "kernel",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from credit_model.features.build import build_features as build_features
     from credit_model.features.build import explain_feature as explain_feature
     from credit_model.features.checks import check_definitions as check_definitions
+    from credit_model.features.checks import matching_kinds as matching_kinds
     from credit_model.features.definition import AGGREGATES as AGGREGATES
     from credit_model.features.definition import TRENDS as TRENDS
     from credit_model.features.definition import DefinitionErrors as DefinitionErrors

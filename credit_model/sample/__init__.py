@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "check_gap": "split",
         "development_dates": "split",
         "last_known": "outcome",
+        "listed": "events",
         "tuning_folds": "split",
     },
 )
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from credit_model.sample.development import DevelopmentSample as DevelopmentSample
     from credit_model.sample.development import LeakageError as LeakageError
     from credit_model.sample.development import build_sample as build_sample
+    from credit_model.sample.events import listed as listed
     from credit_model.sample.observation import Event as Event
     from credit_model.sample.observation import EventErrors as EventErrors
     from credit_model.sample.outcome import OUTCOMES as OUTCOMES

@@ -1,0 +1,139 @@
+"""One month of a card in use: decisions that came in, people as the card sees them, outcomes that have become known.
+
+In: a ledger, a card, its reference, a day. Out: a `Monitoring` as plain values, from which alarms are read in words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credit_model import UserError
+from credit_model.features import matching_kinds
+from credit_model.law import add_months, from_days, to_day
+from credit_model.measures import SMALLEST_CELL
+from credit_model.monitoring.intake import Episode, Intake, episodes_of, intake_of
+from credit_model.monitoring.realised import Realised, realised_of
+from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.stability import Stability, compare
+from credit_model.records import Ledger
+
+if TYPE_CHECKING:
+    from credit_model.monitoring.wording import Alarm
+    from credit_model.scorecard import Card
+
+
+@dataclass(frozen=True)
+class Migration:
+    """People scored on both days: shares whose grade is better, the same, worse; None where fewer than ten."""
+
+    since: str
+    people: int
+    better: float | None
+    same: float | None
+    worse: float | None
+    mean_points: float
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """A card on one day, against its reference and what came in.
+
+    Attributes
+    ----------
+    card_id : str
+    as_of : str
+    stability : Stability
+    intake : tuple of Intake
+        By kind, for the last whole month and the one before.
+    episodes : tuple of Episode
+        When, in the last two years, decisions were out of the usual.
+    reads : dict of str to tuple of str
+        Kinds of decision each characteristic is made of.
+    migration : Migration or None
+        Against a month before; None where fewer than ten people are scored on both days.
+    realised : Realised or None
+        None while no outcome since development is known.
+    """
+
+    card_id: str
+    as_of: str
+    stability: Stability
+    intake: tuple[Intake, ...]
+    episodes: tuple[Episode, ...]
+    reads: dict[str, tuple[str, ...]]
+    migration: Migration | None
+    realised: Realised | None
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What has moved, in words, the cause before the effect."""
+        from credit_model.monitoring.wording import alarms_of
+
+        return alarms_of(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, texts, numbers and None; the alarms among them."""
+        plain = dataclasses.asdict(self) | {"alarms": [dataclasses.asdict(alarm) for alarm in self.alarms]}
+        found: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
+        return found
+
+
+def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of_use: Any = None) -> Monitoring:
+    """Hold a day against a card's own reference.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    card : Card
+    reference : Reference
+        Of this card.
+    as_of : date
+        The start of the day; what was known strictly before it counts.
+    day_of_use : date, optional
+        Whose law holds; today unless given.
+
+    Raises
+    ------
+    UserError
+        The reference is another card's, the card reads no records, or nobody is scored on the day.
+    """
+    day = to_day(as_of)
+    reference.check(card)
+    now = Snapshot.take(ledger, card, [day], day_of_use)
+    return Monitoring(
+        card_id=card.id,
+        as_of=str(from_days(day)),
+        stability=compare(card, reference, now),
+        intake=intake_of(ledger, day),
+        episodes=episodes_of(ledger, day),
+        reads={
+            d.name: tuple(
+                kind.code for kind in matching_kinds((*d.conditions, *(d.sides[1] or d.sides[0])), ledger.catalogue)
+            )
+            for d in card.features or ()
+        },
+        migration=_migration(ledger, card, now, add_months(day, -1), day_of_use),
+        realised=realised_of(ledger, card, day, day_of_use),
+    )
+
+
+def _migration(ledger: Ledger, card: Card, now: Snapshot, before: int, day_of_use: Any) -> Migration | None:
+    try:
+        then = Snapshot.take(ledger, card, [before], day_of_use)
+    except UserError:  # nobody was scored yet
+        return None
+    _, at_now, at_then = np.intersect1d(now.subject, then.subject, assume_unique=True, return_indices=True)
+    people = len(at_now)
+    if people < SMALLEST_CELL:
+        return None
+    moved = np.sign(now.grade[at_now] - then.grade[at_then])
+    counts = [int((moved == way).sum()) for way in (1, 0, -1)]
+    small = any(0 < count < SMALLEST_CELL for count in counts)
+    points = float((now.score[at_now].astype(np.int64) - then.score[at_then]).mean())
+    better, same, worse = (None if small else count / people for count in counts)
+    return Migration(str(from_days(before)), people, better, same, worse, points)

@@ -1,0 +1,139 @@
+"""Expected against realised, once outcomes are known: level, ranking, and the order of attributes.
+
+Outcomes of an observation date are known a window and a maturity later: until then only `credit_model.monitoring.drift`
+speaks. The latest date whose outcomes are mature, and from which the card did not learn, is read like any sample.
+
+In: a ledger, a card with its provenance, a day. Out: `Realised`, or None while nothing is mature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credit_model.law import from_day, from_days, to_day
+from credit_model.measures import FEWEST_BADS, SMALLEST_CELL, Estimate, auc, observed_to_expected
+from credit_model.measures import observed_to_expected_limit as limit_of
+from credit_model.monitoring.drift import expected_auc, order_reversals
+from credit_model.records import Ledger
+from credit_model.sample import Outcome, build_sample
+from credit_model.scorecard import attributes_of
+
+if TYPE_CHECKING:
+    from credit_model.scorecard import Card
+
+_LEVEL = 0.999
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A characteristic of which a better attribute turned out worse than the one below it."""
+
+    name: str
+    label_en: str
+    label_zh: str
+    worse_en: str
+    worse_zh: str
+    better_en: str
+    better_zh: str
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Realised:
+    """What came of the people observed on a day, beside what the card expected of them.
+
+    Attributes
+    ----------
+    as_of : str
+        The observation date.
+    people : int
+    bads : int or None
+        None where 1 or 2.
+    observed_to_expected : Estimate
+    limit : float
+        How far from 1 it may lie.
+    auc : Estimate
+        Measured, at level .999.
+    expected_auc : Estimate
+        What was estimated before outcomes were known.
+    off_level, off_ranking : bool
+        Whether either contradicts the card.
+    turned : tuple of Turned
+    """
+
+    as_of: str
+    people: int
+    bads: int | None
+    observed_to_expected: Estimate
+    limit: float
+    auc: Estimate
+    expected_auc: Estimate
+    off_level: bool
+    off_ranking: bool
+    turned: tuple[Turned, ...]
+
+
+def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: Any = None) -> Realised | None:
+    """Read the outcomes of the latest observation date whose labels are mature on a day.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    card : Card
+        Its provenance says what it predicts and from which dates it learned.
+    day : int
+        Days since 1970-01-01; what was known strictly before it counts.
+    day_of_use : date, optional
+
+    Returns
+    -------
+    Realised or None
+        None where no date since development is mature, or the card does not say what it predicts.
+    """
+    told, sample = card.provenance.get("outcome"), card.provenance.get("sample", {})
+    if not told or card.features is None or sample.get("observe_after"):
+        return None
+    outcome = Outcome(**told)
+    latest = outcome.latest_mature(day)
+    if latest <= max((to_day(one) for one in sample.get("development", [])), default=latest - 1):
+        return None
+    rows = build_sample(
+        ledger, outcome, [latest], card.features, day_of_use=day_of_use, known_through=from_day(day - 1)
+    )
+    score = card.scores(rows.X[list(card.columns)])
+    probability, y = card.probability(score), rows.y.astype(np.float64)
+    level = observed_to_expected(y, probability)
+    limit = limit_of(rows.bads)
+    measured, expected = auc(y, -score, level=_LEVEL), expected_auc(probability, -score)
+    return Realised(
+        as_of=str(from_days(latest)),
+        people=len(rows),
+        bads=None if 0 < rows.bads < FEWEST_BADS else rows.bads,
+        observed_to_expected=level,
+        limit=limit,
+        auc=measured,
+        expected_auc=expected,
+        off_level=bool(
+            level.value is not None and abs(level.value - 1) > limit and not (level.low or 0) <= 1 <= (level.high or 0)
+        ),
+        off_ranking=bool(measured.high is not None and expected.value is not None and measured.high < expected.value),
+        turned=_turned(card, rows.X, y),
+    )
+
+
+def _turned(card: Card, X: Any, y: Any) -> tuple[Turned, ...]:
+    found = []
+    for c in card.characteristics:
+        attribute = attributes_of(c.bins, X[c.name], c.name)
+        people = np.bincount(attribute, minlength=c.bins.count)
+        bads = np.bincount(attribute, weights=y, minlength=c.bins.count).astype(np.int64)
+        shown = np.where(people >= SMALLEST_CELL, people, 0)
+        en, zh = c.attribute_labels("en"), c.attribute_labels("zh")
+        woe = [a.woe if c.policy is None else float(a.points) for a in c.attributes]
+        for one in order_reversals(bads, shown, woe, level=(1 - _LEVEL) / len(card.characteristics)):
+            i, j = one.worse, one.better
+            found.append(Turned(c.name, c.label_en, c.label_zh, en[i], zh[i], en[j], zh[j], one.p_value))
+    return tuple(found)

@@ -1,0 +1,241 @@
+"""A population held against a card's reference: what has moved, beyond chance and by enough to matter, without labels.
+
+Three questions of each distribution. Has its shape moved (PSI over frozen cells)? Has the share of people off the
+reference attribute moved by a fifth or more? Has the share without a value, or with one the card never saw? All levels
+together give at most two false alarms in a thousand months.
+
+In: a card, its `Reference`, a `Snapshot`. Out: a `Stability` as plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from credit_model.measures import SMALLEST_CELL, Estimate
+from credit_model.monitoring.drift import (
+    ALARM_FLOOR,
+    ALARM_LEVEL,
+    TAIL_FLOOR,
+    Shift,
+    expected_auc,
+    points_shift,
+    psi,
+)
+from credit_model.monitoring.reference import Cells, Reference, Snapshot, banded, unseen_of
+
+if TYPE_CHECKING:
+    from credit_model.scorecard import Card, Characteristic
+
+CHANGE = 1.2
+"""A share matters when it is at least so many times what it was, or the other way round."""
+_REST = 0.001  # false alarms in all that is asked besides the grades
+
+
+@dataclass(frozen=True)
+class Share:
+    """Share of people in one frozen cell, then and now; None where fewer than ten people could be told from it."""
+
+    label_en: str
+    label_zh: str
+    then: float | None
+    now: float | None
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One distribution now and in the reference.
+
+    Attributes
+    ----------
+    kind : str
+        ``grades``, ``tail`` (scores of people off the reference), ``with_record``, ``off_reference``,
+        ``characteristic``, ``missing`` or ``unseen``.
+    name, label_en, label_zh : str
+        Of the characteristic, else empty.
+    value, limit : float or None
+        PSI, and what it had to exceed to be called moved.
+    moved : bool
+    then, now : float or None
+        Share of people off the reference attribute (of a characteristic), or that the movement is about.
+    points : Estimate or None
+        How far this characteristic has moved the mean score.
+    shares : tuple of Share
+        By cell.
+    """
+
+    kind: str
+    name: str
+    label_en: str
+    label_zh: str
+    value: float | None
+    limit: float | None
+    moved: bool
+    then: float | None = None
+    now: float | None = None
+    points: Estimate | None = None
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stability:
+    """A population against a reference; ``movements`` are in the order of the card, the score's own first."""
+
+    reference_digest: str
+    days_then: tuple[str, ...]
+    days_now: tuple[str, ...]
+    people_then: int
+    people_now: int
+    mean_score_then: float
+    mean_score_now: float
+    mean_probability_then: float
+    mean_probability_now: float
+    expected_auc_then: float | None
+    expected_auc_now: Estimate
+    movements: tuple[Movement, ...]
+
+    @property
+    def moved(self) -> tuple[Movement, ...]:
+        """What has moved."""
+        return tuple(movement for movement in self.movements if movement.moved)
+
+
+def compare(card: Card, reference: Reference, snapshot: Snapshot) -> Stability:
+    """Hold a snapshot against the reference of its card.
+
+    Raises
+    ------
+    UserError
+        The reference is another card's.
+    """
+    reference.check(card)
+    asked = _REST / max(4 + 3 * len(card.characteristics), 1)
+    expected = expected_auc(snapshot.probability, -snapshot.score.astype(np.float64))
+    movements = [*_of_score(card, reference, snapshot, 1 - asked)]
+    for characteristic in card.characteristics:
+        movements += _of_characteristic(characteristic, card, reference, snapshot, 1 - asked)
+    return Stability(
+        reference_digest=reference.digest,
+        days_then=reference.days,
+        days_now=snapshot.days,
+        people_then=reference.people,
+        people_now=snapshot.people,
+        mean_score_then=reference.mean_score,
+        mean_score_now=float(snapshot.score.mean()),
+        mean_probability_then=reference.mean_probability,
+        mean_probability_now=float(snapshot.probability.mean()),
+        expected_auc_then=reference.expected_auc,
+        expected_auc_now=expected,
+        movements=tuple(movements),
+    )
+
+
+def _of_score(card: Card, reference: Reference, snapshot: Snapshot, level: float) -> list[Movement]:
+    grades = reference.grades.count(np.bincount(snapshot.grade, minlength=len(card.profile.grades)))
+    names = [(name, name) for name in card.profile.grades]
+    shift = psi(reference.grades.counts, grades, level=ALARM_LEVEL, floor=ALARM_FLOOR, size=reference.people)
+    found = [_movement("grades", shift, ALARM_FLOOR, shares=_shares(reference.grades, grades, names))]
+    off = snapshot.score != card.base
+    tail = reference.tail.count(banded(snapshot.score[off], reference.score_cuts))
+    ends = [None, *reference.score_cuts, None]
+    bands = [
+        (f"{'below' if low is None else f'{low} to'} {'above' if high is None else high - 1 if low else high}",) * 2
+        for low, high in pairwise(ends)
+    ]
+    size = sum(reference.tail.counts) * reference.people / reference.rows
+    shift = psi(reference.tail.counts, tail, level=level, floor=TAIL_FLOOR, size=size) if sum(tail) else None
+    found.append(_movement("tail", shift, TAIL_FLOOR, shares=_shares(reference.tail, tail, bands)))
+    found.append(_share("off_reference", reference.off_reference, int(off.sum()), reference, snapshot, level))
+    if reference.with_record is not None and snapshot.with_record is not None:
+        now = int(snapshot.with_record.sum())
+        found.append(_share("with_record", reference.with_record, now, reference, snapshot, level))
+    return found
+
+
+def _of_characteristic(
+    c: Characteristic, card: Card, reference: Reference, snapshot: Snapshot, level: float
+) -> list[Movement]:
+    by_attribute = np.bincount(snapshot.attributes[c.name], minlength=c.bins.count)
+    cells = reference.characteristics[c.name]
+    now = cells.count(by_attribute)
+    shift = psi(cells.counts, now, level=level, floor=ALARM_FLOOR, size=reference.people)
+    home = next(i for i, members in enumerate(cells.members) if c.reference in members)
+    off = _share("", reference.rows - cells.counts[home], sum(now) - now[home], reference, snapshot, level)
+    labels = list(zip(c.attribute_labels("en"), c.attribute_labels("zh"), strict=True))
+    worth = [c.points[max(members, key=lambda i: c.attributes[i].share)] for members in cells.members]
+    told = {"name": c.name, "label_en": c.label_en, "label_zh": c.label_zh}
+    moved = bool(shift and shift.moved) or off.moved
+    found = [
+        Movement(
+            kind="characteristic", **told, value=None if shift is None else shift.value,
+            limit=None if shift is None else max(shift.limit, ALARM_FLOOR), moved=moved, then=off.then, now=off.now,
+            points=points_shift(cells.counts, now, worth, size=reference.people),
+            shares=_shares(cells, now, labels),
+        )
+    ]  # fmt: skip
+    if not c.is_never_missing:
+        then = reference.missing.get(c.name)
+        lacking = int(by_attribute[c.bins.missing])
+        found.append(_share("missing", then or 0, lacking, reference, snapshot, level, **told))
+    unseen = unseen_of(card, c.name)
+    if unseen is not None:
+        found.append(_share("unseen", 0, int(by_attribute[unseen]), reference, snapshot, level, **told))
+    return found
+
+
+def _movement(kind: str, shift: Shift | None, floor: float, shares: tuple[Share, ...]) -> Movement:
+    limit = None if shift is None else max(shift.limit, floor)
+    value = None if shift is None else shift.value
+    return Movement(kind, "", "", "", value, limit, bool(shift and shift.moved), shares=shares)
+
+
+def _share(
+    kind: str,
+    then: int,
+    now: int,
+    reference: Reference,
+    snapshot: Snapshot,
+    level: float,
+    name: str = "",
+    label_en: str = "",
+    label_zh: str = "",
+) -> Movement:
+    """Share of people in two bins; it has moved when chance does not explain it and it is a fifth more or less."""
+    rows = len(snapshot.score)
+    shift = psi((then, reference.rows - then), (now, rows - now), level=level, floor=0.0, size=reference.people)
+    before, after = max(then, 0.5) / reference.rows, max(now, 0.5) / rows
+    times = max(after / before, before / after)
+    value = limit = None
+    moved = False
+    if shift is not None:
+        value, limit = shift.value, shift.limit
+        moved = shift.moved and times >= CHANGE and max(then, now) >= SMALLEST_CELL
+    before_told, after_told = _told(then, reference.rows), _told(now, rows)
+    return Movement(kind, name, label_en, label_zh, value, limit, moved, before_told, after_told)
+
+
+def _told(count: int, total: int) -> float | None:
+    return None if 0 < count < SMALLEST_CELL else count / total
+
+
+def _shares(cells: Cells, now: Sequence[int], labels: Sequence[tuple[str, str]]) -> tuple[Share, ...]:
+    """Shares by cell, with what could point at a person left blank."""
+    small = [0 < count < SMALLEST_CELL for count in now]
+    if sum(small) == 1:
+        rest = [i for i, count in enumerate(now) if count and not small[i]]
+        if rest:
+            small[min(rest, key=lambda i: now[i])] = True
+    then_all, now_all = sum(cells.counts) or 1, sum(now) or 1
+    return tuple(
+        Share(
+            " | ".join(labels[i][0] for i in members),
+            "｜".join(labels[i][1] for i in members),
+            None if 0 < then < SMALLEST_CELL else then / then_all,
+            None if hidden else count / now_all,
+        )
+        for members, then, count, hidden in zip(cells.members, cells.counts, now, small, strict=True)
+    )

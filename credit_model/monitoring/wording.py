@@ -1,0 +1,145 @@
+"""What has moved, in words: one sentence on what, one on why, in English and in Chinese.
+
+A cause comes before its effect: decisions before characteristics, these before the score. A characteristic that moved
+is traced to the kinds of decision it is made of, and a kind that moved to the characteristics that will show it.
+
+In: a `Monitoring`. Out: alarms, texts.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from credit_model.monitoring.intake import Intake
+    from credit_model.monitoring.month import Monitoring
+    from credit_model.monitoring.stability import Movement
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that moved: of what kind, the name of it, and what is said."""
+
+    kind: str
+    name: str
+    text_en: str
+    text_zh: str
+
+
+@cache
+def _texts() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads(files("credit_model.monitoring").joinpath("monitoring.toml").read_text(encoding="utf-8"))
+
+
+def said(key: str, lang: str, **values: Any) -> str:
+    """One text of the monitor, filled in."""
+    section, name = key.split(".")
+    return _texts()[section][name][lang].format(**values)
+
+
+def alarms_of(monitoring: Monitoring) -> tuple[Alarm, ...]:
+    """Everything that moved, the cause before the effect."""
+    found = [
+        *_of_intake(monitoring),
+        *(_of_movement(movement, monitoring) for movement in reversed(monitoring.stability.moved)),
+        *_of_outcomes(monitoring),
+    ]
+    return tuple(found)
+
+
+def _of_intake(monitoring: Monitoring) -> Iterator[Alarm]:
+    labels = {m.name: m for m in monitoring.stability.movements if m.kind == "characteristic"}
+    moved = {m.name for m in monitoring.stability.moved}
+    newest: dict[str, Intake] = {}
+    for one in monitoring.intake:
+        if one.moved and (one.kind not in newest or one.month > newest[one.kind].month):
+            newest[one.kind] = one
+    for one in newest.values():
+        readers = [name for name, kinds in monitoring.reads.items() if one.kind in kinds]
+        shown = [name for name in readers if name in moved]
+        texts = []
+        for lang in ("en", "zh"):
+            names = _listed([getattr(labels[name], f"label_{lang}") for name in shown or readers], lang)
+            told = [
+                said(
+                    "intake.what", lang,
+                    times="0" if one.times is None else f"{one.times:.1f}", kind=getattr(one, f"label_{lang}"),
+                    month=one.month, usual=f"{one.usual:g}", age=said(f"intake.age_{one.months_after}", lang),
+                    decisions=said("intake.few", lang) if one.decisions is None else f"{one.decisions:,}",
+                ),
+                said("intake.more" if (one.times or 0) > 1 else "intake.less", lang),
+                said("intake.shown" if shown else "intake.to_come" if readers else "intake.unread", lang, names=names),
+            ]  # fmt: skip
+            texts.append((" " if lang == "en" else "").join(told))
+        yield Alarm("intake", one.kind, *texts)
+
+
+def _of_movement(movement: Movement, monitoring: Monitoring) -> Alarm:
+    kinds = monitoring.reads.get(movement.name, ())
+    causes = [episode for episode in monitoring.episodes if episode.kind in kinds]
+    texts = []
+    for lang in ("en", "zh"):
+        points = movement.points.value if movement.points is not None else None
+        told = said(
+            f"{movement.kind}.what", lang,
+            label=getattr(movement, f"label_{lang}"), value=_number(movement.value), limit=_number(movement.limit),
+            then=_percent(movement.then), now=_percent(movement.now),
+            points="–" if points is None else f"{points:+.2f}",
+        )  # fmt: skip
+        if movement.kind == "characteristic" and monitoring.reads:
+            why = [
+                said(
+                    "characteristic.cause", lang, kind=getattr(one, f"label_{lang}"), times=f"{one.times:.1f}",
+                    months=one.first if one.first == one.last else f"{one.first} – {one.last}",
+                )
+                for one in causes
+            ]  # fmt: skip
+            told += (" " if lang == "en" else "") + said(
+                "characteristic.why" if causes else "characteristic.why_not", lang, causes=_listed(why, lang)
+            )
+        texts.append(told)
+    return Alarm(movement.kind, movement.name, *texts)
+
+
+def _of_outcomes(monitoring: Monitoring) -> Iterator[Alarm]:
+    found = monitoring.realised
+    if found is None:
+        return
+    bads = "–" if found.bads is None else f"{found.bads:,}"
+    level = {name: f"{getattr(found.observed_to_expected, name) or 0:.2f}" for name in ("value", "low", "high")}
+    rank = {name: f"{getattr(found.auc, name) or 0:.3f}" for name in ("value", "high")}
+    expected = f"{found.expected_auc.value or 0:.3f}"
+    if found.off_level:
+        told = {"as_of": found.as_of, "bads": bads, "limit": f"{found.limit:.2f}", **level}
+        yield Alarm("level", "", *(said("level.what", lang, **told) for lang in ("en", "zh")))
+    if found.off_ranking:
+        told = {"as_of": found.as_of, "expected": expected, **rank}
+        yield Alarm("ranking", "", *(said("ranking.what", lang, **told) for lang in ("en", "zh")))
+    for one in found.turned:
+        yield Alarm(
+            "turned", one.name,
+            *(
+                said(
+                    "turned.what", lang, as_of=found.as_of, label=getattr(one, f"label_{lang}"),
+                    better=getattr(one, f"better_{lang}"), worse=getattr(one, f"worse_{lang}"),
+                )
+                for lang in ("en", "zh")
+            ),
+        )  # fmt: skip
+
+
+def _listed(names: list[str], lang: str) -> str:
+    return ("; " if lang == "en" else "、").join(names)
+
+
+def _percent(share: float | None) -> str:
+    return "<10" if share is None else f"{100 * share:.3g} %"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
