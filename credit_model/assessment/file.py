@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from credit_model.engine import Row
     from credit_model.law import Catalogue
     from credit_model.records import Ledger
-    from credit_model.scorecard import Characteristic
+    from credit_model.scorecard import Card
     from credit_model.visibility import Segments, Tables
 
 OUTLOOK_MONTHS: Final = 61  # beyond every window and retention of 60 months
@@ -102,8 +102,8 @@ class PersonFile:
         ids = self.files.segments.record_ids
         return {name: tuple(str(ids[r]) for r in features.used(column)) for column, name in enumerate(names)}
 
-    def earliest_changes(self, lost: Sequence[tuple[Characteristic, int]]) -> list[date | None]:
-        """For each characteristic and its points, the first later day with more, by what is known at the day alone."""
+    def earliest_changes(self, card: Card, lost: Sequence[tuple[str, int]]) -> list[date | None]:
+        """For each term of a card and its points, the first later day with more, by what is known at the day alone."""
         if not lost:
             return []
         files = self.files
@@ -115,11 +115,11 @@ class PersonFile:
         subject = outlook.subject_index([self.subject_id])
         last = add_months(self.day, OUTLOOK_MONTHS)
         changes: list[date | None] = []
-        for characteristic, points in lost:
-            definitions = [definition for definition in [characteristic.definition] if definition is not None]
+        for term, points in lost:
+            definitions = [c.definition for c in card.parts(term) if c.definition is not None]
             days = days_of_change(definitions, outlook, self.day + 1, last)
-            (column,) = compute(outlook, np.repeat(subject, len(days)), days, definitions, files.catalogue).T
-            better = np.flatnonzero(characteristic.points_of(column) > points)
+            columns = compute(outlook, np.repeat(subject, len(days)), days, definitions, files.catalogue).T
+            better = np.flatnonzero(card.points_of(term, list(columns)) > points)
             changes.append(date_of(int(days[better[0]])) if len(better) else None)
         return changes
 

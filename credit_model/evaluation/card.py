@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Attribute, Card
+    from credit_model.scorecard import Attribute, Card, Pair
 
 
 def _information_value(attributes: Sequence[Attribute]) -> float | None:
@@ -62,5 +62,33 @@ def card_of(card: Card) -> dict[str, Any]:
                 ],
             }
             for c in card.characteristics
-        ],
+        ]
+        + [_pair_of(card, pair) for pair in card.pairs],
+    }
+
+
+def term_texts(card: Card) -> dict[str, tuple[str, str, str]]:
+    """Of each term of a card: code of its reason, label in English, label in Chinese."""
+    found = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
+    for pair in card.pairs:
+        parts = card.parts(pair.name)
+        found[pair.name] = (pair.code(parts), pair.label(parts, "en"), pair.label(parts, "zh"))
+    return found
+
+
+def _pair_of(card: Card, pair: Pair) -> dict[str, Any]:
+    """A pair in the form of a characteristic; where it has no points it says nothing."""
+    code, label_en, label_zh = term_texts(card)[pair.name]
+    blank = {"share": None, "bad_rate": None, "woe": None, "reference": False}
+    rows = pair.rows(card.parts(pair.name))
+    return {
+        "name": pair.name,
+        "label_en": label_en,
+        "label_zh": label_zh,
+        "reason": code,
+        "direction": 0,
+        "weight": None,
+        "information_value": None,
+        "policy": None,
+        "attributes": [{"label_en": en, "label_zh": zh, "points": points, **blank} for *_, zh, en, points in rows],
     }

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
-from credit_model.evaluation.card import card_of
+from credit_model.evaluation.card import card_of, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.tables import (
     Band,
@@ -375,7 +375,7 @@ def evaluate(
     counts = parts["all"].counts
     reasons: tuple[Reason, ...] = ()
     if explanation is not None:
-        texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics} if card is not None else {}
+        texts = {} if card is None else term_texts(card)
         reasons = reasons_of(sample, explanation, texts)
     grades = grades_of(sample)
     shown = challenger is not None and not counts.hidden

@@ -25,11 +25,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Characteristic": "bins",
         "GoldenRow": "card",
         "NumericBins": "bins",
+        "Pair": "pairs",
         "Policy": "bins",
-        "ProbabilityMap": "calibration",
+        "ProbabilityMap": "scale",
         "Profile": "scale",
         "Reason": "reasons",
-        "ScoredRow": "card",
+        "ScoredRow": "reasons",
         "as_categories": "columns",
         "as_numbers": "columns",
         "attributes_of": "bins",
@@ -46,14 +47,15 @@ if TYPE_CHECKING:
     from credit_model.scorecard.bins import NumericBins as NumericBins
     from credit_model.scorecard.bins import Policy as Policy
     from credit_model.scorecard.bins import attributes_of as attributes_of
-    from credit_model.scorecard.calibration import ProbabilityMap as ProbabilityMap
     from credit_model.scorecard.card import Card as Card
     from credit_model.scorecard.card import GoldenRow as GoldenRow
-    from credit_model.scorecard.card import ScoredRow as ScoredRow
     from credit_model.scorecard.columns import as_categories as as_categories
     from credit_model.scorecard.columns import as_numbers as as_numbers
     from credit_model.scorecard.columns import holds_numbers as holds_numbers
     from credit_model.scorecard.document import CardError as CardError
+    from credit_model.scorecard.pairs import Pair as Pair
     from credit_model.scorecard.reasons import Reason as Reason
+    from credit_model.scorecard.reasons import ScoredRow as ScoredRow
+    from credit_model.scorecard.scale import ProbabilityMap as ProbabilityMap
     from credit_model.scorecard.scale import Profile as Profile
     from credit_model.scorecard.scale import load_profile as load_profile

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from credit_model import UserError
 from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
-from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, describe
+from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, stated
 
 if TYPE_CHECKING:
     from credit_model.features import FeatureDefinition
@@ -373,19 +373,31 @@ class Characteristic:
 
     def points_of(self, column: Any) -> npt.NDArray[np.int32]:
         """Points of each value of a caller's column."""
-        return np.asarray(self.points, dtype=np.int32)[attributes_of(self.bins, column, self.name)]
+        return self.points_at(attributes_of(self.bins, column, self.name))
+
+    def points_at(self, attributes: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """Points of rows, from the attribute each has."""
+        return np.asarray(self.points, dtype=np.int32).take(attributes)
+
+    def label(self, lang: str) -> str:
+        """What it is called."""
+        return self.label_zh if lang == "zh" else self.label_en
+
+    def said(self, value: Any, lang: str) -> str:
+        """A caller's value as people read it."""
+        found: Value
+        if isinstance(self.bins, NumericBins):
+            number = numbers_of([value], [self.name])[0]
+            found = None if number != number else number
+        else:
+            found = category_of(value, self.name)
+        missing = NOTHING if self.definition and self.definition.missing else MISSING
+        return say(found, missing[lang])
 
     def told(self, value: Any, points: int) -> Reason:
         """The reason that a value and its points give."""
-        if isinstance(self.bins, NumericBins):
-            number = numbers_of([value], [self.name])[0]
-            said: Value = None if number != number else number
-        else:
-            said = category_of(value, self.name)
-        missing = NOTHING if self.definition and self.definition.missing else MISSING
-        text_zh = describe(points, self.label_zh, said, "zh", missing["zh"])
-        text_en = describe(points, self.label_en, said, "en", missing["en"])
-        return Reason(self.reason, self.name, points, text_zh, text_en)
+        zh, en = (close(stated(self.label(lang), self.said(value, lang), lang), points, lang) for lang in ("zh", "en"))
+        return Reason(self.reason, self.name, points, zh, en)
 
     def is_ordered(self, direction: int) -> bool:
         """Whether points never rise with the value (direction +1), or never fall with it (-1)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,19 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model import UserError
-from credit_model.scorecard.bins import Characteristic, NumericBins, Value
-from credit_model.scorecard.calibration import ProbabilityMap
+from credit_model.scorecard.bins import Characteristic, NumericBins, Value, attributes_of
 from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
-from credit_model.scorecard.document import CardError, canonical, digest, seal, unseal
-from credit_model.scorecard.reasons import Reason, rank
-from credit_model.scorecard.scale import Profile
+from credit_model.scorecard.document import CardError, canonical, check_kernel, digest, seal, unseal
+from credit_model.scorecard.pairs import Pair, monotone_faults
+from credit_model.scorecard.reasons import Reason, ScoredRow, rank
+from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from credit_model.features import FeatureDefinition
 
-SCHEMA = 1
+SCHEMA = 2  # pairs; a card without any is written in form 1, as ever
 GOLDEN_ROWS = 10
 TABLE_COLUMNS = (
     "characteristic", "label_zh", "label_en", "reason", "attribute_zh", "attribute_en",
@@ -49,19 +49,6 @@ class GoldenRow:
     values: tuple[Value, ...]
     score: int
     probability_of_bad: float
-
-
-@dataclass(frozen=True)
-class ScoredRow:
-    """What a card says of one row: ``base + sum(points) = score``."""
-
-    score: int
-    probability_of_bad: float
-    grade: str
-    reasons: tuple[Reason, ...]
-    positives: tuple[Reason, ...]
-    base: int
-    points: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -82,6 +69,8 @@ class Card:
         Where the card comes from, as plain JSON values.
     golden : tuple of GoldenRow
         Left out, they are made.
+    pairs : tuple of Pair
+        Points of two characteristics together; each is one term more.
 
     Raises
     ------
@@ -109,6 +98,7 @@ class Card:
     kernel_version: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     golden: tuple[GoldenRow, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -135,6 +125,24 @@ class Card:
         """Names of the columns it reads, in the order of the card."""
         return tuple(c.name for c in self.characteristics)
 
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """Names of what points are given for: its characteristics, then its pairs."""
+        return (*self.columns, *(pair.name for pair in self.pairs))
+
+    def parts(self, term: str) -> tuple[Characteristic, ...]:
+        """The characteristic a term is, or the two of a pair."""
+        names = next(([pair.first, pair.second] for pair in self.pairs if pair.name == term), [term])
+        return tuple(self.characteristics[self.columns.index(name)] for name in names)
+
+    def points_of(self, term: str, columns: Sequence[Any]) -> npt.NDArray[np.int32]:
+        """Points of one term, from a column for each of its parts."""
+        parts = self.parts(term)
+        at = [attributes_of(c.bins, column, c.name) for c, column in zip(parts, columns, strict=True)]
+        if len(parts) == 1:
+            return parts[0].points_at(at[0])
+        return next(pair for pair in self.pairs if pair.name == term).points_at(*at)
+
     @property
     def features(self) -> tuple[FeatureDefinition, ...] | None:
         """Definitions of its features; ``None`` for a card of raw columns."""
@@ -148,13 +156,13 @@ class Card:
 
     @cached_property
     def least(self) -> int:
-        """The least score any row can get."""
-        return self.base + sum(min(c.points) for c in self.characteristics)
+        """No row can score less: base and the least points of every term."""
+        return self.base + sum(min(c.points) for c in self.characteristics) + sum(p.least for p in self.pairs)
 
     @cached_property
     def greatest(self) -> int:
-        """The greatest score any row can get."""
-        return self.base + sum(max(c.points) for c in self.characteristics)
+        """No row can score more: base and the most points of every term."""
+        return self.base + sum(max(c.points) for c in self.characteristics) + sum(p.greatest for p in self.pairs)
 
     @cached_property
     def digest(self) -> str:
@@ -176,8 +184,8 @@ class Card:
         """Integer scores of a frame or a mapping of arrays; needs numpy only."""
         self._check_columns(X)
         total = np.full(_rows(X), self.base, dtype=np.int32)
-        for c in self.characteristics:
-            total += c.points_of(X[c.name])
+        for points in self._points(X):
+            total += points
         return total
 
     def probability(self, scores: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
@@ -214,10 +222,10 @@ class Card:
         return pd.DataFrame(found, index=getattr(X, "index", None))
 
     def explain(self, X: Any) -> pd.DataFrame:
-        """Points of each characteristic beside ``base``; a row's sum is its score, exactly.
+        """Points of each characteristic and pair beside ``base``; a row's sum is its score, exactly.
 
         Points less their mean over a background are the interventional SHAP values of the score, exactly, since the
-        score is a sum with one term a characteristic: no sampling, no approximation, no other package.
+        score is a sum of terms (a pair is one: two columns that move together): no sampling, no approximation.
 
         Examples
         --------
@@ -234,7 +242,7 @@ class Card:
 
         self._check_columns(X)
         found = {"base": np.full(_rows(X), self.base, dtype=np.int32)}
-        found |= {c.name: c.points_of(X[c.name]) for c in self.characteristics}
+        found |= dict(zip(self.terms, self._points(X), strict=True))
         return pd.DataFrame(found, index=getattr(X, "index", None))
 
     def table(self) -> pd.DataFrame:
@@ -249,6 +257,8 @@ class Card:
                     continue
                 row = (c.name, c.label_zh, c.label_en, c.reason, zh, en, a.points, a.woe, a.share, a.bad_rate)
                 rows.append((*row, number == c.reference, c.policy is not None))
+        for p in self.pairs:
+            rows += [(*row, None, None, None, False, False) for row in p.rows(self.parts(p.name))]
         return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
 
     # ------------------------------------------------------------------ arithmetic, one row
@@ -264,21 +274,22 @@ class Card:
         """
         if values.keys() != self._column_set:
             check_names(list(values), self.columns, "the row")
-        names, numeric, categorical = self._compiled
+        names, numeric, categorical, tables, grids = self._compiled
         numbers = numbers_of([values[name] for name in names], names)
-        points = [0] * len(self.columns)
-        for (place, cuts, by_attribute, if_missing), number in zip(numeric, numbers, strict=True):
-            points[place] = by_attribute[bisect_left(cuts, number)] if number == number else if_missing
+        at = [0] * len(self.columns)
+        for (place, cuts, attributes, missing), number in zip(numeric, numbers, strict=True):
+            at[place] = attributes[bisect_left(cuts, number)] if number == number else missing
         for place, c in categorical:
-            points[place] = c.points[c.bins.index_of(category_of(values[c.name], c.name))]
+            at[place] = c.bins.index_of(category_of(values[c.name], c.name))
+        points = [table[attribute] for table, attribute in zip(tables, at, strict=True)]
+        points += [grid[at[first]][at[second]] for first, second, grid in grids]
         score = self.base + sum(points)
         reasons, positives = (
-            tuple(self.characteristics[place].told(values[self.columns[place]], points[place]) for place in places)
-            for places in rank(points)
+            tuple(self._told(place, values, points[place]) for place in some) for some in rank(points)
         )
         return ScoredRow(
             score, self._probability_by_score[score - self.least], self.profile.grade(score), reasons, positives,
-            self.base, dict(zip(self.columns, points, strict=True)),
+            self.base, dict(zip(self.terms, points, strict=True)),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ what it promises
@@ -286,18 +297,11 @@ class Card:
     def monotone_faults(self) -> tuple[str, ...]:
         """Why one more adverse record might raise a score, or one more positive record lower it; empty when proven.
 
-        Every feature must be record-monotone by its definition, and every table of points must fall (or rise) with
-        the value as the definition's trend says. A sum of such terms, mapped by a rising map, is record-monotone.
+        Every feature must be record-monotone by its definition, and its points, together with those of its pairs, must
+        fall (or rise) with the value as the definition's trend says, whatever the other column of a pair holds. A sum
+        of such terms, mapped by a rising map, is record-monotone.
         """
-        faults = []
-        for c in self.characteristics:
-            if c.definition is None:
-                faults.append(f"{c.name}: a raw column; how records move it is not known")
-            elif not c.definition.record_monotone:
-                faults.append(f"{c.name}: {c.definition.aggregate} is not record-monotone by its definition")
-            elif not c.is_ordered(c.definition.direction):
-                faults.append(f"{c.name}: its points do not follow the trend {c.definition.trend}")
-        return tuple(faults)
+        return monotone_faults(self.characteristics, self.pairs)
 
     # ------------------------------------------------------------------ the document
 
@@ -334,9 +338,10 @@ class Card:
             give its golden rows the scores it says.
         """
         content = unseal(text)
-        if content.get("schema") != SCHEMA:
-            raise CardError(f"the card has form {content.get('schema')!r}, this version of the package reads {SCHEMA}")
-        _check_kernel(content.get("kernel_version"))
+        if content.get("schema") not in (1, SCHEMA):
+            reads = f"this version of the package reads 1 to {SCHEMA}"
+            raise CardError(f"the card has form {content.get('schema')!r}, {reads}")
+        check_kernel(content.get("kernel_version"))
         try:
             return cls(
                 name=content["name"],
@@ -346,6 +351,7 @@ class Card:
                 kernel_version=content["kernel_version"],
                 provenance=content["provenance"],
                 golden=tuple(GoldenRow(tuple(row.pop("values")), **row) for row in content["golden"]),
+                pairs=tuple(Pair.from_dict(table) for table in (content["pairs"] if content["schema"] > 1 else ())),
             )
         except UserError:
             raise
@@ -353,8 +359,8 @@ class Card:
             raise CardError(f"the card is incomplete or has unknown keys: {error}") from None
 
     def _content(self) -> dict[str, Any]:
-        return {
-            "schema": SCHEMA,
+        content = {
+            "schema": SCHEMA if self.pairs else 1,
             "name": self.name,
             "kernel_version": self.kernel_version,
             "profile": self.profile.to_dict(),
@@ -363,6 +369,7 @@ class Card:
             "golden": [{**vars(row), "values": list(row.values)} for row in self.golden],
             "provenance": dict(self.provenance),
         }
+        return content | ({"pairs": [pair.to_dict() for pair in self.pairs]} if self.pairs else {})
 
     # ------------------------------------------------------------------ checks
 
@@ -371,18 +378,36 @@ class Card:
         return frozenset(self.columns)
 
     @cached_property
-    def _compiled(self) -> tuple[list[str], list[tuple[int, tuple[float, ...], tuple[int, ...], int]], list[Any]]:
-        names: list[str] = []
+    def _compiled(self) -> tuple[list[str], list[Any], list[Any], list[Any], list[Any]]:
+        """What one row is looked up in: numeric columns, categorical ones, their points; pairs by places."""
         numeric, categorical = [], []
         for place, c in enumerate(self.characteristics):
             if isinstance(c.bins, NumericBins):
-                names.append(c.name)
-                cuts, attributes = c.bins.steps
-                points = tuple(c.points[attribute] for attribute in attributes)
-                numeric.append((place, cuts, points, c.points[c.bins.missing]))
+                numeric.append((place, *c.bins.steps, c.bins.missing))
             else:
                 categorical.append((place, c))
-        return names, numeric, categorical
+        at = self.columns.index
+        grids = [(at(pair.first), at(pair.second), pair.points) for pair in self.pairs]
+        tables = [c.points for c in self.characteristics]
+        return [self.columns[place] for place, *_ in numeric], numeric, categorical, tables, grids
+
+    def _points(self, X: Any) -> Iterator[npt.NDArray[np.int32]]:
+        """Points of each term, one after the other; attributes are kept only where a pair needs them again."""
+        kept = {}
+        needed = {name for pair in self.pairs for name in (pair.first, pair.second)}
+        for c in self.characteristics:
+            at = attributes_of(c.bins, X[c.name], c.name)
+            if c.name in needed:
+                kept[c.name] = at
+            yield c.points_at(at)
+        for pair in self.pairs:
+            yield pair.points_at(kept[pair.first], kept[pair.second])
+
+    def _told(self, place: int, values: Mapping[str, Any], points: int) -> Reason:
+        if place < len(self.columns):
+            return self.characteristics[place].told(values[self.columns[place]], points)
+        pair = self.pairs[place - len(self.columns)]
+        return pair.told(self.parts(pair.name), [values[pair.first], values[pair.second]], points)
 
     def _check_columns(self, X: Any) -> None:
         names = column_names(X)
@@ -405,6 +430,11 @@ class Card:
         reserved = sorted(self._column_set & {*IGNORED, "base"})
         if reserved:
             faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
+        faults += [fault for pair in self.pairs for fault in pair.faults({c.name: c for c in self.characteristics})]
+        if len(set(self.terms)) < len(self.terms) and not twice:
+            faults.append("a pair is given twice, or is called like a column")
+        if faults:
+            return faults
         added = self.greatest - self.base
         if added > self.profile.most_added:
             faults.append(
@@ -427,15 +457,3 @@ class Card:
 
 def _rows(X: Any) -> int:
     return len(next(iter(X.values()), ())) if isinstance(X, Mapping) else len(X)
-
-
-def _check_kernel(version: int | None) -> None:
-    if version is None:
-        return
-    from credit_model.features import KERNEL_VERSION
-
-    if version != KERNEL_VERSION:
-        raise CardError(
-            f"the card was made for feature kernel {version}, this package has {KERNEL_VERSION}: its features would "
-            "not mean the same. Use the package version that made the card, or make the card again."
-        )

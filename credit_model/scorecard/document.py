@@ -67,6 +67,19 @@ def unseal(text: str) -> dict[str, Any]:
     )
 
 
+def check_kernel(version: int | None) -> None:
+    """Refuse a card whose features were made with another meaning than this package gives them."""
+    if version is None:
+        return
+    from credit_model.features import KERNEL_VERSION
+
+    if version != KERNEL_VERSION:
+        raise CardError(
+            f"the card was made for feature kernel {version}, this package has {KERNEL_VERSION}: its features would "
+            "not mean the same. Use the package version that made the card, or make the card again."
+        )
+
+
 def _parts(content: Mapping[str, Any]) -> dict[str, str]:
     """Short digests by part: every section of its own, the characteristics one by one and by their order."""
     parts = {key: digest(value)[:_PART_LENGTH] for key, value in content.items() if key != "characteristics"}

@@ -9,7 +9,7 @@ Out: at most four reasons, most points lost first; the positives, most points fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 # More than four reasons are "not likely to be helpful" (Regulation B, official comment to 1002.9(b)(2)).
@@ -27,6 +27,19 @@ class Reason:
     points: int
     text_zh: str
     text_en: str
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """What a card says of one row: ``base + sum(points) = score``."""
+
+    score: int
+    probability_of_bad: float
+    grade: str
+    reasons: tuple[Reason, ...]
+    positives: tuple[Reason, ...]
+    base: int
+    points: Mapping[str, int]
 
 
 def rank(points: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -52,17 +65,30 @@ def describe(points: int, label: str, value: float | str | None, lang: str, miss
     >>> describe(-26, "近24个月不良信息条数", 2.0, "zh", "缺失")
     '近24个月不良信息条数：2（扣26分）'
     """
-    if value is None:
-        said = missing
-    elif isinstance(value, str):
-        said = value
-    elif value.is_integer():
-        said = str(int(value))
-    else:
-        import numpy as np  # the shortest text of a float32 is numpy's; reasons are few
+    return close(stated(label, say(value, missing), lang), points, lang)
 
-        said = str(np.float32(value))
+
+def say(value: float | str | None, missing: str) -> str:
+    """A value as people read it."""
+    if value is None:
+        return missing
+    if isinstance(value, str):
+        return value
+    if value.is_integer():
+        return str(int(value))
+    import numpy as np  # the shortest text of a float32 is numpy's; reasons are few
+
+    return str(np.float32(value))
+
+
+def stated(label: str, said: str, lang: str) -> str:
+    """What a characteristic was."""
+    return f"{label}：{said}" if lang == "zh" else f"{label}: {said}"
+
+
+def close(text: str, points: int, lang: str) -> str:
+    """A statement with the points it cost or added."""
     size = abs(points)
     if lang == "zh":
-        return f"{label}：{said}（{'扣' if points < 0 else '加'}{size}分）"
-    return f"{label}: {said} ({size} {'point' if size == 1 else 'points'} {'lost' if points < 0 else 'added'})"
+        return f"{text}（{'扣' if points < 0 else '加'}{size}分）"
+    return f"{text} ({size} {'point' if size == 1 else 'points'} {'lost' if points < 0 else 'added'})"
