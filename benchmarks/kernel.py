@@ -21,12 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from credit_model.engine import columns_read, lowest
+from credit_model.engine import columns_read, lowest, program_of, run
 from credit_model.features import FeatureDefinition, compute
 from credit_model.law import FOREVER, load_catalogue, to_day
 from credit_model.visibility import Segments
@@ -37,6 +39,7 @@ DOMAINS, MONTHS = KINDS[:12], (3, 6, 12, 24, 36, 60)
 DAY = to_day("2024-11-24")
 FIRST, LAST = to_day("2017-01-01"), to_day("2024-10-01")
 NOT_FINAL = 11
+PIECES = 32  # row groups of a file, people by people
 SECTIONS = ("one_date", "four_dates", "featuretools", "slope", "start")
 
 
@@ -90,8 +93,12 @@ def write(folder: Path, people: int) -> None:
     import pyarrow.parquet as pq
 
     def put(name: str, table: dict[str, np.ndarray]) -> None:
-        plain = {"compression": "lz4", "use_dictionary": False, "row_group_size": 1 << 30}
-        pq.write_table(pa.table(table), folder / f"{name}.parquet", **plain)
+        schema = pa.table(table).schema
+        with pq.ParquetWriter(folder / f"{name}.parquet", schema, compression="lz4", use_dictionary=False) as writer:
+            cuts = np.searchsorted(table["subject"], np.linspace(0, people, PIECES + 1).astype(int))
+            for low, high in pairwise(cuts.tolist()):
+                piece = {column: values[low:high] for column, values in table.items()}
+                writer.write_table(pa.table(piece, schema=schema), row_group_size=max(high - low, 1))
 
     rows = make(people)
     put("segments", rows)
@@ -135,13 +142,10 @@ def segments_of(columns: dict[str, np.ndarray], people: int) -> Segments:
     )
 
 
-def read(folder: Path, people: int, wanted: list[FeatureDefinition]) -> Segments:
-    """The columns the program reads."""
-    import pyarrow.parquet as pq
-
-    names = ["subject", *columns_read(wanted, CATALOGUE)]
-    table = pq.read_table(folder / "segments.parquet", columns=names, pre_buffer=False)
-    return segments_of({name: table[name].combine_chunks().to_numpy() for name in names}, people)
+def read(file: Any, piece: int, names: list[str]) -> dict[str, np.ndarray]:
+    """Columns of a row group."""
+    table = file.read_row_group(piece, columns=names, use_threads=False)
+    return {name: table[name].combine_chunks().to_numpy() for name in names}
 
 
 # ------------------------------------------------------------------------------------------------ ours
@@ -158,31 +162,49 @@ def timed(do: Callable[[], Any], repeat: int) -> tuple[float, float, Any]:
 
 
 def ours(folder: Path, people: int, repeat: int, own: bool, engine: str) -> dict[str, Any]:
-    """Read segments, compute all features; the pass is loaded before."""
+    """Read a row group (some of the people) and compute it, on both cores; the pass is loaded before."""
     import pyarrow.parquet as pq
 
     wanted = definitions()
-    small = segments_of(make(100), 100)
-    compute(small, [0], [DAY], wanted, CATALOGUE, engine)
-    read_only, _, _ = timed(lambda: read(folder, people, wanted), repeat)
-    before = memory_now()
+    program = program_of(wanted, CATALOGUE)
+    compute(segments_of(make(100), 100), [0], [DAY], wanted, CATALOGUE, engine)
+    before, names = memory_now(), ["subject", *columns_read(wanted, CATALOGUE)]
+    cuts = np.linspace(0, people, PIECES + 1).astype(int).tolist()
+    each = 4 if own else 1
+    reading = [0.0] * PIECES
 
     def do() -> np.ndarray:
-        segments = read(folder, people, wanted)
-        if own:
-            panel = pq.read_table(folder / "panel.parquet", columns=["subject", "as_of"])
-            asked, days = (panel[name].to_numpy() for name in ("subject", "as_of"))
-        else:
-            asked, days = np.arange(people), np.full(people, DAY)
-        return compute(segments, asked, days, wanted, CATALOGUE, engine)
+        values = np.empty((len(wanted), people * each), np.float32).T
+
+        def one(piece: int) -> None:
+            low, high = cuts[piece : piece + 2]
+            began = time.perf_counter()
+            with pq.ParquetFile(folder / "segments.parquet") as file:
+                columns = read(file, piece, names)
+            asked, days = np.arange(high - low), np.full(high - low, DAY)
+            if own:
+                with pq.ParquetFile(folder / "panel.parquet") as file:
+                    asked, days = read(file, piece, ["subject", "as_of"]).values()
+                asked = asked - low
+            columns["subject"] = columns["subject"] - np.int32(low)
+            reading[piece] = time.perf_counter() - began
+            run(program, segments_of(columns, high - low), asked, days, engine, values[low * each : high * each], 1)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(one, range(PIECES)))
+        return values
 
     wall, processor, values = timed(do, repeat)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    result = values.nbytes / 2**20
+    peak, result = peak_memory(), values.nbytes / 2**20
     return {
-        "s": wall, "processor_s": processor, "reading_s": read_only, "result_mb": result, "peak_mb": peak,
-        "over_result_mb": peak - result, "over_result_and_start_mb": peak - result - before, **sums(values),
+        "s": wall, "processor_s": processor, "reading_s_of_both": sum(reading), "result_mb": result, "peak_mb": peak,
+        "over_result_mb": peak - result, "of_which_before_mb": before, **sums(values),
     }  # fmt: skip
+
+
+def peak_memory() -> float:
+    """The most megabytes this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def sums(values: np.ndarray) -> dict[str, Any]:
@@ -272,7 +294,7 @@ def duckdb_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
     listed = ", ".join(a for kind in range(len(DOMAINS)) for a in aggregates(kind, False, f"kind = {kind} AND "))
     query = f"SELECT subject, {listed} FROM visible GROUP BY subject"
     wall, processor, _ = timed(lambda: connection.sql(query).to_arrow_table(), repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
 
 
 def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
@@ -289,7 +311,7 @@ def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
         asked.append(pl.col("decided_on").filter(of_kind).max().alias(f"d_{kind}"))
     query = pl.scan_parquet(folder / "visible.parquet").group_by("subject").agg(asked)
     wall, processor, _ = timed(lambda: query.collect(engine="streaming"), repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
 
 
 def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
@@ -313,7 +335,7 @@ def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
         return values
 
     wall, processor, _ = timed(do, repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
 
 
 def with_featuretools(folder: Path, repeat: int, interpreter: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.engine import blocks, columns_read, lowest, program_of
+from credit_model.engine import blocks, columns_read, lowest, program_of, run
 from credit_model.features import FeatureDefinition, compute, library
 from credit_model.law import add_months, load_catalogue, to_day
 from credit_model.visibility import Segments, Tables, compile_segments
@@ -126,6 +126,20 @@ def test_classes_too_many_to_tabulate_are_counted_first(monkeypatch: pytest.Monk
     assert usual[:, -12:].sum() > 0
     monkeypatch.setattr(facts, "_MOST_CLASSES", 8)
     np.testing.assert_array_equal(compute(segments, people, days, wanted, CATALOGUE), usual)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pieces_of_a_city_fill_rows_of_one_matrix(engine: str) -> None:
+    segments, day = city(90), to_day("2024-06-30")
+    people = len(segments.subject_ids)
+    program = program_of(library(), CATALOGUE)
+    whole = np.full((len(library()), people), 7, np.float32).T
+    for low, high in ((40, people), (0, 1), (1, 40)):
+        asked = np.arange(low, high)
+        run(program, segments, asked, np.full(len(asked), day), engine, out=whole[low:high], threads=low % 2 + 1)
+    np.testing.assert_array_equal(
+        whole, compute(segments, np.arange(people), np.full(people, day), library(), CATALOGUE)
+    )
 
 
 def test_an_engine_that_is_not_there_is_named() -> None:

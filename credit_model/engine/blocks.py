@@ -44,7 +44,15 @@ class _Block(NamedTuple):
     seen: Seen
 
 
-def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike, engine: str = "auto") -> Any:
+def run(
+    program: Program,
+    segments: Segments,
+    subject: ArrayLike,
+    day: ArrayLike,
+    engine: str = "auto",
+    out: NDArray[np.float32] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.float32]:
     """Run a program.
 
     Parameters
@@ -59,6 +67,10 @@ def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike
     engine : {"auto", "numba", "numpy", "python"}
         ``auto`` takes ``numba`` where it is installed and the batch repays loading it (about a second, once a process),
         else ``numpy``. ``python`` is the compiled pass uncompiled. All give the same values.
+    out : ndarray of float32, shape (n, number of definitions), optional
+        Where the values go: a matrix in Fortran order, or consecutive rows of one.
+    threads : int, optional
+        Of the compiled pass; one for each core without it. Whoever runs several programs at once wants 1.
 
     Returns
     -------
@@ -71,7 +83,8 @@ def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike
         If values are too great for a decayed sum in 64 bits; if the engine is unknown or not installed.
     """
     subject, day = np.asarray(subject, np.int64), np.asarray(day, np.int64)
-    out = np.empty((len(program.definitions), len(subject)), np.float32).T
+    if out is None:
+        out = np.empty((len(program.definitions), len(subject)), np.float32).T
     if not out.size:
         return out
     held = np.diff(segments.offsets, append=segments.offsets[-1])[subject]  # the last, 0, is for those without a file
@@ -87,10 +100,10 @@ def run(program: Program, segments: Segments, subject: ArrayLike, day: ArrayLike
         return scan(program, days, block, out)
 
     blocks = _blocks(held[order])
-    if workers == 1:
+    if min(threads or workers, workers) == 1:
         wrong = max(map(one, blocks))
     else:
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(threads or workers) as pool:
             wrong = max(pool.map(one, blocks))
     if wrong >= 0:
         raise UserError(too_great(program, wrong))
@@ -135,7 +148,7 @@ def _block(program: Program, segments: Segments, days: Days, row: Ints, subject:
             classes.code,
             either if decided is None else decided,
             either,
-            np.concatenate(numbers) if numbers else np.zeros(0, np.int64),
+            _column(numbers[0] if len(numbers) == 1 else np.concatenate([*numbers, np.zeros(0, np.int64)]), np.int64),
         ),
         Seen(row, day, days.row[row], low, low + held),
     )
@@ -193,7 +206,7 @@ def _vectors(program: Program, days: Days, block: _Block, out: NDArray[np.float3
 
 
 def _compiled(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
-    return int(compiled()(program.plan, days, *block, _work(program, block.seen), out.T.reshape(-1)))
+    return int(compiled()(program.plan, days, *block, _work(program, block.seen), *_flat(out)))
 
 
 def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
@@ -201,7 +214,16 @@ def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.fl
         return type(arrays)(*(array.tolist() for array in arrays))
 
     plan, days, tables, rows, seen, work = map(lists, (program.plan, days, *block, _work(program, block.seen)))
-    return loop.scan(plan, days, tables, rows, seen, work, out.T.reshape(-1))
+    return loop.scan(plan, days, tables, rows, seen, work, *_flat(out))
+
+
+def _flat(out: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """A matrix in Fortran order, or consecutive rows of one, as a line from its first value to its last, and the step
+    from column to column.
+    """
+    rows, columns = out.shape
+    step = out.strides[1] // out.itemsize if columns > 1 else rows
+    return np.lib.stride_tricks.as_strided(out[:, 0], ((columns - 1) * step + rows,), (out.itemsize,)), step
 
 
 def _work(program: Program, seen: Seen) -> Work:
@@ -209,6 +231,6 @@ def _work(program: Program, seen: Seen) -> Work:
     distinct = int((plan.family == DISTINCT).sum())
     slots = 1 << int(2 * distinct * (seen.high - seen.low).max(initial=0) + 1).bit_length()
     tile, ladders = min(max(_TILE // int(plan.cells[0]), 64), 512, len(seen.row)), len(plan.ladder_on)
-    sizes = (int(plan.cells[0]) * tile, ladders, ladders, tile, slots, slots, slots, slots)
-    bins, place, last, value, *rest = (np.zeros(size, np.int64) for size in sizes)
-    return Work(bins, place, last, value.astype(np.float32), *rest)
+    sizes = (int(plan.cells[0]) * tile, ladders, tile, slots, slots, slots, slots)
+    bins, last, value, *table = (np.zeros(size, np.int64) for size in sizes)
+    return Work(bins, plan.local_cell * tile, last, value.astype(np.float32), *table)

@@ -127,10 +127,10 @@ class Facts:
         direct = {*_BY_KIND, "tier", "role", "field"}
         sources += [(condition, 2) for condition in conditions if condition.key not in direct]
 
-        code = np.zeros(len(self.raw("kind")), np.int32)
-        held: dict[Any, NDArray[Any]] = {}
-        count = 1
-        for source, size in sources:
+        code = self.raw("kind").astype(np.int32)
+        count = sources[0][1]
+        held: dict[Any, NDArray[Any]] = {"kind": np.arange(count)}
+        for source, size in sources[1:]:
             values = self.raw(source) if isinstance(source, str) else self.meets(source)
             if source == "field_code":
                 values = values + 1

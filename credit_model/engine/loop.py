@@ -61,7 +61,7 @@ class Plan(NamedTuple):
     weight: Any
     oldest: Any
     cells: Any
-    local_bin: Any
+    local_cell: Any
     weights: Any
     column: Any
     bin: Any
@@ -74,7 +74,9 @@ class Plan(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """By class: the groups ``first[c]:first[c + 1]`` it counts in, on which side; for ``last_day``, of which kind."""
+    """By class and ladder the groups it counts in, ``first[c * ladders + l]:first[c * ladders + l + 1]``, and on which
+    side; by class and ladder of ``last_day``, whether it is of that kind.
+    """
 
     first: Any
     group: Any
@@ -105,20 +107,20 @@ class Seen(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch: bins of a tile, places in ladders, last days, a column of a tile, a hash table of distinct values."""
+    """Scratch: bins of a tile, ``local_cell`` in it, last days, a column of it, a hash table of distinct values."""
 
     bins: Any
-    place: Any
+    cell: Any
     last: Any
     value: Any
     slot_mark: Any
     slot_group: Any
     slot_value: Any
-    slot_place: Any
+    slot_cell: Any
 
 
-def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any) -> int:
-    """Write the values of some observations into ``out`` (flat, one column after the other).
+def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
+    """Write the values of some observations into ``out`` (flat, ``step`` from one column to the next).
 
     Returns
     -------
@@ -126,7 +128,6 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
         -1, or a group whose values are too great for a decayed sum.
     """
     groups, observed, too_great = len(plan.family), len(seen.row), -1
-    height = len(out) // len(plan.none)
     ladders, nested, width = len(plan.ladder_on), len(plan.ladder_size), plan.width[0]
     length, slots, tile = len(rows.code), len(work.slot_mark) - 1, len(work.value)
     bins = work.bins
@@ -144,7 +145,7 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
         # ---------------------------------------------------------------- records into bins
         for t in range(size):
             j = begin + t
-            day, low, high = seen.day[j], seen.low[j], seen.high[j]
+            day, low, high = seen.day[j], seen.low[j] & INDEX, seen.high[j] & INDEX
             seen_from = seen.ladder_row[j] * width
             for ladder in range(nested, ladders):  # the last day before with a record of the kind
                 on_visible = plan.ladder_on[ladder]
@@ -159,11 +160,11 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
             for i in range(low, high):
                 if rows.status[i] != IN_FORCE or day < rows.start[i] or rows.end[i] <= day:
                     continue
-                code = rows.code[i]
-                entry, entries = tables.first[code], tables.first[code + 1]
-                if entry == entries:
-                    continue
-                for ladder in range(ladders):  # the shortest window of each ladder that holds the record
+                entered = (rows.code[i] * ladders) & INDEX
+                for ladder in range(ladders):
+                    entry, entries = tables.first[entered + ladder] & INDEX, tables.first[entered + ladder + 1] & INDEX
+                    if entry == entries:
+                        continue
                     on_visible = plan.ladder_on[ladder]
                     on = rows.visible_from[i] if on_visible else rows.decided_on[i]
                     age = day - 1 + on_visible - on
@@ -171,67 +172,63 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
                         place = 0 if on == work.last[ladder] else 1
                     elif age < 0:
                         place = plan.ladder_size[ladder]
-                    else:
-                        place = days.guess[days.guess_first[ladder] + min(age, days.guess_last[ladder])]
-                        own, rungs = seen_from + plan.ladder_first[ladder], plan.ladder_size[ladder]
+                    else:  # the shortest window that holds the record
+                        place = days.guess[(days.guess_first[ladder] + min(age, days.guess_last[ladder])) & INDEX]
+                        own, rungs = (seen_from + plan.ladder_first[ladder]) & INDEX, plan.ladder_size[ladder]
                         while place < rungs and on < days.lows[own + place]:
                             place += 1
-                    work.place[ladder] = place
-                for at in range(entry, entries):
-                    group = tables.group[at]
-                    ladder = plan.ladder[group]
-                    place = plan.local_bin[plan.local[group] + work.place[ladder]]
-                    cell = ((plan.cell[group] + place) * tile + t) & INDEX
-                    family = plan.family[group]
-                    value = 1
-                    if plan.fact[group] >= 0:
-                        value = rows.facts[plan.fact[group] * length + i]
-                        if value == NO_VALUE:
+                    for at in range(entry, entries):
+                        group = tables.group[at] & INDEX
+                        cell = (work.cell[(plan.local[group] + place) & INDEX] + t) & INDEX
+                        family = plan.family[group]
+                        value = 1
+                        if plan.fact[group] >= 0:
+                            value = rows.facts[(plan.fact[group] * length + i) & INDEX]
+                            if value == NO_VALUE:
+                                continue
+                        if family == COUNT:
+                            bins[cell] += 1
                             continue
-                    if family == COUNT:
-                        bins[cell] += 1
-                        continue
-                    plane = (plan.bins[group] + 1) * tile
-                    on_visible = plan.ladder_on[ladder]
-                    on = rows.visible_from[i] if on_visible else rows.decided_on[i]
-                    if family == SUM:
-                        bins[cell] += value
-                        if plan.planes[group] == 2:
-                            bins[cell + plane] += 1
-                    elif family == GREATEST:
-                        value = plan.sign[group] * (on if plan.date[group] else value)
-                        if value > bins[cell]:
-                            bins[cell] = value
-                    elif family == SIDES:
-                        side = tables.side[at]
-                        bins[cell] += side & 1
-                        bins[cell + plane] += side >> 1
-                    elif family == LAST:
-                        value *= plan.sign[group]
-                        if on > bins[cell] or (on == bins[cell] and value > bins[cell + plane]):
-                            bins[cell] = on
-                            bins[cell + plane] = value
-                    elif family == DECAYED:
-                        age = max(0, min(day - on, plan.oldest[group]))
-                        bins[cell] += value * plan.weights[plan.weight[group] + age]
-                        bins[cell + plane] += 1
-                        bins[cell + 2 * plane] = max(bins[cell + 2 * plane], abs(value))
-                    else:
-                        slot = ((value * 2654435761 + group * 40503) >> 7) & slots
-                        while work.slot_mark[slot] == j + 1 and (
-                            work.slot_group[slot] != group or work.slot_value[slot] != value
-                        ):
-                            slot = (slot + 1) & slots
-                        if work.slot_mark[slot] != j + 1:
-                            work.slot_mark[slot] = j + 1
-                            work.slot_group[slot] = group
-                            work.slot_value[slot] = value
-                            work.slot_place[slot] = place
-                            bins[cell] += 1
-                        elif place < work.slot_place[slot]:  # a value belongs to the shortest window that holds it
-                            bins[(plan.cell[group] + work.slot_place[slot]) * tile + t] -= 1
-                            work.slot_place[slot] = place
-                            bins[cell] += 1
+                        plane = (plan.bins[group] + 1) * tile
+                        second = (cell + plane) & INDEX
+                        if family == SUM:
+                            bins[cell] += value
+                            if plan.planes[group] == 2:
+                                bins[second] += 1
+                        elif family == GREATEST:
+                            value = plan.sign[group] * (on if plan.date[group] else value)
+                            bins[cell] = max(bins[cell], value)
+                        elif family == SIDES:
+                            side = tables.side[at]
+                            bins[cell] += side & 1
+                            bins[second] += side >> 1
+                        elif family == LAST:
+                            value *= plan.sign[group]
+                            if on > bins[cell] or (on == bins[cell] and value > bins[second]):
+                                bins[cell] = on
+                                bins[second] = value
+                        elif family == DECAYED:
+                            age = max(0, min(day - on, plan.oldest[group]))
+                            third = (cell + 2 * plane) & INDEX
+                            bins[cell] += value * plan.weights[plan.weight[group] + age]
+                            bins[second] += 1
+                            bins[third] = max(bins[third], abs(value))
+                        else:
+                            slot = ((value * 2654435761 + group * 40503) >> 7) & slots
+                            while work.slot_mark[slot] == j + 1 and (
+                                work.slot_group[slot] != group or work.slot_value[slot] != value
+                            ):
+                                slot = (slot + 1) & slots
+                            if work.slot_mark[slot] != j + 1:
+                                work.slot_mark[slot] = j + 1
+                                work.slot_group[slot] = group
+                                work.slot_value[slot] = value
+                                work.slot_cell[slot] = cell
+                                bins[cell] += 1
+                            elif cell < work.slot_cell[slot]:  # a value belongs to the shortest window that holds it
+                                bins[work.slot_cell[slot]] -= 1
+                                work.slot_cell[slot] = cell
+                                bins[cell] += 1
 
         # ---------------------------------------------------------------- bins into values
         row, together = seen.row[begin], True
@@ -268,7 +265,7 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
                 while f < last and plan.bin[f] == bin:
                     how, scale, cap, column = plan.read_as[f], plan.scale[f], plan.cap[f], plan.column[f]
                     none = plan.none[column]
-                    to = ((column * height + row) & INDEX) if together else 0
+                    to = ((column * step + row) & INDEX) if together else 0
                     values = out if together else work.value
                     if how <= ANY:  # whole numbers: of a day, how long ago
                         told = (second if family == SUM and plan.planes[group] == 2 else at) & INDEX
@@ -302,6 +299,6 @@ def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Wo
                             values[to + t] = min(float(bins[at + t]) / (below * scale), cap) if count > 0 else none
                     if not together:
                         for t in range(size):
-                            out[column * height + seen.row[begin + t]] = work.value[t]
+                            out[column * step + seen.row[begin + t]] = work.value[t]
                     f += 1
     return too_great

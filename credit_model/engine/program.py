@@ -118,8 +118,13 @@ class Program:
         for number, group in enumerate(self.groups):
             where, *parts = map(all_of, group.clauses)
             sides[:, number] = where * (parts[0] + 2 * parts[1]) if group.family == SIDES else where
-        held_by, counts_in = np.nonzero(sides)
-        first = np.searchsorted(held_by, np.arange(classes.number + 1))
+        ladders = len(self.plan.ladder_on)
+        by_ladder = np.argsort(self.plan.ladder, kind="stable")
+        held_by, counts_in = np.nonzero(sides[:, by_ladder])
+        counts_in = by_ladder[counts_in]
+        first = np.searchsorted(
+            held_by * ladders + self.plan.ladder[counts_in], np.arange(classes.number * ladders + 1)
+        )
         kinds = classes.facts.segments.kind_codes
         code = classes.facts.raw("kind")
         at_visit = [code == kinds.index(kind) for _, kind in self.visits]
@@ -256,7 +261,7 @@ def _plan(
             (group.family, facts.index(group.of) if group.of else -1, group.date, group.sign, ladder, len(local),
              cells, len(own), planes, len(order), weights[group.half_life], oldest)
         )  # fmt: skip
-        local += [int(np.searchsorted(own, window)) for window in range(len(whole))] + [len(own)]
+        local += [cells + int(np.searchsorted(own, window)) for window in range(len(whole))] + [cells + len(own)]
         cells += planes * (len(own) + 1)
         order += members
         bins += [own.index(whole.index(_length(definitions[c]))) for c in members]
@@ -272,7 +277,7 @@ def _plan(
         width=np.array([sum(width)], np.int64),
         **by_group,
         cells=np.array([cells], np.int64),
-        local_bin=np.array(local, np.int64),
+        local_cell=np.array(local, np.int64),
         weights=np.concatenate(table).astype(np.int64),
         column=np.array(order, np.int64),
         bin=np.array(bins, np.int64),

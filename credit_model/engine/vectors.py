@@ -82,9 +82,9 @@ class _Lines:
         self.ladder_row = seen.ladder_row[self.at] * int(plan.width[0])
         self.on = tuple(column[self.row].astype(np.int64) for column in (rows.decided_on, rows.visible_from))
         self.places = [self._places(ladder) for ladder in range(len(plan.ladder_on))]
-        classes = len(tables.first) - 1
-        self.side = np.zeros((classes, len(plan.family)), np.int64)  # by class and group; 0: does not count
-        self.side[np.repeat(np.arange(classes), np.diff(tables.first)), tables.group] = tables.side
+        lists, ladders = len(tables.first) - 1, len(plan.ladder_on)
+        self.side = np.zeros((lists // ladders, len(plan.family)), np.int64)  # by class and group; 0: does not count
+        self.side[np.repeat(np.arange(lists) // ladders, np.diff(tables.first)), tables.group] = tables.side
 
     def _places(self, ladder: int) -> Ints:
         """The shortest window of a ladder that holds each line."""
@@ -115,7 +115,7 @@ class _Lines:
         """The planes of a group by observation and bin, each bin with what the shorter ones hold."""
         plan, family, width = self.plan, self.plan.family[group], int(self.plan.bins[group])
         ladder, sign = plan.ladder[group], plan.sign[group]
-        place = plan.local_bin[plan.local[group] + self.places[ladder]]
+        place = plan.local_cell[plan.local[group] + self.places[ladder]] - plan.cell[group]
         side = self.side[self.code, group]
         chosen = np.flatnonzero((place < width) & (side > 0))
         value = np.ones(len(chosen), np.int64)
