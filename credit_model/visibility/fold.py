@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.law import FOREVER, NO_DAY, NO_VALUE, Days, add_months
-from credit_model.visibility.tables import TIERS, Column, Tables, encode, pick, spans, typed_column
+from credit_model.visibility.tables import TIERS, Column, Tables, encode, index_in, pick, spans, typed_column
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
@@ -220,7 +220,10 @@ class CodedTables:
         target = _only(amendments["value"], amendments["action"], "moved_to_subject")
         holders, subject_ids = encode(np.concatenate([records["subject_id"], target]))
         records["subject"], amendments["target"] = holders[: len(row)], holders[len(row) :]
-        records["case"], case_ids = encode(records["case_id"])
+        if (records["case_id"] == record_ids).all():  # most records are cases of their own
+            records["case"], case_ids = np.arange(len(row), dtype=np.int32), record_ids
+        else:
+            records["case"], case_ids = encode(records["case_id"])
 
         kinds = {kind: i for i, kind in enumerate(catalogue.kinds)}
         unknown = set(records["kind"].tolist()) - kinds.keys()
@@ -246,8 +249,7 @@ class CodedTables:
 
     def index_of(self, record_ids: Column) -> NDArray[np.int64]:
         """Index of each record id."""
-        index = {record_id: i for i, record_id in enumerate(self.record_ids.tolist())}
-        return np.fromiter(map(index.__getitem__, record_ids.tolist()), np.int64, len(record_ids))
+        return index_in(record_ids, self.record_ids)
 
     def sealed_by(self, day: int) -> NDArray[np.bool_]:
         """Records whose sealing was effective and known at the *end* of a day; shape (n_records,)."""
@@ -345,8 +347,7 @@ def _arranged(
     table: dict[str, Column], record_ids: Column, known_on: Days
 ) -> tuple[dict[str, Column], NDArray[np.int64]]:
     """Amendments in the order of the fold, and the first of each record."""
-    index = {record_id: i for i, record_id in enumerate(record_ids.tolist())}
-    record = np.fromiter((index.get(r, -1) for r in table["record_id"].tolist()), np.int64, len(table["record_id"]))
+    record = index_in(table["record_id"], record_ids)
     found = record >= 0
     table, record = {name: column[found] for name, column in table.items()}, record[found]
     unknown = set(table["action"].tolist()) - _CODE.keys()
@@ -354,7 +355,10 @@ def _arranged(
         raise UserError(f"Amendments were compiled: {len(unknown)} actions are none of {', '.join(ACTIONS)}.")
     action = np.fromiter(map(_CODE.__getitem__, table["action"].tolist()), np.int8, len(record))
     # Beyond (effective_on, seq) the order is arbitrary; action and value make it independent of the order of rows.
-    order = np.lexsort((encode(table["value"])[0], action, table["seq"], table["effective_on"], record))
+    columns = (encode(table["value"])[0], table["known_on"], action, table["seq"], table["effective_on"], record)
+    order = np.lexsort(columns)
+    # A row delivered twice is one row: a payment must not count double.
+    order = order[np.any([np.diff(column[order], prepend=-1) != 0 for column in columns], axis=0)]
     table = {name: column[order] for name, column in table.items()}
     record, action, value, effective_on = record[order], action[order], table["value"], table["effective_on"]
     closed = action == _CODE["dispute_closed"]

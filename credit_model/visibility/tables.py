@@ -102,6 +102,8 @@ def _tier(value: Any) -> int:
     return TIERS.index("" if is_null(value) else value)
 
 
+_MANY: Final = 4_096  # texts for which Arrow repays being loaded
+
 _PARSED: Final[dict[str, tuple[Callable[[Any], int], Any, str]]] = {
     "int": (_whole, np.int64, "whole numbers"),
     "tier": (_tier, np.int8, "minor, general or serious"),
@@ -117,11 +119,44 @@ def encode(values: Column) -> tuple[NDArray[np.int32], Column]:
     >>> codes.tolist(), values.tolist()
     ([1, -1, 0], ['a', 'b'])
     """
+    if len(values) >= _MANY:
+        return _encode_many(values)
     listed = values.tolist()
     distinct = sorted(set(listed) - {None})
     code: dict[str | None, int] = {value: i for i, value in enumerate(distinct)}
     code[None] = -1
     return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), objects(distinct)
+
+
+def _encode_many(values: Column) -> tuple[NDArray[np.int32], Column]:
+    """The same by Arrow, ten times as fast: bytes of UTF-8 sort as the characters do."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pa.array(values, pa.string()).dictionary_encode()
+    order = pc.sort_indices(text.dictionary)
+    rank = np.empty(len(order) + 1, np.int32)
+    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    rank[-1] = -1
+    return rank[text.indices.fill_null(len(order)).to_numpy()], text.dictionary.take(order).to_numpy(False)
+
+
+def index_in(values: Column, among: Column) -> NDArray[np.int64]:
+    """Where each text stands in ``among`` (distinct), -1 where it does not.
+
+    Examples
+    --------
+    >>> index_in(np.array(["b", "c"], object), np.array(["a", "b"], object)).tolist()
+    [1, -1]
+    """
+    if len(values) + len(among) >= _MANY:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = pc.index_in(pa.array(values, pa.string()), value_set=pa.array(among, pa.string()))
+        return found.fill_null(-1).to_numpy().astype(np.int64)
+    index = {text: i for i, text in enumerate(among.tolist())}
+    return np.fromiter((index.get(text, -1) for text in values.tolist()), np.int64, len(values))
 
 
 @dataclass(frozen=True)
