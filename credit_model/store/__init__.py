@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "CACHE": "manifest",
         "CATALOGUE": "manifest",
+        "Finder": "lookup",
         "ForgetReport": "forgetting",
         "KEYS": "parts",
         "Kept": "forgetting",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from credit_model.store.forgetting import forget as forget
     from credit_model.store.forgetting import readmit as readmit
     from credit_model.store.forgetting import with_tombstone as with_tombstone
+    from credit_model.store.lookup import Finder as Finder
     from credit_model.store.manifest import CACHE as CACHE
     from credit_model.store.manifest import CATALOGUE as CATALOGUE
     from credit_model.store.manifest import LOCK as LOCK

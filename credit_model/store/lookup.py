@@ -47,6 +47,7 @@ class Finder:
         self._knows_moves = False
         self._moves: dict[Part, list[tuple[str, str]]] = {}  # record id and new holder, by part of amendments
         self._owners: dict[Part, dict[str, str]] = {}  # whose a moved record was, by part of records
+        self._held: tuple[Any, Any] | None = None  # all amendments, with the parts they were read from
         self._sought: dict[Part, set[str]] = {}  # moved record ids that a part of records was searched for
 
     def look_at(self, manifest: Manifest) -> None:
@@ -69,6 +70,51 @@ class Finder:
         names, wanted = self.schemas[table].names, sorted(set(ids))
         parts = [self.shelf.open(part).find(wanted, names) for part in self._manifest.parts_of(table) if wanted]
         return pa.concat_tables([self.schemas[table].empty_table(), *(rows for found in parts for rows in found)])
+
+    def bounds(self, rows: int) -> list[str]:
+        """Subject ids that cut the records into ranges of about so many rows; ascending."""
+        groups = sorted(group for part in self._manifest.parts_of("records") for group in self.shelf.open(part).groups)
+        bounds: list[str] = []
+        before = 0
+        for first, count in groups:
+            if before >= rows and (not bounds or first > bounds[-1]):
+                bounds.append(first)
+                before = 0
+            before += count
+        return bounds
+
+    def tables_between(self, first: str, beyond: str | None) -> Tables:
+        """The rows that can touch the files of the subjects of a range (see ``OpenPart.between``)."""
+        records = self._between("records", first, beyond)
+        self._know_moves()
+        moves = (move for moved in self._moves.values() for move in moved)
+        arrived = {record for record, holder in moves if first <= holder and (beyond is None or holder < beyond)}
+        owners = {owner for owners in self._owners.values() for record, owner in owners.items() if record in arrived}
+        away = [owner for owner in owners if owner < first or (beyond is not None and owner >= beyond)]
+        if away:
+            held = self.rows("records", away)
+            here = pc.is_in(held.column("record_id"), value_set=pa.array(sorted(arrived), pa.string()))
+            records = pa.concat_tables([records, held.filter(here)])
+        amendments = self._amendments()
+        own = pc.is_in(amendments.column("record_id"), value_set=records.column("record_id").combine_chunks())
+        subjects = self._between("subjects", first, beyond)
+        return Tables(
+            arrays(records, self.types["records"]),
+            arrays(amendments.filter(own), self.types["amendments"]),
+            arrays(subjects, self.types["subjects"]),
+        )
+
+    def _between(self, table: str, first: str, beyond: str | None) -> Any:
+        names = self.schemas[table].names
+        parts = [self.shelf.open(part).between(first, beyond, names) for part in self._manifest.parts_of(table)]
+        return pa.concat_tables([self.schemas[table].empty_table(), *parts])
+
+    def _amendments(self) -> Any:
+        """All amendments, read once: they lie by record, and any may belong to any range of subjects."""
+        parts = self._manifest.parts_of("amendments")
+        if self._held is None or self._held[0] != parts:
+            self._held = parts, self.table("amendments")
+        return self._held[1]
 
     def moved_to(self, subject_ids: Iterable[str]) -> set[str]:
         """Ids of the records that were moved to some subjects, on the ledger or not."""

@@ -97,6 +97,25 @@ class OpenPart:
                 found.append(self._group(group, columns).take(places))
         return found
 
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The first id and the rows of every row group."""
+        first, footer = self._bounds[0], self._parquet.metadata
+        return [(name, footer.row_group(group).num_rows) for group, name in enumerate(first)]
+
+    def between(self, first: str, beyond: str | None, columns: Sequence[str]) -> Any:
+        """The rows whose id is not before ``first``, and before ``beyond`` where it is given."""
+        low, high = self._bounds
+        start = bisect_left(high, first)
+        stop = len(low) if beyond is None else bisect_left(low, beyond)
+        try:
+            rows = self._parquet.read_row_groups(list(range(start, max(start, stop))), list(columns))
+        except (OSError, pa.ArrowException):
+            raise self._unreadable() from None
+        ids = rows.column(self._key)
+        inside = pc.greater_equal(ids, first)
+        return rows.filter(inside if beyond is None else pc.and_(inside, pc.less(ids, beyond)))
+
     def _group(self, group: int, columns: Sequence[str]) -> Any:
         try:
             return self._parquet.read_row_group(group, list(columns), use_threads=False)

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -292,6 +292,8 @@ class Segments:
     case: NDArray[np.int32]
     attributes: dict[str, Column]
 
+    row_columns: ClassVar[tuple[str, ...]]  # of one value a row, attributes apart
+
     def __len__(self) -> int:
         return len(self.subject)
 
@@ -302,7 +304,7 @@ class Segments:
 
     def take(self, rows: Column) -> Segments:
         """These rows (indices or mask), with every vocabulary as it is."""
-        columns = {name: getattr(self, name)[rows] for name in _ROW_COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in self.row_columns}
         return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
 
     def select(self, subject_ids: Iterable[str]) -> Segments:
@@ -331,7 +333,7 @@ class Segments:
 
         vocabularies: dict[str, Any] = {name: getattr(self, ids) for name, ids in _ID_COLUMNS.items()}
         vocabularies |= {f"attribute:{name}": objects(words) for name, words in self.vocabularies.items()}
-        columns = {name: getattr(self, name) for name in _ROW_COLUMNS}
+        columns = {name: getattr(self, name) for name in self.row_columns}
         columns |= {f"attribute:{name}": column for name, column in self.attributes.items()}
         arrays = {}
         for name, column in columns.items():
@@ -359,7 +361,7 @@ class Segments:
         text = {name: words for name, words in vocabularies.items() if name not in _ID_COLUMNS}
         return cls(
             **{ids: vocabularies[name] for name, ids in _ID_COLUMNS.items()},
-            **{name: columns[name] for name in _ROW_COLUMNS},
+            **{name: columns[name] for name in cls.row_columns},
             kind_codes=tuple(json.loads(table.schema.metadata[b"kind_codes"])),
             vocabularies={name.removeprefix("attribute:"): tuple(words) for name, words in text.items()},
             attributes={
@@ -371,7 +373,7 @@ class Segments:
 
 
 _ID_COLUMNS = {"subject": "subject_ids", "record": "record_ids", "case": "case_ids"}
-_ROW_COLUMNS = tuple(
+Segments.row_columns = tuple(
     f.name
     for f in fields(Segments)
     if f.name not in (*_ID_COLUMNS.values(), "kind_codes", "vocabularies", "attributes")

@@ -1,0 +1,195 @@
+"""Compiled segments of a large ledger, cut into buckets of neighbouring subjects: each compiled, kept and read alone.
+
+Whatever the size of the ledger, one bucket is in memory. A bucket is compiled from the rows that can touch the files of
+its subjects and nothing else, so what a killed process left is gone on with, and a damaged bucket is made again alone.
+Its file is a Parquet of numbers (one column can be read without the others) with what the numbers are indices of
+beside it, each behind its SHA-256.
+
+In: a ledger's parts, a day of use. Out: ``Segments`` of some subjects, whole or the columns asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from credit_model.store import CACHE, Finder, LedgerError, Manifest, cache_prefix, locked
+from credit_model.visibility import Segments, compile_segments, objects
+
+if TYPE_CHECKING:
+    from credit_model.law import Catalogue
+
+ROWS: Final = 400_000  # records in a bucket
+_IDS: Final = ("subject_ids", "record_ids", "case_ids")
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The segments of a ledger by ranges of subject ids.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the ledger.
+    name : str
+        Under which this content, compiled for this day of use, is kept.
+    bounds : tuple of str
+        The first subject of every bucket but the first; ascending.
+    catalogue, policy, day_of_use
+        As for ``compile_segments``.
+    finder : Finder
+        Of the parts they are compiled from.
+    """
+
+    folder: Path
+    name: str
+    bounds: tuple[str, ...]
+    catalogue: Catalogue
+    policy: str
+    day_of_use: int
+    finder: Finder
+
+    @classmethod
+    def of(
+        cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, finder: Finder, rows: int = ROWS
+    ) -> Buckets:
+        """As they were cut before, or cut anew: parts may merge between two processes, and the cuts must not move."""
+        place = folder / CACHE / f"{name}.bounds"
+        told = _unsealed(place)
+        if told is None:
+            bounds = tuple(finder.bounds(rows))
+            _keep(folder, place, [json.dumps(bounds).encode()])
+        else:
+            bounds = tuple(json.loads(told))
+        return cls(folder, name, bounds, catalogue, policy, day, finder)
+
+    def __len__(self) -> int:
+        return len(self.bounds) + 1
+
+    def span(self, number: int) -> tuple[str, str | None]:
+        """The first subject of a bucket and the first beyond it (None: there is none)."""
+        edges = ("", *self.bounds, None)
+        return str(edges[number]), edges[number + 1]
+
+    def path(self, number: int) -> Path:
+        """The file of a bucket."""
+        return self.folder / CACHE / f"{self.name}.{number:05d}.bucket"
+
+    def open(self, number: int, columns: Sequence[str] | None = None) -> Segments:
+        """The segments of one bucket; compiled and kept where there is no file of it, or a damaged one.
+
+        Parameters
+        ----------
+        number : int
+        columns : sequence of str, optional
+            Columns of rows (attributes by their own name) to read; the others are then empty, as are record and case
+            ids. Without it, everything.
+        """
+        data = _unsealed(self.path(number))
+        if data is None:
+            segments = self.compile(number)
+            _keep(self.folder, self.path(number), _written(segments))
+            return segments
+        return _read(data, columns)
+
+    def compile(self, number: int) -> Segments:
+        """The segments of one bucket, from the ledger's rows."""
+        first, beyond = self.span(number)
+        tables = self.finder.tables_between(first, beyond)
+        segments = compile_segments(tables, self.catalogue, self.policy, self.day_of_use)
+        low, high = np.searchsorted(segments.subject_ids, [first, "" if beyond is None else beyond])
+        if beyond is None:
+            high = len(segments.subject_ids)
+        if (low, high) == (0, len(segments.subject_ids)):
+            return segments
+        return segments.select(segments.subject_ids[low:high].tolist())
+
+
+def _written(segments: Segments) -> list[Any]:
+    """A bucket as bytes: the length of the first of two parts, what numbers are indices of, the numbers."""
+    ids = {name: getattr(segments, name).tolist() for name in _IDS}
+    beside = pa.table(
+        {name: pa.array([values], pa.list_(pa.string())) for name, values in ids.items()},
+        metadata={"words": json.dumps([segments.kind_codes, segments.vocabularies])},
+    )
+    told = pa.BufferOutputStream()
+    with pa.ipc.new_file(told, beside.schema) as writer:
+        writer.write_table(beside)
+    rows = pa.table({**{n: getattr(segments, n) for n in segments.row_columns}, **_attributes(segments)})
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="lz4", use_dictionary=False, write_statistics=False)
+    first = told.getvalue()
+    return [len(first).to_bytes(8, "little"), first, sink.getvalue()]
+
+
+def _attributes(segments: Segments) -> dict[str, Any]:
+    return {f"attribute:{name}": column for name, column in segments.attributes.items()}
+
+
+def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
+    length = int.from_bytes(data[:8], "little")
+    beside = pa.ipc.open_file(pa.BufferReader(data[8 : 8 + length]))
+    kind_codes, vocabularies = json.loads(beside.schema.metadata[b"words"])
+    row = beside.get_batch(0)
+    parquet = pq.ParquetFile(pa.BufferReader(data[8 + length :]))
+    held = parquet.schema_arrow
+    attribute = {n.removeprefix("attribute:"): n for n in held.names if n.startswith("attribute:")}
+    wanted = None if columns is None else ["subject", *(attribute.get(name, name) for name in columns)]
+    found = parquet.read(wanted, use_threads=False)
+    numbers = {
+        name: found.column(name).to_numpy() if name in found.column_names else _empty(held.field(name).type)
+        for name in held.names
+    }
+    ids = {name: row.column(name).flatten() for name in _IDS}
+    nothing = objects([])
+    return Segments(
+        **{
+            name: nothing if columns is not None and name != "subject_ids" else values.to_numpy(zero_copy_only=False)
+            for name, values in ids.items()
+        },
+        kind_codes=tuple(kind_codes),
+        vocabularies={name: tuple(words) for name, words in vocabularies.items()},
+        **{name: column for name, column in numbers.items() if name not in attribute.values()},
+        attributes={name: numbers[column] for name, column in attribute.items()},
+    )
+
+
+def _empty(type: Any) -> Any:
+    return np.empty(0, type.to_pandas_dtype())
+
+
+def _unsealed(path: Path) -> memoryview | None:
+    """What a file holds behind its SHA-256; None where there is none, or it was cut or altered."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+
+
+def _keep(folder: Path, path: Path, parts: Sequence[Any]) -> None:
+    """Keep a file, unless the ledger says something else by now: a forgotten person must not return."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with locked(folder):
+            if not path.name.startswith(cache_prefix(Manifest.read(folder))):
+                return
+            path.parent.mkdir(exist_ok=True)
+            with new.open("wb") as file:
+                file.write(digest.digest())
+                file.writelines(parts)
+            new.replace(path)
+    except (OSError, LedgerError):  # a folder one may only read, a full disk: compiled again next time
+        new.unlink(missing_ok=True)
