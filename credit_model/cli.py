@@ -150,7 +150,7 @@ def ingest(
 def features(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.")],
     observations: Annotated[Path, typer.Argument(help="Parquet or CSV with subject_id and as_of.")],
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write; without .parquet, a folder of them, for a city.")],
     definitions: Annotated[
         Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
     ] = None,
@@ -162,8 +162,8 @@ def features(
     from credit_model.records import Ledger
 
     opened, rows = Ledger.open(ledger), _table(observations)
-    with _working(f"Computing features of {len(rows):,} observations"):
-        build_features(opened, rows, features=definitions, out=out, day_of_use=day_of_use)
+    with _working(f"Computing features of {len(rows):,} observations") as step:
+        build_features(opened, rows, features=definitions, out=out, day_of_use=day_of_use, progress=step)
     _say({"observations": len(rows), "out": str(out)}, as_json, f"{len(rows):,} observations described in {out}")
 
 

@@ -7,7 +7,7 @@ Out: a float32 frame (or a Parquet file), rows and index as the observations; a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ def build_features(
     engine: str = "local",
     out: str | Path | None = None,
     day_of_use: Any = None,
+    progress: Callable[[str], None] | None = None,
 ) -> pd.DataFrame | Path:
     """Describe subjects, each as of its own date.
 
@@ -54,9 +55,13 @@ def build_features(
         Names from the dictionary, definitions, or the path of a TOML file; without it, the whole dictionary.
     engine : {"local"}
     out : path-like, optional
-        Write Parquet there (``subject_id``, ``as_of``, features), whole or not at all, and return the path.
+        Write Parquet there (``subject_id``, ``as_of``, features) and return the path: a file ``NAME.parquet``, whole or
+        not at all, rows as the observations; any other name is a folder of such files, for a city: rows by subject,
+        written in bounded memory, and where the call was killed the same call goes on.
     day_of_use : date, optional
         The day whose law and windows hold for every row; today without it.
+    progress : callable, optional
+        Told what is being done, where ``out`` is a folder.
 
     Returns
     -------
@@ -90,6 +95,14 @@ def build_features(
         raise UserError(f"features were to be written to {out}: there is no folder {Path(out).parent}; make it first")
     definitions = _definitions(ledger, features)
     subject_ids, as_of = _observed(observations)
+    if out is not None and Path(out).suffix != ".parquet":
+        import pyarrow as pa
+
+        from credit_model.features.dataset import write_dataset
+
+        ids = pa.array(subject_ids, pa.string())
+        buckets = ledger.buckets(day_of_use)
+        return write_dataset(Path(out), buckets, ids, as_of, definitions, ledger.catalogue, progress)
     segments = ledger.segments(day_of_use)
     subjects = segments.subject_index(subject_ids)
 

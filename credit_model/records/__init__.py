@@ -16,6 +16,7 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "Buckets": "buckets",
         "ColumnErrors": "validation",
         "ForgetReport": "ledger",
         "IngestReport": "ingest",
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from credit_model.records.buckets import Buckets as Buckets
     from credit_model.records.ingest import IngestReport as IngestReport
     from credit_model.records.ledger import Ledger as Ledger
     from credit_model.records.mapping import Mapping as Mapping

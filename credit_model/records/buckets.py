@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credit_model.store import CACHE, Finder, LedgerError, Manifest, cache_prefix, locked
-from credit_model.visibility import Segments, compile_segments, objects
+from credit_model.visibility import Segments, compile_segments
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
@@ -57,19 +58,18 @@ class Buckets:
     policy: str
     day_of_use: int
     finder: Finder
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # parts are read by one at a time
 
     @classmethod
-    def of(
-        cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, finder: Finder, rows: int = ROWS
-    ) -> Buckets:
+    def of(cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, finder: Finder) -> Buckets:
         """As they were cut before, or cut anew: parts may merge between two processes, and the cuts must not move."""
         place = folder / CACHE / f"{name}.bounds"
         told = _unsealed(place)
         if told is None:
-            bounds = tuple(finder.bounds(rows))
+            bounds = tuple(finder.bounds(ROWS))
             _keep(folder, place, [json.dumps(bounds).encode()])
         else:
-            bounds = tuple(json.loads(told))
+            bounds = tuple(json.loads(bytes(told)))
         return cls(folder, name, bounds, catalogue, policy, day, finder)
 
     def __len__(self) -> int:
@@ -104,7 +104,8 @@ class Buckets:
     def compile(self, number: int) -> Segments:
         """The segments of one bucket, from the ledger's rows."""
         first, beyond = self.span(number)
-        tables = self.finder.tables_between(first, beyond)
+        with self.lock:
+            tables = self.finder.tables_between(first, beyond)
         segments = compile_segments(tables, self.catalogue, self.policy, self.day_of_use)
         low, high = np.searchsorted(segments.subject_ids, [first, "" if beyond is None else beyond])
         if beyond is None:
@@ -150,7 +151,7 @@ def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
         for name in held.names
     }
     ids = {name: row.column(name).flatten() for name in _IDS}
-    nothing = objects([])
+    nothing = np.empty(0, object)
     return Segments(
         **{
             name: nothing if columns is not None and name != "subject_ids" else values.to_numpy(zero_copy_only=False)

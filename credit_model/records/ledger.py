@@ -20,6 +20,7 @@ import numpy as np
 from credit_model import UserError
 from credit_model.law import NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day, to_days
 from credit_model.records import compiled
+from credit_model.records.buckets import Buckets
 from credit_model.records.ingest import Delivery, IngestReport, plan
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import load_mapping
@@ -308,6 +309,20 @@ class Ledger:
                     compiled.keep(self.path, name, segments)
                 self._segments = name, segments
             return self._segments[1]
+
+    def buckets(self, day_of_use: Any = None) -> Buckets:
+        """The same in buckets of neighbouring subjects, of which one at a time is in memory: for a whole city."""
+        day = _day_of_use(day_of_use)
+
+        def cut(_: Any) -> Buckets:
+            manifest = self._view.manifest
+            finder = self._view.finder(Shelf(self.path), manifest)
+            for part in manifest.parts:  # opened now, they stay readable whatever is merged meanwhile
+                finder.shelf.open(part)
+            name = compiled.name_of(manifest, day).removesuffix(".segments")
+            return Buckets.of(self.path, name, self.catalogue, self.policy, day, finder)
+
+        return self._view.look(cut)
 
     def population(self, day_of_use: Any = None) -> Population:
         """Who is scored, as of any day; a subject's versions are the same under the law of every ``day_of_use``."""

@@ -1,0 +1,207 @@
+"""Features of a whole city: a folder of Parquet files, written bucket by bucket in bounded memory.
+
+Every file of features belongs to one bucket of segments and is there whole or not at all; ``dataset.json`` says which
+request the folder answers and the SHA-256 of every file that is done. A build that was killed goes on with the files
+that are missing, and ends in the same bytes as one that was not.
+
+In: buckets of segments, observations, definitions. Out: ``part-00000.parquet`` ... and ``dataset.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit_model import UserError
+from credit_model.engine import columns_read
+from credit_model.features.kernel import KERNEL_VERSION, compute
+from credit_model.visibility import SEMANTICS_VERSION
+
+if TYPE_CHECKING:
+    from credit_model.features.definition import FeatureDefinition
+    from credit_model.law import Catalogue
+    from credit_model.records import Buckets
+
+MANIFEST: Final = "dataset.json"
+_AT_ONCE: Final = 2  # buckets in memory
+
+
+def write_dataset(
+    folder: Path,
+    buckets: Buckets,
+    subject_ids: Any,
+    as_of: NDArray[np.int32],
+    definitions: Sequence[FeatureDefinition],
+    catalogue: Catalogue,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Write the features of observations as a dataset; what an earlier call of the same left done is kept.
+
+    Parameters
+    ----------
+    folder : Path
+        New, empty, or begun by the same call. Rows lie by subject, those of one subject in the order given.
+    buckets : Buckets
+    subject_ids : pyarrow.Array of str, shape (n,)
+    as_of : ndarray of int32, shape (n,)
+        Days since 1970-01-01.
+    definitions : sequence of FeatureDefinition
+        Checked.
+    catalogue : Catalogue
+    progress : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UserError
+        If the folder holds something else, or cannot be written.
+    """
+    if len(subject_ids) > 1 and not pc.all(pc.less_equal(subject_ids[:-1], subject_ids[1:])).as_py():
+        order = pc.array_sort_indices(subject_ids)  # a stable sort
+        subject_ids, as_of = subject_ids.take(order), as_of[order.to_numpy()]
+    request = {
+        "segments": buckets.name,
+        "bounds": _digest(json.dumps(buckets.bounds).encode()),
+        "observations": _observations_digest(subject_ids, as_of),
+        "features": [definition.name for definition in definitions],
+        "definitions": _digest(json.dumps([d.to_dict() for d in definitions], sort_keys=True).encode()),
+        "versions": [KERNEL_VERSION, SEMANTICS_VERSION],
+    }
+    done = _begun(folder, request)
+    columns = columns_read(definitions, catalogue)
+    edges = [0, *(_first(subject_ids, bound) for bound in buckets.bounds), len(subject_ids)]
+    wanted = [n for n in range(len(buckets)) if edges[n] < edges[n + 1] or (not len(subject_ids) and n == 0)]
+    lock = threading.Lock()
+
+    def one(number: int) -> None:
+        name = f"part-{number:05d}.parquet"
+        if name in done and _digest_of(folder / name) == done[name]:
+            return
+        rows = slice(edges[number], edges[number + 1])
+        segments = buckets.open(number, columns)
+        index = pc.index_in(subject_ids[rows], value_set=pa.array(segments.subject_ids, subject_ids.type))
+        days = as_of[rows]
+        values = compute(segments, index.fill_null(-1).to_numpy(), days, definitions, catalogue)
+        digest = _write(folder / name, subject_ids[rows], days, values, request["features"])
+        with lock:
+            done[name] = digest
+            _say(folder, request, done, False)
+            if progress is not None:
+                progress(f"Computing features: {len(done)} of {len(wanted)} parts")
+
+    try:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(one, wanted):
+                pass
+        _say(folder, request, done, True)
+        for left in folder.glob(".part-*"):  # by a build that was killed
+            left.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"features were to be written to {folder}: {error}; make room and call again: what is done is kept"
+        ) from None
+    return folder
+
+
+def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
+    """Files of the same request that are done already."""
+    try:
+        folder.mkdir(exist_ok=True)
+        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found, files = told["request"], dict(told["files"])
+    except FileNotFoundError:
+        if any(not name.name.startswith(".") for name in folder.iterdir()):
+            raise UserError(
+                f"features were to be written to the folder {folder}: it holds other files; give a new folder"
+            ) from None
+        _say(folder, request, {}, False)
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"features were to be written to {folder}: its {MANIFEST} cannot be read ({type(error).__name__}); give a "
+            "new folder"
+        ) from None
+    if found != request:
+        moved = [name for name in request if found.get(name) != request[name]]
+        raise UserError(
+            f"features were to be written to {folder}: it holds those of another request ({', '.join(moved)} differ); "
+            "give a new folder"
+        )
+    return files
+
+
+def _say(folder: Path, request: dict[str, Any], done: dict[str, str], complete: bool) -> None:
+    text = json.dumps({"request": request, "complete": complete, "files": dict(sorted(done.items()))}, indent=1)
+    new = folder / f".{MANIFEST}.{os.getpid()}"
+    new.write_text(text, encoding="utf-8")
+    new.replace(folder / MANIFEST)
+
+
+def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32], names: Sequence[str]) -> str:
+    """One file, there whole or not at all; its SHA-256."""
+    columns = [subject_ids.cast(pa.string()), pa.array(days).cast(pa.date32())]
+    columns += [pa.array(column) for column in np.ascontiguousarray(values.T)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table(columns, names=["subject_id", "as_of", *names]),
+        sink,
+        compression="lz4",
+        write_statistics=["subject_id", "as_of"],
+    )
+    data = sink.getvalue()
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_bytes(data)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return _digest(data)
+
+
+def _first(subject_ids: Any, bound: str) -> int:
+    """How many ids lie before a bound; by bisection."""
+    low, high = 0, len(subject_ids)
+    while low < high:
+        middle = (low + high) // 2
+        if subject_ids[middle].as_py() < bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _observations_digest(subject_ids: Any, as_of: NDArray[np.int32]) -> str:
+    sink = pa.BufferOutputStream()
+    table = pa.table({"subject_id": subject_ids, "as_of": as_of})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, 1 << 20)
+    return _digest(sink.getvalue())
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
