@@ -139,8 +139,7 @@ def test_a_build_that_was_killed_ends_in_the_same_bytes(ledger: Ledger, tmp_path
     build = (
         "import os, signal, sys, pandas as pd\n"
         "from credit_model.records import Ledger, buckets\n"
-        "from credit_model.cli import main
-from credit_model.features import build_features\n"
+        "from credit_model.features import build_features\n"
         "buckets.ROWS = 1_000\n"
         "done = []\n"
         "def told(text):\n"

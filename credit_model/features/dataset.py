@@ -99,7 +99,7 @@ def write_dataset(
         index = pc.index_in(subject_ids[rows], value_set=pa.array(segments.subject_ids, subject_ids.type))
         days = as_of[rows]
         values = compute(segments, index.fill_null(-1).to_numpy(), days, definitions, catalogue)
-        digest = _write(folder / name, subject_ids[rows], days, values, request["features"])
+        digest = _write(folder / name, subject_ids[rows], days, values, [d.name for d in definitions])
         with lock:
             done[name] = digest
             _say(folder, request, done, False)

@@ -154,7 +154,8 @@ def index_in(values: Column, among: Column) -> NDArray[np.int64]:
         import pyarrow.compute as pc
 
         found = pc.index_in(pa.array(values, pa.string()), value_set=pa.array(among, pa.string()))
-        return found.fill_null(-1).to_numpy().astype(np.int64)
+        places: NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+        return places
     index = {text: i for i, text in enumerate(among.tolist())}
     return np.fromiter((index.get(text, -1) for text in values.tolist()), np.int64, len(values))
 
