@@ -315,18 +315,39 @@ def serve(
         raise typer.Exit(3)
 
 
-@app.command(epilog=_example("credit-model report reports/runs/made-city/evaluation.json --lang en --out report.html"))
+@app.command(
+    epilog=_example(
+        "credit-model report reports/runs/made-city/evaluation.json --lang en --out report.html",
+        "credit-model report scored.parquet --attributes audit.parquet --cutoff 795 --out report.html",
+    )
+)
 def report(
-    source: Annotated[str, typer.Argument(help="Run id, or path of an evaluation's JSON.", metavar="RUN_OR_JSON")],
+    source: Annotated[
+        str, typer.Argument(help="Run id, an evaluation's JSON, or scored rows (Parquet, CSV).", metavar="SOURCE")
+    ],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     lang: Annotated[str, typer.Option(help="zh, en, or both with a switch.")] = "both",
+    attributes: Annotated[
+        Path | None, typer.Option(help="Of scored rows: what may only be audited, by subject_id.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="Of scored rows: the card that scored them.")] = None,
+    cutoff: Annotated[list[float] | None, typer.Option(help="Of scored rows: score from which to be eligible.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Render an evaluation again as one self-contained page."""
+    """Render an evaluation as one self-contained page; evaluate scored rows first, their JSON beside the page."""
     from credit_model.evaluation import EvaluationReport
-    from credit_model.reporting import render_html
+    from credit_model.reporting import evaluate_file, render_html
 
     path = Path(source)
+    if path.suffix in (".parquet", ".csv"):
+        with _working("Evaluating"):
+            evaluation = evaluate_file(path, attributes=attributes, card=card, cutoffs=cutoff)
+            out.with_suffix(".json").write_text(evaluation.to_json(), encoding="utf-8")
+            render_html(evaluation, out, lang=lang)
+        value = {"report": str(out), "lang": lang, "evaluation": str(out.with_suffix(".json"))}
+        return _say(value, as_json, f"report in {out}, evaluation in {out.with_suffix('.json')}")
+    if attributes or card or cutoff:
+        raise UserError("--attributes, --card and --cutoff are for scored rows; give a .parquet or .csv file of them.")
     if not path.is_file():
         from credit_model.registry import fetch_artifact
 

@@ -13,8 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
+from small_evaluation import CARD, FRAME, beside
 
 from credit_model.cli import app, main
+from credit_model.evaluation import EvaluationReport
 from credit_model.registry import log_run, register
 
 EXPERIMENT = """
@@ -253,6 +255,27 @@ def test_a_gate_that_says_no_leaves_with_three(command: Run, desk: Path) -> None
     assert answer.json.keys() == {"error"}
     assert "gini (all) is 0.41, limit at least 0.5" in answer.json["error"]
     assert answer.err == ""
+
+
+def test_scored_rows_and_attributes_become_a_report_and_its_json_in_one_command(command: Run, tmp_path: Path) -> None:
+    FRAME.to_parquet(tmp_path / "scored.parquet")
+    FRAME.to_csv(tmp_path / "scored.csv", index=False)
+    beside().to_csv(tmp_path / "audit.csv", index=False)
+    CARD.save(tmp_path / "card.json")
+    pages = []
+    for rows in ("scored.parquet", "scored.csv"):
+        given_ = (tmp_path / rows, "--attributes", tmp_path / "audit.csv", "--card", tmp_path / "card.json")
+        out = tmp_path / f"{rows}.html"
+        told = command("report", *given_, "--lang", "zh", "--out", out, "--json").json
+        assert told["report"] == str(out)
+        evaluation = EvaluationReport.from_json(Path(told["evaluation"]).read_text(encoding="utf-8"))
+        assert {a["name"] for a in evaluation.fairness["attributes"]} == {"sex", "district"}
+        pages.append((out.read_bytes(), evaluation.digest))
+    assert pages[0] == pages[1]
+    wrong = command("report", tmp_path / "card.json", "--cutoff", "700")
+    assert (wrong.code, "for scored rows" in wrong.err) == (2, True)
+    missing = command("report", tmp_path / "missing.parquet")
+    assert (missing.code, "Cannot read" in missing.err) == (2, True)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

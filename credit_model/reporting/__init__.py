@@ -12,6 +12,7 @@ from credit_model import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "evaluate_file": "assembly",
         "full_evaluation": "assembly",
         "render_html": "page",
         "render_markdown": "markdown",
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from credit_model.reporting.assembly import evaluate_file as evaluate_file
     from credit_model.reporting.assembly import full_evaluation as full_evaluation
     from credit_model.reporting.markdown import render_markdown as render_markdown
     from credit_model.reporting.page import render_html as render_html

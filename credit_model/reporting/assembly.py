@@ -6,8 +6,10 @@ In: scored rows, what stands beside them, and what only the caller knows. Out: a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from credit_model import UserError
 from credit_model.decisions import Programme, summarise_decisions
 from credit_model.evaluation import EvaluationReport, describe_samples, evaluate
 from credit_model.fairness import SourceRate, audit_fairness
@@ -85,6 +87,54 @@ def full_evaluation(
             labels=labels, sources=sources,
         )  # fmt: skip
     return report.beside(**found)
+
+
+def evaluate_file(
+    rows: str | Path,
+    *,
+    attributes: str | Path | None = None,
+    card: str | Path | None = None,
+    cutoffs: Sequence[float] | None = None,
+) -> EvaluationReport:
+    """`full_evaluation` of scored rows in a file.
+
+    Parameters
+    ----------
+    rows : path
+        Parquet or CSV of scored rows; the card's features may stand among the columns, then reasons are told too.
+    attributes : path, optional
+        Parquet or CSV keyed by ``subject_id``.
+    card : path, optional
+    cutoffs : sequence of float, optional
+
+    Raises
+    ------
+    UserError
+        A file cannot be read, or holds no scored rows.
+    """
+    frame, opened = _read(rows), None
+    told: dict[str, Any] = {}
+    if card is not None:
+        from credit_model.scorecard import Card
+
+        opened = Card.load(card)
+        if set(opened.columns) <= set(frame.columns):
+            told = {"explanation": opened.explain(frame[list(opened.columns)])}
+    beside = None if attributes is None else _read(attributes)
+    return full_evaluation(frame, card=opened, attributes=beside, cutoffs=cutoffs, **told)
+
+
+def _read(path: str | Path) -> pd.DataFrame:
+    import pandas as pd
+
+    texts = dict.fromkeys(("subject_id", "grade", "reason", "segment"), str)
+    try:
+        found = pd.read_csv(path, dtype=texts) if Path(path).suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"Cannot read {path}: {type(error).__name__}. Give a Parquet or CSV file.") from error
+    if "reason" in found:
+        found["reason"] = found["reason"].fillna("")
+    return found
 
 
 def _grade_cutoffs(frame: pd.DataFrame) -> list[float]:
