@@ -141,14 +141,18 @@ class _Table:
             )
             raise UserError(f"Cannot describe the sample {name!r}: {fault}.")
         subject = pd.factorize(frame["subject_id"], sort=True)[0]
-        day = pd.to_datetime(frame["as_of"]).dt.strftime("%Y-%m").to_numpy(str)
-        if len(np.unique(day)) > _LONGEST:
-            day = day.astype("U4")
-        order = np.lexsort((day, subject))
+        day = pd.to_datetime(frame["as_of"]).to_numpy()
+        period, periods = pd.factorize(day.astype("datetime64[M]").astype(np.int64), sort=True)
+        if len(periods) > _LONGEST:
+            period, periods = pd.factorize(day.astype("datetime64[Y]").astype(np.int64), sort=True)
+            self.periods = periods.astype("datetime64[Y]").astype(str)
+        else:
+            self.periods = periods.astype("datetime64[M]").astype(str)
+        order = np.lexsort((period, subject))
         self.frame = frame.iloc[order]
         self.subject, self.y = subject[order], frame["y"].to_numpy(np.float64)[order]
         self.weight = self.frame["weight"].to_numpy(np.float64) if "weight" in frame else np.ones(len(frame))
-        self.periods, self.period = np.unique(day[order], return_inverse=True)
+        self.period = period[order]
         self.segments: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(frame), bool)}
         if "with_record" in frame:
             record = self.frame["with_record"].to_numpy(bool)
@@ -165,8 +169,9 @@ class _Table:
         own, count = self.segments[segment], len(self.periods)
         rows = np.bincount(self.period[own], minlength=count)
         bads = np.bincount(self.period[own], self.y[own], count).astype(np.int64)
-        pairs = np.unique(self.subject[own].astype(np.int64) * count + self.period[own])
-        return rows, bads, np.bincount(pairs % count, minlength=count)
+        subject, period = self.subject[own], self.period[own]  # sorted, so a person's rows of a month are neighbours
+        new = np.append(True, (subject[1:] != subject[:-1]) | (period[1:] != period[:-1]))[: subject.size]
+        return rows, bads, np.bincount(period[new], minlength=count)
 
     def cells(self, segment: str, usual: Mapping[str, float]) -> list[RateCell]:
         rows, bads, people = self.counts(segment)

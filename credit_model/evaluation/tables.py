@@ -181,13 +181,14 @@ def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
 
     required = {name: frame[name].to_numpy(np.float64) for name in ("y", "score", "probability_of_bad", *others)}
     weight = numbers("weight")
+    day, days = pd.factorize(pd.to_datetime(frame["as_of"]))
     sample = Sample(
         y=required["y"],
         score=required["score"],
         probability=required["probability_of_bad"],
         weight=np.ones(len(frame)) if weight is None else weight,
         subject=pd.factorize(frame["subject_id"], sort=True)[0],
-        as_of=pd.to_datetime(frame["as_of"]).dt.strftime("%Y-%m-%d").to_numpy(str),
+        as_of=pd.DatetimeIndex(days).strftime("%Y-%m-%d").to_numpy(str)[day],
         grade=frame["grade"].astype(str).to_numpy(str),
         record=frame["with_record"].to_numpy(bool) if "with_record" in frame.columns else None,
         true_risk=numbers("true_risk"),

@@ -5,7 +5,7 @@ In: a sample and a frame keyed by person. Out: `Grouping` by attribute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,14 +97,16 @@ def groupings(frame: pd.DataFrame, attributes: pd.DataFrame, order: NDArray[np.i
 
 
 def _grouping(name: str, column: pd.Series) -> Grouping:
-    missing = column.isna().to_numpy()
-    texts = column.astype(str).to_numpy(object)
-    texts[missing] = UNKNOWN
-    groups, code, rows = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
-    by_size: Sequence[int] = sorted(range(len(groups)), key=lambda i: (-rows[i], groups[i]))
+    import pandas as pd
+
+    found, values = pd.factorize(column, use_na_sentinel=False)
+    names = [UNKNOWN if pd.isna(value) else str(value) for value in values]
+    groups, same = np.unique(np.array(names), return_inverse=True)  # an empty value and the text "unknown" are one
+    rows = np.bincount(same[found], minlength=len(groups))
+    by_size = sorted(range(len(groups)), key=lambda i: (-rows[i], groups[i]))
     place = np.empty(len(groups), np.intp)
     place[by_size] = np.arange(len(groups))
-    return Grouping(name, tuple(str(groups[i]) for i in by_size), place[code.ravel()])
+    return Grouping(name, tuple(str(groups[i]) for i in by_size), place[same[found]])
 
 
 def label(name: str, labels: Mapping[str, tuple[str, str]] | None) -> tuple[str, str]:

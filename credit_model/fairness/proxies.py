@@ -94,7 +94,7 @@ def screen_proxies(
     found = []
     for feature in features.columns:
         values = features[feature].to_numpy(np.float64)
-        place = np.unique(np.where(np.isnan(values), -np.inf, values), return_inverse=True)[1].ravel()
+        place = pd.factorize(np.where(np.isnan(values), -np.inf, values), sort=True)[0]
         table = np.bincount(place * len(names) + code, minlength=(place.max(initial=0) + 1) * len(names))
         best = _best(table.reshape(-1, len(names)).astype(np.float64), level)
         if best is None:
