@@ -26,16 +26,19 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 setup")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing pinned packages into $(VENV) (once; one to three minutes) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,notebooks,dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,notebooks,spark,dev]"
 	@touch $@
 
-system: ## browser and Chinese font for the page tests, where apt may install them
-	@if command -v chromium >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q .; then :; \
+system: ## browser and Chinese font for the page tests, Java for the Spark tests, where apt may install them
+	@missing=; \
+	{ command -v chromium >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q .; } || missing="chromium fonts-noto-cjk"; \
+	command -v java >/dev/null || missing="$$missing default-jre-headless"; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing chromium and a Chinese font with apt ..."; \
-	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk) >/dev/null 2>&1 \
+	  echo "Installing with apt: $$missing ..."; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing) >/dev/null 2>&1 \
 	    || echo "apt could not install them; tests that need them will be listed as not run"; \
-	else echo "chromium or a Chinese font is missing and apt may not be used here; tests that need them will be listed as not run"; fi
+	else echo "missing, and apt may not be used here: $$missing; tests that need them will be listed as not run"; fi
 
 demo: setup ## the main job: a made city, a card, its report, a champion, one person assessed
 	@$(BIN)/credit-model run $(EXPERIMENT)

@@ -42,6 +42,7 @@ HEAVY = {
     "lightgbm",
     "matplotlib",
     "mlflow",
+    "pyspark",
 }
 
 

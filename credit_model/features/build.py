@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from credit_model.records import Ledger
 
-_ENGINES = ("local",)
+_ENGINES = ("local", "spark")
 _ROWS = 200_000  # observations written to Parquet at once
 
 
@@ -53,11 +53,14 @@ def build_features(
         ``subject_id`` and ``as_of`` (dates, or text like 2024-01-31), in any order; further columns are left alone.
     features : optional
         Names from the dictionary, definitions, or the path of a TOML file; without it, the whole dictionary.
-    engine : {"local"}
+    engine : {"local", "spark"}
+        ``spark`` runs the same kernel on Spark (extra ``spark``); observations may be a Spark frame then, and so is
+        what comes back. Values are the same to the last bit.
     out : path-like, optional
         Write Parquet there (``subject_id``, ``as_of``, features) and return the path: a file ``NAME.parquet``, whole or
         not at all, rows as the observations; any other name is a folder of such files, for a city: rows by subject,
-        written in bounded memory, and where the call was killed the same call goes on.
+        written in bounded memory, and where the call was killed the same call goes on. On Spark it is
+        always a folder, without that.
     day_of_use : date, optional
         The day whose law and windows hold for every row; today without it.
     progress : callable, optional
@@ -94,6 +97,13 @@ def build_features(
     if out is not None and not Path(out).parent.is_dir():
         raise UserError(f"features were to be written to {out}: there is no folder {Path(out).parent}; make it first")
     definitions = _definitions(ledger, features)
+    if engine == "spark":
+        from credit_model.spark import build
+
+        used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
+        is_spark = hasattr(observations, "mapInArrow")
+        given = observations if is_spark else (*_observed(observations), observations.index)
+        return build(ledger, given, definitions, used_on, None if out is None else Path(out))
     subject_ids, as_of = _observed(observations)
     if out is not None and Path(out).suffix != ".parquet":
         import pyarrow as pa

@@ -1,0 +1,319 @@
+"""Features and scores on Spark: the same kernel and the same card, over ranges of people of the same ledger.
+
+The door to Spark; nothing else imports it. Observations are laid out by the key under which the ledger's parts are
+sorted, so that a task reads a stretch of the parts: the rows of its own people and no others. It compiles their
+segments and runs the kernel, in Python workers fed with Arrow. No second implementation and no SQL: values are those of
+one machine to the last bit. Every worker must see the ledger's folder under the same path.
+
+In: a ledger, observations (``subject_id``, ``as_of``), checked definitions; or a card and rows of features.
+Out: Spark frames, lazy; or what ``build_features`` returns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from credit_model import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+    from credit_model.features import FeatureDefinition
+    from credit_model.records import Ledger
+
+_LOCAL: Final = {
+    "spark.master": "local[*]",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.log.level": "ERROR",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+_KEY = "ledger_key"
+_ROW = "row_of_observations"
+
+
+def session(settings: Mapping[str, str] | None = None) -> SparkSession:
+    """The session that is active, else one on this machine, with what these functions need set.
+
+    Parameters
+    ----------
+    settings : mapping of str to str, optional
+        Of Spark, for a session made here, such as ``{"spark.master": "local[2]", "spark.driver.memory": "4g"}``.
+
+    Raises
+    ------
+    UserError
+        If Spark or Java is not installed.
+    """
+    try:
+        with unwarned():
+            from pyspark.sql import SparkSession
+    except ImportError:
+        raise UserError(
+            "Spark was asked for, but pyspark is not installed: pip install 'credit-model[spark]'"
+        ) from None
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    if shutil.which("java") is None:
+        raise UserError("Spark was asked for, but there is no java on the path: install Java 17 or newer")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is first found
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    with unwarned():
+        return SparkSession.builder.config(map={**_LOCAL, **(settings or {})}).appName("credit-model").getOrCreate()
+
+
+def features(
+    ledger: Ledger, observations: DataFrame, definitions: Sequence[FeatureDefinition], day_of_use: int
+) -> DataFrame:
+    """Describe subjects, each as of its own date.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        In a folder that every worker sees under the same path. Workers refuse another content than the ledger has now.
+    observations : pyspark.sql.DataFrame
+        ``subject_id`` (string) and ``as_of`` (date); further columns are carried along.
+    definitions : sequence of FeatureDefinition, length k
+        As accepted by ``check_definitions`` for the ledger's catalogue.
+    day_of_use : int
+        Whose law applies; days since 1970-01-01.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The columns of ``observations``, then k of float32; rows in no stated order.
+
+    Raises
+    ------
+    UserError
+        If ``subject_id`` or ``as_of`` is missing or of another type. Rows without one fail when they are computed.
+    """
+    from pyspark.sql.types import FloatType, LongType, StructField, StructType
+
+    _check_columns(observations, {"subject_id": "string", "as_of": "date"})
+    names = [definition.name for definition in definitions]
+    if taken := [name for name in names if name in observations.columns]:
+        raise UserError(f"observations have columns of the names of features: {', '.join(taken)}; rename them")
+    keyed = StructType([*observations.schema, StructField(_KEY, LongType(), False)])
+    described = StructType([*observations.schema, *(StructField(name, FloatType()) for name in names)])
+    work = _described(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
+    with unwarned():
+        laid_out = observations.mapInArrow(_with_keys, keyed).repartitionByRange(_KEY).sortWithinPartitions(_KEY)
+        return laid_out.mapInArrow(work, described)
+
+
+def build(
+    ledger: Ledger,
+    observations: Any,
+    definitions: Sequence[FeatureDefinition],
+    day_of_use: int,
+    out: Path | None,
+) -> pd.DataFrame | DataFrame | Path:
+    """What ``build_features`` returns under ``engine="spark"``.
+
+    Parameters
+    ----------
+    ledger, definitions, day_of_use
+        As for :func:`features`.
+    observations : (ndarray of object, ndarray of int32, Index) or pyspark.sql.DataFrame
+        Subject ids, days and the index of the rows; or a Spark frame.
+    out : Path, optional
+        A folder of Parquet files, written whole or not at all.
+    """
+    import pyarrow as pa
+
+    if hasattr(observations, "mapInArrow"):
+        found = features(ledger, observations, definitions, day_of_use)
+        return found if out is None else _written(found, out)
+    subject_ids, days, index = observations
+    columns = {
+        "subject_id": pa.array(subject_ids, pa.string()),
+        "as_of": pa.array(days, pa.int32()).cast(pa.date32()),
+        _ROW: pa.array(np.arange(len(days))),
+    }
+    observed = _done(lambda: session().createDataFrame(pa.table(columns)))
+    found = features(ledger, observed, definitions, day_of_use)
+    if out is not None:
+        return _written(found.sort(_ROW).drop(_ROW), out)
+    import pandas as pd
+
+    rows = collected(found)
+    order = np.argsort(rows.column(_ROW).to_numpy())
+    values = {d.name: rows.column(d.name).to_numpy()[order] for d in definitions}
+    return pd.DataFrame(values, index=index, columns=list(values))
+
+
+def score(card: Any, rows: DataFrame) -> DataFrame:
+    """Score rows of features with a card, such as ``load_evaluator("models:/NAME@champion").card``.
+
+    The card's arithmetic alone: who may be scored, and for which purpose, is a matter of an assessment.
+
+    Parameters
+    ----------
+    card : Card
+        It travels to the workers as its document, and is verified there.
+    rows : pyspark.sql.DataFrame
+        With the columns the card reads; further ones are carried along.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        The columns of ``rows`` that the card does not read, then ``score``, ``probability_of_bad``, ``grade``.
+
+    Raises
+    ------
+    UserError
+        If a column is missing.
+    """
+    from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
+
+    _check_columns(rows, dict.fromkeys(card.columns))
+    kept = [field for field in rows.schema if field.name not in card.columns]
+    said = (("score", IntegerType()), ("probability_of_bad", DoubleType()), ("grade", StringType()))
+    scored = StructType([*kept, *(StructField(name, type) for name, type in said)])
+    with unwarned():
+        return rows.mapInArrow(_scored(card, [field.name for field in kept]), scored)
+
+
+def collected(frame: DataFrame) -> Any:
+    """The rows of a frame made here, as one Arrow table.
+
+    Raises
+    ------
+    UserError
+        What a worker found wrong.
+    """
+    return _done(frame.toArrow)
+
+
+# ---------------------------------------------------------------------- in the workers
+
+Batches = Iterator[Any]
+
+
+def _with_keys(batches: Batches) -> Batches:
+    """Observations with the key that the ledger's parts are sorted by."""
+    import pyarrow as pa
+
+    from credit_model.store import keys_of
+
+    for batch in batches:
+        for name in ("subject_id", "as_of"):
+            if missing := batch.column(name).null_count:
+                raise UserError(f"observations, column {name}: {missing} rows of one batch have none")
+        keys = (keys_of(batch.column("subject_id")) >> np.uint64(1)).astype(np.int64)
+        yield pa.RecordBatch.from_arrays([*batch.columns, pa.array(keys)], names=[*batch.schema.names, _KEY])
+
+
+def _described(
+    folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
+) -> Callable[[Batches], Batches]:
+    """Observations in the order of the ledger's parts to features."""
+
+    def work(batches: Batches) -> Batches:
+        import pyarrow as pa
+
+        from credit_model.engine import program_of, run
+        from credit_model.visibility import compile_segments
+
+        ledger = _opened(folder, digest)
+        program = program_of(definitions, ledger.catalogue)
+        for batch in batches:
+            ids = batch.column("subject_id").to_pylist()
+            days = batch.column("as_of").cast(pa.int32()).to_numpy()
+            segments = compile_segments(ledger.tables(set(ids)), ledger.catalogue, ledger.policy, day_of_use)
+            values = run(program, segments, segments.subject_index(ids), days, "auto")
+            columns = [batch.column(name) for name in batch.schema.names if name != _KEY]
+            columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
+            names = [name for name in batch.schema.names if name != _KEY]
+            yield pa.RecordBatch.from_arrays(columns, names=[*names, *(d.name for d in definitions)])
+
+    return work
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: str, digest: str) -> Ledger:
+    """The ledger, once a worker: what was verified and indexed stays so."""
+    from credit_model.records import Ledger
+
+    ledger = Ledger.open(folder)
+    if ledger.digest != digest:
+        raise UserError(f"the ledger in {folder} was written to while Spark read it: start again")
+    return ledger
+
+
+def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:
+    """Rows of features to scores."""
+
+    def work(batches: Batches) -> Batches:
+        import pyarrow as pa
+
+        grades = np.asarray(card.profile.grades, dtype=object)
+        for batch in batches:
+            columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in card.columns}
+            scores = card.scores(columns)
+            said = [
+                pa.array(scores, pa.int32()),
+                pa.array(card.probability(scores), pa.float64()),
+                pa.array(grades[np.searchsorted(card.profile.grade_cuts, scores, side="right")], pa.string()),
+            ]
+            names = [*kept, "score", "probability_of_bad", "grade"]
+            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *said], names=names)
+
+    return work
+
+
+# ---------------------------------------------------------------------- at the desk
+
+
+def _check_columns(frame: DataFrame, wanted: dict[str, Any]) -> None:
+    held = dict(frame.dtypes)
+    faults = [f"{name} is missing" for name in wanted if name not in held]
+    faults += [
+        f"{name} is {held[name]}, not {type}" for name, type in wanted.items() if type and held.get(name, type) != type
+    ]
+    if faults:
+        raise UserError(f"a Spark frame was given: {'; '.join(faults)} (found: {', '.join(held)})")
+
+
+def _written(frame: DataFrame, out: Path) -> Path:
+    """The frame as a folder of Parquet files: Spark commits it whole, and marks it with ``_SUCCESS``."""
+    _done(lambda: frame.write.mode("errorifexists").parquet(str(out)))
+    return out
+
+
+def _done(job: Callable[[], Any]) -> Any:
+    """Run a job; a user's mistake in a worker is told here as it would be on one machine."""
+    from pyspark.errors import PySparkException
+
+    try:
+        with unwarned():
+            return job()
+    except PySparkException as error:
+        told = re.search(r"^credit_model\.(?:\w+\.)*(?:UserError|LedgerError): (.+)$", str(error), re.MULTILINE)
+        if told is None:
+            raise
+        raise UserError(told[1]) from None
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Spark warns of pandas 3, which it is not used with here: everything goes through Arrow."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        yield

@@ -1,0 +1,137 @@
+"""Spark, for real and on this machine alone: the values of one machine, of one person and of numpy, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from small_card import small_card
+
+import credit_model as cm
+from credit_model import UserError, spark
+from credit_model.engine import PersonPlan
+from credit_model.features import FeatureDefinition, compute, library
+from credit_model.law import load_catalogue, to_days
+from credit_model.records import Ledger
+
+pytestmark = pytest.mark.needs("java")
+USE = "2026-07-01"
+DEFINITIONS = (
+    *library()[::3],
+    FeatureDefinition(name="visits", aggregate="count", where={"kinds": "honour"}, window="last_day:adm_penalty"),
+    FeatureDefinition(name="amounts", aggregate="mean", of="amount", window="365d", window_on="visible_from"),
+    FeatureDefinition(name="distinct", aggregate="count_distinct", of="kind", where={"polarity": "adverse"}),
+    FeatureDefinition(name="tiers", aggregate="last", of="tier", window="36m", trend="higher_is_worse", none=-1),
+    FeatureDefinition(name="since", aggregate="tenure_days", window="ever", scale=7),
+    FeatureDefinition(name="balance", aggregate="contrast", numerator={"polarity": "adverse"},
+                      denominator={"polarity": "positive"}, window="24m"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Any]:
+    """Two threads, a small heap, small batches; nobody to talk to."""
+    found = spark.session(
+        {
+            "spark.master": "local[2]",
+            "spark.driver.memory": "512m",
+            "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+            "spark.sql.execution.arrow.maxRecordsPerBatch": "300",
+            "spark.sql.shuffle.partitions": "2",
+        }
+    )
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def ledger(city: Any, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    made = Ledger.create(tmp_path_factory.mktemp("spark") / "ledger", load_catalogue(), "retention")
+    made.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects)
+    return made
+
+
+@pytest.fixture(scope="module")
+def observations(city: Any) -> pd.DataFrame:
+    """Several own dates a subject, in no order, under an index of their own; one subject nobody knows."""
+    random = np.random.default_rng(20261124)
+    subjects = [*random.choice(city.subjects["subject_id"].unique(), 900), "nobody"]
+    days = np.datetime64("2022-01-01") + random.integers(0, 1_200, len(subjects))
+    return pd.DataFrame({"as_of": days, "subject_id": subjects}, index=np.arange(len(subjects))[::-1] * 3)
+
+
+def test_spark_one_machine_one_person_and_numpy_alone_agree_to_the_last_bit(
+    session: Any, ledger: Ledger, observations: pd.DataFrame
+) -> None:
+    local = cm.build_features(ledger, observations, DEFINITIONS, day_of_use=USE)
+    found = cm.build_features(ledger, observations, DEFINITIONS, engine="spark", day_of_use=USE)
+    pd.testing.assert_index_equal(found.index, observations.index)
+    assert found.columns.to_list() == local.columns.to_list()
+    assert found.to_numpy().tobytes() == local.to_numpy().tobytes()
+
+    segments = ledger.segments(USE)
+    subjects = segments.subject_index(observations["subject_id"])
+    days = to_days(observations["as_of"].to_numpy())
+    alone = compute(segments, subjects, days, DEFINITIONS, ledger.catalogue, engine="numpy")
+    assert alone.tobytes() == local.to_numpy().tobytes()
+    plan = PersonPlan(DEFINITIONS, ledger.catalogue)
+    rows = [plan.one(segments, s, d).values for s, d in zip(subjects.tolist(), days.tolist(), strict=True)]
+    assert np.array(rows, np.float32).tobytes() == local.to_numpy().tobytes()
+    assert (local.nunique() > 1).mean() > 0.8  # there is something to agree on
+
+
+def test_a_card_scores_features_on_spark_as_on_one_machine(
+    session: Any, ledger: Ledger, observations: pd.DataFrame, tmp_path: Path
+) -> None:
+    card = cm.load_evaluator(str(small_card("retention").save(tmp_path / "card.json"))).card
+    columns = {"subject_id": observations["subject_id"].tolist(), "as_of": days_of(observations)}
+    frame = made_frame(session, columns | {"district": ["x"] * len(observations)})
+    described = cm.build_features(ledger, frame, card.features, engine="spark", out=tmp_path / "X", day_of_use=USE)
+    assert described == tmp_path / "X"
+    scored = spark.collected(spark.score(card, session.read.parquet(str(described)))).to_pandas()
+    assert scored.columns.to_list() == ["subject_id", "as_of", "district", "score", "probability_of_bad", "grade"]
+
+    expected = card.score(cm.build_features(ledger, observations, card.features, day_of_use=USE))
+    expected = observations.assign(**expected, as_of=days_of(observations))
+    key = ["subject_id", "as_of", "score"]
+    scored, expected = (table.sort_values(key, ignore_index=True) for table in (scored, expected))
+    for name in ("subject_id", "score", "probability_of_bad", "grade"):
+        assert scored[name].tolist() == expected[name].tolist()
+    assert scored["score"].nunique() > 3
+
+
+def test_what_is_wrong_is_told_in_one_line_wherever_it_is_noticed(session: Any, city: Any, tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "ledger")
+    ledger.ingest(records=city.records.iloc[:50])
+    day = days_of(pd.DataFrame({"as_of": ["2024-01-01"]}))
+    known = made_frame(session, {"subject_id": ["a"], "as_of": day})
+    for columns, told in (
+        ({"subject_id": ["a"]}, "as_of is missing"),
+        ({"subject_id": ["a"], "as_of": ["2024-01-01"]}, "as_of is string, not date"),
+        ({"subject_id": ["a"], "as_of": day, "honours_60m": [1.0]}, "columns of the names of features: honours_60m"),
+    ):
+        with pytest.raises(UserError, match=told):
+            cm.build_features(ledger, made_frame(session, columns), ["honours_60m"], engine="spark")
+    with pytest.raises(UserError, match="adverse_24m is missing"):
+        spark.score(small_card(), known)
+    undated = made_frame(session, {"subject_id": ["a", "b"], "as_of": pa.array([None, *day], pa.date32())})
+    with pytest.raises(UserError, match=r"column as_of: 1 rows of one batch have none"):
+        cm.build_features(ledger, undated, ["honours_60m"], engine="spark", out=tmp_path / "X")
+    lazy = cm.build_features(ledger, known, ["honours_60m"], engine="spark")
+    ledger.ingest(records=city.records.iloc[50:60])
+    with pytest.raises(UserError, match="was written to while Spark read it"):
+        spark.collected(lazy)
+
+
+def days_of(observations: pd.DataFrame) -> list[Any]:
+    return pd.to_datetime(observations["as_of"]).dt.date.tolist()
+
+
+def made_frame(session: Any, columns: dict[str, Any]) -> Any:
+    with spark.unwarned():
+        return session.createDataFrame(pa.table(columns))
