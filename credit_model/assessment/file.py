@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from credit_model.assessment.answer import StatutoryStatus
 from credit_model.engine import days_of_change
 from credit_model.features import compute
-from credit_model.law import add_months, from_days
+from credit_model.law import NO_DAY, add_months, from_days
 from credit_model.visibility import ROLES, STATUSES, Population, compile_segments
 
 if TYPE_CHECKING:
@@ -57,6 +58,18 @@ class Files:
         return cls(
             tables, segments, segments.offsets, population, ledger.catalogue, ledger.policy, ledger.path, day_of_use
         )
+
+    def outlook(self, subject_id: str, day: int) -> Segments:
+        """The file of one of them by the rows known at the start of a day, and nothing later."""
+        if self._last_known < day:
+            return self.segments.select([subject_id])
+        known = self.tables.for_subjects([subject_id]).known_before(day)
+        return compile_segments(known, self.catalogue, self.policy, self.day_of_use)
+
+    @cached_property
+    def _last_known(self) -> int:
+        tables = (self.tables.records, self.tables.amendments, self.tables.subjects)
+        return max(int(table["known_on"].max(initial=NO_DAY)) for table in tables)
 
     def file(self, subject_id: str, subject: int, day: int) -> PersonFile:
         """The file of one of them (``subject`` is -1 where there is none) at the start of a day."""
@@ -107,10 +120,9 @@ class PersonFile:
         if not lost:
             return []
         files = self.files
-        known = files.tables.for_subjects([self.subject_id]).known_before(self.day)
         removed = np.isin(self.held.status, [STATUSES.index(ground) for ground in _REMOVED_BY_LAW])
         gone = self.held.record_ids[self.held.record[removed]].tolist()
-        outlook = compile_segments(known, files.catalogue, files.policy, files.day_of_use)
+        outlook = files.outlook(self.subject_id, self.day)
         outlook = outlook.take(~np.isin(outlook.record_ids[outlook.record], gone))
         subject = outlook.subject_index([self.subject_id])
         last = add_months(self.day, OUTLOOK_MONTHS)
