@@ -77,6 +77,24 @@ def test_loading_a_card_and_scoring_a_row_loads_numpy_only(tmp_path: Path) -> No
     assert _loaded_by(program) == {"numpy"}
 
 
+def test_from_a_persons_rows_to_a_score_with_reasons_loads_numpy_only(tmp_path: Path) -> None:
+    path = small_card().save(tmp_path / "card.json")
+    program = (
+        "import credit_model as cm\n"
+        "from credit_model.engine import PersonPlan\n"
+        "from credit_model.law import load_catalogue, to_day\n"
+        "from credit_model.visibility import Tables, compile_segments\n"
+        f"card, catalogue = cm.load_evaluator({str(path)!r}).card, load_catalogue()\n"
+        "record = {'record_id': ['r'], 'subject_id': ['a'], 'kind': ['severe_list']}\n"
+        "tables = Tables.of(record | {'decided_on': ['2025-01-10'], 'known_on': ['2025-02-01']})\n"
+        "segments = compile_segments(tables, catalogue, 'tier', to_day('2026-07-01'))\n"
+        "row = PersonPlan(card.features, catalogue).one(segments, 0, to_day('2026-07-02'))\n"
+        "scored = card.score_one(dict(zip(card.columns, row.values)))\n"
+        "assert [reason.points for reason in scored.reasons] == [-80, -50, -26]"
+    )
+    assert _loaded_by(program) == {"numpy"}
+
+
 def test_what_assesses_people_loads_numpy_only() -> None:
     assert _loaded_by("from credit_model.assessment import Evaluator") == {"numpy"}
 
