@@ -66,3 +66,21 @@ def test_between_its_days_of_change_a_value_stays_what_it_is(
     values = compute(file, np.zeros(len(every), int) if len(file) else every * 0 - 1, every, [definition], CATALOGUE)
     moved = [a.tobytes() != b.tobytes() for a, b in zip(values[1:], values[:-1], strict=True)]
     assert set(every[1:][moved].tolist()) <= set(days_of_change([definition], file, first, first + 1_500).tolist())
+
+
+def test_a_decayed_sum_that_would_overflow_is_refused_as_the_kernel_refuses_it() -> None:
+    record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["debt"], "decided_on": ["2023-01-01"]}
+    faded = FeatureDefinition(name="f", aggregate="decayed_sum", of="amount", half_life_days=100)
+    plan, day = PersonPlan([faded], CATALOGUE), ordinal(date(2023, 3, 1))
+
+    def held(amount: int) -> Segments:
+        tables = Tables.of(record | {"known_on": ["2023-01-01"], "amount": [amount]})
+        return compile_segments(tables, CATALOGUE, "ever", ordinal(date(2026, 1, 1)))
+
+    kept = held(2**39 - 1)
+    assert plan.one(kept, 0, day).values == tuple(compute(kept, [0], [day], [faded], CATALOGUE)[0].tolist())
+    told = "feature 'f': values of 'amount' are too great for a decayed sum"
+    with pytest.raises(UserError, match=told):
+        plan.one(held(2**39), 0, day)
+    with pytest.raises(UserError, match=told):
+        compute(held(2**39), [0], [day], [faded], CATALOGUE)
