@@ -70,9 +70,10 @@ def made_visits(random: Random) -> tuple[list[dict[str, Any]], list[dict[str, An
         day = date(2019, 1, 1) + timedelta(random.randrange(400))
         for _ in range(random.randrange(7)):
             score = random.choice([None, *range(60, 101)])
-            result = random.choice(["Pass", "Pass", "Fail"])
-            visits.append({"business": f"B{business}", "date": day, "score": score, "result": result})
-            for _ in range(random.choice([0, 0, 1, 3])):
+            result, count = random.choice(["Pass", "Pass", "Fail"]), random.choice([0, 0, 1, 3])
+            visit = {"business": f"B{business}", "date": day, "score": score, "result": result, "reported": count}
+            visits.append(visit)
+            for _ in range(count):
                 found = {"critical": random.choice("YN"), "item": random.choice("1234")}
                 findings.append({"business": f"B{business}", "date": day, **found})
             day += timedelta(random.choice([0, 1, 30, 364, 365, 366, 500]))
@@ -98,6 +99,8 @@ def naive(visits: list[dict[str, Any]], findings: list[dict[str, Any]], business
         "different_items_at_previous_visit": len({f["item"] for f in found_on_last}),
         "findings_a_visit_of_the_previous_day": len(found_on_last) / len(on_last) if on_last else nan,
         "days_since_last_visit": 730 if last is None else min((day - last).days, 365),
+        "years_since_last_visit": 2 if last is None else min((day - last).days / 365, 2),
+        "reported_at_previous_visit": sum(v["reported"] for v in on_last),
         "first_visit": float(not seen),
         "visits_before": len(seen),
         "findings_within_a_year": sum((day - f["date"]).days <= 365 for f in found),
