@@ -1,7 +1,7 @@
 """Features and scores on Spark: the same kernel and the same card, over ranges of people of the same ledger.
 
-The door to Spark; nothing else imports it. Observations are laid out by the key under which the ledger's parts are
-sorted, so that a task reads a stretch of the parts: the rows of its own people and no others. It compiles their
+The door to Spark; nothing else imports it. Observations are laid out by subject, as the ledger's parts
+are sorted, so that a task reads a stretch of the parts: the rows of its own people and no others. It compiles their
 segments and runs the kernel, in Python workers fed with Arrow. No second implementation and no SQL: values are those of
 one machine to the last bit. Every worker must see the ledger's folder under the same path.
 
@@ -42,7 +42,6 @@ _LOCAL: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-_KEY = "ledger_key"
 _ROW = "row_of_observations"
 
 
@@ -103,17 +102,16 @@ def features(
     UserError
         If ``subject_id`` or ``as_of`` is missing or of another type. Rows without one fail when they are computed.
     """
-    from pyspark.sql.types import FloatType, LongType, StructField, StructType
+    from pyspark.sql.types import FloatType, StructField, StructType
 
     _check_columns(observations, {"subject_id": "string", "as_of": "date"})
     names = [definition.name for definition in definitions]
     if taken := [name for name in names if name in observations.columns]:
         raise UserError(f"observations have columns of the names of features: {', '.join(taken)}; rename them")
-    keyed = StructType([*observations.schema, StructField(_KEY, LongType(), False)])
     described = StructType([*observations.schema, *(StructField(name, FloatType()) for name in names)])
     work = _described(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
     with unwarned():
-        laid_out = observations.mapInArrow(_with_keys, keyed).repartitionByRange(_KEY).sortWithinPartitions(_KEY)
+        laid_out = observations.repartitionByRange("subject_id").sortWithinPartitions("subject_id")
         return laid_out.mapInArrow(work, described)
 
 
@@ -206,20 +204,6 @@ def collected(frame: DataFrame) -> Any:
 Batches = Iterator[Any]
 
 
-def _with_keys(batches: Batches) -> Batches:
-    """Observations with the key that the ledger's parts are sorted by."""
-    import pyarrow as pa
-
-    from credit_model.store import keys_of
-
-    for batch in batches:
-        for name in ("subject_id", "as_of"):
-            if missing := batch.column(name).null_count:
-                raise UserError(f"observations, column {name}: {missing} rows of one batch have none")
-        keys = (keys_of(batch.column("subject_id")) >> np.uint64(1)).astype(np.int64)
-        yield pa.RecordBatch.from_arrays([*batch.columns, pa.array(keys)], names=[*batch.schema.names, _KEY])
-
-
 def _described(
     folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
 ) -> Callable[[Batches], Batches]:
@@ -234,14 +218,16 @@ def _described(
         ledger = _opened(folder, digest)
         program = program_of(definitions, ledger.catalogue)
         for batch in batches:
+            for name in ("subject_id", "as_of"):
+                if missing := batch.column(name).null_count:
+                    raise UserError(f"observations, column {name}: {missing} rows of one batch have none")
             ids = batch.column("subject_id").to_pylist()
             days = batch.column("as_of").cast(pa.int32()).to_numpy()
             segments = compile_segments(ledger.tables(set(ids)), ledger.catalogue, ledger.policy, day_of_use)
             values = run(program, segments, segments.subject_index(ids), days, "auto")
-            columns = [batch.column(name) for name in batch.schema.names if name != _KEY]
-            columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
-            names = [name for name in batch.schema.names if name != _KEY]
-            yield pa.RecordBatch.from_arrays(columns, names=[*names, *(d.name for d in definitions)])
+            columns = [*batch.columns, *(pa.array(np.ascontiguousarray(column)) for column in values.T)]
+            names = [*batch.schema.names, *(definition.name for definition in definitions)]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
 
     return work
 

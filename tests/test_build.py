@@ -180,7 +180,7 @@ def test_a_file_is_there_whole_or_as_it_was(ledger: cm.Ledger, tmp_path: Path) -
         ({"observations": observed(("ann", "soon"), ("ann", "2024-01-01"))}, r"column as_of: .*1 of 2 values"),
         ({"observations": SOME.assign(as_of=[*SOME["as_of"][:-1], None])}, r"column as_of: 1 rows have no date.*row 6"),
         ({"observations": SOME.assign(subject_id=None)}, r"column subject_id: 7 rows have no subject"),
-        ({"engine": "spark"}, r"engine 'spark'; this version has: local"),
+        ({"engine": "dask"}, r"engine 'dask'; this version has: local, spark"),
         ({"features": []}, r"none is named; leave 'features' out"),
         ({"features": ["honour_60m"]}, r"'honour_60m' is no feature of the dictionary; did you mean 'honours_60m'\?"),
         ({"features": "honours_60"}, r"'honours_60' is no feature of the dictionary; did you mean 'honours_60m'\?"),
