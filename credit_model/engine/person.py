@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import mul
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -253,15 +254,14 @@ class Row:
         ]
         by_kind, by_tier, by_role, by_field = plan._by_kind, plan._by_tier, plan._by_role, plan._by_field
         hits, split = self._hits, plan.split
-        for line, kind in enumerate(kinds):
-            bits = (
-                decided_bits[bisect_right(decided_cuts, decided[line])]
-                | visible_bits[bisect_right(visible_cuts, visible[line])]
-            )
+        lines = zip(kinds, tiers, roles, decided, visible, strict=True)
+        for line, (kind, tier, role, decided_on, visible_from) in enumerate(lines):
+            bits = decided_bits[bisect_right(decided_cuts, decided_on)]
+            bits |= visible_bits[bisect_right(visible_cuts, visible_from)]
             for on, latest, those in last:
                 if on[line] == latest != NO_DAY:
                     bits |= those
-            bits &= by_kind[kind] & by_tier[tiers[line]] & by_role[roles[line]]
+            bits &= by_kind[kind] & by_tier[tier] & by_role[role]
             if fields:
                 bits &= by_field[fields[line]]
             for column, holds, asked, others in facts:
@@ -341,12 +341,15 @@ def _last(row: Row, d: FeatureDefinition, lines: list[int]) -> tuple[int, int]:
 
 
 def _decayed_sum(row: Row, d: FeatureDefinition, lines: list[int]) -> tuple[int, int]:
-    values = [1] * len(lines) if d.of is None else _values(row, d, lines)
-    if max(map(abs, values)) * len(values) >= 1 << (63 - WEIGHT_BITS):
-        raise UserError(f"feature {d.name!r}: values of {d.of!r} are too great for a decayed sum; use 'sum'")
     on, weights, day = row._columns[d.window_on], _weights(d.half_life_days or 1), row._as_of
     oldest = len(weights) - 1
-    return sum([v * weights[min(day - on[n], oldest)] for v, n in zip(values, lines, strict=True)]), 1 << WEIGHT_BITS
+    faded = [weights[age if (age := day - on[line]) < oldest else oldest] for line in lines]
+    if d.of is None:
+        return sum(faded), 1 << WEIGHT_BITS
+    values = _values(row, d, lines)
+    if max(map(abs, values)) * len(values) >= 1 << (63 - WEIGHT_BITS):
+        raise UserError(f"feature {d.name!r}: values of {d.of!r} are too great for a decayed sum; use 'sum'")
+    return sum(map(mul, values, faded)), 1 << WEIGHT_BITS
 
 
 @cache
