@@ -1,9 +1,9 @@
-"""Features and scores on Spark: the same kernel and the same card, over ranges of people of the same ledger.
+"""Features and scores on Spark: the same kernel and the same card, over the same buckets of people.
 
-The door to Spark; nothing else imports it. Observations are laid out by subject, as the ledger's parts
-are sorted, so that a task reads a stretch of the parts: the rows of its own people and no others. It compiles their
-segments and runs the kernel, in Python workers fed with Arrow. No second implementation and no SQL: values are those of
-one machine to the last bit. Every worker must see the ledger's folder under the same path.
+The door to Spark; nothing else imports it. Observations are grouped by the ledger's buckets of neighbouring subjects,
+the files that ``build_features(out=FOLDER)`` reads too: a task opens the bucket (compiles it, where nobody has yet) and
+runs the kernel, in Python workers fed with Arrow. No second implementation and no SQL: values are those of one machine
+to the last bit. Every worker must see the ledger's folder under the same path.
 
 In: a ledger, observations (``subject_id``, ``as_of``), checked definitions; or a card and rows of features.
 Out: Spark frames, lazy; or what ``build_features`` returns.
@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from credit_model.features import FeatureDefinition
-    from credit_model.records import Ledger
+    from credit_model.records import Buckets, Ledger
 
 _LOCAL: Final = {
     "spark.master": "local[*]",
@@ -42,6 +43,7 @@ _LOCAL: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+_BUCKET = "bucket_of_subjects"
 _ROW = "row_of_observations"
 
 
@@ -102,17 +104,18 @@ def features(
     UserError
         If ``subject_id`` or ``as_of`` is missing or of another type. Rows without one fail when they are computed.
     """
-    from pyspark.sql.types import FloatType, StructField, StructType
+    from pyspark.sql.types import FloatType, IntegerType, StructField, StructType
 
     _check_columns(observations, {"subject_id": "string", "as_of": "date"})
     names = [definition.name for definition in definitions]
     if taken := [name for name in names if name in observations.columns]:
         raise UserError(f"observations have columns of the names of features: {', '.join(taken)}; rename them")
     described = StructType([*observations.schema, *(StructField(name, FloatType()) for name in names)])
+    grouped = StructType([*observations.schema, StructField(_BUCKET, IntegerType(), False)])
     work = _described(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
     with unwarned():
-        laid_out = observations.repartitionByRange("subject_id").sortWithinPartitions("subject_id")
-        return laid_out.mapInArrow(work, described)
+        numbered = observations.mapInArrow(_in_buckets(ledger.buckets(day_of_use).bounds), grouped)
+        return numbered.groupBy(_BUCKET).applyInArrow(work, described)
 
 
 def build(
@@ -204,43 +207,55 @@ def collected(frame: DataFrame) -> Any:
 Batches = Iterator[Any]
 
 
-def _described(
-    folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
-) -> Callable[[Batches], Batches]:
-    """Observations in the order of the ledger's parts to features."""
+def _in_buckets(bounds: tuple[str, ...]) -> Callable[[Batches], Batches]:
+    """Observations with the number of their subject's bucket."""
 
     def work(batches: Batches) -> Batches:
         import pyarrow as pa
 
-        from credit_model.engine import program_of, run
-        from credit_model.visibility import compile_segments
-
-        ledger = _opened(folder, digest)
-        program = program_of(definitions, ledger.catalogue)
         for batch in batches:
             for name in ("subject_id", "as_of"):
                 if missing := batch.column(name).null_count:
                     raise UserError(f"observations, column {name}: {missing} rows of one batch have none")
-            ids = batch.column("subject_id").to_pylist()
-            days = batch.column("as_of").cast(pa.int32()).to_numpy()
-            segments = compile_segments(ledger.tables(set(ids)), ledger.catalogue, ledger.policy, day_of_use)
-            values = run(program, segments, segments.subject_index(ids), days, "auto")
-            columns = [*batch.columns, *(pa.array(np.ascontiguousarray(column)) for column in values.T)]
-            names = [*batch.schema.names, *(definition.name for definition in definitions)]
-            yield pa.RecordBatch.from_arrays(columns, names=names)
+            numbers = [bisect_right(bounds, subject_id) for subject_id in batch.column("subject_id").to_pylist()]
+            columns = [*batch.columns, pa.array(numbers, pa.int32())]
+            yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, _BUCKET])
+
+    return work
+
+
+def _described(
+    folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
+) -> Callable[[tuple[Any, ...], Any], Any]:
+    """The observations of one bucket to features."""
+
+    def work(key: tuple[Any, ...], observed: Any) -> Any:
+        import pyarrow as pa
+
+        from credit_model.engine import columns_read, program_of, run
+
+        ledger, buckets = _opened(folder, digest, day_of_use)
+        segments = buckets.open(key[0].as_py(), columns_read(definitions, ledger.catalogue))
+        days = observed.column("as_of").cast(pa.int32()).to_numpy()
+        subjects = segments.subject_index(observed.column("subject_id").to_pylist())
+        values = run(program_of(definitions, ledger.catalogue), segments, subjects, days, "auto")
+        described = observed.drop_columns([_BUCKET])
+        for definition, column in zip(definitions, values.T, strict=True):
+            described = described.append_column(definition.name, pa.array(np.ascontiguousarray(column)))
+        return described
 
     return work
 
 
 @lru_cache(maxsize=4)
-def _opened(folder: str, digest: str) -> Ledger:
-    """The ledger, once a worker: what was verified and indexed stays so."""
+def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
+    """The ledger and its buckets, once a worker: what was verified stays so."""
     from credit_model.records import Ledger
 
     ledger = Ledger.open(folder)
     if ledger.digest != digest:
         raise UserError(f"the ledger in {folder} was written to while Spark read it: start again")
-    return ledger
+    return ledger, ledger.buckets(day_of_use)
 
 
 def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:

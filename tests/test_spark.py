@@ -17,7 +17,7 @@ from credit_model import UserError, spark
 from credit_model.engine import PersonPlan
 from credit_model.features import FeatureDefinition, compute, library
 from credit_model.law import load_catalogue, to_days
-from credit_model.records import Ledger
+from credit_model.records import Ledger, buckets
 
 pytestmark = pytest.mark.needs("java")
 USE = "2026-07-01"
@@ -53,6 +53,9 @@ def session() -> Iterator[Any]:
 def ledger(city: Any, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     made = Ledger.create(tmp_path_factory.mktemp("spark") / "ledger", load_catalogue(), "retention")
     made.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects)
+    with pytest.MonkeyPatch.context() as patch:  # once cut, the cuts stay, for every process
+        patch.setattr(buckets, "ROWS", 1_500)
+        assert len(made.buckets(USE)) > 2
     return made
 
 
@@ -70,6 +73,8 @@ def test_spark_one_machine_one_person_and_numpy_alone_agree_to_the_last_bit(
 ) -> None:
     local = cm.build_features(ledger, observations, DEFINITIONS, day_of_use=USE)
     found = cm.build_features(ledger, observations, DEFINITIONS, engine="spark", day_of_use=USE)
+    again = cm.build_features(ledger, observations, DEFINITIONS, engine="spark", day_of_use=USE)  # buckets are kept now
+    pd.testing.assert_frame_equal(again, found, check_exact=True)
     pd.testing.assert_index_equal(found.index, observations.index)
     assert found.columns.to_list() == local.columns.to_list()
     assert found.to_numpy().tobytes() == local.to_numpy().tobytes()
