@@ -11,6 +11,7 @@ from small_card import small_card
 from credit_model.decisions import Programme
 from credit_model.evaluation import EvaluationReport, evaluate
 from credit_model.fairness import source_rates
+from credit_model.monitoring import Reference, Snapshot, Stability, compare
 from credit_model.reporting import full_evaluation
 
 CARD = small_card()
@@ -47,19 +48,24 @@ CHALLENGER = {
 GATES = {"soft_gini_to_attainable": 0.9, "slope": [0.5, 1.5], "observed_to_expected": 0.05}
 
 
-def made_frame(people: int = 4_000, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scored rows of made-up people with a known risk, three in four at one score; and the points behind them."""
-    rng = np.random.default_rng(seed)
+def made_values(people: int, rng: np.random.Generator, more: float = 0.0) -> tuple[pd.DataFrame, np.ndarray]:
+    """The card's columns of made-up people, and what no record tells of them; ``more`` adverse records, in logs."""
     conduct, unseen = rng.normal(size=(2, people))
     columns = {
-        "adverse_24m": rng.poisson(np.exp(-2 + 1.2 * conduct).clip(0, 3)),
+        "adverse_24m": rng.poisson(np.exp(more - 2 + 1.2 * conduct).clip(0, 3)),
         "adverse_serious_36m": rng.poisson(np.exp(-4 + 1.2 * conduct).clip(0, 2)),
         "listed_now": rng.random(people) < 0.004,
         "commitment_breaches_36m": rng.random(people) < 0.02,
         "unperformed_judgments": rng.random(people) < 0.01,
         "honours_60m": rng.random(people) < 0.03,
     }
-    values = pd.DataFrame({name: np.asarray(column, np.float32) for name, column in columns.items()})
+    return pd.DataFrame({name: np.asarray(column, np.float32) for name, column in columns.items()}), unseen
+
+
+def made_frame(people: int = 4_000, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scored rows of made-up people with a known risk, three in four at one score; and the points behind them."""
+    rng = np.random.default_rng(seed)
+    values, unseen = made_values(people, rng)
     scored = CARD.score(values)
     probability = 1 / (1 + np.exp(3.2 + (scored["score"].to_numpy() - 800) / 57.7))
     truth = 1 / (1 + np.exp(3.6 + (scored["score"].to_numpy() - 800) / 57.7 - 0.4 * unseen))
@@ -126,7 +132,16 @@ def full(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: An
         "sources": source_rates(["court"] * 90 + ["fines"] * 60, 9_000, ["court"] * 40 + ["fines"] * 60, 4_000),
         "programmes": [Programme("R2", "Waived papers", "容缺受理", cutoff=795, rule="clean")],
     }  # fmt: skip
-    return full_evaluation(frame, **(told | other))
+    return full_evaluation(frame, **(told | other)).beside(stability=made_stability())
+
+
+def made_stability(more: float = 0.5) -> Stability:
+    """People with more adverse records than those the card was learned from."""
+    then, now = (
+        Snapshot.of_rows(CARD, made_values(people, np.random.default_rng(people), how)[0], range(people), [day])
+        for people, how, day in ((6_000, 0.0, "2023-09-01"), (4_000, more, "2025-04-01"))
+    )
+    return compare(CARD, Reference.of(CARD, then), now)
 
 
 FULL = full()

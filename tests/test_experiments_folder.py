@@ -94,7 +94,15 @@ def test_an_experiment_made_small_runs_to_a_card(path: Path, home: Path) -> None
     challengers = result.evaluation.challengers
     assert len(challengers) == (experiment.challenger is not None)
     assert {path.name for path in Path(result.folder).iterdir()} == {
-        *("card.json", "evaluation.json", "experiment.json", "report.html", "report.md", "trials.json"),
+        *(
+            "card.json",
+            "evaluation.json",
+            "experiment.json",
+            "reference.json",
+            "report.html",
+            "report.md",
+            "trials.json",
+        ),
     }
     for challenger in challengers:
         assert challenger.additivity_gap < 1e-9

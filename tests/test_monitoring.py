@@ -262,3 +262,14 @@ def test_the_mean_score_moves_by_the_points_of_its_characteristics() -> None:
     found = compare(TENURE, reference, now)
     points = next(m.points for m in found.movements if m.kind == "characteristic")
     assert points.value == pytest.approx(found.mean_score_now - found.mean_score_then, abs=1e-5)
+
+
+def test_months_in_which_nothing_moves_seldom_alarm() -> None:
+    alarms = 0
+    for world in range(4):
+        reference = Reference.of(TENURE, Snapshot.of_rows(TENURE, tenures(world, 8_000), range(8_000), ["2024-01-01"]))
+        for month in range(150):
+            rows = tenures(1_000 * world + month + 10, 3_000)
+            now = Snapshot.of_rows(TENURE, rows, range(3_000), ["2024-02-01"])
+            alarms += bool(compare(TENURE, reference, now).moved)
+    assert alarms <= 3  # of 600; at most 0.2 % are allowed, and chance is allowed for

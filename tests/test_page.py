@@ -137,7 +137,7 @@ def test_the_sections_a_scorecard_report_must_have_are_there() -> None:
     ids = [attrs["id"] for tag, attrs in Page(PAGE).tags if tag == "section"]
     assert ids == [
         *("meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness"),
-        *("challenger", "time", "card", "reasons", "limits", "provenance"),
+        *("challenger", "stability", "time", "card", "reasons", "limits", "provenance"),
     ]
     english = " ".join(Page(render_html(REPORT, lang="en")).texts)
     for needed in (

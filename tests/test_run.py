@@ -55,7 +55,9 @@ ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
 """
-DOCUMENTS = ("card.json", "evaluation.json", "experiment.json", "report.html", "report.md", "trials.json")
+DOCUMENTS = (
+    "card.json", "evaluation.json", "experiment.json", "reference.json", "report.html", "report.md", "trials.json",
+)  # fmt: skip
 
 
 @dataclass

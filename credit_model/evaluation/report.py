@@ -97,8 +97,8 @@ class EvaluationReport:
         Empty when no gates were set.
     challengers : tuple of Challenger
         What other models found on the same rows; empty without one.
-    data, fairness, decisions : dict
-        What `describe_samples`, `credit_model.fairness` and `credit_model.decisions` found, put there by `beside`;
+    data, fairness, decisions, stability : dict
+        What `describe_samples` and the rooms of fairness, decisions and monitoring found, put there by `beside`;
         empty without.
     breakdowns : tuple of Breakdown
         Measures by each column the caller named.
@@ -126,6 +126,7 @@ class EvaluationReport:
     data: dict[str, Any] = field(default_factory=dict)
     fairness: dict[str, Any] = field(default_factory=dict)
     decisions: dict[str, Any] = field(default_factory=dict)
+    stability: dict[str, Any] = field(default_factory=dict)
     breakdowns: tuple[Breakdown, ...] = ()
     schema: int = 1
 

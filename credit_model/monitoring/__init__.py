@@ -42,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "points_shift": "drift",
         "psi": "drift",
         "psi_limit": "drift",
+        "quiet": "wording",
         "realised_of": "realised",
     },
 )
@@ -78,3 +79,4 @@ if TYPE_CHECKING:
     from credit_model.monitoring.stability import compare as compare
     from credit_model.monitoring.wording import Alarm as Alarm
     from credit_model.monitoring.wording import alarms_of as alarms_of
+    from credit_model.monitoring.wording import quiet as quiet

@@ -104,7 +104,7 @@ def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of
     """
     day = to_day(as_of)
     reference.check(card)
-    now = Snapshot.take(ledger, card, [day], day_of_use)
+    now = Snapshot.take(ledger, card, [day], day_of_use, reference.cohort)
     return Monitoring(
         card_id=card.id,
         as_of=str(from_days(day)),
@@ -117,14 +117,16 @@ def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of
             )
             for d in card.features or ()
         },
-        migration=_migration(ledger, card, now, add_months(day, -1), day_of_use),
+        migration=_migration(ledger, card, reference, now, add_months(day, -1), day_of_use),
         realised=realised_of(ledger, card, day, day_of_use),
     )
 
 
-def _migration(ledger: Ledger, card: Card, now: Snapshot, before: int, day_of_use: Any) -> Migration | None:
+def _migration(
+    ledger: Ledger, card: Card, reference: Reference, now: Snapshot, before: int, day_of_use: Any
+) -> Migration | None:
     try:
-        then = Snapshot.take(ledger, card, [before], day_of_use)
+        then = Snapshot.take(ledger, card, [before], day_of_use, reference.cohort)
     except UserError:  # nobody was scored yet
         return None
     _, at_now, at_then = np.intersect1d(now.subject, then.subject, assume_unique=True, return_indices=True)

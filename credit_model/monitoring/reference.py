@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -102,8 +102,15 @@ class Snapshot:
         )
 
     @classmethod
-    def take(cls, ledger: Ledger, card: Card, days: Sequence[Any], day_of_use: Any = None) -> Snapshot:
-        """Describe and score everybody scored on some days and on no statutory list.
+    def take(
+        cls,
+        ledger: Ledger,
+        card: Card,
+        days: Sequence[Any],
+        day_of_use: Any = None,
+        cohort: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Describe and score everybody scored on some days and on no statutory list (of a cohort: its members).
 
         Raises
         ------
@@ -132,11 +139,15 @@ class Snapshot:
                 f"nobody is scored on {', '.join(str(from_days(one)) for one in wanted)}: there is nothing to monitor; "
                 "see the date and the ledger"
             )
-        definitions = [*card.features, _ANYTHING]
+        belongs = FeatureDefinition(name="cohort", aggregate="any", where=cohort or {})
+        definitions = [*card.features, _ANYTHING, belongs]
         values = compute(segments, segments.subject_index(subject), day, definitions, ledger.catalogue)
+        if cohort:
+            member = values[:, -1] > 0
+            subject, day, values = subject[member], day[member], values[member]
         X = {definition.name: values[:, i] for i, definition in enumerate(card.features)}
         told = sorted({str(from_days(one)) for one in np.unique(day)})
-        return cls.of_rows(card, X, subject, told, values[:, -1] > 0)
+        return cls.of_rows(card, X, subject, told, values[:, -2] > 0)
 
 
 def unseen_of(card: Card, name: str) -> int | None:
@@ -203,6 +214,8 @@ class Reference:
     missing : dict of str to int or None
         Rows without a value, of characteristics that can lack one; None where fewer than ten.
     mean_score, mean_probability, expected_auc : float or None
+    cohort : dict
+        Conditions that say who is looked at; empty for everybody scored.
     """
 
     card_digest: str
@@ -219,10 +232,11 @@ class Reference:
     mean_score: float = 0.0
     mean_probability: float = 0.0
     expected_auc: float | None = None
+    cohort: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @classmethod
-    def of(cls, card: Card, snapshot: Snapshot) -> Reference:
+    def of(cls, card: Card, snapshot: Snapshot, cohort: Mapping[str, Any] | None = None) -> Reference:
         """Count a snapshot of a card's population."""
         if len(snapshot.score) < 2 * SMALLEST_CELL:
             raise ReferenceFault(
@@ -254,6 +268,7 @@ class Reference:
             mean_score=round(float(snapshot.score.mean()), 6),
             mean_probability=float(f"{snapshot.probability.mean():.9g}"),
             expected_auc=None if expected.value is None else round(expected.value, 6),
+            cohort=dict(cohort or {}),
         )
 
     @property

@@ -52,6 +52,11 @@ def alarms_of(monitoring: Monitoring) -> tuple[Alarm, ...]:
     return tuple(found)
 
 
+def quiet(lang: str) -> str:
+    """What is said when nothing has moved."""
+    return said("quiet.what", lang)
+
+
 def _of_intake(monitoring: Monitoring) -> Iterator[Alarm]:
     labels = {m.name: m for m in monitoring.stability.movements if m.kind == "characteristic"}
     moved = {m.name for m in monitoring.stability.moved}

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from credit_model.scorecard import Card
 
 _RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
-_DIGESTS = {"evaluation.json": "evaluation_digest", "experiment.json": "experiment_digest"}  # artifact -> tag
+_DIGESTS = {
+    "evaluation.json": "evaluation_digest",
+    "experiment.json": "experiment_digest",
+    "reference.json": "reference_digest",
+}  # artifact -> tag
 _BATCH = 100  # MLflow takes at most so many parameters or tags in one call
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from credit_model.evaluation import EvaluationReport, Gate
 from credit_model.measures import rough_error
-from credit_model.reporting import card, challenger, data, decisions, fairness, figures
+from credit_model.reporting import card, challenger, data, decisions, fairness, figures, stability
 from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 
 _TILES = {
@@ -29,9 +29,10 @@ _TILES = {
 }
 _SECTIONS = (
     "meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness", "challenger",
-    "time", "card", "reasons", "limits", "provenance",
+    "stability", "time", "card", "reasons", "limits", "provenance",
 )  # fmt: skip
-_OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "challenger": challenger, "card": card}
+_OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "challenger": challenger, "card": card,
+               "stability": stability}  # fmt: skip
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -170,7 +171,7 @@ class _Page:
             told.append(self.say("meaning.certainty", bads=counted, error=f"{2 * rough_error(bads):.2f}"))
         for i, other in enumerate(self.report.challengers):
             told.append(challenger.verdict(other, number, self.words, f"challengers/{i}"))
-        told += [*data.told(self), *decisions.told(self), *fairness.told(self)]
+        told += [*data.told(self), *decisions.told(self), *fairness.told(self), *stability.told(self)]
         told.append(self.say("meaning.use"))
         items = "".join(f"<li>{sentence}</li>" for sentence in told)
         return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'

@@ -76,6 +76,7 @@ def written(value: float, kind: str) -> str:
         "cut": "g",
         "change": "+.2%",
         "small": ".2e",
+        "index": ".4f",
     }
     digits = {"gini": ".3f", "ratio": ".2f", "score": ".1f", "loss": ".5f"}
     text = format(100 * value if kind == "of100" else value, (form | digits)[kind])

@@ -18,6 +18,7 @@ from credit_model.fairness import source_rates
 from credit_model.features import FeatureDefinition, build_features
 from credit_model.law import add_months, from_days
 from credit_model.learner import BoostedChallenger, ScorecardClassifier
+from credit_model.monitoring import Reference, Snapshot, Stability, compare
 from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card
@@ -109,6 +110,28 @@ def _events(source: Source, sample: DevelopmentSample) -> dict[str, Any]:
     decided = np.zeros(len(sample))
     decided[bad] = own["decided_on"].fillna(0)
     return {"source": own["source"].fillna("").astype(str).tolist(), "decided_on": decided}
+
+
+def freeze(
+    experiment: Experiment, source: Source, card: Card, development: DevelopmentSample, out_of_time: DevelopmentSample
+) -> tuple[Reference, Stability]:
+    """Counts of the people the card was learned from, and those it is judged on beside them, outcome known or not.
+
+    Where observations are called for by events there is nobody else to look at than the rows of the samples.
+    """
+    plan, use = experiment.sample, experiment.ledger.day_of_use
+    if plan.observe_after is None:
+        dates = plan.development, [plan.out_of_time]
+        then, now = (Snapshot.take(source.ledger, card, days, use, plan.cohort) for days in dates)
+    else:
+        then, now = (
+            Snapshot.of_rows(
+                card, sample.X, sample.subject_id, _iso([sample.as_of.min(), sample.as_of.max()]), sample.with_record
+            )
+            for sample in (development, out_of_time)
+        )
+    reference = Reference.of(card, then, plan.cohort)
+    return reference, compare(card, reference, now)
 
 
 def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> BoostedChallenger | None:

@@ -29,11 +29,12 @@ from credit_model.evaluation import EvaluationReport
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
 from credit_model.measures import Estimate
+from credit_model.monitoring import REFERENCE_FILE, Reference
 from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
-from credit_model.training.judging import fit_challenger, judge
+from credit_model.training.judging import fit_challenger, freeze, judge
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import (
     Source,
@@ -174,7 +175,9 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
     say("Evaluating the card")
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
     evaluation = judge(experiment, source, card, best, development, out_of_time, challenger)
-    folder = _write(experiment, card, evaluation, tuning)
+    reference, stability = freeze(experiment, source, card, development, out_of_time)
+    evaluation = evaluation.beside(stability=stability)
+    folder = _write(experiment, card, evaluation, tuning, reference)
 
     say("Recording the run")
     explored_only = plan.train_repaired == "drop" or (
@@ -285,7 +288,9 @@ def _provenance(
 # ---------------------------------------------------------------------------------------------------- leaving it
 
 
-def _write(experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning) -> Path:
+def _write(
+    experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning, reference: Reference
+) -> Path:
     """Write the documents of the run into a folder of its own; the same run writes the same bytes."""
     folder = _folder(experiment)
     folder.mkdir(exist_ok=True)
@@ -293,6 +298,7 @@ def _write(experiment: Experiment, card: Card, evaluation: EvaluationReport, tun
     for name, text in {
         "card.json": card.to_json(),
         "evaluation.json": evaluation.to_json(),
+        REFERENCE_FILE: reference.to_json(),
         "report.md": render_markdown(evaluation),
         "report.html": render_html(evaluation),
         "experiment.json": experiment.to_json(),
@@ -326,6 +332,7 @@ def _record(
         "catalogue_digest": origin["catalogue"]["digest"],
         "sample_digest": origin["sample"]["digest"],
         "evaluation_digest": evaluation.digest,
+        "reference_digest": evaluation.stability["reference_digest"],
         "commit": origin["code"]["commit"],
     }
     run_id = tracker.log_run(
