@@ -163,6 +163,7 @@ def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32],
         pa.table(columns, names=["subject_id", "as_of", *names]),
         sink,
         compression="lz4",
+        use_dictionary=False,  # three times as fast, and no larger
         write_statistics=["subject_id", "as_of"],
     )
     data = sink.getvalue()

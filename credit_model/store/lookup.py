@@ -22,6 +22,7 @@ from credit_model.visibility import Tables
 
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}
+_LOOKED_AT: Final = 1_000  # texts that tell whether most of a column are distinct
 _TABLES = ("records", "amendments", "subjects")
 
 
@@ -197,6 +198,8 @@ def _array(column: Any, type: str) -> Any:
         return column.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
     if type == "int":
         return column.fill_null(NO_VALUE).to_numpy()
+    if type == "text" and len(column) and 2 * len(column[:_LOOKED_AT].unique()) > min(len(column), _LOOKED_AT):
+        return column.to_numpy(zero_copy_only=False)  # ids: hardly one stands twice
     encoded = column.dictionary_encode()
     codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
     words = np.array([*encoded.dictionary.to_pylist(), None], object)

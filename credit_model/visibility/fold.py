@@ -203,7 +203,8 @@ class CodedTables:
         code, record_ids = encode(tables.records["record_id"])
         row = np.empty(len(record_ids), np.int64)
         row[code[::-1]] = np.arange(len(code))[::-1]
-        records = {name: column[row] for name, column in tables.records.items()}
+        unread = ("record_id", "source")
+        records = {name: column[row] for name, column in tables.records.items() if name not in unread}
         amendments, first = _arranged(tables.amendments, record_ids, records["known_on"])
         corrections = _corrections(amendments, catalogue.attribute_types)
 
