@@ -6,7 +6,6 @@ In: a program, segments, observations. Out: a float32 matrix, column by column, 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 from credit_model import UserError
 from credit_model.engine import loop, vectors
 from credit_model.engine.facts import Facts
-from credit_model.engine.ladders import Days, Ints
-from credit_model.engine.loop import DISTINCT, Rows, Seen, Tables, Work
+from credit_model.engine.ladders import Ints
+from credit_model.engine.loop import DISTINCT, Days, Rows, Seen, Tables, Work
 from credit_model.engine.program import Program, too_great
 from credit_model.visibility import Segments, spans
 
@@ -32,8 +31,7 @@ ENGINES: Final = ("auto", "numba", "numpy", "python")
 _LINES = 1 << 18  # (observation, segment) pairs in a block: bounds memory, changes no value
 _OVERHEAD = 4  # an observation costs about as much as so many lines
 _TILE = 1 << 17  # bins of a tile: they stay in the cache of a core; long columns of it are written fastest
-_REPAYS = 40_000_000  # lines times definitions for which loading the compiled pass pays
-_WARM = 20_000  # the same where it is loaded already
+_REPAYS = 100_000_000  # lines times definitions for which loading the compiled pass pays; once loaded, it always does
 
 
 class _Block(NamedTuple):
@@ -174,7 +172,7 @@ def _engine(engine: str, work: int) -> tuple[_Scan, int]:
         raise UserError(f"features were asked of kernel engine {engine!r}; there are: {', '.join(ENGINES)}")
     if engine == "python":
         return _interpreted, 1
-    if engine == "numba" or (engine == "auto" and work >= (_WARM if "numba" in sys.modules else _REPAYS)):
+    if engine == "numba" or (engine == "auto" and (compiled.cache_info().currsize or work >= _REPAYS)):
         if compiled() is not None:
             return _compiled, max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
         if engine == "numba":

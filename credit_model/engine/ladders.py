@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_model.engine.loop import Days
 from credit_model.law import NO_DAY
 
 Ints = NDArray[np.int64]
@@ -68,41 +69,27 @@ class Rung(NamedTuple):
     lengths: tuple[int, ...]
 
 
-class Days(NamedTuple):
-    """Ladders seen from the days of some observations, as the pass reads them.
-
-    ``lows[row * width + first[l] + w]`` is the lowest day of window w of ladder l; of ages ``age`` and more, window
-    ``guess[guess_first[l] + age]`` is the shortest that may still hold them.
-    """
-
-    row: Ints
-    lows: Ints
-    guess: Ints
-    guess_first: Ints
-    guess_last: Ints
-
-    @classmethod
-    def of(cls, day: Ints, rungs: Sequence[Rung]) -> Days:
-        """The tables for observations on these days."""
-        first, last = (int(day.min()), int(day.max())) if len(day) else (0, 0)
-        if last - first <= len(day) + _SPARE_DAYS * (len(day) > 1):
-            days, row = np.arange(first, last + 1), day - first
-        else:
-            days, row = np.unique(day, return_inverse=True)
-        lows: list[Ints] = []
-        guesses: list[Ints] = []
-        for rung in rungs:
-            until = last_days(days, rung.on)
-            columns = [lowest(until, rung.unit, length) for length in rung.lengths]
-            lows += columns
-            reach = [int((until - low).max()) for low, length in zip(columns, rung.lengths, strict=True) if length > 0]
-            age = np.arange(max(reach, default=-1) + 2)
-            guesses.append(np.searchsorted(np.array(reach, np.int64), age, side="left"))
-        size = np.array([len(guess) for guess in guesses], np.int64)
-        end = np.cumsum(size)
-        table = np.column_stack(lows).ravel() if lows else np.zeros(0, np.int64)
-        guess = np.concatenate(guesses).astype(np.int64) if guesses else np.zeros(0, np.int64)
-        return cls(np.ascontiguousarray(row, np.int64), table, guess, end - size, size - 1)
+def days_of(day: Ints, rungs: Sequence[Rung]) -> Days:
+    """The tables of ladders for observations on these days."""
+    first, last = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    if last - first <= len(day) + _SPARE_DAYS * (len(day) > 1):
+        days, row = np.arange(first, last + 1), day - first
+    else:
+        days, row = np.unique(day, return_inverse=True)
+    lows: list[Ints] = []
+    guesses: list[Ints] = []
+    for rung in rungs:
+        until = last_days(days, rung.on)
+        columns = [lowest(until, rung.unit, length) for length in rung.lengths]
+        lows += columns
+        reach = [int((until - low).max()) for low, length in zip(columns, rung.lengths, strict=True) if length > 0]
+        age = np.arange(max(reach, default=-1) + 2)
+        guesses.append(np.searchsorted(np.array(reach, np.int64), age, side="left"))
+    size = np.array([len(guess) for guess in guesses], np.int64)
+    end = np.cumsum(size)
+    table = np.column_stack(lows).ravel() if lows else np.zeros(0, np.int64)
+    guess = np.concatenate(guesses).astype(np.int64) if guesses else np.zeros(0, np.int64)
+    return Days(np.ascontiguousarray(row, np.int64), table, guess, end - size, size - 1)
 
 
 def last_days(day: Ints, on: str) -> Ints:

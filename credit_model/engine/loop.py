@@ -73,6 +73,20 @@ class Plan(NamedTuple):
     prior_c: Any
 
 
+class Days(NamedTuple):
+    """Ladders seen from the days of observations; ``row`` is each one's row in the tables.
+
+    ``lows[row * width + ladder_first[l] + w]`` is the lowest day of window w of ladder l; the shortest window that may
+    still hold an age is ``guess[guess_first[l] + age]``, up to the age ``guess_last[l]``.
+    """
+
+    row: Any
+    lows: Any
+    guess: Any
+    guess_first: Any
+    guess_last: Any
+
+
 class Tables(NamedTuple):
     """By class and ladder the groups it counts in, ``first[c * ladders + l]:first[c * ladders + l + 1]``, and on which
     side; by class and ladder of ``last_day``, whether it is of that kind.
@@ -119,7 +133,7 @@ class Work(NamedTuple):
     slot_cell: Any
 
 
-def scan(plan: Plan, days: Any, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
+def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
     """Write the values of some observations into ``out`` (flat, ``step`` from one column to the next).
 
     Returns

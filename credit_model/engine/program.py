@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.engine.facts import Classes
-from credit_model.engine.ladders import EVER, Days, Ints, Rung
+from credit_model.engine.ladders import EVER, Ints, Rung, days_of
 from credit_model.engine.loop import (
     ANY,
     AS_IT_IS,
@@ -34,6 +34,7 @@ from credit_model.engine.loop import (
     SIDES,
     SUM,
     WEIGHTED,
+    Days,
     Plan,
     Tables,
 )
@@ -101,7 +102,7 @@ class Program:
 
     def days(self, day: Ints) -> Days:
         """The ladders seen from the days of some observations."""
-        return Days.of(day, self.rungs)
+        return days_of(day, self.rungs)
 
     def tables(self, classes: Classes) -> Tables:
         """For each class the groups it counts in (and as which side of a ratio), and whose last day it makes."""

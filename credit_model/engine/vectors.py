@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.engine import loop
-from credit_model.engine.ladders import Days, Ints
-from credit_model.engine.loop import Plan, Rows, Seen, Tables
+from credit_model.engine.ladders import Ints
+from credit_model.engine.loop import Days, Plan, Rows, Seen, Tables
 from credit_model.visibility import spans
 
 
