@@ -91,3 +91,13 @@ def test_packed_pairs_sort_and_come_back(pairs: list[tuple[int, int]]) -> None:
     packed = pack(np.array([i for i, _ in pairs], np.int64), np.array([d for _, d in pairs], np.int64))
     index, day = unpack(distinct([packed, packed]))
     assert list(zip(index.tolist(), day.tolist(), strict=True)) == sorted(set(pairs))
+
+
+def test_many_days_move_as_each_of_them_does() -> None:
+    rng = np.random.default_rng(1)
+    days = rng.integers(-30_000, 60_000, 20_000).astype(np.int32)
+    days[::7], days[::11] = NO_DAY, FOREVER
+    for months in (6, -18, rng.integers(-3, 61, len(days)), rng.choice([0, 3, 12, 36], len(days)), 40_000):
+        each = np.broadcast_to(months, len(days)).tolist()
+        assert add_months(days, months).tolist() == [add_months(d, m) for d, m in zip(days.tolist(), each, strict=True)]
+    assert add_months(np.full(5_000, NO_DAY, np.int32), 6).tolist() == [NO_DAY] * 5_000

@@ -21,7 +21,7 @@ from test_visibility_naive import CATALOGUE, TRIAL, pool_of, random_ledger, tabl
 from credit_model import UserError
 from credit_model.law import FOREVER, NO_DAY, load_catalogue, to_day
 from credit_model.law.catalogue import parse_catalogue
-from credit_model.visibility import ROLES, STATUSES, Segments, Tables, compile_segments, grounds_at
+from credit_model.visibility import ROLES, STATUSES, Segments, Tables, Text, compile_segments, grounds_at
 from credit_model.visibility.fold import parse_correction
 from credit_model.visibility.tables import TIERS
 
@@ -144,6 +144,30 @@ def test_order_and_duplicates_of_rows_change_nothing(rng: random.Random) -> None
         return {name: column[rows] for name, column in table.items()}
 
     again = Tables(*(shuffled(table) for table in (tables.records, tables.amendments, tables.subjects)))
+    assert compiled(again, use).to_arrow().equals(compiled(tables, use).to_arrow())
+
+
+def test_a_payment_delivered_twice_is_paid_once() -> None:
+    record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["dishonest_executee"], "decided_on": ["2024-01-10"],
+              "known_on": ["2024-01-11"], "amount": [100]}  # fmt: skip
+    paid = {"record_id": "r", "action": "partly_performed", "effective_on": "2024-02-01", "known_on": "2024-02-02"}
+    rows = [{**paid, "seq": 1, "value": "paid=30"}] * 2 + [{**paid, "seq": 2, "value": "paid=30"}]
+    amendments = {name: [row[name] for row in rows] for name in rows[0]}
+    segments = compile_segments(Tables.of(record, amendments), load_catalogue(), "tier", to_day("2026-11-24"))
+    assert segments.outstanding.tolist() == [100, 40]
+
+
+@given(st.randoms(use_true_random=False))
+def test_text_out_of_arrow_compiles_to_the_same_segments(rng: random.Random) -> None:
+    pool = pool_of(rng)
+    tables = tables_of([random_ledger(rng, pool, "x"), random_ledger(rng, pool, "y")])
+    use = to_day(rng.choice(pool))
+
+    def coded(table: dict[str, np.ndarray]) -> dict[str, Any]:
+        text = {name: column for name, column in table.items() if column.dtype == object}
+        return {**table, **{name: Text.of_arrow(pa.array(column, pa.string())) for name, column in text.items()}}
+
+    again = Tables(*(coded(table) for table in (tables.records, tables.amendments, tables.subjects)))
     assert compiled(again, use).to_arrow().equals(compiled(tables, use).to_arrow())
 
 

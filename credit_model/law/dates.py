@@ -54,14 +54,34 @@ def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Da
     >>> from_day(add_months(to_day("2024-02-29"), 12))
     datetime.date(2025, 3, 1)
     """
-    start = np.asarray(days, dtype=np.int64)
+    if isinstance(days, int):
+        return int(_moved(np.array(days, np.int64), np.array(months, np.int64)))
+    start, by = np.asarray(days), np.asarray(months, dtype=np.int64)
+    if start.size < _MANY or start.ndim != 1 or by.ndim > 1:
+        return _moved(start.astype(np.int64), by)
+    # Of many days few are different: each is moved once.
+    no_date = (start == NO_DAY) | (start == FOREVER)
+    low, high = (int(f(start, initial=0, where=~no_date)) for f in (np.min, np.max))
+    first, last = int(by.min()), int(by.max())
+    if (high - low + 1) * (last - first + 1) > _MOST_MOVED:
+        return _moved(start.astype(np.int64), by)
+    given = np.bincount(np.atleast_1d(by - first)) > 0
+    row = (np.cumsum(given) - 1)[by - first]
+    table = _moved(np.arange(low, high + 1)[None], first + np.flatnonzero(given)[:, None])
+    return np.where(no_date, start, table[row, np.clip(start, low, high) - low]).astype(np.int32)
+
+
+_MANY: Final = 4_096
+_MOST_MOVED: Final = 8_000_000  # cells of days and months
+
+
+def _moved(start: NDArray[np.int64], months: NDArray[np.int64]) -> Days:
     day = start.astype("datetime64[D]")
     month = day.astype("datetime64[M]")
-    target = month + np.asarray(months, dtype=np.int64)
+    target = month + months
     moved = target.astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
     moved = np.minimum(moved, (target + 1).astype("datetime64[D]"))
-    result = np.where((start == NO_DAY) | (start == FOREVER), start, moved.astype(np.int64)).astype(np.int32)
-    return int(result) if isinstance(days, int) else result
+    return np.where((start == NO_DAY) | (start == FOREVER), start, moved.astype(np.int64)).astype(np.int32)
 
 
 def to_day(value: Any) -> int:

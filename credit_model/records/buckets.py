@@ -15,12 +15,13 @@ import json
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from credit_model.store import CACHE, Finder, LedgerError, Manifest, cache_prefix, locked
@@ -98,28 +99,30 @@ class Buckets:
         if data is None:
             segments = self.compile(number)
             _keep(self.folder, self.path(number), _written(segments))
-            return segments
+            ids = _IDS if columns is None else _IDS[:1]
+            return replace(segments, **{name: _objects(getattr(segments, name)) for name in ids})
         return _read(data, columns)
 
     def compile(self, number: int) -> Segments:
-        """The segments of one bucket, from the ledger's rows."""
+        """The segments of one bucket, from the ledger's rows; its ids are Arrow's."""
         first, beyond = self.span(number)
         with self.lock:
             tables = self.finder.tables_between(first, beyond)
         segments = compile_segments(tables, self.catalogue, self.policy, self.day_of_use)
-        low, high = np.searchsorted(segments.subject_ids, [first, "" if beyond is None else beyond])
-        if beyond is None:
-            high = len(segments.subject_ids)
-        if (low, high) == (0, len(segments.subject_ids)):
-            return segments
-        return segments.select(segments.subject_ids[low:high].tolist())
+        ids = segments.subject_ids  # of moves also those on the other side
+        low = pc.sum(pc.less(ids, first)).as_py() or 0
+        high = len(ids) if beyond is None else pc.sum(pc.less(ids, beyond)).as_py() or 0
+        return segments if high - low == len(ids) else segments.range(low, high)
 
 
 def _written(segments: Segments) -> list[Any]:
     """A bucket as bytes: the length of the first of two parts, what numbers are indices of, the numbers."""
-    ids = {name: getattr(segments, name).tolist() for name in _IDS}
+    ids = {name: getattr(segments, name) for name in _IDS}
+    ids = {
+        name: pa.array(words, pa.string()) if isinstance(words, np.ndarray) else words for name, words in ids.items()
+    }
     beside = pa.table(
-        {name: pa.array([values], pa.list_(pa.string())) for name, values in ids.items()},
+        {name: pa.ListArray.from_arrays(pa.array([0, len(words)], pa.int32()), words) for name, words in ids.items()},
         metadata={"words": json.dumps([segments.kind_codes, segments.vocabularies])},
     )
     told = pa.BufferOutputStream()
@@ -130,6 +133,10 @@ def _written(segments: Segments) -> list[Any]:
     pq.write_table(rows, sink, compression="lz4", use_dictionary=False, write_statistics=False)
     first = told.getvalue()
     return [len(first).to_bytes(8, "little"), first, sink.getvalue()]
+
+
+def _objects(words: Any) -> Any:
+    return words.to_numpy(zero_copy_only=False)
 
 
 def _attributes(segments: Segments) -> dict[str, Any]:

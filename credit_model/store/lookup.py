@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from credit_model.law import NO_DAY, NO_VALUE, TIERS
 from credit_model.store.manifest import Manifest, Part
 from credit_model.store.parts import Shelf, keys_of
-from credit_model.visibility import Tables
+from credit_model.visibility import Tables, Text
 
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}
@@ -85,7 +85,7 @@ class Finder:
         return bounds
 
     def tables_between(self, first: str, beyond: str | None) -> Tables:
-        """The rows that can touch the files of the subjects of a range (see ``OpenPart.between``)."""
+        """The rows that can touch the files of the subjects of a range (see ``OpenPart.between``); text as ``Text``."""
         records = self._between("records", first, beyond)
         self._know_moves()
         moves = (move for moved in self._moves.values() for move in moved)
@@ -100,9 +100,9 @@ class Finder:
         own = pc.is_in(amendments.column("record_id"), value_set=records.column("record_id").combine_chunks())
         subjects = self._between("subjects", first, beyond)
         return Tables(
-            arrays(records, self.types["records"]),
-            arrays(amendments.filter(own), self.types["amendments"]),
-            arrays(subjects, self.types["subjects"]),
+            arrays(records, self.types["records"], coded=True),
+            arrays(amendments.filter(own), self.types["amendments"], coded=True),
+            arrays(subjects, self.types["subjects"], coded=True),
         )
 
     def _between(self, table: str, first: str, beyond: str | None) -> Any:
@@ -181,19 +181,25 @@ class Finder:
         return dict(zip(*(rows.column(name).to_pylist() for name in ("record_id", "subject_id")), strict=True))
 
 
-def arrays(rows: Any, types: Mapping[str, str]) -> dict[str, Any]:
-    """Columns of the store as ``Tables`` holds them."""
+def arrays(rows: Any, types: Mapping[str, str], coded: bool = False) -> dict[str, Any]:
+    """Columns of the store as ``Tables`` holds them; with ``coded`` its text stays out of Python's objects."""
     rows = rows.combine_chunks()
-    found = {}
+    found: dict[str, Any] = {}
     for name, type in types.items():
         column = rows.column(name)
-        found[name] = _array(column.chunk(0) if column.num_chunks else column.combine_chunks(), type)
+        if coded and name == "case_id" and column.equals(rows.column("record_id")):  # most are cases of their own
+            found[name] = found["record_id"]
+        else:
+            found[name] = _array(column.chunk(0) if column.num_chunks else column.combine_chunks(), type, coded)
     return found
 
 
-def _array(column: Any, type: str) -> Any:
+def _array(column: Any, type: str, coded: bool) -> Any:
+    if coded and type == "text":
+        return Text.of_arrow(column)
     if column.null_count == len(column):
-        return np.full(len(column), *_NULLS[type])
+        null, dtype = _NULLS[type]
+        return np.broadcast_to(np.array(null, dtype), len(column)) if coded else np.full(len(column), null, dtype)
     if type == "date":
         return column.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
     if type == "int":

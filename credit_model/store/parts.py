@@ -112,9 +112,10 @@ class OpenPart:
             rows = self._parquet.read_row_groups(list(range(start, max(start, stop))), list(columns))
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
-        ids = rows.column(self._key)
-        inside = pc.greater_equal(ids, first)
-        return rows.filter(inside if beyond is None else pc.and_(inside, pc.less(ids, beyond)))
+        ids = rows.column(self._key)  # sorted
+        start = pc.sum(pc.less(ids, first)).as_py() or 0
+        stop = rows.num_rows if beyond is None else pc.sum(pc.less(ids, beyond)).as_py() or 0
+        return rows.slice(start, max(stop - start, 0))
 
     def _group(self, group: int, columns: Sequence[str]) -> Any:
         try:

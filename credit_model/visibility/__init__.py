@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "TIERS": "tables",
         "Segments": "tables",
         "Tables": "tables",
+        "Text": "text",
         "compile_segments": "segments",
         "files_at": "segments",
         "fold_at": "fold",
@@ -55,3 +56,4 @@ if TYPE_CHECKING:
     from credit_model.visibility.tables import Segments as Segments
     from credit_model.visibility.tables import Tables as Tables
     from credit_model.visibility.tables import spans as spans
+    from credit_model.visibility.text import Text as Text

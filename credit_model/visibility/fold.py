@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.law import FOREVER, NO_DAY, NO_VALUE, Days, add_months
-from credit_model.visibility.tables import TIERS, Column, Tables, encode, index_in, pick, spans, typed_column
+from credit_model.visibility.tables import TIERS, Column, Tables, pick, spans, typed_column
+from credit_model.visibility.text import Text, Words, constant, encode, is_constant, joined, places, plain, take
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
@@ -39,6 +40,7 @@ _CORRECTABLE = {"tier": "tier", "amount": "int", "hours": "int", "occurred_on": 
 _TYPE_NAMES = {"tier": "minor, general or serious", "int": "a whole number", "date": "a date like 2024-01-31"}
 _OWN_TIER = {tier: code for code, tier in enumerate(TIERS)}
 _CODE = {action: code for code, action in enumerate(ACTIONS)}
+_WITH_VALUE = ("corrected", "dispute_closed", "partly_performed", "moved_to_subject")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,14 @@ class State:
 
     def take(self, rows: Column) -> State:
         """These rows."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "attributes"}
-        return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
+        columns = {f.name: take(getattr(self, f.name), rows) for f in fields(self) if f.name != "attributes"}
+        attributes = {name: take(column, rows) for name, column in self.attributes.items()}
+        return replace(self, **columns, attributes=attributes)
+
+    def columns(self) -> dict[str, Column]:
+        """Every column by its name."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "attributes"}
+        return {**own, **{f"attribute:{name}": column for name, column in self.attributes.items()}}
 
 
 def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
@@ -113,11 +121,11 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
     coded = CodedTables.of(tables, catalogue)
     record = coded.index_of(tables.records["record_id"])
     state = coded.fold(record, np.broadcast_to(np.asarray(day, np.int32), record.shape))
-    text = {name: pick(words, state.attributes[name], None) for name, words in coded.vocabularies.items()}
+    text = {name: pick(plain(words), state.attributes[name], None) for name, words in coded.vocabularies.items()}
     return replace(
         state,
         record=np.arange(len(record)),
-        holder=coded.subject_ids[state.holder],
+        holder=plain(coded.subject_ids)[state.holder],
         attributes={**state.attributes, **text},
     )
 
@@ -185,10 +193,10 @@ class CodedTables:
     (record, effective_on, seq), so that of two of one record the greater index is the later in law.
     """
 
-    record_ids: Column
-    subject_ids: Column
-    case_ids: Column
-    vocabularies: dict[str, Column]
+    record_ids: Words
+    subject_ids: Words
+    case_ids: Words
+    vocabularies: dict[str, Words]
     records: dict[str, Column]
     amendments: dict[str, Column]
     corrections: dict[str, tuple[NDArray[np.bool_], Column]]  # fact -> which amendments give it, and what
@@ -204,36 +212,36 @@ class CodedTables:
         row = np.empty(len(record_ids), np.int64)
         row[code[::-1]] = np.arange(len(code))[::-1]
         unread = ("record_id", "source")
-        records = {name: column[row] for name, column in tables.records.items() if name not in unread}
+        records = {name: take(column, row) for name, column in tables.records.items() if name not in unread}
         amendments, first = _arranged(tables.amendments, record_ids, records["known_on"])
         corrections = _corrections(amendments, catalogue.attribute_types)
 
-        vocabularies: dict[str, Column] = {}
+        vocabularies: dict[str, Words] = {}
         for name, type in catalogue.attribute_types.items():
             if name not in records:
-                records[name] = typed_column([None] * len(row), type)
-            if type == "text":
-                given, new = corrections.get(name, (None, np.empty(0, object)))
-                codes, vocabularies[name] = encode(np.concatenate([records[name], new]))
-                records[name] = codes[: len(row)]
-                if given is not None:
-                    corrections[name] = given, codes[len(row) :]
+                records[name] = constant(typed_column([None], type)[0], len(row))
+            if type == "text" and name in corrections:
+                given, new = corrections[name]
+                records[name], codes, vocabularies[name] = joined(records[name], new)
+                corrections[name] = given, codes
+            elif type == "text":
+                records[name], vocabularies[name] = encode(records[name])
         target = _only(amendments["value"], amendments["action"], "moved_to_subject")
-        holders, subject_ids = encode(np.concatenate([records["subject_id"], target]))
-        records["subject"], amendments["target"] = holders[: len(row)], holders[len(row) :]
-        if (records["case_id"] == record_ids).all():  # most records are cases of their own
+        records["subject"], amendments["target"], subject_ids = joined(records["subject_id"], target)
+        cases, ids = tables.records["case_id"], tables.records["record_id"]
+        if cases is ids or (isinstance(cases, np.ndarray) and (records["case_id"] == record_ids).all()):
             records["case"], case_ids = np.arange(len(row), dtype=np.int32), record_ids
         else:
             records["case"], case_ids = encode(records["case_id"])
 
-        kinds = {kind: i for i, kind in enumerate(catalogue.kinds)}
-        unknown = set(records["kind"].tolist()) - kinds.keys()
-        if unknown:
+        kinds, (code, found) = {kind: i for i, kind in enumerate(catalogue.kinds)}, encode(records["kind"])
+        numbers = [kinds.get(kind, -1) for kind in plain(found).tolist()]
+        if -1 in numbers:
             raise UserError(
-                f"Records were compiled: {len(unknown)} of their kinds are not in catalogue {catalogue.name!r}. "
+                f"Records were compiled: {numbers.count(-1)} of their kinds are not in catalogue {catalogue.name!r}. "
                 "Open the ledger with the catalogue it was made with."
             )
-        records["kind"] = np.fromiter(map(kinds.__getitem__, records["kind"].tolist()), np.int16, len(row))
+        records["kind"] = np.array(numbers, np.int16)[code]
         return cls(
             record_ids=record_ids,
             subject_ids=subject_ids,
@@ -248,9 +256,10 @@ class CodedTables:
             attribute_types=catalogue.attribute_types,
         )
 
-    def index_of(self, record_ids: Column) -> NDArray[np.int64]:
+    def index_of(self, record_ids: Column | Text) -> NDArray[np.int64]:
         """Index of each record id."""
-        return index_in(record_ids, self.record_ids)
+        codes, words = encode(record_ids)
+        return places(words, self.record_ids)[codes]
 
     def sealed_by(self, day: int) -> NDArray[np.bool_]:
         """Records whose sealing was effective and known at the *end* of a day; shape (n_records,)."""
@@ -262,11 +271,67 @@ class CodedTables:
 
     def fold(self, record: NDArray[np.int64], day: Days) -> State:
         """The state of each record at the start of its day; both of shape (n,)."""
-        amendment, action = self.amendments, self.amendments["action"]
+        state = self._unamended(record, day)
         first, count = self.first_amendment[record], np.diff(self.first_amendment)[record]
         row, place = np.repeat(np.arange(len(record)), count), spans(first, count)
-        counted = amendment["counts_from"][place] <= day[row]
+        counted = self.amendments["counts_from"][place] <= day[row]
         row, place = row[counted], place[counted]
+        begins = np.append(True, row[1:] != row[:-1])[: len(row)]
+        touched = row[begins]
+        if not len(touched):
+            return state
+        amended = self._amended(record[touched], day[touched], np.cumsum(begins) - 1, place).columns()
+        attributes = {name: f"attribute:{name}" for name in state.attributes}
+        columns: dict[str, Any] = {
+            name: _overwritten(column, touched, amended[name]) for name, column in state.columns().items()
+        }
+        state = replace(state, attributes={name: columns.pop(column) for name, column in attributes.items()})
+        return replace(state, **columns)
+
+    def _unamended(self, record: NDArray[np.int64], day: Days) -> State:
+        """The state of records of which nothing was said but the record itself."""
+
+        def fact(name: str) -> Column:
+            column: Column = take(self.records[name], record)
+            return column
+
+        decided_on, served, final_on, kind = (fact(name) for name in ("decided_on", "served_on", "final_on", "kind"))
+        served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
+        final_from = np.where(final_on == NO_DAY, add_months(served, APPEAL_MONTHS), final_on)
+        tier, amount, attributes = fact("tier"), fact("amount"), {name: fact(name) for name in self.attribute_types}
+        no = constant(False, len(record))
+        return State(
+            record=record,
+            day=day,
+            known=fact("known_on") < day,
+            holder=fact("subject"),
+            kind=kind,
+            tier=np.where(tier == 0, self.kind_tier[kind], tier),
+            amount=amount,
+            hours=fact("hours"),
+            outstanding=np.where(amount == NO_VALUE, NO_VALUE, np.maximum(amount, 0)),
+            performed=constant(np.int8(0), len(record)),
+            occurred_on=fact("occurred_on"),
+            decided_on=decided_on,
+            final_from=np.where(self.by_decision[kind], decided_on, final_from).astype(np.int32),
+            exit_on=constant(np.int32(NO_DAY), len(record)),
+            challenge_open=no,
+            disputed=no,
+            sustained=no,
+            repaired=no,
+            revoked=no,
+            sealed=no,
+            superseded=no,
+            summary=self._summary(attributes["procedure"]),
+            attributes=attributes,
+        )
+
+    def _summary(self, procedure: Column) -> NDArray[np.bool_]:
+        return pick(plain(self.vocabularies["procedure"]) == "summary", procedure, False)
+
+    def _amended(self, record: NDArray[np.int64], day: Days, row: NDArray[np.int64], place: NDArray[np.int64]) -> State:
+        """The state of records by amendments ``place`` that count of ``row``, which is never without one."""
+        amendment, action = self.amendments, self.amendments["action"]
 
         def last(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
             """The last counting amendment of a strand, -1 where there is none."""
@@ -282,7 +347,7 @@ class CodedTables:
             return pick(action == _CODE[name], found, False)
 
         def fact(name: str) -> Column:
-            own = self.records[name][record]
+            own: Column = take(self.records[name], record)
             if name not in self.corrections:
                 return own
             given, new = self.corrections[name]
@@ -339,29 +404,30 @@ class CodedTables:
             revoked=strand("revoked") >= 0,
             sealed=strand("sealed") >= 0,
             superseded=last(self.corrections["superseded_by"][0]) >= 0,
-            summary=pick(self.vocabularies["procedure"] == "summary", attributes["procedure"], False),
+            summary=self._summary(attributes["procedure"]),
             attributes=attributes,
         )
 
 
-def _arranged(
-    table: dict[str, Column], record_ids: Column, known_on: Days
-) -> tuple[dict[str, Column], NDArray[np.int64]]:
+def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple[dict[str, Column], NDArray[np.int64]]:
     """Amendments in the order of the fold, and the first of each record."""
-    record = index_in(table["record_id"], record_ids)
+    code, words = encode(table["record_id"])
+    record = places(words, record_ids)[code]
     found = record >= 0
-    table, record = {name: column[found] for name, column in table.items()}, record[found]
-    unknown = set(table["action"].tolist()) - _CODE.keys()
-    if unknown:
-        raise UserError(f"Amendments were compiled: {len(unknown)} actions are none of {', '.join(ACTIONS)}.")
-    action = np.fromiter(map(_CODE.__getitem__, table["action"].tolist()), np.int8, len(record))
-    # Beyond (effective_on, seq) the order is arbitrary; action and value make it independent of the order of rows.
-    columns = (encode(table["value"])[0], table["known_on"], action, table["seq"], table["effective_on"], record)
-    order = np.lexsort(columns)
-    # A row delivered twice is one row: a payment must not count double.
-    order = order[np.any([np.diff(column[order], prepend=-1) != 0 for column in columns], axis=0)]
+    table, record = {name: column[found] for name, column in table.items() if name != "record_id"}, record[found]
+    code, said = encode(table["action"])
+    numbers = [_CODE.get(action, -1) for action in plain(said).tolist()]
+    if -1 in set(np.array(numbers, np.int64)[np.unique(code)].tolist()):
+        raise UserError(f"Amendments were compiled: some actions are none of {', '.join(ACTIONS)}.")
+    action, (value, _) = np.array(numbers, np.int8)[code], encode(table["value"])
+    # Beyond (effective_on, seq) the order is arbitrary; the rest makes it independent of the order of rows.
+    keys = (table["known_on"], value, action, table["seq"], table["effective_on"], record)
+    order = np.lexsort(keys)
+    if len(order):  # a row that was delivered twice counts once
+        order = order[np.append(True, np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0))]
     table = {name: column[order] for name, column in table.items()}
-    record, action, value, effective_on = record[order], action[order], table["value"], table["effective_on"]
+    record, action, effective_on = record[order], action[order], table["effective_on"]
+    value = _values(table["value"], action)
     closed = action == _CODE["dispute_closed"]
     performance = _only(value, action, "partly_performed").tolist()
     paid = [PAID.fullmatch(said) if said else None for said in performance]
@@ -378,6 +444,25 @@ def _arranged(
         "record": record,
     }
     return arranged, np.searchsorted(record, np.arange(len(record_ids) + 1))
+
+
+def _values(values: Column | Text, action: NDArray[np.int8]) -> Column:
+    """The values of amendments whose action has one, as objects; None elsewhere."""
+    read = np.flatnonzero(np.isin(action, [_CODE[name] for name in _WITH_VALUE]))
+    column = np.full(len(action), None, object)
+    column[read] = plain(values[read])
+    return column
+
+
+def _overwritten(column: Column, rows: NDArray[np.int64], values: Column) -> Column:
+    """The column with other values in some rows; it may be written to."""
+    if is_constant(column):
+        if is_constant(values) or (values == column[0]).all():
+            return column
+        column = column.copy()
+    column = column if column.flags.writeable else column.copy()
+    column[rows] = values
+    return column
 
 
 def _only(value: Column, action: Column, name: str) -> Column:

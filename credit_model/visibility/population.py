@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.law import NO_DAY, Days, add_months, pack, to_day, to_days
-from credit_model.visibility.tables import Column, Tables, encode, pick
+from credit_model.visibility.tables import SUBJECT_TYPES, Column, Tables, pick
+from credit_model.visibility.text import encode
 
 ADULT_MONTHS: Final = 18 * 12
 COVERED_MONTHS: Final = 12
+_FACTS: Final = ("born_on", "resident_from", "resident_to", "occupations", "district", "standing")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Population:
         """Arrange the subject versions of a ledger; ``subjects`` is the catalogue's."""
         rows = tables.subjects
         subject, subject_ids = encode(rows["subject_id"])
-        order = np.lexsort((rows["seq"], rows["known_on"], rows["valid_from"], subject))
+        # Beyond seq the order is arbitrary; the facts make it independent of the order of rows.
+        facts = [encode(rows[name])[0] if SUBJECT_TYPES[name] == "text" else rows[name] for name in _FACTS]
+        order = np.lexsort((*facts, rows["seq"], rows["known_on"], rows["valid_from"], subject))
         versions = {name: column[order] for name, column in rows.items() if name != "subject_id"}
         return cls(subjects, subject_ids, {"subject": subject[order], **versions})
 

@@ -25,6 +25,7 @@ from credit_model.law import FOREVER, NO_DAY, Days, add_months, distinct, pack, 
 from credit_model.visibility.fold import CodedTables, State
 from credit_model.visibility.population import ADULT_MONTHS, Population
 from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
+from credit_model.visibility.text import encode, is_constant, places, plain, take
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
@@ -47,6 +48,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     Returns
     -------
     Segments
+        Ids are arrays of objects; where the text of ``tables`` is ``Text`` out of Arrow, they are Arrow arrays.
 
     Examples
     --------
@@ -66,15 +68,15 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     status = np.where(holds, pieces.grounds.argmax(axis=0) + 1, 0).astype(np.int8)
     role = np.where(holds, 0, pieces.role).astype(np.int8)
 
-    state = pieces.state
-    shown: list[Column] = [
-        pieces.subject, state.record, status, role, state.tier, state.decided_on, state.occurred_on, state.amount,
-        state.hours, state.outstanding, state.performed, *state.attributes.values(),
-    ]  # fmt: skip
-    kept = np.flatnonzero(_changes(*shown))
-    state, status, subject, start = state.take(kept), status[kept], pieces.subject[kept], state.day[kept]
+    # Facts change between epochs only, and the pieces of a record on a file take them up one after the other.
+    state, epoch, subject, start = pieces.state, pieces.epoch, pieces.subject, pieces.start
+    differs = _changes(*(getattr(state, name) for name in _SHOWN), *state.attributes.values())
+    begins = _changes(subject, state.record[epoch], status, role) | (_changes(epoch) & differs[epoch])
+    kept = np.flatnonzero(begins)
+    epoch, status, subject, start = epoch[kept], status[kept], subject[kept], start[kept]
+    record = state.record[epoch]
 
-    opens = _changes(subject, state.record)
+    opens = _changes(subject, record)
     in_force = status == 0
     run = in_force & (opens | ~np.roll(in_force, 1))
     latest_run = np.maximum.accumulate(np.where(run, np.arange(len(run)), 0))
@@ -83,26 +85,22 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
         record_ids=coded.record_ids,
         case_ids=coded.case_ids,
         kind_codes=tuple(catalogue.kinds),
-        vocabularies={name: tuple(words.tolist()) for name, words in coded.vocabularies.items()},
+        vocabularies={name: tuple(plain(words).tolist()) for name, words in coded.vocabularies.items()},
         subject=subject,
-        record=state.record.astype(np.int32),
+        record=record.astype(np.int32),
         start=start,
         end=_ends(start, opens),
         status=status,
         role=role[kept],
-        kind=state.kind,
-        tier=state.tier,
-        decided_on=state.decided_on,
-        occurred_on=state.occurred_on,
         visible_from=np.where(in_force, start[latest_run], NO_DAY).astype(np.int32),
-        known_on=coded.records["known_on"][state.record],
-        amount=state.amount,
-        hours=state.hours,
-        outstanding=state.outstanding,
-        performed=state.performed,
-        case=coded.records["case"][state.record],
-        attributes=state.attributes,
+        known_on=coded.records["known_on"][record],
+        case=coded.records["case"][record],
+        **{name: take(getattr(state, name), epoch) for name in _SHOWN},
+        attributes={name: take(column, epoch) for name, column in state.attributes.items()},
     )
+
+
+_SHOWN = ("kind", "tier", "decided_on", "occurred_on", "amount", "hours", "outstanding", "performed")
 
 
 def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, NDArray[Any]]:
@@ -123,11 +121,11 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
     """
     coded = CodedTables.of(tables, catalogue)
     pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
-    start = pieces.state.day
-    rows = np.flatnonzero((start <= day) & (day < _ends(start, _changes(pieces.subject, pieces.state.record))))
+    start = pieces.start
+    rows = np.flatnonzero((start <= day) & (day < pieces.end))
     return {
-        "subject_id": coded.subject_ids[pieces.subject[rows]],
-        "record_id": coded.record_ids[pieces.state.record[rows]],
+        "subject_id": plain(coded.subject_ids)[pieces.subject[rows]],
+        "record_id": plain(coded.record_ids)[pieces.record[rows]],
         **dict(zip(STATUSES[1:], pieces.grounds[:, rows], strict=True)),
     }
 
@@ -154,22 +152,20 @@ def files_at(
     """
     coded = CodedTables.of(tables, catalogue)
     pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
-    start = pieces.state.day
-    end = _ends(start, _changes(pieces.subject, pieces.state.record))
-    index = {subject_id: i for i, subject_id in enumerate(coded.subject_ids.tolist())}
-    code = np.fromiter((index.get(s, -1) for s in subject_ids.tolist()), np.int64, len(subject_ids))
+    words, asked = encode(subject_ids)[::-1]
+    code = places(words, coded.subject_ids)[asked]
     first, last = (np.searchsorted(pieces.subject, code, side=side) for side in ("left", "right"))
     row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
-    held = (start[place] <= days[row]) & (days[row] < end[place])
+    held = (pieces.start[place] <= days[row]) & (days[row] < pieces.end[place])
     row, place = row[held], place[held]
-    state = pieces.state.take(place)
-    text = {name: pick(words, state.attributes[name], None) for name, words in coded.vocabularies.items()}
+    state = replace(pieces.state.take(pieces.epoch[place]), day=pieces.start[place])
+    text = {name: pick(plain(words), state.attributes[name], None) for name, words in coded.vocabularies.items()}
     return {
         "row": row,
-        "record_id": coded.record_ids[state.record],
-        "subject_id": coded.subject_ids[pieces.subject[place]],
+        "record_id": plain(coded.record_ids)[state.record],
+        "subject_id": plain(coded.subject_ids)[pieces.subject[place]],
         "kind": np.array([*catalogue.kinds], object)[state.kind],
-        "case_id": coded.case_ids[coded.records["case"][state.record]],
+        "case_id": plain(coded.case_ids)[coded.records["case"][state.record]],
         "known_on": coded.records["known_on"][state.record],
         **{name: getattr(state, name) for name in _FACTS},
         **{name: text.get(name, column) for name, column in state.attributes.items()},
@@ -249,26 +245,38 @@ class _Law:
         return np.where(use == "while_listed", listed, unperformed).astype(np.int8)
 
     def grounds(
-        self, state: State, use_end: Days, minor: NDArray[np.bool_], sealed: NDArray[np.bool_], subject: Column
+        self,
+        state: State,
+        use_end: Days,
+        sealed: NDArray[np.bool_],
+        epoch: NDArray[np.int64],
+        day: Days,
+        minor: NDArray[np.bool_],
+        subject: Column,
     ) -> NDArray[np.bool_]:
-        """Which grounds hold at ``state.day``; shape (len(STATUSES) - 1, n), in the order of ``STATUSES``."""
-        day, adverse = state.day, self.adverse[state.kind]
-        valid_to = state.attributes["valid_to"]
+        """Which grounds hold on each day of its epoch; shape (len(STATUSES) - 1, n), in the order of ``STATUSES``.
+
+        ``use_end`` and ``sealed`` are by epoch, as ``state`` is; the rest by day.
+        """
+        adverse, valid_to = self.adverse[state.kind], state.attributes["valid_to"]
+        # What does not apply ends never (or has no end that has come).
+        expires = np.where(valid_to == NO_DAY, FOREVER, valid_to)
+        final_from, used_up = np.where(adverse, state.final_from, NO_DAY), np.where(adverse, use_end, FOREVER)
         return np.array(
             [
-                self.unlawful[state.kind],
-                sealed | state.sealed,
+                self.unlawful[state.kind][epoch],
+                (sealed | state.sealed)[epoch],
                 minor,
-                state.superseded,
-                state.revoked,
-                state.holder != subject,
-                state.disputed,
-                (valid_to != NO_DAY) & (valid_to <= day),
-                day < state.decided_on,
-                adverse & state.summary,
-                adverse & ~state.final,
-                adverse & state.repaired,
-                adverse & (use_end <= day),
+                take(state.superseded, epoch),
+                take(state.revoked, epoch),
+                state.holder[epoch] != subject,
+                take(state.disputed, epoch),
+                expires[epoch] <= day,
+                day < state.decided_on[epoch],
+                (adverse & state.summary)[epoch],
+                final_from[epoch] > day,
+                (adverse & state.repaired)[epoch],
+                used_up[epoch] <= day,
             ]
         )
 
@@ -278,9 +286,21 @@ class _Pieces:
     """The files cut so finely that nothing changes inside a piece; sorted by (subject, record, start)."""
 
     subject: NDArray[np.int32]
-    state: State  # ``day`` is the start of the piece
+    epoch: NDArray[np.int64]  # row of ``state``
+    start: Days
+    state: State  # of every record in every epoch of what is known
     grounds: NDArray[np.bool_]
     role: NDArray[np.int8]
+
+    @property
+    def record(self) -> NDArray[np.int64]:
+        """The record of each piece."""
+        return self.state.record[self.epoch]
+
+    @property
+    def end(self) -> Days:
+        """The start of the next piece of the same record on the same file."""
+        return _ends(self.start, _changes(self.subject, self.record))
 
     @classmethod
     def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Pieces:
@@ -309,10 +329,10 @@ class _Pieces:
             )
         )
         epoch, subject = epoch[row], subject[row]
-        state, use_end = replace(state.take(epoch), day=start), use_end[epoch]
-        minor = births.minor(subject, state.occurred_on, start)
+        minor = births.minor(subject, state.occurred_on[epoch], start)
         sealed = coded.sealed_by(law.day_of_use)[state.record]
-        return cls(subject, state, law.grounds(state, use_end, minor, sealed, subject), law.role(state))
+        grounds = law.grounds(state, use_end, sealed, epoch, start, minor, subject)
+        return cls(subject, epoch, start, state, grounds, law.role(state)[epoch])
 
 
 def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -340,7 +360,7 @@ class _Births:
     @classmethod
     def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Births:
         population = Population.from_tables(tables if law.persons else Tables.of({}))
-        code, born = population.codes(coded.subject_ids), population.versions["born_on"]
+        code, born = places(coded.subject_ids, population.subject_ids).astype(np.int32), population.versions["born_on"]
         born_by_use = pick(born, population.version_known_by(law.day_of_use), NO_DAY)
         subject, _, version = population.timeline
         other = (born[version] != NO_DAY) & (born[version] != born_by_use[subject])
@@ -374,7 +394,10 @@ class _Births:
 def _changes(*columns: Column) -> NDArray[np.bool_]:
     """Rows in which some column differs from the row before; the first row does."""
     begins = np.ones(len(columns[0]), np.bool_)
-    begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    begins[1:] = False
+    for column in columns:
+        if not is_constant(column):
+            begins[1:] |= column[1:] != column[:-1]
     return begins
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.law import NO_DAY, NO_VALUE, Days, is_null, parse_each, to_days
+from credit_model.visibility.text import encode, objects
 
 Column = NDArray[Any]
 
@@ -64,14 +65,6 @@ def typed_column(values: Any, type: str) -> Column:
     return array.astype(dtype) if array.dtype.kind in "iu" else parse_each(array, parse, dtype, expected)
 
 
-def objects(values: Iterable[Any]) -> Column:
-    """A column of Python objects, one by one (numpy would look inside)."""
-    listed = list(values)
-    column = np.empty(len(listed), object)
-    column[:] = listed
-    return column
-
-
 def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
     """``column[index]``, and ``null`` where the index is -1."""
     picked: Column = np.concatenate([column, np.array([null], column.dtype)])[index]
@@ -102,62 +95,10 @@ def _tier(value: Any) -> int:
     return TIERS.index("" if is_null(value) else value)
 
 
-_MANY: Final = 4_096  # texts for which Arrow repays being loaded
-
 _PARSED: Final[dict[str, tuple[Callable[[Any], int], Any, str]]] = {
     "int": (_whole, np.int64, "whole numbers"),
     "tier": (_tier, np.int8, "minor, general or serious"),
 }
-
-
-def encode(values: Column) -> tuple[NDArray[np.int32], Column]:
-    """Text as codes into its sorted distinct values; null is -1.
-
-    Examples
-    --------
-    >>> codes, values = encode(np.array(["b", None, "a"], object))
-    >>> codes.tolist(), values.tolist()
-    ([1, -1, 0], ['a', 'b'])
-    """
-    if len(values) >= _MANY:
-        return _encode_many(values)
-    listed = values.tolist()
-    distinct = sorted(set(listed) - {None})
-    code: dict[str | None, int] = {value: i for i, value in enumerate(distinct)}
-    code[None] = -1
-    return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), objects(distinct)
-
-
-def _encode_many(values: Column) -> tuple[NDArray[np.int32], Column]:
-    """The same by Arrow, ten times as fast: bytes of UTF-8 sort as the characters do."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pa.array(values, pa.string()).dictionary_encode()
-    order = pc.sort_indices(text.dictionary)
-    rank = np.empty(len(order) + 1, np.int32)
-    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-    rank[-1] = -1
-    return rank[text.indices.fill_null(len(order)).to_numpy()], text.dictionary.take(order).to_numpy(False)
-
-
-def index_in(values: Column, among: Column) -> NDArray[np.int64]:
-    """Where each text stands in ``among`` (distinct), -1 where it does not.
-
-    Examples
-    --------
-    >>> index_in(np.array(["b", "c"], object), np.array(["a", "b"], object)).tolist()
-    [1, -1]
-    """
-    if len(values) + len(among) >= _MANY:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        found = pc.index_in(pa.array(values, pa.string()), value_set=pa.array(among, pa.string()))
-        places: NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
-        return places
-    index = {text: i for i, text in enumerate(among.tolist())}
-    return np.fromiter((index.get(text, -1) for text in values.tolist()), np.int64, len(values))
 
 
 @dataclass(frozen=True)
@@ -168,7 +109,8 @@ class Tables:
     ----------
     records, amendments, subjects : dict of str to ndarray
         Columns ``RECORD_TYPES`` (and every attribute of the catalogue), ``AMENDMENT_TYPES``, ``SUBJECT_TYPES``.
-        Dates int32 days (``NO_DAY`` null), int int64 (``NO_VALUE`` null), tier int8, text object (None null).
+        Dates int32 days (``NO_DAY`` null), int int64 (``NO_VALUE`` null), tier int8, text object (None null); to be
+        compiled, text may be ``Text``.
     """
 
     records: dict[str, Column]
@@ -303,7 +245,7 @@ class Segments:
         """Rows of subject i are ``offsets[i]:offsets[i + 1]``; shape (len(subject_ids) + 1,)."""
         return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1, dtype=self.subject.dtype))
 
-    def take(self, rows: Column) -> Segments:
+    def take(self, rows: Column | slice) -> Segments:
         """These rows (indices or mask), with every vocabulary as it is."""
         columns = {name: getattr(self, name)[rows] for name in self.row_columns}
         return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
@@ -315,6 +257,13 @@ class Segments:
         first, count = self.offsets[wanted], np.diff(self.offsets)[wanted]
         renumbered = np.repeat(np.arange(len(wanted), dtype=np.int32), count)
         return replace(self.take(spans(first, count)), subject_ids=self.subject_ids[wanted], subject=renumbered)
+
+    def range(self, low: int, high: int) -> Segments:
+        """The files of the subjects of these indices, from ``low`` and before ``high``."""
+        rows = slice(*self.offsets[[low, high]])
+        return replace(
+            self.take(rows), subject_ids=self.subject_ids[low:high], subject=self.subject[rows] - np.int32(low)
+        )
 
     def at(self, day: int) -> Segments:
         """One row for each record on file at the start of the day, in force or not."""
@@ -340,7 +289,9 @@ class Segments:
         for name, column in columns.items():
             if name in vocabularies:
                 codes = pa.array(column, mask=column < 0)
-                arrays[name] = pa.DictionaryArray.from_arrays(codes, pa.array(vocabularies[name], pa.string()))
+                words = vocabularies[name]
+                words = pa.array(words, pa.string()) if isinstance(words, np.ndarray) else words
+                arrays[name] = pa.DictionaryArray.from_arrays(codes, words)
             else:
                 arrays[name] = pa.array(column)
         return pa.table(arrays, metadata={"kind_codes": json.dumps(self.kind_codes)})
