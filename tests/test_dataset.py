@@ -126,8 +126,12 @@ def test_damaged_buckets_and_files_are_made_again(harm: str, ledger: Ledger, tmp
         middle = len(data) // 2
         altered = {"cut": data[:middle], "altered": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]}
         path.write_bytes(altered[harm]) if harm in altered else path.unlink()
-    build_features(ledger, rows, NAMES, out=folder, day_of_use=DAY)
+    told: list[str] = []
+    build_features(ledger, rows, NAMES, out=folder, day_of_use=DAY, progress=told.append)
     assert whole(folder) == before
+    named = {text.split()[0] for text in told if "was cut or altered" in text}
+    harmed = {ledger.buckets(DAY).path(1).name, "part-00001.parquet", "part-00002.parquet"}
+    assert named == (set() if harm == "gone" else harmed)
 
 
 def test_a_build_that_was_killed_ends_in_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:

@@ -92,10 +92,14 @@ def write_dataset(
 
     def one(number: int) -> None:
         name = f"part-{number:05d}.parquet"
-        if name in done and _digest_of(folder / name) == done[name]:
-            return
+        if name in done:
+            found = _digest_of(folder / name)
+            if found == done[name]:
+                return
+            if found is not None and progress is not None:
+                progress(f"{name} was cut or altered: computing it again")
         rows = slice(edges[number], edges[number + 1])
-        segments = buckets.open(number, columns)
+        segments = buckets.open(number, columns, progress)
         index = pc.index_in(subject_ids[rows], value_set=pa.array(segments.subject_ids, subject_ids.type))
         days = as_of[rows]
         values = compute(segments, index.fill_null(-1).to_numpy(), days, definitions, catalogue)

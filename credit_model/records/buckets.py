@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -85,7 +85,9 @@ class Buckets:
         """The file of a bucket."""
         return self.folder / CACHE / f"{self.name}.{number:05d}.bucket"
 
-    def open(self, number: int, columns: Sequence[str] | None = None) -> Segments:
+    def open(
+        self, number: int, columns: Sequence[str] | None = None, progress: Callable[[str], None] | None = None
+    ) -> Segments:
         """The segments of one bucket; compiled and kept where there is no file of it, or a damaged one.
 
         Parameters
@@ -94,9 +96,13 @@ class Buckets:
         columns : sequence of str, optional
             Columns of rows (attributes by their own name) to read; the others are then empty, as are record and case
             ids. Without it, everything.
+        progress : callable, optional
+            Told of a file that was damaged.
         """
         data = _unsealed(self.path(number))
         if data is None:
+            if progress is not None and self.path(number).exists():
+                progress(f"{self.path(number).name} was cut or altered: compiling it again")
             segments = self.compile(number)
             _keep(self.folder, self.path(number), _written(segments))
             ids = _IDS if columns is None else _IDS[:1]
