@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model import UserError
+from credit_model import UserError, cli_compare
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -544,3 +544,6 @@ def _print_table(console: Console, frame: Any) -> None:
     for row in frame.astype(str).replace("NaT", "").itertuples(index=False):
         table.add_row(*row)
     console.print(table)
+
+
+cli_compare.register(app, _say, _working)

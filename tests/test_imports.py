@@ -20,6 +20,8 @@ ROOMS = (
     "features",
     "sample",
     "scorecard",
+    "classing",
+    "comparison",
     "training",
     "measures",
     "monitoring",

@@ -70,6 +70,18 @@ def test_a_run_keeps_what_was_asked_measured_and_shown(client: Any) -> None:
     assert fetch_artifact(run.info.run_id, "evaluation.json").read_text(encoding="utf-8") == GOOD.to_json()
 
 
+def test_trials_of_a_search_are_runs_nested_in_the_run_and_none_is_recorded_twice(client: Any, store: Path) -> None:
+    trials = [({"max_bins": k}, {"gini": k / 10, "psi": 0.01}) for k in (3, 4)]
+    run = log_run("searched", trials=trials[:1], by=("someone", "something"), finished=False)
+    experiment = client.get_run(run).info.experiment_id
+    client.create_run(experiment, tags={"mlflow.parentRunId": run, "trial": "2"})  # a process died here
+    assert log_run("searched", trials=trials, by=("someone", "something")) == run
+    nested = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run}'", order_by=["tags.trial"])
+    assert [(r.data.params, r.data.metrics["gini"], r.info.status) for r in nested] == [
+        ({"max_bins": "3"}, 0.3, "FINISHED"), ({"max_bins": "4"}, 0.4, "FINISHED"),
+    ]  # fmt: skip
+
+
 def test_a_version_carries_its_evidence_in_its_tags(client: Any) -> None:
     tags = client.get_model_version("personal-credit", "1").tags
     assert tags["author"] == "Li Wei"

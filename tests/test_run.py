@@ -19,11 +19,12 @@ import pytest
 
 import credit_model
 from credit_model import UserError
+from credit_model.comparison import compare
 from credit_model.learner import ScorecardClassifier
 from credit_model.records import Ledger
 from credit_model.sample import DevelopmentSample, build_sample
 from credit_model.scorecard import Card
-from credit_model.training import Experiment, OutOfTime, OutOfTimeError, RunResult, load_experiment, run
+from credit_model.training import Experiment, OutOfTime, OutOfTimeError, RunResult, load_experiment, run, run_folder
 
 EXPERIMENT = """
 schema = 1
@@ -136,7 +137,7 @@ def test_a_result_names_the_ledger_the_report_and_the_figures(undisturbed: Ran, 
     assert (result.run_id, result.model, result.version) == ("run-1", "personal-credit", 1)
     assert Ledger.open(result.ledger).policy == "tier"
     assert Path(result.report).read_text(encoding="utf-8").lower().startswith("<!doctype html>")
-    assert tuple(undisturbed.documents) == DOCUMENTS
+    assert sorted(undisturbed.documents) == sorted((*DOCUMENTS, "judged.parquet"))
     value, low, high = result.figures["gini"]
     assert None not in (value, low, high)
     assert -1 <= low <= value <= high <= 1
@@ -186,7 +187,8 @@ def test_the_card_has_the_settings_of_the_best_trial_and_the_declared_points(und
     tuned = card.provenance["tuning"]
     assert tuned["trials"] == len(trials) == 3
     assert tuned["out_of_fold_gini"] == max(trial["gini"] for trial in trials)
-    assert {"gini": tuned["out_of_fold_gini"], **tuned["settings"]} in trials
+    wanted = {"gini": tuned["out_of_fold_gini"], **tuned["settings"]}.items()
+    assert any(wanted <= trial.items() for trial in trials)
     learned = [c for c in card.characteristics if c.policy is None]
     assert len(learned) <= tuned["settings"]["max_characteristics"]
     (declared,) = [c for c in card.characteristics if c.policy is not None]
@@ -256,6 +258,22 @@ def test_the_out_of_time_door_opens_once(undisturbed: Ran, path: Path, tmp_path:
     assert again.openings == 2
 
 
+def test_a_run_is_found_by_its_experiment_and_compared_row_by_row(
+    undisturbed: Ran, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CREDIT_MODEL_HOME", str(Path(undisturbed.result.folder).parents[1]))
+    folder = run_folder(path)
+    assert folder == Path(undisturbed.result.folder) == run_folder(folder)
+    found = compare(folder, run_folder(path))
+    gini = next(c for c in found.contests if c.measure == "gini")
+    assert (gini.first.value, gini.first.low) == pytest.approx(undisturbed.result.figures["gini"][:2])
+    assert {c.measure for c in found.contests} == {"gini", "soft_gini", "brier", "log_loss"}
+    other = tmp_path / "other.toml"
+    other.write_text(EXPERIMENT.replace("trials = 3", "trials = 4"))
+    with pytest.raises(UserError, match="this experiment was not run here"):
+        run_folder(other)
+
+
 CHILD = """
 import os, signal, sys
 from test_run import Notebook
@@ -272,7 +290,7 @@ rank = ScorecardClassifier.decision_function
 def killed(self, X):
     global ranked
     ranked += 1
-    if ranked == 3 + 2:  # the second fold of the second trial
+    if ranked == 2 * (3 + 2):  # twice in a fold; the second fold of the second trial
         die()
     return rank(self, X)
 

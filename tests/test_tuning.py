@@ -166,6 +166,28 @@ def test_a_process_killed_within_a_trial_loses_that_trial_only(
     assert said[0].startswith(f"Tuning: trial 3 of {TRIALS}, best Gini so far 0.")
 
 
+def test_with_more_objectives_a_plainer_card_is_taken_that_gives_up_little(
+    undisturbed: tuple[Tuning, list[str]], tmp_path: Path
+) -> None:
+    wanted = plan(8, objectives=("gini", "stability", "characteristics"), give_up=0.02)
+    found = search(tmp_path / "journal", wanted)
+    assert search(tmp_path / "journal", wanted) == found
+    best = max(trial.value for trial in found.trials)
+    near = [trial for trial in found.trials if trial.value >= best - 0.02]
+    chosen = next(trial for trial in found.trials if trial.settings == found.settings)
+    assert chosen in near
+    assert chosen.characteristics == min(trial.characteristics for trial in near)
+    assert all(trial.psi >= 0 for trial in found.trials)
+
+
+def test_folds_may_be_stratified_by_person_instead_of_ordered_in_time(tmp_path: Path) -> None:
+    by_time, by_person = (
+        search(tmp_path / folds, plan(1, tuning_folds=folds)).trials[0] for folds in ("time", "stratified")
+    )
+    assert by_time.settings == by_person.settings
+    assert by_time.value != by_person.value
+
+
 def test_another_seed_searches_elsewhere(undisturbed: tuple[Tuning, list[str]], tmp_path: Path) -> None:
     assert search(tmp_path / "journal", plan(1), seed=8).trials[0].settings != undisturbed[0].trials[0].settings
 

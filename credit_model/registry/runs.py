@@ -56,6 +56,7 @@ def log_run(
     tags: Mapping[str, Any] | None = None,
     artifacts: Sequence[str | Path] = (),
     run_name: str | None = None,
+    trials: Sequence[tuple[Mapping[str, Any], Mapping[str, float]]] = (),
     by: tuple[str, str] | None = None,
     finished: bool = True,
 ) -> str:
@@ -71,6 +72,8 @@ def log_run(
         Files; of a folder, all it holds.
     run_name : str, optional
         A name for people.
+    trials : sequence of (params, metrics)
+        Trials of a search, each recorded as a run nested in this one.
     by : (who, what), optional
         Of whom there is never more than one at a time, and a digest of what is recorded. A run that the same one left
         unfinished is continued if it was to hold the same, and ended as killed if it was not.
@@ -105,9 +108,40 @@ def log_run(
                 client.log_artifacts(run_id, str(artifact))
             else:
                 client.log_artifact(run_id, str(artifact))
+        _nested(client, run_id, trials, now)
         if finished:
             client.set_terminated(run_id)
     return run_id
+
+
+def _nested(
+    client: Any, run_id: str, trials: Sequence[tuple[Mapping[str, Any], Mapping[str, float]]], now: int
+) -> None:
+    """Record trials as runs within a run; those a killed process recorded are kept, the last of them finished."""
+    from mlflow.entities import Metric, Param
+
+    if not trials:
+        return
+    experiment = client.get_run(run_id).info.experiment_id
+    there: dict[str, Any] = {}
+    token = None
+    while token != "":
+        page = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", page_token=token)
+        there |= {run.data.tags["trial"]: run.info for run in page}
+        token = page.token or ""
+    for number, (params, metrics) in enumerate(trials, start=1):
+        info = there.get(str(number))
+        if info is not None and info.status == "FINISHED":
+            continue
+        if info is None:
+            tags = {"mlflow.parentRunId": run_id, "trial": str(number)}
+            info = client.create_run(experiment, tags=tags, run_name=f"trial {number}").info
+        client.log_batch(
+            info.run_id,
+            params=[Param(key, _text(value)) for key, value in params.items()],
+            metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
+        )
+        client.set_terminated(info.run_id)
 
 
 def register(

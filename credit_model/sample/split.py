@@ -82,7 +82,7 @@ def check_gap(development: Sequence[int], out_of_time: int, outcome: Outcome) ->
 
 
 def tuning_folds(
-    subject_id: np.ndarray, as_of: np.ndarray, y: np.ndarray, n_folds: int = 3, seed: int = 0
+    subject_id: np.ndarray, as_of: np.ndarray, y: np.ndarray, n_folds: int = 3, seed: int = 0, by_date: bool = True
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Folds of a development sample: learn on earlier dates and other people, judge on later dates.
 
@@ -98,6 +98,8 @@ def tuning_folds(
         Groups of people.
     seed : int
         Another seed deals people differently; the order of rows never matters.
+    by_date : bool
+        Without, every date is learned from and judged: the folds are by person only, each with its share of events.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def tuning_folds(
     group_of_person[dealt] = np.arange(len(people)) % n_folds
     group = group_of_person[person]
 
-    dates = np.unique(as_of)
+    dates = np.unique(as_of) if by_date else as_of[:1]
     first_later = dates[(len(dates) + 1) // 2] if len(dates) > 1 else None
     earlier = as_of < first_later if first_later is not None else np.ones(len(as_of), dtype=bool)
     later = as_of >= first_later if first_later is not None else earlier

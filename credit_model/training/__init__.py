@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "RunResult": "pipeline",
         "load_experiment": "reading",
         "run": "pipeline",
+        "run_folder": "source",
         "tune": "tuning",
     },
 )
@@ -32,4 +33,5 @@ if TYPE_CHECKING:
     from credit_model.training.pipeline import RunResult as RunResult
     from credit_model.training.pipeline import run as run
     from credit_model.training.reading import load_experiment as load_experiment
+    from credit_model.training.source import run_folder as run_folder
     from credit_model.training.tuning import tune as tune

@@ -110,7 +110,9 @@ class CardPlan:
     """How the card is made. A setting that is a ``Range`` is searched in ``trials`` trials.
 
     ``model`` is the registered model the card becomes a version of. ``bins`` are given, or edits of learned ones, by
-    characteristic. Where it is ``stable``, the order of attributes holds in every year of development.
+    characteristic. Where it is ``stable``, the order of attributes holds in every year of development. Folds of the
+    search are by ``time`` and person or ``stratified`` by person; with further objectives than Gini, a plainer or
+    steadier card may ``give_up`` so much of it.
     """
 
     profile: str
@@ -124,6 +126,9 @@ class CardPlan:
     policy_points: tuple[PolicyPoints, ...] = ()
     bins: Mapping[str, NumericBins | BinEdits] = field(default_factory=dict)
     stable: bool = False
+    tuning_folds: str = "time"
+    objectives: tuple[str, ...] = ("gini",)
+    give_up: float = 0.005
 
     @property
     def fixed(self) -> dict[str, int | float]:

@@ -54,8 +54,9 @@ def judge(
     frame = _scored(experiment, card, out_of_time, events["oot"]).assign(
         single=_single(experiment, best, development, X)
     )
-    if source.city is not None and experiment.outcome == Y12 and experiment.sample.observe_after is None:
-        frame["true_risk"] = source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id)
+    truth = true_risk_of(experiment, source, out_of_time)
+    if truth is not None:
+        frame["true_risk"] = truth
     if experiment.attainable is not None:
         frame["attainable"] = _attainable(experiment, source, frame)
     if challenger is not None:
@@ -132,6 +133,13 @@ def freeze(
         )
     reference = Reference.of(card, then, plan.cohort)
     return reference, compare(card, reference, now)
+
+
+def true_risk_of(experiment: Experiment, source: Source, out_of_time: DevelopmentSample) -> np.ndarray | None:
+    """The true risk of out-of-time rows, where they are of a made city and the outcome is the one it makes."""
+    if source.city is None or experiment.outcome != Y12 or experiment.sample.observe_after is not None:
+        return None
+    return np.asarray(source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id))
 
 
 def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> BoostedChallenger | None:

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from credit_model import __version__, registry
+from credit_model.comparison import Judged
+from credit_model.comparison.judged import FILE as JUDGED
 from credit_model.evaluation import EvaluationReport
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
@@ -34,7 +36,7 @@ from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
-from credit_model.training.judging import fit_challenger, freeze, judge
+from credit_model.training.judging import fit_challenger, freeze, judge, true_risk_of
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import (
     Source,
@@ -178,6 +180,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
     reference, stability = freeze(experiment, source, card, development, out_of_time)
     evaluation = evaluation.beside(stability=stability)
     folder = _write(experiment, card, evaluation, tuning, reference)
+    Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
     say("Recording the run")
     explored_only = plan.train_repaired == "drop" or (
@@ -294,7 +297,9 @@ def _write(
     """Write the documents of the run into a folder of its own; the same run writes the same bytes."""
     folder = _folder(experiment)
     folder.mkdir(exist_ok=True)
-    trials = [{"gini": trial.value, **trial.settings} for trial in tuning.trials]
+    trials = [
+        {"gini": t.value, "psi": t.psi, "characteristics": t.characteristics, **t.settings} for t in tuning.trials
+    ]
     for name, text in {
         "card.json": card.to_json(),
         "evaluation.json": evaluation.to_json(),
@@ -350,7 +355,10 @@ def _record(
         },
         metrics=_figures(evaluation) | {"tuning/out_of_fold_gini": tuning.value},
         tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
-        artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir())],
+        artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir()) if name != JUDGED],
+        trials=[
+            (t.settings, {"gini": t.value, "psi": t.psi, "characteristics": t.characteristics}) for t in tuning.trials
+        ],
         run_name=f"{experiment.name} {card.id}",
         by=_recorder(experiment, card, evaluation, author),
         finished=explored_only,

@@ -37,6 +37,8 @@ from credit_model.training.table import Table, nearest, told
 
 METHODS: Final = ("woe_logistic",)
 CHALLENGERS: Final = ("lightgbm",)
+FOLDS: Final = ("time", "stratified")
+OBJECTIVES: Final = ("gini", "stability", "characteristics")
 CITIES: Final = ("R", "L")
 SOURCES: Final = ("synthetic", "folder", "files")
 TRAIN_REPAIRED: Final = ("asof", "drop")
@@ -308,6 +310,14 @@ def _card(
     }
     trials = table.whole("trials", 1, 100_000, 30)
     points = tuple(filter(None, [_policy_points(own, features) for own in table.tables("policy_points")]))
+    folds = table.take("tuning_folds", str, FOLDS[0], FOLDS)
+    objectives = table.texts("objectives", OBJECTIVES[:1])
+    give_up = table.take("give_up", float, 0.005)
+    if not objectives or objectives[0] != "gini" or len({*objectives} & {*OBJECTIVES}) < len(objectives):
+        table.fault("objectives", f"must be of {', '.join(OBJECTIVES)}, each once, gini first")
+        objectives = OBJECTIVES[:1]
+    if not 0 <= give_up < 1:
+        table.fault("give_up", "must be a Gini from 0 to below 1")
     bins, stable = _bins(table.table("bins", {}), features), table.take("stable", bool, False)
     table.close()
     for name in sorted({own.characteristic for own in points} & set(bins)):
@@ -330,6 +340,9 @@ def _card(
         policy_points=points,
         bins=bins,
         stable=stable,
+        tuning_folds=folds,
+        objectives=tuple(objectives),
+        give_up=float(give_up),
     )
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model import UserError, registry
 from credit_model.city import City, synthesise
 from credit_model.law import Catalogue, load_catalogue, to_day
 from credit_model.records import Ledger, load_mapping
@@ -91,6 +91,29 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
         )
         return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
     return _from_files(experiment, source, progress)
+
+
+def run_folder(said: str | Path) -> Path:
+    """The folder of a run: by itself, by the file of its experiment, or by the id under which it was recorded.
+
+    Raises
+    ------
+    UserError
+        If the run was not made here: its rows stay where it was made.
+    """
+    path = Path(said)
+    if path.is_dir():
+        return path
+    if path.suffix == ".toml":
+        from credit_model.training.reading import load_experiment
+
+        digest = load_experiment(path).digest
+    else:
+        digest = sha256(registry.fetch_artifact(str(said), "experiment.json"))
+    found = sorted((home() / "runs").glob(f"*-{digest[:12]}"))
+    if not found:
+        raise UserError(f"{said}: this experiment was not run here; run it with `credit-model run` first")
+    return found[0]
 
 
 def development_sample(experiment: Experiment, source: Source) -> DevelopmentSample:

@@ -1,10 +1,14 @@
 """Which settings make the better card: a search inside the development sample, which survives being killed.
 
-Every trial fits a card on earlier dates and other people and ranks later dates with it (see ``tuning_folds``); its
-value is the Gini of all rows so ranked. Each finished trial is a line in a journal on disk; a process that dies loses
-the trial that was running, which is asked again. Since the proposal of a trial depends only on the seed and on the
-trials finished before it, a search that was killed ends in the same settings as one that was not. Every line carries a
-digest of itself and all lines before it, so that no altered trial is taken for one that was run.
+Every trial fits a card on earlier dates and other people and ranks later dates with it (see ``tuning_folds``). Three
+things are measured of the rows so ranked: Gini, stability (PSI of the scores of rows ranked against those learned from)
+and number of characteristics. A plan names its objectives; of the trials that no other beats in all of them, the one is
+taken that gives up at most so much Gini and has the fewest characteristics, then the most stable.
+
+Each finished trial is a line in a journal on disk; a process that dies loses the trial that was running, which is asked
+again. Since the proposal of a trial depends only on the seed and on the trials finished before it, a search that was
+killed ends in the same settings as one that was not. Every line carries a digest of itself and all lines before it, so
+that no altered trial is taken for one that was run.
 
 In: a development sample, a maker of classifiers, the plan of a card, a journal. Out: a ``Tuning``.
 """
@@ -14,9 +18,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,15 +42,26 @@ Settings = Mapping[str, Any]  # setting -> whole number or number
 
 @dataclass(frozen=True)
 class Trial:
-    """One tried setting and the Gini of later rows it ranked, 1 at best."""
+    """One tried setting, and what it was measured at on rows its cards had not seen.
+
+    ``value`` is their Gini, 1 at best; ``psi`` the population stability index of their scores against those of the rows
+    learned from, 0 at best; ``characteristics`` the mean number in its cards.
+    """
 
     settings: Settings
     value: float
+    psi: float
+    characteristics: float
+
+    def objectives(self, names: Sequence[str]) -> tuple[float, ...]:
+        """What is searched for, greater being better."""
+        found = {"gini": self.value, "stability": -self.psi, "characteristics": -self.characteristics}
+        return tuple(found[name] for name in names)
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the search chose: the settings with the highest value, of equals the plainest card."""
+    """What the search chose; with Gini as the only objective the highest, of equals the plainest card."""
 
     settings: Settings
     value: float | None
@@ -90,21 +105,45 @@ def tune(
     """
     if not plan.searched:
         return Tuning(plan.fixed, None)
-    folds = tuning_folds(sample.subject_id, sample.as_of, sample.y, FOLDS, seed)
+    folds = tuning_folds(sample.subject_id, sample.as_of, sample.y, FOLDS, seed, by_date=plan.tuning_folds == "time")
     _check_folds(sample, folds)
     say = progress or (lambda message: None)
     kept = Journal(journal)
-    with _study(plan, kept.read()) as study:
-        while (done := len(finished := _finished(study))) < plan.trials:
-            so_far = f", best Gini so far {max(trial.value for trial in finished):.3f}" if finished else ""
+    trials = kept.read()
+    with _study(plan, trials) as study:
+        while (done := len(trials)) < plan.trials:
+            so_far = f", best Gini so far {max(trial.value for trial in trials):.3f}" if trials else ""
             say(f"Tuning: trial {done + 1} of {plan.trials}{so_far}")
             asked = _ask(study, plan, seed, done)
-            value = _out_of_fold_gini(make, sample, folds, plan.fixed | asked.params, plan.stable)
-            kept.append(Trial(asked.params, value))
-            study.tell(asked, value)
-        trials = tuple(Trial(plan.fixed | trial.params, trial.value) for trial in finished[: plan.trials])
-    best = max(trials, key=lambda trial: (trial.value, *_plainness(trial.settings)))
-    return Tuning(best.settings, best.value, trials)
+            found = replace(
+                _tried(make, sample, folds, {**plan.fixed, **asked.params}, plan.stable), settings=asked.params
+            )
+            kept.append(found)
+            trials.append(found)
+            study.tell(asked, found.objectives(plan.objectives))
+    done_trials = tuple(replace(trial, settings={**plan.fixed, **trial.settings}) for trial in trials[: plan.trials])
+    best = _chosen(done_trials, plan)
+    return Tuning(best.settings, best.value, done_trials)
+
+
+def _chosen(trials: Sequence[Trial], plan: CardPlan) -> Trial:
+    """Of the trials nothing beats, the plainest whose Gini is near enough to the best."""
+
+    def beaten(trial: Trial) -> bool:
+        own = trial.objectives(plan.objectives)
+        return any(
+            other != own and all(a >= b for a, b in zip(other, own, strict=True))
+            for other in (t.objectives(plan.objectives) for t in trials)
+        )
+
+    front = [trial for trial in trials if not beaten(trial)]
+    if plan.objectives == ("gini",):
+        return max(front, key=lambda trial: (trial.value, *_plainness(trial.settings)))
+    near = max(trial.value for trial in front) - plan.give_up
+    return max(
+        (trial for trial in front if trial.value >= near),
+        key=lambda trial: (*trial.objectives(plan.objectives[::-1]), trial.value, *_plainness(trial.settings)),
+    )
 
 
 def _check_folds(sample: DevelopmentSample, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
@@ -135,7 +174,10 @@ class Journal:
 
     def append(self, trial: Trial) -> None:
         """Add a trial, and force it to disk."""
-        said = {"settings": dict(trial.settings), "gini": trial.value}
+        said = {
+            "settings": dict(trial.settings), "gini": trial.value, "psi": trial.psi,
+            "characteristics": trial.characteristics,
+        }  # fmt: skip
         self._digest = self._follow(said)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
@@ -149,7 +191,7 @@ class Journal:
             told = said.pop("sha256")
             self._digest = self._follow(said)
             if told == self._digest:
-                return Trial(said["settings"], said["gini"])
+                return Trial(said["settings"], said["gini"], said["psi"], said["characteristics"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise UserError(
@@ -171,21 +213,18 @@ def _study(plan: CardPlan, finished: list[Trial]) -> Iterator[optuna.Study]:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(study_name="card", direction="maximize")
+        study = optuna.create_study(study_name="card", directions=["maximize"] * len(plan.objectives))
         for trial in finished:
             study.add_trial(
-                optuna.trial.create_trial(params=dict(trial.settings), distributions=distributions, value=trial.value)
+                optuna.trial.create_trial(
+                    params=dict(trial.settings),
+                    distributions=distributions,
+                    values=trial.objectives(plan.objectives),
+                )
             )
         yield study
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def _finished(study: optuna.Study) -> list[Any]:
-    import optuna
-
-    trials: list[Any] = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-    return trials
 
 
 def _ask(study: optuna.Study, plan: CardPlan, seed: int, done: int) -> optuna.Trial:
@@ -209,30 +248,48 @@ def _distribution(setting: Range) -> Any:
     return optuna.distributions.FloatDistribution(setting.low, setting.high, log=True)
 
 
-def _out_of_fold_gini(
+def _tried(
     make: Callable[[Settings], ScorecardClassifier],
     sample: DevelopmentSample,
     folds: list[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
     stable: bool,
-) -> float:
-    """Gini of the rows of all folds, each ranked by a card that saw neither its date nor its person."""
+) -> Trial:
+    """What cards of these settings are worth on rows of the folds, each ranked by a card that has not seen it."""
+    risk, moved, used = [], [], []
+    for train, validate in folds:
+        card = make(settings).fit(
+            sample.X.iloc[train], sample.y[train], sample.weight[train], sample.subject_id[train],
+            periods=years(sample.as_of[train]) if stable else None,
+        )  # fmt: skip
+        risk.append(card.decision_function(sample.X.iloc[validate]))
+        learned = card.decision_function(sample.X.iloc[train])
+        moved.append(stability_index(learned, risk[-1], sample.weight[train], sample.weight[validate]))
+        used.append(len(card.card_.characteristics))
     rows = np.concatenate([validate for _, validate in folds])
-    risk = np.concatenate(
-        [
-            make(settings)
-            .fit(
-                sample.X.iloc[train],
-                sample.y[train],
-                sample.weight[train],
-                sample.subject_id[train],
-                periods=years(sample.as_of[train]) if stable else None,
-            )
-            .decision_function(sample.X.iloc[validate])
-            for train, validate in folds
-        ]
-    )
-    return float(gini(sample.y[rows], risk, weight=sample.weight[rows]).value or 0.0)
+    value = float(gini(sample.y[rows], np.concatenate(risk), weight=sample.weight[rows]).value or 0.0)
+    return Trial(settings, value, float(np.mean(moved)), float(np.mean(used)))
+
+
+def stability_index(
+    before: np.ndarray, after: np.ndarray, weight_before: np.ndarray, weight_after: np.ndarray
+) -> float:
+    """Population stability index of a score in (at most) ten bands of equal weight before; half a row in every band.
+
+    Examples
+    --------
+    >>> round(stability_index(np.arange(100), np.arange(100), np.ones(100), np.ones(100)), 6)
+    0.0
+    """
+    order = np.argsort(before, kind="stable")
+    reached = np.cumsum(weight_before[order]) / weight_before.sum()
+    cuts = np.unique(before[order][np.searchsorted(reached, np.arange(1, 10) / 10)])
+    shares = [
+        (np.bincount(np.searchsorted(cuts, values), weight, minlength=len(cuts) + 1) + 0.5)
+        / (weight.sum() + 0.5 * (len(cuts) + 1))
+        for values, weight in ((before, weight_before), (after, weight_after))
+    ]
+    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
 def years(as_of: np.ndarray) -> np.ndarray:
