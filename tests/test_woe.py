@@ -16,10 +16,14 @@ from credit_model import UserError
 from credit_model.classing import WoeTransformer, weight_of_evidence
 from credit_model.scorecard import CategoricalBins, NumericBins
 
+# What scikit-learn would check and is not promised, and why; everything else it checks must pass.
+EXPECTED_FAILED_CHECKS = {
+    "check_array_api_input": "arrays other than numpy's are not promised; the check runs with SCIPY_ARRAY_API=1 only",
+}
 CHECKS = {
     check.func.__name__ + repr(check.keywords or ""): check
     for _, check in estimator_checks_generator(WoeTransformer())
-    if check.func.__name__ != "check_array_api_input"
+    if check.func.__name__ not in EXPECTED_FAILED_CHECKS
 }
 
 

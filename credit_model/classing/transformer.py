@@ -115,13 +115,16 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = outcome.classes
         rules = self._rules(list(columns))
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
-        fine, counts = [], []
+        fine, counts, empty = [], [], []
         for name, column in columns.items():
             found = self._fine(name, outcome.of(column), outcome.weight)
+            empty += [name] if found.given is None and found.is_empty else []
             counts.append(found.counted(outcome.bad, outcome.weight))
             if period is not None:
                 found = found.with_periods(outcome.bad, outcome.weight, period)
             fine.append(found.without_rows())
+        if empty:
+            raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
         trends = [self.trend if isinstance(self.trend, str) else self.trend.get(name, "one_way") for name in columns]
         classings = dict(zip(columns, optimal_classings(fine, counts, trends, rules), strict=True))
         self.bins_ = {name: classing.bins for name, classing in classings.items()}

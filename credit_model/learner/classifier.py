@@ -66,6 +66,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     bins : mapping of str to NumericBins, CategoricalBins or BinEdits, optional
         Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``, or edits of what is learned from
         all rows.
+    special_values : mapping of str to sequence of float, optional
+        Numbers with a meaning of their own in raw columns (-999: not asked), each an attribute outside the trend.
 
     Attributes
     ----------
@@ -104,6 +106,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         policy_points: Sequence[Any] = (),
         record_monotone: bool | None = None,
         bins: Mapping[str, Bins | BinEdits] | None = None,
+        special_values: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.definitions = definitions
         self.profile = profile
@@ -115,6 +118,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.policy_points = policy_points
         self.record_monotone = record_monotone
         self.bins = bins
+        self.special_values = special_values
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
@@ -145,10 +149,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
-        bins = self.bins or {}
+        bins, special = self.bins or {}, self.special_values or {}
         predictors = [
             predictor_of(
-                name, outcome.of(column), weight, profile, definitions.get(name), set_points.get(name), bins.get(name)
+                name,
+                outcome.of(column),
+                weight,
+                profile,
+                definitions.get(name),
+                set_points.get(name),
+                bins.get(name),
+                special.get(name, ()),
             )
             for name, column in columns.items()
         ]
@@ -249,6 +260,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 faults.append(f"bins are given for an unknown column {name!r}")
             elif name in definitions and not isinstance(bins, NumericBins | BinEdits):
                 faults.append(f"the bins of feature {name!r} must be numeric")
+        for name in self.special_values or {}:
+            if name not in columns or name in definitions:
+                faults.append(f"special values are given for {name!r}, which is no raw column")
         policies = {}
         for said in self.policy_points:
             points = SetPoints.read(said, definitions, faults)

@@ -9,7 +9,7 @@ Out: a ``Predictor``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -107,13 +107,14 @@ def predictor_of(
     definition: FeatureDefinition | None,
     set_points: SetPoints | None,
     bins: Bins | BinEdits | None,
+    special: Sequence[float] = (),
 ) -> Predictor:
     """A column in fine classes, with what is known of it beforehand."""
     given = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
     if given is not None:
         fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
     elif definition is not None or holds_numbers(column):
-        fine = fine_numbers(as_numbers(column, name), weight)
+        fine = fine_numbers(as_numbers(column, name), weight, special=special)
     else:
         fine = fine_categories(*as_categories(column, name), RARE_ROWS)
     predictor = Predictor(name, fine, definition=definition)

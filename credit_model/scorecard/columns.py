@@ -51,6 +51,8 @@ def column_names(frame: Any) -> list[str]:
 
 def holds_numbers(column: Any) -> bool:
     """Whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
+    if getattr(column.dtype, "is_numeric", bool)():  # polars
+        return True
     kind = getattr(column.dtype, "kind", "O")
     if kind != "O" or hasattr(getattr(column, "cat", None), "categories"):
         return kind in "biuf"
