@@ -47,7 +47,7 @@ def test_every_value_becomes_the_woe_of_its_attribute() -> None:
     X, y = frame()
     classed = WoeTransformer(trend="auto", special_values={"age": [-999]}).fit(X, y)
     assert classed.trends_ == {"age": "valley", "home": "none", "income": classed.trends_["income"]}
-    assert classed.bins_["age"].labels()[-2:] == ("= -999.0", "missing")
+    assert classed.bins_["age"].labels()[-2:] == ("= -999", "missing")
     table = classed.table("age")
     assert table["share"].sum() == pytest.approx(1)
     assert table["goods"].sum() + table["bads"].sum() == len(X)

@@ -184,9 +184,12 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ax.set_xticks(place, table["attribute"], rotation=30, ha="right")
         ax.set_ylabel("share of rows")
         value = self.information_values_[name]
-        ax.set_title(f"{name}: {self.trends_[name].replace('_', ' ')}, information value {value:.3f}")
+        bins, trend = self.bins_[name], self.trends_[name]
+        ordered = table.index < (bins.intervals if isinstance(bins, NumericBins) else 0)
+        ax.set_title(f"{name}: {'' if trend == 'none' else trend + ', '}information value {value:.3f}")
         rate = ax.twinx()
-        rate.plot(place, table["bad_rate"], "o-", color="#b5533c")
+        rate.plot(place, table["bad_rate"], "o", color="#b5533c")
+        rate.plot(place[ordered], table["bad_rate"][ordered], color="#b5533c")
         rate.set_ylabel("bad rate", color="#b5533c")
         rate.set_ylim(bottom=0)
         return ax

@@ -136,7 +136,7 @@ class NumericBins:
         else:
             cuts = [str(cut) for cut in self._cuts32]
             texts = [f"≤ {cuts[0]}", *(f"{low} < x ≤ {high}" for low, high in pairwise(cuts)), f"> {cuts[-1]}"]
-        return (*texts, *(f"= {np.float32(value)!s}" for value in self.special), MISSING[lang])
+        return (*texts, *(f"= {np.float32(value)!s}".removesuffix(".0") for value in self.special), MISSING[lang])
 
     def merge(self, first: int) -> NumericBins:
         """Join attribute ``first`` with the next one."""
