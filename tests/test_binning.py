@@ -14,6 +14,7 @@ from credit_model import UserError
 from credit_model.classing import (
     ClassingRules,
     FineTable,
+    counted_numbers,
     fine_categories,
     fine_numbers,
     optimal_classing,
@@ -240,6 +241,20 @@ def test_fine_classes_are_disjoint_runs_of_values(values: list[float], most: int
     assert (fine.ends[:-1] < fine.starts[1:]).all()
     codes = fine.codes[seen]
     assert ((fine.starts[codes] <= column[seen]) & (column[seen] <= fine.ends[codes])).all()
+
+
+@given(
+    st.lists(st.tuples(st.floats(width=32) | st.integers(0, 3).map(float), st.booleans()), min_size=1, max_size=300),
+    st.integers(2, 16), st.sampled_from([(), (1.0,), (2.0, -7.0)]),
+)  # fmt: skip
+def test_counting_without_classing_each_row_counts_the_same(
+    rows: list[tuple[float, bool]], most: int, special: tuple[float, ...]
+) -> None:
+    column, bad = np.asarray([v for v, _ in rows], dtype=np.float32), np.asarray([b for _, b in rows])
+    fine = fine_numbers(column, None, most, special)
+    counted, counts = counted_numbers(column, bad, most, special)
+    assert (counted.classes, counted.ends.tolist()) == (fine.classes, fine.ends.tolist())
+    assert counts.tolist() == fine.counted(bad).tolist()
 
 
 def test_cuts_lie_between_neighbours_even_where_float32_has_nothing_between_them() -> None:

@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "RARE_ROWS": "fine",
         "TRENDS": "programme",
         "WoeTransformer": "transformer",
+        "counted_numbers": "fine",
         "cut_between": "fine",
         "fine_categories": "fine",
         "fine_numbers": "fine",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from credit_model.classing.fine import GOODS as GOODS
     from credit_model.classing.fine import RARE_ROWS as RARE_ROWS
     from credit_model.classing.fine import FineColumn as FineColumn
+    from credit_model.classing.fine import counted_numbers as counted_numbers
     from credit_model.classing.fine import cut_between as cut_between
     from credit_model.classing.fine import fine_categories as fine_categories
     from credit_model.classing.fine import fine_numbers as fine_numbers

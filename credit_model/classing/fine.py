@@ -111,29 +111,64 @@ def fine_numbers(
     >>> fine.codes.tolist(), fine.ends.tolist(), fine.whole
     ([0, 0, 0, 1, 3, 2], [0.0, 5.0], True)
     """
-    absent = np.isnan(values)
-    ordered = np.sort(values)[: len(values) - int(absent.sum())]
-    if special:
-        ordered = ordered[~np.isin(ordered, np.asarray(special, dtype=np.float32))]
+    column, _ = _cut(values, weight, most, special)
+    codes = _count_below(column.ends[:-1], values)  # type: ignore[index]
+    for place, value in enumerate(column.special, start=column.ordered):
+        codes[values == np.float32(value)] = place
+    codes[np.isnan(values)] = column.missing
+    return replace(column, codes=codes)
+
+
+def counted_numbers(
+    values: Float32, bad: npt.NDArray[np.bool_], most: int = MOST_FINE_CLASSES, special: Sequence[float] = ()
+) -> tuple[FineColumn, Real]:
+    """Fine classes of a numeric column and their counts, where no row has to know its class: two sorts do.
+
+    Examples
+    --------
+    >>> values = np.array([0, 0, 0, 5, np.nan], dtype=np.float32)
+    >>> counted_numbers(values, np.array([False, True, False, True, True]))[1][:2].tolist()
+    [[2.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    column, ordered = _cut(values, None, most, special)
+    of_bads = values[bad]
+    rows = np.stack([_counted_below(column, *pair) for pair in ((ordered, values), (np.sort(of_bads), of_bads))])
+    rows[0] -= rows[1]
+    return column, np.concatenate([rows, rows])
+
+
+def _counted_below(column: FineColumn, ordered: Float32, values: Float32) -> Real:
+    """Rows of each class, by its place among the sorted values; special and missing ones by themselves."""
+    special = np.asarray(column.special, dtype=np.float32)
+    if len(special):
+        ordered = ordered[~np.isin(ordered, special)]
+    upto = np.searchsorted(ordered, column.ends, side="right")  # type: ignore[call-overload]
+    apart = [*((values == value).sum() for value in special), np.isnan(values).sum()]
+    return np.concatenate([np.diff(upto, prepend=0), apart]).astype(np.float64)
+
+
+def _cut(values: Float32, weight: Real | None, most: int, special: Sequence[float]) -> tuple[FineColumn, Float32]:
+    """The classes of a numeric column, without that of each row; its values in order, neither special nor missing."""
+    apart = np.asarray(special, dtype=np.float32)
+    ordered = np.sort(values)
+    ordered = ordered[: np.searchsorted(ordered, np.nan)]
+    if len(apart):
+        ordered = ordered[~np.isin(ordered, apart)]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.arange(0)
     distinct, mass = ordered[first], np.diff(first, append=len(ordered)).astype(np.float64)
     weighted = weight is not None and len(weight) and weight.min() != weight.max()
     start = _equal_mass(mass, _WEIGHED if weighted else most)
     starts, ends = distinct[start], distinct[_last(start, len(distinct))]
     if weight is not None and weighted:
-        inside = ~absent & ~np.isin(values, np.asarray(special, dtype=np.float32))
+        inside = ~np.isnan(values) & ~np.isin(values, apart)
         at = np.searchsorted(ends, values[inside])
         start = _equal_mass(np.bincount(at, weight[inside], minlength=len(ends)), most)
         starts, ends = starts[start], ends[_last(start, len(ends))]
-    codes = _count_below(ends[:-1], values)
-    for place, value in enumerate(special):
-        codes[values == np.float32(value)] = len(ends) + place
-    classes = len(ends) + len(special)
-    codes[absent] = classes
     whole = len(ends) > 0 and all(
         np.isfinite(found).all() and bool((found == np.floor(found)).all()) for found in (starts, ends, distinct)
     )
-    return FineColumn(codes, classes, starts, ends, whole, special=tuple(float(np.float32(v)) for v in special))
+    classes, none = len(ends) + len(apart), np.empty(0, dtype=np.uint8)
+    return FineColumn(none, classes, starts, ends, whole, special=tuple(map(float, apart))), ordered
 
 
 def _last(first: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:

@@ -74,8 +74,13 @@ class Runs:
                 tables[way][:, :, 0, 0] = self.value[:, 0, :].T
         for i in range(1, width - 1):
             for way in ways:
-                reached = self._reached(self._before(tables, way, i)[:, :-1, :i], way[-1], i)
-                tables[way][i + 1 :, :, 1:, i] = (self.value[:, None, i, i + 1 :] + reached).transpose(2, 0, 1)
+                before = self._before(tables, way, i)[:, :-1, :i]
+                there = np.flatnonzero(np.isfinite(before).any(axis=(0, 2)))
+                if len(there):  # few classes make few runs
+                    runs = there[-1] + 1
+                    reached = self._reached(before[:, :runs], way[-1], i)
+                    found = self.value[:, None, i, i + 1 :] + reached
+                    tables[way][i + 1 :, :, 1 : runs + 1, i] = found.transpose(2, 0, 1)
         return tables
 
     def _reached(self, before: Real, step: int, i: int) -> Real:

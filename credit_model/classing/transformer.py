@@ -16,8 +16,16 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from credit_model import UserError
-from credit_model.classing.fine import BADS, GOODS, RARE_ROWS, FineColumn, fine_categories, fine_numbers
-from credit_model.classing.frames import read_columns, read_groups, read_outcome, rows_of
+from credit_model.classing.fine import (
+    BADS,
+    GOODS,
+    RARE_ROWS,
+    FineColumn,
+    counted_numbers,
+    fine_categories,
+    fine_numbers,
+)
+from credit_model.classing.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
 from credit_model.classing.optimal import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard import CategoricalBins, NumericBins, as_categories, as_numbers, attributes_of, holds_numbers
 
@@ -117,12 +125,10 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
         fine, counts, empty = [], [], []
         for name, column in columns.items():
-            found = self._fine(name, outcome.of(column), outcome.weight)
-            empty += [name] if found.given is None and found.is_empty else []
-            counts.append(found.counted(outcome.bad, outcome.weight))
-            if period is not None:
-                found = found.with_periods(outcome.bad, outcome.weight, period)
-            fine.append(found.without_rows())
+            found, seen = self._fine(name, outcome.of(column), outcome, period)
+            empty += [name] if found.given is None and not seen[:, : found.missing].any() else []
+            fine.append(found)
+            counts.append(seen)
         if empty:
             raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
         trends = [self.trend if isinstance(self.trend, str) else self.trend.get(name, "one_way") for name in columns]
@@ -232,12 +238,23 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
         return ClassingRules(self.max_bins, self.min_share, self.min_events)
 
-    def _fine(self, name: str, column: Any, weight: Real) -> FineColumn:
+    def _fine(
+        self, name: str, column: Any, outcome: Outcome, period: npt.NDArray[np.intp] | None
+    ) -> tuple[FineColumn, Real]:
+        """A column in fine classes, and their counts."""
+        bad, weight = outcome.bad, outcome.weight
         given = (self.bins or {}).get(name)
         if given is not None:
-            return FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
-        if not holds_numbers(column):
-            return fine_categories(*as_categories(column, name), RARE_ROWS)
-        special = self.special_values
-        special = special.get(name, ()) if isinstance(special, Mapping) else special
-        return fine_numbers(as_numbers(column, name), weight, _FINE, special)
+            found = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
+        elif not holds_numbers(column):
+            found = fine_categories(*as_categories(column, name), RARE_ROWS)
+        else:
+            special = self.special_values
+            special = special.get(name, ()) if isinstance(special, Mapping) else special
+            if period is None and weight.min() == weight.max() == 1:
+                return counted_numbers(as_numbers(column, name), bad, _FINE, special)
+            found = fine_numbers(as_numbers(column, name), weight, _FINE, special)
+        counts = found.counted(bad, weight)
+        if period is not None:
+            found = found.with_periods(bad, weight, period)
+        return found.without_rows(), counts
