@@ -48,7 +48,7 @@ ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
 """
-COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report")
+COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report", "compare")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from urllib.parse import unquote
 from credit_model.records import Ledger
 
 LEDGER, FEATURES = "ledger", "X.parquet"
-_OF_THE_DAY = ("openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user")
+_OF_THE_DAY = ("openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user",
+           "mlflow.parentRunId")  # fmt: skip
 _ADDRESSES = (
     ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
