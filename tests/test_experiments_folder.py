@@ -102,6 +102,7 @@ def test_an_experiment_made_small_runs_to_a_card(path: Path, home: Path) -> None
             "report.html",
             "report.md",
             "trials.json",
+            "judged.parquet",
         ),
     }
     for challenger in challengers:
