@@ -76,13 +76,18 @@ class AttributeAudit:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person has to look at: ``eligibility, slope, level, base_rate, proxy`` or ``source``."""
+    """Something a person has to look at: ``eligibility, slope, level, base_rate, proxy`` or ``source``.
+
+    ``feature_en`` and ``feature_zh`` are those of a proxy.
+    """
 
     kind: str
     attribute: str
     group: str
     cutoff: float | None
     value: Estimate
+    feature_en: str = ""
+    feature_zh: str = ""
 
 
 @dataclass(frozen=True)
@@ -320,7 +325,9 @@ def _findings(audit: AttributeAudit, enforced: Sequence[str]) -> list[Finding]:
         ratio = group.measures.get("base_rate_ratio")
         if audit.name in enforced and ratio is not None and _outside(ratio, *LIMITS["base_rate_ratio"]):
             found.append(Finding("base_rate", audit.name, group.name, None, ratio))
-    found += [Finding("proxy", audit.name, p.group, None, p.auc) for p in audit.proxies if p.flagged]
+    found += [
+        Finding("proxy", audit.name, p.group, None, p.auc, p.text_en, p.text_zh) for p in audit.proxies if p.flagged
+    ]
     return found
 
 

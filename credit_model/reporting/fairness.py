@@ -65,6 +65,7 @@ def _findings(page: Page, fairness: dict[str, Any]) -> str:
         }
         told["group"] = known.get(finding["group"], page.words.same(finding["group"]))
         told["attribute"] = known.get(finding["attribute"], page.words.same(finding["attribute"]))
+        told["feature"] = page.words.told(finding, "feature")
         told["cutoff"] = page.number(f"{at}/cutoff", "cut")
         items.append(f"<li>{page.say(f'fairness.found_{kind}', **told)}</li>")
     more = len(fairness["findings"]) - len(items)
