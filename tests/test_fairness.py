@@ -186,7 +186,8 @@ def test_reasons_are_told_to_shares_of_each_group() -> None:
         for group in audit.groups:
             own = lost[(attributes[audit.name] == group.name).to_numpy()].mean()
             for code, share in group.reasons.items():
-                assert share is None or share == pytest.approx(own[code])
+                assert share.value is None or share.value == pytest.approx(own[code])
+                assert share.value is None or share.low <= share.value <= share.high
 
 
 def test_attributes_are_refused_among_the_data() -> None:
@@ -243,9 +244,11 @@ def test_nothing_an_audit_tells_describes_a_few_people(seed: int, people: int) -
                     last[row.group] = (low, bads)
         for group in audit.groups:
             for share in group.reasons.values():
-                assert not share or share * member[group.name].sum() > 9.5
+                own = member[group.name].sum()
+                assert not share.value or share.value * own > 9.5
+                assert share.value in (None, 1) or (1 - share.value) * own > 9.5
         for reason in found.reasons:
-            assert [g.reasons[reason.code] for g in audit.groups].count(None) != 1 or len(audit.groups) == 1
+            assert [g.reasons[reason.code].value for g in audit.groups].count(None) != 1 or len(audit.groups) == 1
 
 
 def test_an_audit_is_kept_in_the_evaluation_and_names_nobody() -> None:

@@ -20,6 +20,7 @@ from credit_model.fairness.proxies import Proxy, screen_proxies
 from credit_model.fairness.sources import SourceRate
 from credit_model.measures import (
     SMALLEST_CELL,
+    UNDEFINED,
     Estimate,
     Groups,
     auc,
@@ -28,6 +29,7 @@ from credit_model.measures import (
     observed_to_expected,
     observed_to_expected_limit,
     ratio_estimate,
+    share_estimate,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class GroupAudit:
         ``auc, slope, observed_to_expected, mean_score_gap`` (points, against the reference) and ``base_rate_ratio``.
     mean_true_risk : float or None
         Of a made city.
-    reasons : dict of str to float or None
+    reasons : dict of str to Estimate
         Share of the group told each reason, by code.
     """
 
@@ -58,7 +60,7 @@ class GroupAudit:
     counts: Counts
     measures: dict[str, Estimate]
     mean_true_risk: float | None
-    reasons: dict[str, float | None]
+    reasons: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ def _audited(
     counts = counts_of(parts, sample)
     groups = Groups(grouping.code, len(names), sample.weight, sample.people)
     score, bad = groups.shares(sample.score), groups.shares(sample.y)
-    told = _told(mix, sample, grouping, counts)
+    told = _told(mix, sample, grouping, groups, counts)
     audits = []
     for i, (name, part, count) in enumerate(zip(names, parts, counts, strict=True)):
         measures = {} if count.hidden else _measures(part)
@@ -288,22 +290,22 @@ def _measures(part: Sample) -> dict[str, Estimate]:
 
 
 def _told(
-    mix: _Mix | None, sample: Sample, grouping: Grouping, counts: Sequence[Counts]
-) -> list[dict[str, float | None]]:
+    mix: _Mix | None, sample: Sample, grouping: Grouping, groups: Groups, counts: Sequence[Counts]
+) -> list[dict[str, Estimate]]:
     """Share of each group told each reason; few people are blank, and with a single blank a second one."""
-    shares: list[dict[str, float | None]] = [{} for _ in grouping.names]
+    found: list[dict[str, Estimate]] = [{} for _ in grouping.names]
     for j, reason in enumerate(() if mix is None else mix.texts):
         assert mix is not None
         who = mix.told[:, j]
         people = [distinct(sample.subject[who & (grouping.code == i)]) for i in range(len(counts))]
-        few = with_second(
-            [c.hidden == "all" or 0 < n < SMALLEST_CELL for n, c in zip(people, counts, strict=True)], people
-        )
-        weight = np.bincount(grouping.code, sample.weight * who, len(counts))
-        whole = np.bincount(grouping.code, sample.weight, len(counts))
-        for i, hidden in enumerate(few):
-            shares[i][reason.code] = None if hidden else float(weight[i] / whole[i])
-    return shares
+        small = [
+            count.hidden == "all" or any(0 < n < SMALLEST_CELL for n in (told, (count.people or 0) - told))
+            for told, count in zip(people, counts, strict=True)
+        ]
+        shares = groups.shares(who)
+        for i, hidden in enumerate(with_second(small, people)):
+            found[i][reason.code] = UNDEFINED if hidden else share_estimate(shares, i)
+    return found
 
 
 def _findings(audit: AttributeAudit, enforced: Sequence[str]) -> list[Finding]:

@@ -162,10 +162,12 @@ def _cutoffs(page: Page, attribute: dict[str, Any], at: str) -> str:
 
 def _reasons(page: Page, attribute: dict[str, Any], at: str) -> str:
     groups = attribute["groups"]
-    told = [r for r in page.report.fairness["reasons"] if any(g["reasons"][r["code"]] is not None for g in groups)]
+    told = [
+        r for r in page.report.fairness["reasons"] if any(g["reasons"][r["code"]]["value"] is not None for g in groups)
+    ]
     rows = []
     for reason in told[:REASONS]:
-        cells = [page.number(f"{at}/groups/{j}/reasons/{reason['code']}", "share") for j in range(len(groups))]
+        cells = [page.number.interval(f"{at}/groups/{j}/reasons/{reason['code']}", "share") for j in range(len(groups))]
         rows.append(page.row(page.told(reason, "text"), *cells))
     head: list[str | Said] = ["reasons.reason", *(page.words.told(group, "label") for group in attribute["groups"])]
     return page.table(head, rows, "fairness.reasons_caption") if rows else ""
