@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model import UserError, cli_compare
+from credit_model import UserError, cli_compare, cli_monitoring
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -363,6 +363,9 @@ def report(
                 "evaluation.json of a run."
             ) from error
     _say({"report": str(out), "lang": lang}, as_json, f"report in {out}")
+
+
+app.registered_commands += cli_monitoring.commands.registered_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -48,7 +48,9 @@ ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
 """
-COMMANDS = ("synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report", "compare")
+COMMANDS = (
+    "synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report", "compare", "monitor",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

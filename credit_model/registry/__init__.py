@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "log_run": "runs",
         "register": "runs",
         "fetch_artifact": "runs",
+        "fetch_reference": "reference",
         "DEFAULT_MODEL": "versions",
         "ApprovalError": "versions",
         "GateError": "versions",
@@ -33,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from credit_model.registry.reference import fetch_reference as fetch_reference
     from credit_model.registry.runs import RegisteredVersion as RegisteredVersion
     from credit_model.registry.runs import fetch_artifact as fetch_artifact
     from credit_model.registry.runs import log_run as log_run

@@ -1,0 +1,88 @@
+"""The command that watches a card in use, for people and for schedulers.
+
+In: a ledger, a card, its reference, a day. Out: what has moved, in words; 3 where anything has.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from credit_model import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from credit_model.monitoring import Monitoring
+
+commands = typer.Typer()
+_MOVED = 3
+_LANGUAGES = ("both", "en", "zh")
+
+
+@commands.command(
+    epilog="Example: credit-model monitor --ledger LEDGER  |  credit-model monitor --ledger LEDGER --model card.json "
+    "--reference reference.json --as-of 2025-06-01 --json"
+)
+def monitor(
+    ledger: Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")],
+    model: Annotated[
+        str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")
+    ] = "models:/personal-credit@champion",
+    reference: Annotated[
+        Path | None, typer.Option(help="reference.json of the card's run; from the registry when not given.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="The start of that day; today when not given.")
+    ] = None,
+    day_of_use: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Day whose law applies; today when not given.")
+    ] = None,
+    lang: Annotated[str, typer.Option(help="zh, en or both.")] = "both",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
+    from rich.console import Console
+
+    from credit_model.monitoring import Reference
+    from credit_model.monitoring import monitor as watch
+    from credit_model.records import Ledger
+    from credit_model.registry import fetch_reference, load_evaluator
+
+    if lang not in _LANGUAGES:
+        raise UserError(f"the monitor does not speak {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
+    opened = Ledger.open(ledger)
+    card = load_evaluator(model, ledger=opened).card
+    if reference is None and not model.startswith(("models:", "runs:")):
+        raise UserError(f"{model} is a file: give the reference.json of its run with --reference.")
+    frozen = Reference.load(fetch_reference(model) if reference is None else reference)
+    with Console(stderr=True).status("Comparing with the reference"):
+        found = watch(opened, card, frozen, as_of or date.today(), day_of_use)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        console = Console(highlight=False)
+        _print(console if console.is_terminal else Console(highlight=False, width=160), found, lang)
+    if found.alarms:
+        raise typer.Exit(_MOVED)
+
+
+def _print(console: Console, found: Monitoring, lang: str) -> None:
+    from credit_model.monitoring import quiet
+
+    then, now = found.stability.days_then, found.stability.days_now
+    console.print(
+        f"[bold]{found.card_id}[/], {', '.join(now)} beside {', '.join(then)}: "
+        f"{found.stability.people_now:,} and {found.stability.people_then:,} people"
+    )
+    languages = [one for one in ("zh", "en") if lang in (one, "both")]
+    for alarm in found.alarms:
+        for one in languages:
+            console.print(f"[bold]·[/] {getattr(alarm, f'text_{one}')}")
+    if not found.alarms:
+        for one in languages:
+            console.print(quiet(one))
