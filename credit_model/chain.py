@@ -14,6 +14,7 @@ In: entries of plain JSON values. Out: the same in order; a :class:`ChainReport`
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -279,7 +280,7 @@ class Chain:
             file.seek(end.bytes)
             try:
                 if file.write(data) != len(data):
-                    raise OSError("the disk took a part only")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
                 if self.sync:
                     os.fsync(file.fileno())
             except OSError:

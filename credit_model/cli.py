@@ -14,16 +14,19 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model import UserError, cli_compare, cli_monitoring
+from credit_model import UserError, cli_compare, cli_governance, cli_monitoring
+from credit_model.cli_answers import AsJson, Day, DayOfUse, LedgerFolder, Model, RequiredDay
+from credit_model.cli_answers import example as _example
+from credit_model.cli_answers import print_table as _print_table
+from credit_model.cli_answers import say as _say
+from credit_model.cli_answers import working as _working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,41 +43,12 @@ app = typer.Typer(
     help="Personal credit evaluation from public credit records: from raw records to a registered, explained card.",
 )
 
-LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-
-def _day(text: str) -> str:
-    """A date as typed; anything else is refused before any work."""
-    try:
-        if date.fromisoformat(text).isoformat() == text:
-            return text
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{text!r} is no date, write it like 2024-01-31.")
-
-
 _STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 _INTERRUPTED = 130  # as shells do
 _REFUSALS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR,
     errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
-
-Day = Annotated[
-    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
-]
-DayOfUse = Annotated[
-    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Day whose law applies; today when not given.")
-]
-RequiredDay = Annotated[
-    str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
-]
-Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")]
-
-
-def _example(*lines: str) -> str:
-    return "Example: " + "  |  ".join(lines)
 
 
 @app.command(epilog=_example("credit-model synthesise data/generated/city --people 2000"))
@@ -183,25 +157,7 @@ def run(
     _say(asdict(result), as_json, lambda console: _print_run(console, result))
 
 
-@app.command(epilog=_example("credit-model promote 3 --approver 'Zhou Min'"))
-def promote(
-    version: Annotated[str, typer.Argument(help="Version of the registered model, or: latest.")],
-    approver: Annotated[str, typer.Option(help="Who approves it; not its author.")],
-    alias: Annotated[str, typer.Option(help="Alias that will point at it.")] = "champion",
-    name: Annotated[str, typer.Option(help="Registered model.")] = "personal-credit",
-    as_json: AsJson = False,
-) -> None:
-    """Let an alias point at a version, if its gates passed and somebody else approves."""
-    from credit_model.registry import promote as approve
-
-    with _working("Checking gates"):
-        done = approve(version, approver=approver, alias=alias, name=name)
-    before = f" (before: version {done.previous})" if done.previous else ""
-    _say(
-        asdict(done),
-        as_json,
-        f"models:/{name}@{alias} is now version {done.version}, approved by {done.approver}{before}",
-    )
+app.registered_commands += cli_governance.commands.registered_commands
 
 
 @app.command(
@@ -410,31 +366,6 @@ def _usage(error: Any) -> str:
     return f"{said}. See `{error.ctx.command_path if error.ctx else 'credit-model'} --help`." if said else ""
 
 
-def _say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
-    if as_json:
-        typer.echo(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
-    elif isinstance(human, str):
-        typer.echo(human)
-    else:
-        from rich.console import Console
-
-        console = Console(highlight=False)
-        human(console if console.is_terminal else Console(highlight=False, width=160))
-
-
-@contextmanager
-def _working(doing: str) -> Iterator[Callable[[str], None]]:
-    """A spinner with the time gone, on stderr and only for people; call what it yields to say what is being done."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing)
-        yield lambda step: progress.update(task, description=step)
-
-
 def _user() -> str:
     import getpass
 
@@ -536,17 +467,6 @@ def _print_ingest(console: Console, report: IngestReport) -> None:
         console.print(f"refused rows are in {report.quarantine}")
     for warning in report.warnings:
         console.print(f"note: {warning}")
-
-
-def _print_table(console: Console, frame: Any) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for column in frame.columns:
-        table.add_column(str(column), overflow="fold")
-    for row in frame.astype(str).replace("NaT", "").itertuples(index=False):
-        table.add_row(*row)
-    console.print(table)
 
 
 cli_compare.register(app, _say, _working)

@@ -90,11 +90,15 @@ def small_ledger(
     return ledger
 
 
-def small_evaluation(*gates: tuple[str, float | None, float | None, float | None]) -> EvaluationReport:
-    """An evaluation with nothing but gates: name, value, least, greatest."""
+DATA = "9f" * 32  # digest of the rows an evaluation was made on
+
+
+def small_evaluation(*gates: tuple[str, float | None, float | None, float | None], **context: Any) -> EvaluationReport:
+    """An evaluation with nothing but gates (name, value, least, greatest) and the digest of its data."""
     made = [
         {"name": name, "segment": "all", "value": value, "low": low, "high": high}
         | {"passed": value is not None and (low is None or value >= low) and (high is None or value <= high)}
         for name, value, low, high in gates
     ]
-    return EvaluationReport.from_dict({"schema": 1, "context": {"question": "Does it rank?"}, "gates": made})
+    told = {"question": "Does it rank?", "digests": {"out-of-time sample": DATA}} | context
+    return EvaluationReport.from_dict({"schema": 1, "context": told, "gates": made})

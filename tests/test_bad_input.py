@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from small_card import DAY_OF_USE, penalty, raw_card, small_card, small_evaluation, small_ledger
+from small_card import DATA, DAY_OF_USE, penalty, raw_card, small_card, small_evaluation, small_ledger
 
 from credit_model.cli import main
 from credit_model.registry import log_run, register
@@ -114,8 +114,8 @@ def test_a_gate_is_no_mistake_and_leaves_with_three(desk: Path, capsys: pytest.C
     assert main(["promote", "1", "--approver", "Zhou Min"]) == 3
     (said,) = capsys.readouterr().err.splitlines()
     assert said == (
-        f"error: version 1 of 'personal-credit' (card {small_card().digest[:12]}) may not be promoted: "
-        "gini (all) is 0.41, limit at least 0.5. Mend the card and register it anew; a gate is not overruled."
+        f"error: version 1 of 'personal-credit' (card {small_card().digest[:12]}, data {DATA[:12]}) may not be "
+        "promoted: gini (all) is 0.41, limit at least 0.5. Mend the card and register it anew; a gate is not overruled."
     )
 
 

@@ -49,8 +49,22 @@ ground = "honours are too rare to learn from"
 gini = 0.99
 """
 COMMANDS = (
-    "synthesise", "ingest", "features", "run", "promote", "assess", "explain", "serve", "report", "compare", "monitor",
-)  # fmt: skip
+    "synthesise",
+    "ingest",
+    "features",
+    "run",
+    "promote",
+    "rollback",
+    "history",
+    "served-at",
+    "card",
+    "assess",
+    "explain",
+    "serve",
+    "report",
+    "compare",
+    "monitor",
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +132,7 @@ def _assess(desk: Path, subject: str = "a", **options: str) -> list[object]:
 
 
 def test_there_is_a_command_for_every_step_and_for_nothing_that_is_not_built() -> None:
-    assert tuple(command.callback.__name__ for command in app.registered_commands) == COMMANDS
+    assert tuple(command.name or command.callback.__name__ for command in app.registered_commands) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -244,7 +258,7 @@ def test_explain_names_the_records_of_a_feature_and_the_ground_of_those_left_out
 def test_promote_and_assess_through_the_registry(command: Run, desk: Path) -> None:
     answer = command("promote", "1", "--approver", "Zhou Min")
     assert answer.code == 0
-    assert answer.out == "models:/personal-credit@champion is now version 1, approved by Zhou Min\n"
+    assert answer.out == "models:/personal-credit@champion is now version 1, approved by Zhou Min; gates: gini (all)\n"
     value = command("promote", "1", "--approver", "Zhou Min", "--json").json
     assert (value["version"], value["previous"], value["author"]) == (1, 1, "Li Wei")
     through = command(*_assess(desk, model="models:/personal-credit@champion"), "--json").json

@@ -103,8 +103,11 @@ def commands(city: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, C
     (base / "experiment").mkdir()
     (base / "experiment" / "small.toml").write_text(EXPERIMENT, encoding="utf-8")
     ran = learn("run", base / "experiment", everything, "run", "small.toml")
-    learn("run again", ran, everything, "run", "small.toml")
-    learn("promote", ran, states.registry, "promote", "latest", "--approver", "Zhou Min")
+    again = learn("run again", ran, everything, "run", "small.toml")
+    learn("promote", ran, states.registry, *PROMOTE)
+    first = learn("promote the first", again, states.registry, "promote", "1", "--approver", "Zhou Min")
+    second = learn("promote the second", first, states.registry, "promote", "2", "--approver", "Zhou Min")
+    learn("rollback", second, states.registry, "rollback", "--to", "1", "--approver", "Zhou Min")
     return found
 
 
@@ -196,7 +199,9 @@ def places(command: Command, n: int, seed: int) -> list[tuple[str, int]]:
     return list(filter(None, chain.from_iterable(pairs)))[:n]
 
 
-@pytest.mark.parametrize(("name", "n"), [("ingest", 4), ("features", 2), ("run again", 2), ("promote", 2)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "n"), [("ingest", 4), ("features", 2), ("run again", 2), ("promote", 2), ("rollback", 1)], ids=str
+)
 def test_a_command_killed_at_a_write_ends_as_if_undisturbed(
     name: str, n: int, commands: dict[str, Command], tmp_path: Path
 ) -> None:
@@ -228,7 +233,7 @@ def test_a_store_killed_while_it_was_made_is_made_again(commands: dict[str, Comm
     assert not difference(run.undisturbed, run.state(folder), "after")
 
 
-KILLS = {"ingest": 80, "features": 30, "run": 70, "run again": 40, "promote": 40}
+KILLS = {"ingest": 80, "features": 30, "run": 70, "run again": 40, "promote": 40, "rollback": 30}
 
 
 @pytest.mark.soak
@@ -244,7 +249,7 @@ def test_hundreds_of_kills_lose_nothing(name: str, commands: dict[str, Command],
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["ingest", "features", "run", "promote"])
+@pytest.mark.parametrize("name", ["ingest", "features", "run", "promote", "rollback"])
 def test_kills_at_any_time_lose_nothing(name: str, commands: dict[str, Command], tmp_path: Path) -> None:
     """By the clock, not by the step: also within what other libraries write without telling Python."""
     command, chance, lost = commands[name], random.Random(SEED), []
@@ -284,7 +289,7 @@ def writes(command: Command) -> list[int]:
     return [n for n, step in enumerate(command.steps, 1) if step.startswith(("open", "fsync", "os.mkdir"))]
 
 
-@pytest.mark.parametrize("name", ["ingest", "features", "run again", "promote"])
+@pytest.mark.parametrize("name", ["ingest", "features", "run again", "promote", "rollback"])
 def test_a_full_disk_is_one_line_and_loses_nothing(name: str, commands: dict[str, Command], tmp_path: Path) -> None:
     command = commands[name]
     step = random.Random(SEED).choice(writes(command))
@@ -294,7 +299,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(name: str, commands: dict[str
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["ingest", "features", "run", "run again", "promote"])
+@pytest.mark.parametrize("name", ["ingest", "features", "run", "run again", "promote", "rollback"])
 def test_a_disk_that_is_full_at_any_write_loses_nothing(
     name: str, commands: dict[str, Command], tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ ROOMS = (
     "fairness",
     "decisions",
     "reporting",
+    "model_card",
     "assessment",
     "service",
 )

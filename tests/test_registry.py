@@ -247,14 +247,15 @@ def test_the_registry_says_nothing_on_its_own(tmp_path: Path) -> None:
         "from small_card import small_card, small_evaluation\n"
         "from credit_model.registry import log_run, register, promote\n"
         "register(small_card(), log_run('x'), author='a', evaluation=small_evaluation())\n"
-        "promote(1, approver='b')\n"
+        "promote(1, approver='b', without_gates='a trial')\n"
     )
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parent), "HOME": str(tmp_path)}
+    ours = f"{Path(__file__).parents[1]}:{Path(__file__).parent}"
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ours, "HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
     )
     assert (done.stdout, done.stderr) == ("", "")
-    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlruns"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlruns", "mlflow.history", "mlflow.heads"}
 
 
 def test_a_card_from_its_path_needs_no_mlflow(tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranking beside the card's: ``role`` is ``constant, baseline, card, challenger, attainable`` or ``truth``."""
+    """A ranking beside the card's.
+
+    ``role`` is ``constant, baseline, champion, card, challenger, attainable`` or ``truth``.
+    """
 
     role: str
     label_en: str
@@ -231,7 +234,8 @@ def _rankings(
     rows = [Ranking("constant", "Constant rate", "固定坏样本率", measured(constant, constant))]
     for column, (label_en, label_zh) in baselines.items():
         values = sample.others[column]
-        rows.append(Ranking("baseline", label_en, label_zh, measured(values, chance(values))))
+        role = "champion" if column == "champion" else "baseline"  # the card in force
+        rows.append(Ranking(role, label_en, label_zh, measured(values, chance(values))))
     rows.append(Ranking("card", "This card", "本评分卡", measured(card_risk, sample.probability)))
     for challenger in challengers:
         values = sample.others["challenger"]

@@ -1,4 +1,4 @@
-"""The door to MLflow: runs, registered cards, promotion, and the way from a URI to an evaluator.
+"""The door to MLflow: runs, registered cards, gates, promotion and its history, the way from a URI to an evaluator.
 
 Nothing else in the package imports mlflow, and this room does so inside its functions, so that reading a card from a
 path needs no MLflow at all.
@@ -25,15 +25,47 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "fetch_artifact": "runs",
         "fetch_reference": "reference",
         "DEFAULT_MODEL": "versions",
-        "ApprovalError": "versions",
-        "GateError": "versions",
-        "Promotion": "versions",
-        "promote": "versions",
+        "AliasError": "versions",
+        "champion": "versions",
         "load_evaluator": "versions",
+        "GATES": "gates",
+        "Check": "gates",
+        "Evidence": "gates",
+        "check": "gates",
+        "read_limit": "gates",
+        "History": "history",
+        "HistoryError": "history",
+        "Term": "history",
+        "Told": "history",
+        "served_at": "history",
+        "ApprovalError": "promotion",
+        "GateError": "promotion",
+        "Promotion": "promotion",
+        "Recorded": "promotion",
+        "promote": "promotion",
+        "recorded": "promotion",
+        "rollback": "promotion",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.registry.gates import GATES as GATES
+    from credit_model.registry.gates import Check as Check
+    from credit_model.registry.gates import Evidence as Evidence
+    from credit_model.registry.gates import check as check
+    from credit_model.registry.gates import read_limit as read_limit
+    from credit_model.registry.history import History as History
+    from credit_model.registry.history import HistoryError as HistoryError
+    from credit_model.registry.history import Term as Term
+    from credit_model.registry.history import Told as Told
+    from credit_model.registry.history import served_at as served_at
+    from credit_model.registry.promotion import ApprovalError as ApprovalError
+    from credit_model.registry.promotion import GateError as GateError
+    from credit_model.registry.promotion import Promotion as Promotion
+    from credit_model.registry.promotion import Recorded as Recorded
+    from credit_model.registry.promotion import promote as promote
+    from credit_model.registry.promotion import recorded as recorded
+    from credit_model.registry.promotion import rollback as rollback
     from credit_model.registry.reference import fetch_reference as fetch_reference
     from credit_model.registry.runs import RegisteredVersion as RegisteredVersion
     from credit_model.registry.runs import fetch_artifact as fetch_artifact
@@ -43,8 +75,6 @@ if TYPE_CHECKING:
     from credit_model.registry.store import RegistryError as RegistryError
     from credit_model.registry.store import tracking_uri as tracking_uri
     from credit_model.registry.versions import DEFAULT_MODEL as DEFAULT_MODEL
-    from credit_model.registry.versions import ApprovalError as ApprovalError
-    from credit_model.registry.versions import GateError as GateError
-    from credit_model.registry.versions import Promotion as Promotion
+    from credit_model.registry.versions import AliasError as AliasError
+    from credit_model.registry.versions import champion as champion
     from credit_model.registry.versions import load_evaluator as load_evaluator
-    from credit_model.registry.versions import promote as promote

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import __version__
+from credit_model.registry.history import History
+from credit_model.registry.promotion import EVALUATION, ApprovalError
 from credit_model.registry.store import RegistryError, connected, sqlite_file, tracking_uri
-from credit_model.registry.versions import DEFAULT_MODEL, ApprovalError
+from credit_model.registry.versions import DEFAULT_MODEL
 from credit_model.serving import CARD_FILE
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
 _DIGESTS = {
-    "evaluation.json": "evaluation_digest",
+    EVALUATION: "evaluation_digest",
     "experiment.json": "experiment_digest",
     "reference.json": "reference_digest",
 }  # artifact -> tag
@@ -152,8 +154,9 @@ def register(
     evaluation: EvaluationReport,
     name: str = DEFAULT_MODEL,
     tags: Mapping[str, Any] | None = None,
+    gates: Mapping[str, Any] | None = None,
 ) -> RegisteredVersion:
-    """Register a card as a new version of a model, with its evidence in the version's tags; ends the run.
+    """Register a card as a new version of a model, with its evidence in the history; ends the run.
 
     A version appears whole or not at all, and a run has one: registered again, it is the same version.
 
@@ -171,6 +174,9 @@ def register(
         Registered model.
     tags : mapping, optional
         Further tags: digests of the experiment and of the ledger, the Git commit, ...
+    gates : mapping, optional
+        Limits it has to keep when somebody would promote it, as the experiment declares them; those the evaluation was
+        given unless told.
     """
     author = author.strip()
     if not author:
@@ -195,11 +201,28 @@ def register(
         if made is None or made.tags.get("card_digest") != card.digest:
             _ensure_model(client, name)
             model_id = _logged_model(client, card, run_id)
+            client.log_text(run_id, evaluation.to_json(), EVALUATION)
             made = client.create_model_version(
                 name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=evidence
             )
+        version = int(made.version)
+        history = History()
+        with history.alone() as told:
+            known = told.registration(name, version)
+            if known is None or known["run_id"] != run_id:
+                history.add(
+                    "registered",
+                    told,
+                    model=name,
+                    version=version,
+                    run_id=run_id,
+                    author=author,
+                    card=card.digest,
+                    evaluation=evaluation.digest,
+                    data=_data(evaluation),
+                    gates={gate.name: True for gate in evaluation.gates} if gates is None else dict(gates),
+                )
         client.set_terminated(run_id)
-    version = int(made.version)
     return RegisteredVersion(name, version, run_id, f"models:/{name}/{version}", card.digest)
 
 
@@ -223,6 +246,12 @@ def fetch_artifact(run_id: str, path: str) -> Path:
                 f"{path!r} of run {run_id!r} was altered: it is not what was recorded. Run the experiment again."
             )
         return found
+
+
+def _data(evaluation: EvaluationReport) -> str:
+    """Which rows the figures were measured on, by digest; empty where the evaluation does not tell."""
+    digests = evaluation.context.get("digests", {})
+    return str(digests.get("out-of-time sample") or next(iter(digests.values()), ""))
 
 
 def _continued(client: Any, experiment: str, by: tuple[str, str] | None) -> str | None:

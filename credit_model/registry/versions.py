@@ -1,24 +1,20 @@
-"""Versions of registered models: how one is promoted, and the way from a URI to an evaluator.
+"""Versions of registered models: the way from a URI to an evaluator.
 
-Promotion refuses a version whose gates did not pass, and an author who would approve their own work. A card is used
-only if it is the very card that was registered.
+A card is used only if it is the very card that was registered, and a version behind an alias only if the history says
+that it was promoted there.
 
-In: a version and an approver, or a URI. Out: a promotion, an :class:`~credit_model.assessment.Evaluator`.
+In: a URI. Out: an :class:`~credit_model.assessment.Evaluator`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
 from credit_model.assessment import Evaluator
+from credit_model.registry.history import History
 from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.serving import open_card
 
@@ -31,83 +27,8 @@ _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<ver
 _RUN_URI = re.compile(r"runs:/(?P<run>[^/]+)(?:/.*)?")
 
 
-class ApprovalError(UserError):
-    """A promotion without an approver, or approved by its own author."""
-
-
-class GateError(UserError):
-    """A version that did not pass a gate declared by its experiment; the command line leaves with 3."""
-
-    exit_code = 3
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """What a promotion did: the alias now points at ``version``; before, at ``previous``."""
-
-    name: str
-    version: int
-    alias: str
-    author: str
-    approver: str
-    card_digest: str
-    previous: int | None
-
-
-def promote(version: int | str, *, approver: str, alias: str = "champion", name: str = DEFAULT_MODEL) -> Promotion:
-    """Point an alias at a version (or at the ``latest``), if its gates passed and not its author approves.
-
-    Raises
-    ------
-    ApprovalError
-        No approver, or the author approving.
-    GateError
-        A gate did not pass; the message gives value and limit.
-    RegistryError
-        No such version, or its card is not the one that was registered.
-    """
-    approver = approver.strip()
-    if not approver:
-        raise ApprovalError(
-            f"cannot promote version {version} of {name!r}: no approver is named. Name the person who approves it."
-        )
-    with connected(must_exist=True) as client:
-        found = _version(client, name, version=str(version))
-        version, tags = found.version, found.tags
-        if "author" not in tags or "gates" not in tags:
-            raise RegistryError(
-                f"cannot promote version {version} of {name!r}: it was not registered by credit_model (no author or "
-                "gates in its tags). Register it with `credit-model run`."
-            )
-        if approver.casefold() == tags["author"].casefold():
-            raise ApprovalError(
-                f"cannot promote version {version} of {name!r}: {approver} made it and cannot approve it too. "
-                "Ask a second person."
-            )
-        failed = tuple(_said(gate) for gate in json.loads(tags["gates"]) if not gate["passed"])
-        if failed:
-            raise GateError(
-                f"version {version} of {name!r} (card {tags['card_digest'][:12]}) may not be promoted: "
-                f"{'; '.join(failed)}. Mend the card and register it anew; a gate is not overruled.",
-                failed,
-            )
-        _verified_card(found)
-        previous = next((int(v) for a, v in client.get_registered_model(name).aliases.items() if a == alias), None)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        for tag, value in ((f"{alias}_approver", approver), (f"{alias}_since", now)):
-            _agreed(partial(client.set_model_version_tag, name, found.version, tag, value))
-        _agreed(partial(client.set_registered_model_alias, name, alias, found.version))  # last: this takes effect
-    return Promotion(name, int(found.version), alias, tags["author"], approver, tags["card_digest"], previous)
-
-
-def _agreed(write: Callable[[], Any]) -> None:
-    """Write once more where somebody else wrote the same at the same moment: MLflow inserts what it saw missing."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        write()
-    except MlflowException:
-        write()
+class AliasError(RegistryError):
+    """An alias that points at a version which no promotion put there."""
 
 
 def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluator:
@@ -125,6 +46,10 @@ def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluato
     ------
     RegistryError
         The registry cannot be reached, holds no such model, or its card is not the one that was registered.
+    AliasError
+        The alias was set past the gates.
+    HistoryError
+        The history of promotions does not hold.
     """
     text = str(source)
     if not text.startswith(("models:", "runs:")):
@@ -135,8 +60,10 @@ def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluato
             f"cannot load {text!r}: a registry URI reads models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID."
         )
     with connected(must_exist=True) as client:
-        if model is not None:
-            found = _version(client, model["name"], alias=model["alias"], version=model["version"])
+        if model is not None and model["alias"] is not None:
+            found = _in_force(client, model["name"], model["alias"])
+        elif model is not None:
+            found = version_of(client, model["name"], version=model["version"])
         else:
             made = client.search_model_versions(f"run_id = '{run['run']}'") if run else []
             if not made:
@@ -145,10 +72,46 @@ def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluato
                     "See the run id printed by `credit-model run`."
                 )
             found = made[0]
-        return Evaluator(_verified_card(found), ledger=ledger, source=text, version=int(found.version))
+        return Evaluator(verified_card(found), ledger=ledger, source=text, version=int(found.version))
 
 
-def _version(client: Any, name: str, alias: str | None = None, version: str | None = None) -> Any:
+def champion(name: str, alias: str = "champion") -> Evaluator | None:
+    """The card in force behind an alias; None where nothing was promoted there yet."""
+    if not History().read().terms(name, alias):
+        return None
+    return load_evaluator(f"models:/{name}@{alias}")
+
+
+def alias_of(client: Any, name: str, alias: str) -> int | None:
+    """The version an alias points at in the store, whoever set it."""
+    aliases = client.get_registered_model(name).aliases
+    return int(aliases[alias]) if alias in aliases else None
+
+
+def _in_force(client: Any, name: str, alias: str) -> Any:
+    """The version behind an alias, if the history says that it was promoted there."""
+    history = History()
+    for attempt in (1, 2, 3):  # somebody may promote between one look and the other
+        told = history.read()
+        found = version_of(client, name, alias=alias)
+        last, begun = told.terms(name, alias)[-1:], told.unfinished(name, alias)
+        approved = {(term.version, term.card_digest) for term in last}
+        if begun is not None:  # killed before it was told whether the alias had moved: both passed the gates
+            approved.add((begun["version"], begun["card"]))
+        registered = told.registration(name, int(found.version))
+        if registered is not None and (int(found.version), registered["card"]) in approved:
+            break
+        if attempt == 3:
+            says = f"version {last[0].version}, approved by {last[0].approver}" if last else "no promotion"
+            raise AliasError(
+                f"models:/{name}@{alias} points at version {found.version}, which no promotion put there: the history "
+                f"{history.path} knows {says}. Use `credit-model promote VERSION --alias {alias} --approver NAME`; "
+                "where promotions are recorded elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
+            )
+    return found
+
+
+def version_of(client: Any, name: str, alias: str | None = None, version: str | None = None) -> Any:
     """The version behind an alias or a number, or one line on what the registry holds instead."""
     from mlflow.exceptions import MlflowException
 
@@ -183,7 +146,7 @@ def _version(client: Any, name: str, alias: str | None = None, version: str | No
         ) from None
 
 
-def _verified_card(version: Any) -> Card:
+def verified_card(version: Any) -> Card:
     """The card of a version, refused unless it is the very card that was registered."""
     import mlflow
 
@@ -193,17 +156,11 @@ def _verified_card(version: Any) -> Card:
         card = open_card(folder / "data" / "card")
     except UserError as error:
         raise RegistryError(f"{described} cannot be used: {error}") from error
-    if card.digest != version.tags.get("card_digest"):
-        raise RegistryError(
-            f"{described} cannot be used: its card has digest {card.digest[:12]}, registered was "
-            f"{version.tags.get('card_digest', 'none')[:12]}. The file was altered; register the card anew."
-        )
+    registered = History().read().registration(version.name, int(version.version)) or {}
+    for known in (version.tags.get("card_digest", "none"), registered.get("card", card.digest)):
+        if card.digest != known:
+            raise RegistryError(
+                f"{described} cannot be used: its card has digest {card.digest[:12]}, registered was {known[:12]}. The "
+                "file was altered; register the card anew."
+            )
     return card
-
-
-def _said(gate: Mapping[str, Any]) -> str:
-    """A failed gate in words: what was measured, and the limit."""
-    found = "was not measured" if gate["value"] is None else f"is {gate['value']:.4g}"
-    low, high = gate["low"], gate["high"]
-    limit = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
-    return f"{gate['name']} ({gate['segment']}) {found}, limit {limit}"

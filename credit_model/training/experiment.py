@@ -25,6 +25,7 @@ from credit_model.sample import Event, Outcome
 from credit_model.scorecard import BinEdits, NumericBins
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+Limit = float | tuple[float, float] | tuple[str, ...] | bool  # of a gate; which form, says ``registry.GATES``
 SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
 
 
@@ -168,7 +169,7 @@ class Experiment:
     sample: SamplePlan
     features: tuple[FeatureDefinition, ...]
     card: CardPlan
-    gates: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
+    gates: Mapping[str, Limit] = field(default_factory=dict)
     attainable: str | None = None
     challenger: ChallengerPlan | None = None
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)

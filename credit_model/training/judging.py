@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,15 @@ from credit_model.features import FeatureDefinition, build_features
 from credit_model.law import add_months, from_days
 from credit_model.learner import BoostedChallenger, ScorecardClassifier
 from credit_model.monitoring import Reference, Snapshot, Stability, compare
+from credit_model.registry import GATES
 from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.source import Source
+
+if TYPE_CHECKING:
+    from credit_model.assessment import Evaluator
 
 
 def judge(
@@ -34,8 +38,9 @@ def judge(
     development: DevelopmentSample,
     out_of_time: DevelopmentSample,
     challenger: BoostedChallenger | None = None,
+    champion: Evaluator | None = None,
 ) -> EvaluationReport:
-    """Evaluate a card on the out-of-time rows, and its challenger on the same.
+    """Evaluate a card on the out-of-time rows, and its challenger and the champion on the same.
 
     Parameters
     ----------
@@ -48,6 +53,8 @@ def judge(
     development, out_of_time : DevelopmentSample
     challenger : BoostedChallenger, optional
         Fitted to the development sample.
+    champion : Evaluator, optional
+        The card in force, which this one would replace.
     """
     X, used = out_of_time.X, list(card.columns)
     events = {name: _events(source, sample) for name, sample in (("dev", development), ("oot", out_of_time))}
@@ -61,6 +68,12 @@ def judge(
         frame["attainable"] = _attainable(experiment, source, frame)
     if challenger is not None:
         frame["challenger"] = challenger.predict_proba(X)[:, 1]
+    context = _context(experiment, source, development, out_of_time)
+    baselines = {"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")}
+    if champion is not None:
+        frame["champion"] = _probability(champion, experiment, source, frame)
+        baselines["champion"] = (f"Champion, version {champion.version}", f"现行模型（版本{champion.version}）")
+        context["champion"] = {"version": champion.version, "card": champion.card.digest}
     rates = (events["dev"]["source"], len(development), events["oot"]["source"], len(out_of_time))
     return full_evaluation(
         frame,
@@ -72,10 +85,10 @@ def judge(
         development=_scored(experiment, card, development, events["dev"]),
         sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
         window_months=_window(experiment),
-        baselines={"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")},
+        baselines=baselines,
         development_rate=development.bad_rate,
-        gates=dict(experiment.gates),
-        context=_context(experiment, source, development, out_of_time),
+        gates={name: limit for name, limit in experiment.gates.items() if GATES[name].measured},
+        context=context,
         challenger=None if challenger is None else _told(challenger, experiment, card, development, out_of_time),
     )
 
@@ -205,6 +218,15 @@ def _single(
     alone = ScorecardClassifier([definition], profile=plan.profile, record_monotone=plan.record_monotone)
     alone.fit(development.X[[definition.name]], development.y, development.weight, development.subject_id)
     return np.asarray(alone.predict_proba(X[[definition.name]])[:, 1])
+
+
+def _probability(champion: Evaluator, experiment: Experiment, source: Source, frame: pd.DataFrame) -> pd.Series:
+    """Probability of bad by the card in force, from features of its own as of the same days."""
+    definitions = [c.definition for c in champion.card.characteristics if c.definition is not None]
+    X = build_features(
+        source.ledger, frame[["subject_id", "as_of"]], definitions, day_of_use=experiment.ledger.day_of_use
+    )
+    return champion.card.score(X)["probability_of_bad"]
 
 
 def _attainable(experiment: Experiment, source: Source, frame: pd.DataFrame) -> np.ndarray:

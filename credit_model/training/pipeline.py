@@ -24,7 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from credit_model import __version__, registry
+from credit_model import UserError, __version__, registry
+from credit_model.assessment import Evaluator
 from credit_model.comparison import Judged
 from credit_model.comparison.judged import FILE as JUDGED
 from credit_model.evaluation import EvaluationReport
@@ -152,8 +153,8 @@ def run(
 
 
 def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, say: Progress) -> RunResult:
+    plan, champion = experiment.sample, _champion(experiment)
     say("Observing the development sample")
-    plan = experiment.sample
     development = development_sample(experiment, source)
 
     tuning = _tune(experiment, development, say)
@@ -176,7 +177,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
 
     say("Evaluating the card")
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
-    evaluation = judge(experiment, source, card, best, development, out_of_time, challenger)
+    evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
     reference, stability = freeze(experiment, source, card, development, out_of_time)
     evaluation = evaluation.beside(stability=stability)
     folder = _write(experiment, card, evaluation, tuning, reference)
@@ -198,6 +199,24 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
         explored_only,
         source.ledger.path,
     )
+
+
+def _champion(experiment: Experiment) -> Evaluator | None:
+    """The card in force, where a gate asks what this one ranks beside it; None where none is."""
+    if "gini_minus_champion" not in experiment.gates:
+        return None
+    model, policy = experiment.card.model, experiment.ledger.policy
+    champion = registry.champion(model)
+    if champion is None:
+        return None
+    made_under = champion.card.provenance.get("ledger", {}).get("policy")
+    if made_under != policy or any(c.definition is None for c in champion.card.characteristics):
+        raise UserError(
+            f"experiment {experiment.name!r}: gini_minus_champion cannot be measured, for version {champion.version} "
+            f"of {model!r} was made under policy {made_under!r} and reads records otherwise than {policy!r}. Name "
+            "another model in [card], or leave the gate out."
+        )
+    return champion
 
 
 # ---------------------------------------------------------------------------------------------------- samples
@@ -365,7 +384,9 @@ def _record(
     )
     registered = None
     if not explored_only:
-        registered = tracker.register(card, run_id, author=author, evaluation=evaluation, name=plan.model, tags=digests)
+        registered = tracker.register(
+            card, run_id, author=author, evaluation=evaluation, name=plan.model, tags=digests, gates=experiment.gates
+        )
     measures = evaluation.segments["all"].measures
     figures: dict[str, Estimate] = {name: measures[name] for name in FIGURES if name in measures}
     for challenger in evaluation.challengers:

@@ -5,7 +5,6 @@ In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``Experimen
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -18,6 +17,7 @@ from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
 from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
 from credit_model.records import Ledger
+from credit_model.registry import GATES, read_limit
 from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
 from credit_model.scorecard import BinEdits, NumericBins, load_profile
 from credit_model.training.experiment import (
@@ -26,6 +26,7 @@ from credit_model.training.experiment import (
     Experiment,
     ExperimentErrors,
     LedgerPlan,
+    Limit,
     MadeCity,
     PolicyPoints,
     RawTables,
@@ -42,11 +43,6 @@ OBJECTIVES: Final = ("gini", "stability", "characteristics")
 CITIES: Final = ("R", "L")
 SOURCES: Final = ("synthetic", "folder", "files")
 TRAIN_REPAIRED: Final = ("asof", "drop")
-GATES: Final = {  # name -> what a limit looks like, as ``evaluation.evaluate`` takes it
-    **dict.fromkeys(("gini", "ks", "soft_gini", "soft_gini_to_attainable"), "a least value"),
-    "slope": "[low, high]",
-    "observed_to_expected": "a tolerance or [low, high]",
-}
 _SEEDS: Final = 2**31 - 1  # the greatest that every generator takes
 PERSONS_MODEL: Final = "personal-credit"
 
@@ -396,21 +392,17 @@ def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> Polic
     return PolicyPoints(name, tuple(points), **said, cuts=None if cuts is None else tuple(map(float, cuts)))
 
 
-def _gates(table: Table) -> dict[str, float | tuple[float, float]]:
+def _gates(table: Table) -> dict[str, Limit]:
     """Limits set before the run."""
-    gates: dict[str, float | tuple[float, float]] = {}
-    for name, limit in table.raw.items():
+    gates: dict[str, Limit] = {}
+    for name, raw in table.raw.items():
         table.known.append(name)
-        ends = limit if isinstance(limit, list) else [limit]
-        finite = all(isinstance(end, int | float) and type(end) is not bool and math.isfinite(end) for end in ends)
-        single, pair = finite and ends is not limit, finite and ends is limit and len(ends) == 2
-        form = GATES.get(name)
-        if form is None:
+        if name not in GATES:
             table.fault(name, f"is no gate{nearest(name, tuple(GATES))}")
-        elif not ((single and form != "[low, high]") or (pair and form != "a least value" and limit[0] < limit[1])):
-            table.fault(name, f"the limit must be {form}")
+        elif (limit := read_limit(name, raw)) is None:
+            table.fault(name, f"the limit must be {GATES[name].form}")
         else:
-            gates[name] = (float(limit[0]), float(limit[1])) if pair else float(limit)
+            gates[name] = limit
     return gates
 
 

@@ -16,10 +16,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from credit_model.records import Ledger
+from credit_model.registry import History
 
 LEDGER, FEATURES = "ledger", "X.parquet"
-_OF_THE_DAY = ("openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user",
-           "mlflow.parentRunId")  # fmt: skip
+_OF_THE_DAY = (
+    "openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user", "at", "since",
+    "run_id", "mlflow.parentRunId",
+)  # fmt: skip
 _ADDRESSES = (
     ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
@@ -82,7 +85,15 @@ def registry(folder: Path, uri: str = "") -> Any:
             "runs": sorted((_run(run) for run in runs), key=json.dumps),
             "models": {model.name: model.aliases for model in client.search_registered_models()},
             "versions": sorted((_version(client, v) for v in client.search_model_versions()), key=json.dumps),
+            "history": _history(folder / "mlflow.history" / "history.jsonl", folder / "mlflow.heads"),
         }
+
+
+def _history(path: Path, heads: Path) -> Any:
+    """The events of the history, if it holds."""
+    kept = History(path, heads)
+    assert kept.verify().holds, kept.verify()
+    return [{key: said for key, said in entry.items() if key not in _OF_THE_DAY} for entry in kept.chain.entries()]
 
 
 def files(folder: Path) -> dict[str, str]:

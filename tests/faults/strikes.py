@@ -149,6 +149,7 @@ class _Watch:
         self.folder, self.steps = os.path.realpath(folder), steps
         self.kind, self.at = strike or ("", 0)
         self.done, self.changed = 0, False
+        self.forced: dict[str, int] = {}  # bytes of a file that are on the disk for good
 
     def install(self) -> None:
         from sqlalchemy import Engine, event
@@ -164,6 +165,8 @@ class _Watch:
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if mode is None else set(mode) & set("wax+")
             if writes and self.ours(path):
                 fresh = mode in ("w", "wb", "wt") or bool(flags & os.O_TRUNC)
+                here = os.path.abspath(os.fsdecode(path))
+                self.forced[here] = 0 if fresh or not os.path.exists(here) else os.path.getsize(here)
                 self.step("open", path, torn=lambda: fresh and self.make_empty(path))
         elif name in _PATHS and self.ours(arguments[0]):
             self.step(name, arguments[0])
@@ -174,6 +177,7 @@ class _Watch:
         number = handle if isinstance(handle, int) else handle.fileno()
         self.step("fsync", os.readlink(f"/proc/self/fd/{number}"), torn=lambda: self.cut(number))
         self.fsync(handle)
+        self.forced[os.readlink(f"/proc/self/fd/{number}")] = os.fstat(number).st_size
 
     def execute(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA")):
@@ -193,8 +197,10 @@ class _Watch:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
 
     def cut(self, handle: int) -> None:
+        """Half of what was written since the file was opened or forced: the rest was there before, and stays."""
         if os.path.isfile(f"/proc/self/fd/{handle}"):
-            os.ftruncate(handle, os.fstat(handle).st_size // 2)
+            kept = self.forced.get(os.readlink(f"/proc/self/fd/{handle}"), 0)
+            os.ftruncate(handle, kept + max(os.fstat(handle).st_size - kept, 0) // 2)
 
     def step(self, what: str, where: Any, torn: Any = None) -> None:
         if self.kind == "struck":

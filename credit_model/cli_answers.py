@@ -1,0 +1,86 @@
+"""What the commands share: options that mean the same everywhere, and the way a command answers.
+
+In: a value and its words. Out: one object on stdout or text for people; progress on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def _day(text: str) -> str:
+    """A date as typed; anything else is refused before any work."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no date, write it like 2024-01-31.")
+
+
+Day = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
+]
+DayOfUse = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Day whose law applies; today when not given.")
+]
+RequiredDay = Annotated[
+    str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
+]
+Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")]
+
+
+def example(*lines: str) -> str:
+    """The last line of a command's help."""
+    return "Example: " + "  |  ".join(lines)
+
+
+def say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
+    """Answer: one object on stdout, or what people read."""
+    if as_json:
+        typer.echo(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
+    elif isinstance(human, str):
+        typer.echo(human)
+    else:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        human(console if console.is_terminal else Console(highlight=False, width=160))
+
+
+@contextmanager
+def working(doing: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with the time gone, on stderr and only for people; call what it yields to say what is being done."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(doing)
+        yield lambda step: progress.update(task, description=step)
+
+
+def print_table(console: Console, frame: Any) -> None:
+    """A frame as people read it."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in frame.columns:
+        table.add_column(str(column), overflow="fold")
+    for row in frame.astype(str).replace("NaT", "").itertuples(index=False):
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,212 @@
+"""Commands about versions: put in force, taken back, and what was in force when.
+
+In: versions, approvers, days. Out: as every command (see :mod:`credit_model.cli`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from credit_model.cli_answers import AsJson, example, say, working
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from credit_model.registry import Promotion
+
+commands = typer.Typer()
+
+Alias = Annotated[str, typer.Option(help="Alias that points at the version in force.")]
+Name = Annotated[str, typer.Option(help="Registered model.")]
+Approver = Annotated[str, typer.Option(help="Who approves it; not its author.")]
+MODEL = "personal-credit"
+
+
+@commands.command(
+    epilog=example(
+        "credit-model promote 3 --approver 'Zhou Min'",
+        "credit-model promote latest --approver 'Zhou Min' --impact-assessment assessment.pdf",
+    )
+)
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of the registered model, or: latest.")],
+    approver: Approver,
+    alias: Alias = "champion",
+    name: Name = MODEL,
+    impact_assessment: Annotated[
+        Path | None, typer.Option(help="File that is kept with the version; the history holds its digest.")
+    ] = None,
+    without_gates: Annotated[
+        str, typer.Option(help="Why a version whose experiment declares no gates is approved.", metavar="REASON")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a version in force behind an alias, if its gates pass and somebody else than its author approves."""
+    from credit_model.registry import promote as approve
+
+    with working("Checking gates"):
+        done = approve(
+            version,
+            approver=approver,
+            alias=alias,
+            name=name,
+            without_gates=without_gates,
+            impact_assessment=impact_assessment,
+        )
+    say(asdict(done), as_json, _in_force(done))
+
+
+@commands.command(
+    epilog=example(
+        "credit-model rollback --approver 'Zhou Min' --reason 'wrong mapping of a source'",
+        "credit-model rollback --to 2 --approver 'Zhou Min'",
+    )
+)
+def rollback(
+    approver: Approver,
+    to: Annotated[
+        int | None, typer.Option(help="An earlier version in force; the one before when not given.", metavar="VERSION")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; the history keeps it.")] = "",
+    alias: Alias = "champion",
+    name: Name = MODEL,
+    as_json: AsJson = False,
+) -> None:
+    """Put a version back that was in force before."""
+    from credit_model.registry import rollback as take_back
+
+    with working("Rolling back"):
+        done = take_back(approver=approver, to=to, reason=reason, alias=alias, name=name)
+    say(asdict(done), as_json, _in_force(done))
+
+
+@commands.command(epilog=example("credit-model history", "credit-model history --name personal-credit --json"))
+def history(
+    alias: Annotated[str | None, typer.Option(help="Only this alias.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only this registered model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who registered, approved and put in force what; 3 if the history does not hold."""
+    from credit_model.registry import History
+
+    kept = History()
+    report = kept.verify()
+    known = kept.entries(report.known)
+    wanted = [
+        entry
+        for entry in known
+        if name in (None, entry["model"]) and (alias is None or entry.get("alias") in (None, alias))
+    ]
+    value = {
+        "history": str(kept.path),
+        "head": str(kept.chain.head),
+        "lines": report.lines,
+        "known": report.known,
+        "holds": report.holds,
+        "faults": report.faults,
+        "entries": wanted,
+    }
+    say(value, as_json, lambda console: _print_history(console, value))
+    if report.faults:
+        raise typer.Exit(3)
+
+
+@commands.command(
+    name="served-at",
+    epilog=example("credit-model served-at 2026-05-01", "credit-model served-at 2026-05-01T08:00:00+08:00"),
+)
+def served_at(
+    when: Annotated[str, typer.Argument(help="A day (UTC), or a moment.", metavar="WHEN")],
+    alias: Alias = "champion",
+    name: Name = MODEL,
+    as_json: AsJson = False,
+) -> None:
+    """Show which versions were in force on a day, or which one at a moment."""
+    from credit_model.registry import served_at as find
+
+    terms = find(when, alias=alias, name=name)
+    value = {"when": when, "name": name, "alias": alias, "terms": [asdict(term) for term in terms]}
+    lines = [
+        f"version {term.version} (card {term.card_digest[:12]}), by {term.how}, approved by {term.approver}, "
+        f"since {_moment(term.since)}" + (f" until {_moment(term.until)}" if term.until else "")
+        for term in terms
+    ]
+    say(value, as_json, "\n".join(lines) or "none")
+
+
+@commands.command(
+    epilog=example("credit-model card 1 --out reports/cards", "credit-model card latest --lang zh --json")
+)
+def card(
+    version: Annotated[str, typer.Argument(help="Version of the registered model, or: latest.")],
+    name: Name = MODEL,
+    out: Annotated[Path, typer.Option(help="Folder of the page and its document.")] = Path("reports/cards"),
+    lang: Annotated[str, typer.Option(help="zh, en or both.")] = "both",
+    as_json: AsJson = False,
+) -> None:
+    """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
+    from credit_model.evaluation import EvaluationReport
+    from credit_model.model_card import ModelCard, render_model_card
+    from credit_model.registry import recorded
+
+    with working("Reading the evidence"):
+        known = recorded(version, name=name)
+        terms = [
+            {
+                "alias": term.alias,
+                "approver": term.approver,
+                "how": term.how,
+                "since": term.since.isoformat(),
+                "until": None if term.until is None else term.until.isoformat(),
+            }
+            for term in known.terms
+        ]
+        evaluation = EvaluationReport.from_dict(dict(known.evaluation))
+        made = ModelCard(name, known.version, known.author, known.card, evaluation, known.gates, terms)
+        text = render_model_card(made, lang)
+        out.mkdir(parents=True, exist_ok=True)
+        page, document = out / f"{made.stem}.md", out / f"{made.stem}.json"
+        page.write_text(text, encoding="utf-8")
+        document.write_text(made.to_json(), encoding="utf-8")
+    say({"page": str(page), "document": str(document)}, as_json, f"page in {page}, made from {document}")
+
+
+def _in_force(done: Promotion) -> str:
+    if done.previous == done.version:
+        return f"models:/{done.name}@{done.alias} is version {done.version} already, approved by {done.approver}"
+    before = f" (before: version {done.previous})" if done.previous else ""
+    gates = f"; gates: {', '.join(check.name for check in done.checks)}" if done.checks else ""
+    return f"models:/{done.name}@{done.alias} is now version {done.version}, approved by {done.approver}{before}{gates}"
+
+
+def _moment(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _print_history(console: Console, value: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for heading in ("at (UTC)", "model", "version", "what", "who", "card"):
+        table.add_column(heading)
+    for entry in value["entries"]:
+        who = entry["author"] if entry["event"] == "registered" else entry["approver"]
+        table.add_row(entry["at"][:19], entry["model"], str(entry["version"]), _what(entry), who, entry["card"][:12])
+    if value["entries"]:
+        console.print(table)
+    console.print(f"{value['history']}: {value['lines']} lines, " + ("; ".join(value["faults"]) or "it holds"))
+
+
+def _what(entry: dict[str, Any]) -> str:
+    """An event in words."""
+    if entry["event"] == "registered":
+        return f"registered, gates: {', '.join(entry['gates']) or 'none'}"
+    if entry["event"] == "in_force":
+        return f"in force as {entry['alias']}"
+    ungated = f" without gates ({entry['without_gates']})" if entry.get("without_gates") else ""
+    reason = f": {entry['reason']}" if entry.get("reason") else ""
+    return f"{entry['how']} to {entry['alias']} approved{ungated}{reason}"

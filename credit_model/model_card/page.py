@@ -1,0 +1,288 @@
+"""The page of a version in Markdown: read by the one who approves it, by whoever is scored by it, by a later auditor.
+
+Every number is one of its document. Small cells are as the evaluation left them: blank.
+
+In: a `ModelCard`. Out: Markdown.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from credit_model import UserError
+from credit_model.assessment import PURPOSES
+from credit_model.measures import Estimate
+from credit_model.model_card.document import ModelCard
+
+LANGUAGES: Final = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}
+MEASURES: Final = {  # measure -> how it is written
+    "gini": "{:.3f}", "soft_gini": "{:.3f}", "soft_gini_to_attainable": "{:.1%}", "ks": "{:.3f}", "auc": "{:.3f}",
+    "slope": "{:.2f}", "observed_to_expected": "{:.2f}", "brier": "{:.5f}",
+}  # fmt: skip
+_BLANK: Final = "–"
+
+
+def render_model_card(made: ModelCard, lang: str = "both") -> str:
+    """Write the page of a version.
+
+    Parameters
+    ----------
+    made : ModelCard
+    lang : str
+        ``zh``, ``en`` or ``both``.
+
+    Returns
+    -------
+    str
+        Markdown; the same for the same document.
+    """
+    if lang not in LANGUAGES:
+        raise UserError(f"There is no language {lang!r}: zh, en or both.")
+    page = _Page(made, LANGUAGES[lang])
+    parts = (
+        page.head, page.use, page.sample, page.performance, page.grades, page.fairness, page.stability, page.table,
+        page.limits, page.gates, page.approval, page.provenance,
+    )  # fmt: skip
+    lines = "\n".join(line for part in parts for line in part())
+    return re.sub(r"\n{3,}", "\n\n", lines).rstrip() + "\n"
+
+
+class _Page:
+    """A page being written; texts come from ``words.toml``."""
+
+    def __init__(self, made: ModelCard, languages: Sequence[str]) -> None:
+        self.made, self.card, self.found = made, made.card, made.evaluation
+        self.languages = languages
+        self.words = tomllib.loads(files("credit_model.model_card").joinpath("words.toml").read_text(encoding="utf-8"))
+
+    # ------------------------------------------------------------------ words
+
+    def say(self, key: str, joint: str = " · ", **values: Any) -> str:
+        """A text in every language of the page."""
+        section, _, name = key.partition(".")
+        texts = [self.words[section][name][language].format(**values) for language in self.languages]
+        return joint.join(dict.fromkeys(texts))
+
+    def told(self, row: Any, name: str, joint: str = " · ") -> str:
+        """A text that a document holds in both languages, or in one for both."""
+        return joint.join(
+            dict.fromkeys(str(row.get(f"{name}_{language}") or row.get(name) or _BLANK) for language in self.languages)
+        )
+
+    def heading(self, key: str) -> list[str]:
+        return ["", f"## {self.say(f'heading.{key}')}", ""]
+
+    def paragraphs(self, key: str, **values: Any) -> list[str]:
+        return [self.say(key, joint="\n\n", **values), ""]
+
+    def rows(self, heads: Iterable[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+        """A table; the first columns are texts, the others numbers."""
+        named = [self.say(f"column.{head}") for head in heads]
+        rules = ["---"] * left + ["---:"] * (len(named) - left)
+        lines = [named, rules, *rows]
+        return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines] + [""]
+
+    # ------------------------------------------------------------------ sections
+
+    def head(self) -> Iterable[str]:
+        yield f"# {self.made.name} v{self.made.version}"
+        yield ""
+        yield from self.paragraphs("text.head", card=self.card.id, digest=self.card.digest, author=self.made.author)
+        if self.found.context.get("made_city"):
+            yield from self.paragraphs("text.made_city")
+
+    def use(self) -> Iterable[str]:
+        yield from self.heading("use")
+        question = self.found.context.get("question")
+        if question:
+            yield from (f"> {question}", "")
+        yield from self.paragraphs("text.use", purposes=", ".join(f"`{purpose}`" for purpose in PURPOSES))
+        yield from self.paragraphs("text.not_for")
+
+    def sample(self) -> Iterable[str]:
+        yield from self.heading("sample")
+        context = self.found.context
+        if "outcome_en" in context or "outcome" in context:
+            yield from (f"{self.say('text.outcome')}: {self.told(context, 'outcome')}", "")
+        dates = context.get("dates", {})
+        for name in ("development", "out_of_time"):
+            if dates.get(name):
+                yield from (f"{self.say(f'text.{name}')}: {', '.join(dates[name])}", "")
+        yield from self.rows(
+            ("sample", "observations", "people", "bads"),
+            (
+                [self.told(row, "name"), *(_whole(row.get(key)) for key in ("observations", "people", "bads"))]
+                for row in context.get("samples", ())
+            ),
+        )
+
+    def performance(self) -> Iterable[str]:
+        yield from self.heading("performance")
+        segments = self.found.segments
+        names = [name for name in MEASURES if any(name in segment.measures for segment in segments.values())]
+        if not names:
+            yield from self.paragraphs("text.not_measured")
+            return
+        rows = (
+            [self.say(f"measure.{name}"), *(_estimate(s.measures.get(name), name) for s in segments.values())]
+            for name in names
+        )
+        yield from self.rows(("measure", *segments), rows)
+        yield from self.paragraphs("text.intervals")
+
+    def grades(self) -> Iterable[str]:
+        yield from self.heading("grades")
+        rows = (
+            [
+                g.grade,
+                _whole(g.counts.people),
+                _share(g.counts.bad_rate),
+                _share(g.counts.mean_probability),
+            ]
+            for g in self.found.grades
+        )
+        yield from self.rows(("grade", "people", "bad_rate", "probability"), rows)
+
+    def fairness(self) -> Iterable[str]:
+        yield from self.heading("fairness")
+        audited = self.found.fairness.get("attributes", ())
+        if not audited:
+            yield from self.paragraphs("text.not_audited")
+            return
+        rows = []
+        for attribute in audited:
+            for cutoff in attribute["cutoffs"]:
+                least = min(
+                    (g for g in cutoff["groups"] if g["verdict"] != "reference" and g["ratio"]["value"] is not None),
+                    key=lambda g: g["ratio"]["value"],
+                    default=None,
+                )
+                if least is not None:
+                    ratio = _interval(least["ratio"]["value"], least["ratio"]["low"], least["ratio"]["high"], "{:.3f}")
+                    rows.append([self.told(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
+        yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
+        found = self.found.fairness.get("findings", ())
+        yield from self.paragraphs("text.findings", count=len(found))
+        yield from (
+            f"- {finding['kind']}, {finding['attribute']}, {finding['group']}: "
+            + _interval(finding["value"]["value"], finding["value"]["low"], finding["value"]["high"], "{:.3f}")
+            for finding in found
+        )
+
+    def stability(self) -> Iterable[str]:
+        yield from self.heading("stability")
+        movements = self.found.to_dict().get("stability", {}).get("movements", ())
+        rows = [
+            [
+                movement["kind"] if not movement["name"] else self.told(movement, "label"),
+                _number(movement["value"], "{:.4f}"),
+                _number(movement["limit"], "{:.4f}"),
+                self.say("text.moved" if movement["moved"] else "text.not_moved"),
+            ]
+            for movement in movements
+            if movement["value"] is not None
+        ]
+        if not rows:
+            yield from self.paragraphs("text.no_stability")
+            return
+        yield from self.rows(("movement", "psi", "limit", "verdict"), rows)
+
+    def table(self) -> Iterable[str]:
+        yield from self.heading("card")
+        yield from self.paragraphs("text.card", base=self.card.base, pdo=self.card.profile.points_to_double_odds)
+        rows = []
+        for row in self.card.table().to_dict("records"):
+            if not row["points"] and not row["reference"] and not row["share"]:
+                continue
+            policy = f" ({self.say('text.policy')})" if row["policy"] else ""
+            label = {"label_zh": row["label_zh"], "label_en": row["label_en"]}
+            attribute = {"attribute_zh": row["attribute_zh"], "attribute_en": row["attribute_en"]}
+            name = f"`{row['reason']}` {self.told(label, 'label')}{policy}"
+            rows.append([name, self.told(attribute, "attribute"), f"{row['points']:+d}", _share(row["share"])])
+        yield from self.rows(("characteristic", "attribute_value", "points", "share"), rows, left=2)
+
+    def limits(self) -> Iterable[str]:
+        yield from self.heading("limits")
+        for key in ("records_only", "clean", "no_cause"):
+            yield f"- {self.say(f'limits.{key}')}"
+        yield from (f"- {self.told(note, 'text')}" for note in self.found.context.get("notes", ()))
+        faults = self.card.monotone_faults()
+        yield f"- {self.say('limits.not_monotone' if faults else 'limits.monotone')}"
+
+    def gates(self) -> Iterable[str]:
+        yield from self.heading("gates")
+        if not self.made.gates:
+            yield from self.paragraphs("text.no_gates")
+            return
+        rows = []
+        for name, limit in sorted(self.made.gates.items()):
+            measured = [gate for gate in self.found.gates if gate.name == name]
+            said = " – ".join(f"{end:g}" for end in limit) if _is_band(limit) else _limit(limit)
+            for gate in measured:
+                verdict = self.say("text.passed" if gate.passed else "text.failed")
+                rows.append([f"`{name}` ({gate.segment})", said, _number(gate.value, "{:.4g}"), verdict])
+            if not measured:
+                rows.append([f"`{name}`", said, _BLANK, self.say("text.at_promotion")])
+        yield from self.rows(("gate", "limit", "value", "verdict"), rows, left=2)
+
+    def approval(self) -> Iterable[str]:
+        yield from self.heading("approval")
+        if not self.made.terms:
+            yield from self.paragraphs("text.never_in_force")
+            return
+        rows = (
+            [f"`{t['alias']}`", self.say(f"text.{t['how']}"), t["approver"], t["since"], t["until"] or _BLANK]
+            for t in self.made.terms
+        )
+        yield from self.rows(("alias", "how", "approver", "since", "until"), rows, left=5)
+
+    def provenance(self) -> Iterable[str]:
+        yield from self.heading("provenance")
+        origin = self.card.provenance
+        code = origin.get("code", {})
+        known = {
+            "card": self.card.digest,
+            "evaluation": self.found.digest,
+            **dict(sorted(self.found.context.get("digests", {}).items())),
+            "policy": origin.get("ledger", {}).get("policy"),
+            "day of use": origin.get("day_of_use"),
+            "seed": origin.get("seed"),
+            "credit_model": " ".join(str(code[key]) for key in ("credit_model", "commit") if code.get(key)),
+        }
+        yield from (f"- {name}: `{value}`" for name, value in known.items() if value not in (None, ""))
+
+
+def _is_band(limit: Any) -> bool:
+    return isinstance(limit, list | tuple) and all(isinstance(end, int | float) for end in limit)
+
+
+def _limit(limit: Any) -> str:
+    if isinstance(limit, list | tuple):
+        return ", ".join(map(str, limit))
+    return "true" if limit is True else f"{limit:g}"
+
+
+def _whole(value: int | None) -> str:
+    return _BLANK if value is None else f"{value:,}"
+
+
+def _share(value: float | None) -> str:
+    return _BLANK if value is None or value != value else f"{value:.2%}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return _BLANK if value is None else form.format(value)
+
+
+def _interval(value: float | None, low: float | None, high: float | None, form: str) -> str:
+    if value is None or low is None or high is None:
+        return _number(value, form)
+    return f"{form.format(value)} ({form.format(low)} – {form.format(high)})"
+
+
+def _estimate(found: Estimate | None, name: str) -> str:
+    return _BLANK if found is None else _interval(found.value, found.low, found.high, MEASURES[name])
