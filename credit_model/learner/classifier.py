@@ -1,6 +1,9 @@
 """The scorecard as a scikit-learn classifier: fit it to a development sample, and what it is, is its card.
 
     bin -> WOE -> logistic of lawful sign -> line (cross-fitted, folded into the weights) -> integer points -> map
+    boost -> shapes and pairs -> few attributes -> line (cross-fitted) -> integer points -> map
+
+Two methods, one kind of card.
 
 ``predict_proba`` is the probability of the card, to the last bit: there is no second model behind it.
 
@@ -22,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
 from credit_model.classing import ClassingRules, FineTable, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learner.additive import AdditiveRules, make_additive_card
 from credit_model.learner.calibrator import Line
 from credit_model.learner.draft import DraftRules, make_card
 from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
@@ -34,6 +38,7 @@ Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FOLDS = 5
+METHODS = {"woe_logistic": 20, "additive": 40}  # and the most characteristics of each, where nothing is said
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -46,8 +51,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         categories, the trend chosen from the data, points against the most frequent attribute of each.
     profile : str, Path or Profile, optional
         The scale. Default: ``zhejiang_1000`` with definitions, ``open_600`` without.
-    max_characteristics : int
-        Most characteristics in the card, policy ones not counted.
+    method : {"woe_logistic", "additive"}, optional
+        How points are learned. ``woe_logistic``: bins of greatest information value, one weight for each column, every
+        column in one trend. ``additive``: boosting finds the shape of each column, which may turn where no trend is
+        declared, and pairs of columns; needs LightGBM. Default: ``woe_logistic`` with definitions, else ``additive``.
+    max_characteristics : int, optional
+        Most characteristics in the card, pairs among them, policy ones not counted. Default: 20, ``additive`` 40.
+    max_pairs : int
+        Most pairs, with ``additive``; each must lower the log loss out of fold. None where the profile caps what may be
+        added.
     max_bins : int
         Most attributes of a characteristic, beside the missing one.
     min_share : float, optional
@@ -98,7 +110,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         definitions: Sequence[FeatureDefinition] | None = None,
         profile: Any = None,
-        max_characteristics: int = 20,
+        max_characteristics: int | None = None,
         max_bins: int = 8,
         min_share: float | None = None,
         min_events: int = 5,
@@ -107,6 +119,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         record_monotone: bool | None = None,
         bins: Mapping[str, Bins | BinEdits] | None = None,
         special_values: Mapping[str, Sequence[float]] | None = None,
+        method: str | None = None,
+        max_pairs: int = 10,
     ) -> None:
         self.definitions = definitions
         self.profile = profile
@@ -119,6 +133,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.record_monotone = record_monotone
         self.bins = bins
         self.special_values = special_values
+        self.method = method
+        self.max_pairs = max_pairs
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
@@ -180,12 +196,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
-            card, found, line = make_card(
-                predictors, table, folds, rules, profile, name="scorecard", kernel_version=kernel
-            )
+            fields = {"name": "scorecard", "kernel_version": kernel}
+            if self._method == "additive":
+                additive = self._additive_rules(predictors, profile)
+                card, joined, line = make_additive_card(predictors, table, folds, additive, profile, **fields)
+                self.bins_ = {name: column.bins for name, column in joined.items()}
+                self.information_values_ = {name: column.information_value for name, column in joined.items()}
+            else:
+                card, found, line = make_card(predictors, table, folds, rules, profile, **fields)
+                self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, found.classings, strict=True)}
+                self.information_values_ = {p.name: found.information_value(j) for j, p in enumerate(predictors)}
         self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
-        self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, found.classings, strict=True)}
-        self.information_values_ = {p.name: found.information_value(j) for j, p in enumerate(predictors)}
         self.calibration_ = dict(vars(line))
         return self
 
@@ -234,7 +255,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         faults = [
             f"{name} must be {what}, not {getattr(self, name)!r}"
             for name, right, what in (
-                ("max_characteristics", is_whole(self.max_characteristics, 1), "a whole number from 1"),
+                ("method", self.method in (None, *METHODS), f"one of {', '.join(METHODS)}"),
+                ("max_characteristics", is_whole(self._most_characteristics, 1), "a whole number from 1"),
+                ("max_pairs", is_whole(self.max_pairs, 0), "a whole number from 0"),
                 ("max_bins", is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
                 ("min_events", is_whole(self.min_events, 1), "a whole number from 1"),
                 ("min_share", is_number(share) and 0 <= share < 0.5, "a share from 0 to below 0.5"),
@@ -288,14 +311,27 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if share is None:
             share = 0.0 if self.definitions is not None else min(0.05, 50 / rows)
         rules = ClassingRules(self.max_bins, share, self.min_events)
-        by_policy = [p.set_points for p in predictors if p.set_points is not None]
-        added = profile.most_added - sum(max(points) for points in by_policy)
-        taken = profile.most_taken + sum(min(points) for points in by_policy)
+        added, taken = _left_by_policy(predictors, profile)
         unit = profile.factor
-        return DraftRules(rules, self.max_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
+        return DraftRules(rules, self._most_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
+
+    def _additive_rules(self, predictors: Sequence[Predictor], profile: Profile) -> AdditiveRules:
+        added, taken = _left_by_policy(predictors, profile)
+        return AdditiveRules(self.max_bins, self._most_characteristics, self.max_pairs, self.penalty, added, taken)
+
+    @property
+    def _method(self) -> str:
+        return self.method or ("additive" if self.definitions is None else "woe_logistic")
+
+    @property
+    def _most_characteristics(self) -> Any:
+        if self.max_characteristics is not None:
+            return self.max_characteristics
+        return METHODS.get(self._method)
 
     def _summary(self, bad: Flags, weight: Real, line: Line) -> dict[str, Any]:
-        settings = ("max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone")
+        settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
+        settings += ["method", "max_pairs"] if self._method == "additive" else []
         return {
             "rows": len(bad),
             "bads": int(bad.sum()),
@@ -304,6 +340,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "calibration": vars(line),
             "settings": {name: getattr(self, name) for name in settings},
         }
+
+
+def _left_by_policy(predictors: Sequence[Predictor], profile: Profile) -> tuple[float, float]:
+    """Points that may be added and taken once policy points have used their part."""
+    by_policy = [p.set_points for p in predictors if p.set_points is not None]
+    added = profile.most_added - sum(max(points) for points in by_policy)
+    return added, profile.most_taken + sum(min(points) for points in by_policy)
 
 
 def _kernel_version() -> int:

@@ -246,14 +246,14 @@ def _fit_and_choose(
         limits = Limits.not_negative(len(kept)).and_at_most(below[kept], room)
         return fit_logistic(design[:, kept], goods, bads, ridge=rules.ridge, offset=offset, limits=limits)
 
-    kept = _choose(fit(np.arange(len(tried))), rules.max_characteristics)
+    kept = choose(fit(np.arange(len(tried))), rules.max_characteristics)
     last = fit(kept)
     weights = np.zeros(len(found.weights))
     weights[tried[kept]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)
     return last.intercept, weights
 
 
-def _choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
+def choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
     """Which weights to keep: the one whose loss costs least likelihood goes, until the rest are worth it.
 
     The cost is read from the curvature H at the fit, ``w² / 2 (H⁻¹)``; leaving one out moves the others accordingly.

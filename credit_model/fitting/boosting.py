@@ -1,0 +1,168 @@
+"""Trees of two leaves add up to one table a column; trees of three leaves, to tables and pairs.
+
+LightGBM grows them under monotone constraints; they are read back into tables exactly, so nothing of the trees is left
+in what is kept. A column without an order is put into that of its bad rate among the rows learned from.
+
+In: a sample, the rows to learn from.
+Out: a ``Terms``; the log loss on the other rows after each round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model import UserError
+from credit_model.fitting.terms import Codes, Places, Real, Sample, Terms
+
+_PATIENCE = 100  # rounds without a gain on the rows not seen, after which no more are tried
+_SMOOTHING = 10.0  # rows added to each class of a nominal column, at the average rate, before it is put in order
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown.
+
+    ``least_hessian`` is the least sum of p (1 - p) over the rows of a leaf, p being the probability so far.
+    """
+
+    rounds: int
+    rate: float
+    ridge: float = 1.0
+    least_hessian: float = 5.0
+    column_share: float = 0.5
+    row_share: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Trees of one fit, and the log loss on rows it has not seen after each of them (empty where it saw all)."""
+
+    trees: Any
+    places: tuple[npt.NDArray[np.intp], ...]
+    losses: Real
+    sizes: tuple[int, ...]
+
+    def terms(self, rounds: int) -> Terms:
+        """The first ``rounds`` trees as tables."""
+        alone = [np.zeros(size) for size in self.sizes]
+        together: dict[Places, Real] = {}
+        for tree in self.trees.dump_model(num_iteration=rounds)["tree_info"]:
+            for value, tests in _leaves(tree["tree_structure"]):
+                if not tests:
+                    alone[0] += value  # a tree without a split: a constant, wherever it stands
+                    continue
+                masks = {j: self._passed(j, [t for t in tests if t["split_feature"] == j]) for j in _features(tests)}
+                if len(masks) == 1:
+                    (j,) = masks
+                    alone[j][masks[j]] += value
+                else:
+                    i, j = sorted(masks)
+                    grid = together.setdefault((i, j), np.zeros((self.sizes[i], self.sizes[j])))
+                    grid[np.ix_(masks[i], masks[j])] += value
+        return Terms(0.0, tuple(alone), together)
+
+    def _passed(self, j: int, tests: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_]:
+        """Which classes of a column a leaf takes."""
+        passed = np.ones(self.sizes[j], dtype=bool)
+        for test in tests:
+            place = self.places[j]
+            left = place <= test["threshold"]
+            # Where no missing value was learned from, LightGBM reads one as 0; such a class has no rows.
+            left[place < 0] = test["default_left"] if test["missing_type"] == "NaN" else test["threshold"] >= 0
+            passed &= left == test["left"]
+        return passed
+
+
+def grow(
+    sample: Sample,
+    seen: npt.NDArray[np.bool_],
+    leaves: int,
+    growth: Growth,
+    start: Real,
+    pairs: Sequence[Places] | None = None,
+) -> Grown:
+    """Grow trees on the rows that are ``seen``, on top of log-odds ``start``; only these ``pairs`` may stand in one."""
+    try:
+        import lightgbm
+    except ImportError:
+        raise UserError("the additive method needs LightGBM: install credit-model[train]") from None
+    places = tuple(_places(sample, j, seen) for j in range(len(sample.sizes)))
+    columns = _as_floats(sample.codes, places)
+    settings = {
+        "objective": "binary", "metric": "binary_logloss", "num_leaves": leaves, "learning_rate": growth.rate,
+        "lambda_l2": growth.ridge, "min_sum_hessian_in_leaf": growth.least_hessian, "min_data_in_leaf": 1,
+        "min_data_in_bin": 1, "feature_pre_filter": False, "feature_fraction": growth.column_share,
+        "bagging_fraction": growth.row_share, "bagging_freq": 1, "seed": growth.seed,
+        "monotone_constraints": [-direction for direction in sample.directions], "deterministic": True,
+        "force_row_wise": True, "num_threads": 1, "verbose": -1,
+    }  # fmt: skip
+    if pairs is not None:
+        settings["interaction_constraints"] = [list(pair) for pair in pairs]
+    told: dict[str, Any] = {}
+    data = _dataset(sample, columns, seen, start, settings)
+    watched = [] if seen.all() else [_dataset(sample, columns, ~seen, start, settings, data)]
+    callbacks = [lightgbm.early_stopping(_PATIENCE, verbose=False), lightgbm.record_evaluation(told)] if watched else []
+    trees = lightgbm.train(settings, data, growth.rounds, valid_sets=watched, callbacks=callbacks)
+    losses = np.asarray(told["valid_0"]["binary_logloss"]) if watched else np.zeros(0)
+    return Grown(trees, places, losses, sample.sizes)
+
+
+def _dataset(
+    sample: Sample,
+    columns: Real,
+    rows: npt.NDArray[np.bool_],
+    start: Real,
+    settings: dict[str, Any],
+    like: Any = None,
+) -> Any:
+    """Rows once as goods and once as bads, with their weights; 1 is good."""
+    import lightgbm
+
+    x, goods, bads = columns[rows], sample.goods[rows], sample.bads[rows]
+    is_good, is_bad = np.flatnonzero(goods > 0), np.flatnonzero(bads > 0)
+    both = np.concatenate([is_good, is_bad])
+    y = np.repeat([1.0, 0.0], [len(is_good), len(is_bad)])
+    weight = np.concatenate([goods[is_good], bads[is_bad]])
+    return lightgbm.Dataset(x[both], y, weight=weight, init_score=start[rows][both], params=settings, reference=like)
+
+
+def _places(sample: Sample, j: int, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Where each class of a column stands; one outside the order of a column nowhere (-1)."""
+    size = sample.sizes[j]
+    if not sample.nominal[j]:
+        return np.append(np.arange(sample.ordered[j]), np.full(size - sample.ordered[j], -1))
+    goods, bads = (np.bincount(sample.codes[seen, j], c[seen], minlength=size) for c in (sample.goods, sample.bads))
+    rate = bads.sum() / (goods.sum() + bads.sum())
+    place = np.empty(size, dtype=np.intp)
+    place[np.argsort((bads + _SMOOTHING * rate) / (goods + bads + _SMOOTHING), kind="stable")] = np.arange(size)
+    return place
+
+
+def _as_floats(codes: Codes, places: Sequence[npt.NDArray[np.intp]]) -> Real:
+    """Places of rows, NaN for none."""
+    found = np.empty(codes.shape)
+    for j, place in enumerate(places):
+        found[:, j] = np.where(place < 0, np.nan, place)[codes[:, j]]
+    return found
+
+
+def _features(tests: Sequence[Mapping[str, Any]]) -> list[int]:
+    return list(dict.fromkeys(test["split_feature"] for test in tests))
+
+
+def _leaves(root: Mapping[str, Any]) -> Iterator[tuple[float, list[dict[str, Any]]]]:
+    """Every leaf of a tree: its value, and the tests on the way to it with the side taken."""
+    waiting: list[tuple[Mapping[str, Any], list[dict[str, Any]]]] = [(root, [])]
+    while waiting:
+        node, path = waiting.pop()
+        if "leaf_value" in node:
+            yield float(node["leaf_value"]), path
+            continue
+        for side, left in (("left_child", True), ("right_child", False)):
+            waiting.append((node[side], [*path, {**node, "left": left}]))

@@ -1,0 +1,293 @@
+"""From fine classes to a card by boosting: shapes and a few pairs, joined into attributes, calibrated, rounded.
+
+It ends in the same card as the WOE-logistic way. Shapes are learned on fine classes; each column is then cut into as
+few attributes as keep them, stated against the reference row, and rounded to points.
+
+In: a table of fine classes, what to predict with, limits from the profile.
+Out: a ``Card``, and what was learned on the way to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from credit_model.classing import BADS, GOODS, FineTable, cut_between, information_value
+from credit_model.fitting import Sample, Terms, fit_additive, join_classes
+from credit_model.learner.calibrator import Line, fit_line, fit_map
+from credit_model.learner.draft import choose
+from credit_model.learner.logistic import Limits, fit_logistic
+from credit_model.learner.predictors import Bins, Predictor
+from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, NumericBins, Pair, Profile
+
+Real = npt.NDArray[np.float64]
+
+# Mean squared change of log-odds that joining classes of a column may make: a hundredth of a typical shape's.
+_LOSS = 2e-4
+_LEAST_SPREAD = 0.005  # log-odds: a shape or pair flatter than this is left out
+
+
+@dataclass(frozen=True)
+class AdditiveRules:
+    """Limits of an additive card; ``most_added`` and ``most_taken`` are points, the policy's own taken off."""
+
+    max_bins: int
+    max_characteristics: int
+    max_pairs: int
+    ridge: float
+    most_added: float
+    most_taken: float
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A column in attributes: its bins, the attribute of each fine class, counts by attribute, its reference."""
+
+    bins: Bins
+    attribute_of: npt.NDArray[np.intp]
+    counts: Real
+    reference: int
+
+    @property
+    def information_value(self) -> float:
+        """Information value, half an event added to goods and to bads of every attribute."""
+        seen = self.counts[:, self.counts.sum(axis=0) > 0] + 0.5
+        return information_value(seen[GOODS], seen[BADS])
+
+
+def make_additive_card(
+    predictors: Sequence[Predictor], table: FineTable, folds: int, rules: AdditiveRules, profile: Profile, **fields: Any
+) -> tuple[Card, dict[str, Joined], Line]:
+    """Make a card of a table; see :func:`credit_model.learner.draft.make_card`."""
+    set_points = np.zeros(len(table.fold))
+    for j, p in enumerate(predictors):
+        if p.set_points is not None:
+            set_points += np.asarray(p.set_points)[table.codes[:, j]]
+    whole = _sample(predictors, table, folds, set_points / profile.factor)
+    learned = [j for j, p in enumerate(predictors) if p.set_points is None]
+    # A pair can give points where a cap on points added is already used up by its columns; there are none under a cap.
+    pairs = 0 if np.isfinite(rules.most_added) else rules.max_pairs
+    found = fit_additive(whole.only(learned), pairs)
+    if _count(found.terms) > rules.max_characteristics:
+        kept = _strongest(whole.only(learned), found.terms, rules)
+        learned = [learned[place] for place in kept]
+        found = fit_additive(whole.only(learned), min(pairs, rules.max_characteristics - len(learned)))
+    line = Line(0.0, 1.0)
+    if folds > 1:
+        line = fit_line(found.unseen, whole.goods, whole.bads, whole.offset)
+    terms = _widened(_pruned(found.terms, whole.only(learned)), learned, whole)
+    joined = {p.name: _joined(p, j, terms, whole, rules, line.slope) for j, p in enumerate(predictors)}
+    steps = [joined[p.name] for p in predictors]
+    stated = _coarse(terms, steps, whole).anchored([step.reference for step in steps])
+    alone, grids = _points(stated, steps, predictors, line.slope * profile.factor, rules)
+
+    characteristics, used = [], {j for pair in grids for j in pair}
+    for j, p in enumerate(predictors):
+        points = p.set_points or tuple(int(v) for v in alone[j])
+        if any(points) or j in used:
+            characteristics.append(_characteristic(p, steps[j], points))
+    made = tuple(
+        Pair(predictors[i].name, predictors[j].name, tuple(tuple(int(v) for v in row) for row in grid))
+        for (i, j), grid in grids.items()
+    )
+    ends = [[end(c.points) for c in characteristics] for end in (min, max)]
+    reach = [sum(ends[0]) + sum(p.least for p in made), sum(ends[1]) + sum(p.greatest for p in made)]
+    level = float(line.at(stated.level))
+    shift = profile.factor * (line.at(found.unseen) - level)
+    points_unseen = np.rint(shift + set_points).astype(np.int64)
+    probabilities = fit_map(points_unseen, whole.goods, whole.bads, level, profile, reach)
+    card = Card(
+        profile=profile, characteristics=tuple(characteristics), probabilities=probabilities, pairs=made, **fields
+    )
+    return card, joined, line
+
+
+def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> Sample:
+    fines = [p.fine for p in predictors]
+    nominal = [f.ends is None and not isinstance(f.given, NumericBins) for f in fines]
+    return Sample(
+        table.codes,
+        tuple(f.classes + 1 for f in fines),
+        tuple(p.direction or 0 for p in predictors),
+        tuple(nominal),
+        table.counts[GOODS],
+        table.counts[BADS],
+        table.fold if folds > 1 else np.zeros_like(table.fold),
+        # Of a nominal column the class of rare or other categories stands apart too.
+        tuple(
+            f.classes - 1 if apart else f.given.intervals if isinstance(f.given, NumericBins) else f.ordered
+            for f, apart in zip(fines, nominal, strict=True)
+        ),
+        offset,
+    )
+
+
+def _count(terms: Terms) -> int:
+    return sum(bool(table.any()) for table in terms.alone) + len(terms.together)
+
+
+def _strongest(sample: Sample, terms: Terms, rules: AdditiveRules) -> list[int]:
+    """The columns to keep: of shapes weighed by a logistic regression, the one that is missed least goes first."""
+    design = np.stack([table[sample.codes[:, j]] for j, table in enumerate(terms.alone)], axis=1)
+    limits = Limits.not_negative(design.shape[1])
+    fit = fit_logistic(
+        design, sample.goods, sample.bads, ridge=rules.ridge, centre=1.0, offset=sample.offset, limits=limits
+    )
+    return [int(place) for place in choose(fit, rules.max_characteristics)]
+
+
+def _pruned(terms: Terms, sample: Sample) -> Terms:
+    """Without shapes and pairs that hardly move anybody; a class without rows moves nobody where it stands apart."""
+    masses, strengths = sample.masses, terms.strengths(sample.masses)
+    together = {pair: grid.copy() for pair, grid in terms.together.items() if strengths[pair] >= _LEAST_SPREAD}
+    alone = []
+    for j, table in enumerate(terms.alone):
+        spread = float(np.sqrt(masses[j] @ table**2))
+        apart = (masses[j] == 0) & (np.arange(len(table)) >= sample.ordered[j])
+        alone.append(np.where(apart, 0.0, table) if spread >= _LEAST_SPREAD else np.zeros(len(table)))
+        for (first, second), grid in together.items():
+            if first == j:
+                grid[apart] = 0.0
+            if second == j:
+                grid[:, apart] = 0.0
+    return Terms(terms.level, tuple(alone), together)
+
+
+def _widened(terms: Terms, columns: Sequence[int], whole: Sample) -> Terms:
+    """The terms of some columns as terms of all, with tables of zeros for the others."""
+    alone = [np.zeros(size) for size in whole.sizes]
+    for place, j in enumerate(columns):
+        alone[j] = terms.alone[place]
+    together = {(columns[i], columns[j]): grid for (i, j), grid in terms.together.items()}
+    return Terms(terms.level, tuple(alone), together)
+
+
+def _joined(p: Predictor, j: int, terms: Terms, sample: Sample, rules: AdditiveRules, slope: float) -> Joined:
+    """A column in attributes: neighbours alike in its shape and in all its pairs are one."""
+    masses, fine, ordered = sample.masses, p.fine, sample.ordered[j]
+    if fine.given is not None:
+        bins: Bins = fine.given
+        attribute_of = np.arange(fine.given.count)
+    else:
+        profiles = [terms.alone[j][:, None]]
+        profiles += [grid * np.sqrt(masses[b]) for (a, b), grid in terms.together.items() if a == j]
+        profiles += [(np.sqrt(masses[a])[:, None] * grid).T for (a, b), grid in terms.together.items() if b == j]
+        order = np.arange(ordered)
+        if sample.nominal[j]:
+            order = np.argsort(-terms.alone[j][:ordered], kind="stable")
+        profile = slope * np.hstack(profiles)[order]
+        at = join_classes(profile, masses[j][order], rules.max_bins, _LOSS)
+        bins = _bins(fine, order, at)
+        apart = np.arange(len(bins.groups) if isinstance(bins, CategoricalBins) else bins.intervals, bins.count)
+        attribute_of = np.empty(len(masses[j]), dtype=np.intp)
+        attribute_of[order] = at
+        attribute_of[ordered:] = apart
+    counts = np.stack(
+        [
+            np.bincount(attribute_of[sample.codes[:, j]], outcome, minlength=bins.count).astype(np.float64)
+            for outcome in (sample.goods, sample.bads)
+        ]
+    )
+    reference = int(np.argmax(counts.sum(axis=0)))
+    if p.reference is not None and isinstance(bins, NumericBins):
+        reference = bins.index_of(float(np.float32(p.reference)))
+    return Joined(bins, attribute_of, counts, reference)
+
+
+def _bins(fine: Any, order: npt.NDArray[np.intp], at: npt.NDArray[np.intp]) -> Bins:
+    """Bins of joint classes."""
+    if fine.ends is None:
+        groups: list[list[str]] = [[] for _ in range(int(at[-1]) + 1 if len(at) else 0)]
+        for place, joint in zip(order, at, strict=True):
+            groups[joint].append(str(fine.texts[place]))
+        return CategoricalBins(tuple(map(tuple, groups)))
+    lasts = np.flatnonzero(np.diff(at))
+    cuts = [cut_between(fine.ends[last], fine.starts[last + 1]) for last in lasts]
+    return NumericBins(tuple(cuts), fine.whole, fine.special)
+
+
+def _coarse(terms: Terms, steps: Sequence[Joined], sample: Sample) -> Terms:
+    """Terms by attribute: means over the classes of each."""
+    means = []
+    for step, mass in zip(steps, sample.masses, strict=True):
+        weights = np.zeros((step.bins.count, len(mass)))
+        weights[step.attribute_of, np.arange(len(mass))] = np.maximum(mass, 1e-12)
+        means.append(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300))
+    return Terms(
+        terms.level,
+        tuple(mean @ table for mean, table in zip(means, terms.alone, strict=True)),
+        {(i, j): means[i] @ grid @ means[j].T for (i, j), grid in terms.together.items()},
+    )
+
+
+def _points(
+    stated: Terms, steps: Sequence[Joined], predictors: Sequence[Predictor], factor: float, rules: AdditiveRules
+) -> tuple[list[npt.NDArray[Any]], Mapping[tuple[int, int], npt.NDArray[Any]]]:
+    """Whole points against the reference, within the limits of the profile and in the lawful order."""
+    alone = [factor * table for table in stated.alone]
+    grids = {pair: np.rint(factor * grid) for pair, grid in stated.together.items()}
+    grids = {pair: grid for pair, grid in grids.items() if grid.any()}
+    moving = sum(bool((table > 0).any()) for table in alone)
+    added = sum(max(float(table.max(initial=0.0)), 0.0) for table in alone)
+    if moving and np.isfinite(rules.most_added):
+        squeeze = min(1.0, max(rules.most_added - 0.5 * moving, 0.0) / max(added, 1e-9))
+        alone = [np.where(table > 0, squeeze * table, table) for table in alone]
+    taken = -sum(float(table.min(initial=0.0)) for table in alone) - sum(float(g.min()) for g in grids.values())
+    if np.isfinite(rules.most_taken) and taken > rules.most_taken - 0.5 * len(alone):
+        share = max(rules.most_taken - 0.5 * (len(alone) + len(grids)), 0.0) / taken
+        alone = [share * table for table in alone]
+        grids = {pair: np.fix(share * grid) for pair, grid in grids.items()}
+    rounded = [np.rint(table) for table in alone]
+    for j, (p, step) in enumerate(zip(predictors, steps, strict=True)):
+        if p.direction and isinstance(step.bins, NumericBins):
+            rounded[j] = _in_order(rounded[j], j, grids, p.direction, step)
+    return rounded, grids
+
+
+def _in_order(
+    table: npt.NDArray[Any],
+    j: int,
+    grids: Mapping[tuple[int, int], npt.NDArray[Any]],
+    direction: int,
+    step: Joined,
+) -> npt.NDArray[Any]:
+    """The table with what rounding a pair put against the trend taken back, step by step from the reference."""
+    intervals = step.bins.intervals if isinstance(step.bins, NumericBins) else 0
+    against = np.zeros(max(intervals - 1, 0))
+    worst = [
+        (np.diff((grid if pair[0] == j else grid.T)[:intervals], axis=0) * direction).max(axis=1)
+        for pair, grid in grids.items()
+        if j in pair
+    ]
+    against = np.maximum(np.diff(table[:intervals]) * direction + sum(worst, np.zeros(max(intervals - 1, 0))), 0.0)
+    found = table.copy()
+    found[:intervals] -= direction * np.append(0.0, np.cumsum(against))
+    if step.reference < intervals:
+        found[:intervals] -= found[step.reference]
+    return found
+
+
+def _characteristic(p: Predictor, step: Joined, points: tuple[int, ...]) -> Characteristic:
+    goods, bads = step.counts
+    whole = step.counts.sum()
+    smooth = step.counts + 0.5
+    woe = np.log(smooth[GOODS] / smooth[BADS]) - np.log(goods.sum() / bads.sum())
+    attributes = tuple(
+        Attribute(
+            point, float(w) if g + b > 0 else 0.0, float((g + b) / whole), float(b / (g + b)) if g + b > 0 else None
+        )
+        for point, w, g, b in zip(points, woe, goods, bads, strict=True)
+    )
+    if isinstance(step.bins, NumericBins):
+        ends = [(high > low) - (high < low) for low, high in pairwise(points[: step.bins.intervals])]
+        trend = 0 if {1, -1} <= set(ends) else -max(ends, default=0) or -min(ends, default=0)
+    else:
+        trend = 0
+    return Characteristic(
+        p.name, step.bins, attributes, step.reference, p.direction or trend, 0.0, p.policy, p.definition
+    )
