@@ -30,7 +30,7 @@ def made_card(folder: Path) -> Path:
     X = pd.DataFrame(rng.poisson(1.0, (4_000, 40)).astype(np.float32), columns=[f"c{i:02d}" for i in range(40)])
     y = (rng.random(len(X)) < 1 / (1 + np.exp(4 - X.sum(axis=1) / 20))).astype(int)
     path = folder / "card.json"
-    ScorecardClassifier(max_characteristics=40).fit(X, y).to_card("benchmark").save(path)
+    ScorecardClassifier(max_characteristics=40, method="woe_logistic").fit(X, y).to_card("benchmark").save(path)
     return path
 
 

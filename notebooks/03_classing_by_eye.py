@@ -75,7 +75,7 @@ by_year[learn].pivot_table(index="attribute", columns="year", values="bad").roun
 # Edits are values: the fit takes them, the card has them, a clone has them, and `[card.bins.NAME]` says them in an experiment.
 
 # %%
-found = cm.ScorecardClassifier().fit(X[learn], y[learn])
+found = cm.ScorecardClassifier(method="woe_logistic").fit(X[learn], y[learn])
 edits = {"age": BinEdits((("split", 59.5), ("merge", 0))), "home": BinEdits((("move", "other", "family"),))}
 edited = cm.ScorecardClassifier(bins=edits).fit(X[learn], y[learn])
 pd.concat(

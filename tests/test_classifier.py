@@ -33,14 +33,14 @@ EXPECTED_FAILED_CHECKS = {
 }
 CHECKS = {
     check.func.__name__ + repr(check.keywords or ""): check
-    for _, check in estimator_checks_generator(ScorecardClassifier())
+    for _, check in estimator_checks_generator(ScorecardClassifier(method="woe_logistic"))
     if check.func.__name__ not in EXPECTED_FAILED_CHECKS
 }
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_scikit_learn_finds_its_manners_kept(check: str) -> None:
-    CHECKS[check](ScorecardClassifier())
+    CHECKS[check](ScorecardClassifier(method="woe_logistic"))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_decision_and_classes_follow_the_probability(fitted: Any) -> None:
     assert np.allclose(p.sum(axis=1), 1)
     assert np.allclose(np.log(p[:, 1] / p[:, 0]), d)
     assert (clf.predict(X) == (d > 0)).all()
-    labels = ScorecardClassifier().fit(*_with_labels())
+    labels = ScorecardClassifier(method="woe_logistic").fit(*_with_labels())
     assert labels.classes_.tolist() == ["bad", "good"]  # the greater label is bad: name outcomes so, or use 0 and 1
 
 
@@ -212,7 +212,7 @@ def test_probabilities_meet_the_true_risk_and_rank_it() -> None:
 def test_a_small_sample_gives_no_certainty() -> None:
     X = pd.DataFrame({"x": np.repeat([0.0, 1.0], 40)})
     y = np.repeat([0, 1], 40)
-    p = ScorecardClassifier().fit(X, y).predict_proba(X)[:, 1]
+    p = ScorecardClassifier(method="woe_logistic").fit(X, y).predict_proba(X)[:, 1]
     assert 0.001 < p.min() < 0.2
     assert 0.8 < p.max() < 0.999
 
@@ -221,10 +221,12 @@ def test_where_nothing_can_be_learned_everybody_gets_the_rate() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"constant": np.ones(400), "coin": rng.integers(0, 2, 400)})
     y = np.tile([0, 0, 0, 1], 100)
-    clf = ScorecardClassifier().fit(X[["constant"]], y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X[["constant"]], y)
     assert clf.card_.characteristics == ()
     assert clf.predict_proba(X[["constant"]])[:, 1] == pytest.approx(0.25)
-    assert ScorecardClassifier().fit(X[:6], [0, 0, 0, 0, 0, 1]).predict_proba(X)[:, 1] == pytest.approx(1 / 6)
+    assert ScorecardClassifier(method="woe_logistic").fit(X[:6], [0, 0, 0, 0, 0, 1]).predict_proba(X)[
+        :, 1
+    ] == pytest.approx(1 / 6)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
@@ -258,7 +260,7 @@ def test_the_order_of_rows_changes_no_bit_of_the_card(seed: int, with_groups: bo
 
 def test_a_clone_learns_the_same_card() -> None:
     X, y = raw_frame()
-    clf = ScorecardClassifier(max_bins=4).fit(X, y)
+    clf = ScorecardClassifier(max_bins=4, method="woe_logistic").fit(X, y)
     again = clone(clf).fit(X, y)
     assert again.card_ == clf.card_
     assert again.get_params()["max_bins"] == 4
@@ -277,7 +279,10 @@ def test_sub_sampled_goods_with_weights_give_the_probabilities_of_everybody() ->
 def test_rows_of_weight_zero_are_not_there() -> None:
     X, y = raw_frame()
     weight = np.r_[np.ones(2000), np.zeros(1000)]
-    assert ScorecardClassifier().fit(X, y, weight).card_ == ScorecardClassifier().fit(X[:2000], y[:2000]).card_
+    assert (
+        ScorecardClassifier(method="woe_logistic").fit(X, y, weight).card_
+        == ScorecardClassifier(method="woe_logistic").fit(X[:2000], y[:2000]).card_
+    )
 
 
 # ---------------------------------------------------------------------- raw frames
@@ -285,7 +290,7 @@ def test_rows_of_weight_zero_are_not_there() -> None:
 
 def test_a_raw_frame_needs_no_preparation() -> None:
     X, y = raw_frame()
-    clf = ScorecardClassifier().fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X, y)
     assert clf.feature_names_in_.tolist() == ["age", "home", "income", "late"]
     assert clf.card_.profile == load_profile("open_600")
     assert {"age", "home", "income"} <= set(clf.card_.columns)
@@ -302,8 +307,8 @@ def test_a_raw_frame_needs_no_preparation() -> None:
 def test_a_polars_frame_gives_the_card_of_the_pandas_frame() -> None:
     X, y = raw_frame()
     weight = np.r_[np.zeros(500), np.ones(2500)]
-    of_pandas = ScorecardClassifier().fit(X, y, weight)
-    of_polars = ScorecardClassifier().fit(pl.from_pandas(X), y, weight)
+    of_pandas = ScorecardClassifier(method="woe_logistic").fit(X, y, weight)
+    of_polars = ScorecardClassifier(method="woe_logistic").fit(pl.from_pandas(X), y, weight)
     assert of_polars.card_ == of_pandas.card_
     assert (of_polars.predict_proba(pl.from_pandas(X)) == of_pandas.predict_proba(X)).all()
 
@@ -314,7 +319,7 @@ def test_calibration_does_not_depend_on_which_attribute_is_the_most_frequent() -
     X = pd.DataFrame({f"x{j}": rng.normal(size=6000) for j in range(6)})  # no attribute stands out
     risk = 1 / (1 + np.exp(1 - 0.6 * X.sum(axis=1)))
     y = (rng.random(6000) < risk).astype(int)
-    p = ScorecardClassifier().fit(X[:3000], y[:3000]).predict_proba(X[3000:])[:, 1]
+    p = ScorecardClassifier(method="woe_logistic").fit(X[:3000], y[:3000]).predict_proba(X[3000:])[:, 1]
     tenths = np.argsort(np.argsort(p)) // 300
     told, true = (pd.Series(v).groupby(tenths).mean() for v in (p, risk[3000:].to_numpy()))
     assert (told - true).abs().mean() < 0.03
@@ -322,7 +327,7 @@ def test_calibration_does_not_depend_on_which_attribute_is_the_most_frequent() -
 
 def test_a_category_never_seen_is_any_other() -> None:
     X, y = raw_frame()
-    clf = ScorecardClassifier().fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X, y)
     new = X[:2].assign(home=["castle", "rent"])
     points = clf.card_.explain(new[list(clf.card_.columns)])["home"]
     home = next(c for c in clf.card_.characteristics if c.name == "home")
@@ -333,7 +338,7 @@ def test_a_category_never_seen_is_any_other() -> None:
 def test_an_edited_bin_reaches_the_card_and_survives_the_next_fit() -> None:
     """The defect of optbinning #151: edits stayed in the binning and never reached the scorecard."""
     X, y = raw_frame()
-    clf = ScorecardClassifier().fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X, y)
     age = clf.bins_["age"]
     assert isinstance(age, NumericBins)
     edited = age.merge(0).split(70)
@@ -379,7 +384,7 @@ def test_what_cannot_be_learned_from_is_refused_in_one_line() -> None:
     ]
     for given_, said in cases:
         with pytest.raises(UserError, match=said) as caught:
-            ScorecardClassifier().fit(*given_)
+            ScorecardClassifier(method="woe_logistic").fit(*given_)
         assert "\n" not in str(caught.value)
 
 
@@ -406,7 +411,7 @@ def test_columns_and_definitions_must_match() -> None:
 
 def test_columns_unseen_in_the_fit_are_refused_at_prediction() -> None:
     X, y = raw_frame(300)
-    clf = ScorecardClassifier().fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X, y)
     with pytest.raises(ValueError, match="feature names"):
         clf.predict_proba(X.rename(columns={"age": "years"}))
 
@@ -441,7 +446,7 @@ def characteristic(clf: ScorecardClassifier, name: str) -> Any:
 
 def test_edits_of_learned_bins_reach_the_card_its_document_and_every_copy() -> None:
     X, y = raw_frame()
-    learned = ScorecardClassifier().fit(X, y).bins_
+    learned = ScorecardClassifier(method="woe_logistic").fit(X, y).bins_
     edits = {
         "age": BinEdits((("merge", 0), ("split", 70.25), ("move", 0, 31.5))),
         "home": BinEdits((("move", "rent", "free"), ("split", "own"))),
@@ -462,7 +467,7 @@ def test_optbinning_412_and_151_an_edit_moves_score_and_probability_together(
 ) -> None:
     """There, bins edited by hand stayed in the binning, and a setting made scores move while probabilities did not."""
     X, y = raw_frame()
-    first = ScorecardClassifier().fit(X, y)
+    first = ScorecardClassifier(method="woe_logistic").fit(X, y)
     clf = ScorecardClassifier(bins={"age": BinEdits(edits)}).fit(X, y)
     columns = list(clf.card_.columns)
     scored, points = clf.card_.score(X[columns]), clf.card_.explain(X[columns])
@@ -539,4 +544,4 @@ def test_periods_keep_the_order_of_attributes_in_every_period() -> None:
         rates = [y[(attribute == a) & (period == half)].mean() for a in np.unique(attribute)]
         assert (np.diff(rates) <= 0).all()
     with pytest.raises(UserError, match="X has 6000 rows and periods 3"):
-        ScorecardClassifier().fit(X, y, periods=[1, 2, 3])
+        ScorecardClassifier(method="woe_logistic").fit(X, y, periods=[1, 2, 3])

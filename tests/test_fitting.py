@@ -102,7 +102,7 @@ def two_together(n: int = 4000, seed: int = 3) -> tuple[pd.DataFrame, np.ndarray
 
 
 def test_a_pair_earns_its_place_where_two_columns_act_together_and_only_there() -> None:
-    X, y = two_together()
+    X, y = two_together(2400)
     half = len(y) // 2
     paired = ScorecardClassifier().fit(X[:half], y[:half])
     plain = ScorecardClassifier(max_pairs=0).fit(X[:half], y[:half])
@@ -135,7 +135,7 @@ def test_a_capped_profile_holds_its_cap_and_policy_points_stay_as_they_are_set()
 
 
 def test_at_most_so_many_characteristics_are_kept_pairs_among_them() -> None:
-    X, y = two_together()
+    X, y = two_together(600)
     X["c"] = np.random.default_rng(5).normal(size=len(y)) + y
     for most in (1, 3):
         card = ScorecardClassifier(max_characteristics=most).fit(X, y).to_card()

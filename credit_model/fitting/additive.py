@@ -20,7 +20,7 @@ from credit_model.fitting.terms import Places, Real, Sample, Terms, mean_of
 
 _RATE = 0.05
 _ROUNDS = 800  # of trees with two leaves
-_PAIR_ROUNDS = 400  # of trees with three
+_PAIR_ROUNDS = 1200  # of trees with three
 _STEADY_ROWS = 20_000
 _MOST_AGAIN = 4
 _MOST_TRIED = 24  # strongest pairs that are tried

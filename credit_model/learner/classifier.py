@@ -38,7 +38,8 @@ Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FOLDS = 5
-METHODS = {"woe_logistic": 20, "additive": 40}  # and the most characteristics of each, where nothing is said
+# With the most characteristics and the most attributes of each, where nothing is said.
+METHODS = {"woe_logistic": (20, 8), "additive": (40, 12)}
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -54,14 +55,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     method : {"woe_logistic", "additive"}, optional
         How points are learned. ``woe_logistic``: bins of greatest information value, one weight for each column, every
         column in one trend. ``additive``: boosting finds the shape of each column, which may turn where no trend is
-        declared, and pairs of columns; needs LightGBM. Default: ``woe_logistic`` with definitions, else ``additive``.
+        declared, and pairs of columns; needs LightGBM. Default: ``additive`` for raw columns, ``woe_logistic`` with
+        definitions, bins or periods.
     max_characteristics : int, optional
         Most characteristics in the card, pairs among them, policy ones not counted. Default: 20, ``additive`` 40.
     max_pairs : int
         Most pairs, with ``additive``; each must lower the log loss out of fold. None where the profile caps what may be
         added.
-    max_bins : int
-        Most attributes of a characteristic, beside the missing one.
+    max_bins : int, optional
+        Most attributes of a characteristic, beside the missing one. Default: 8, ``additive`` 12.
     min_share : float, optional
         Least weighted share of rows in an attribute. Default: 0 with definitions, since a record may be as rare as it
         is telling; without, that of 50 rows, at most 0.05.
@@ -111,7 +113,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         definitions: Sequence[FeatureDefinition] | None = None,
         profile: Any = None,
         max_characteristics: int | None = None,
-        max_bins: int = 8,
+        max_bins: int | None = None,
         min_share: float | None = None,
         min_events: int = 5,
         penalty: float = 3.0,
@@ -162,6 +164,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         outcome = read_outcome(rows_of(columns), y, sample_weight)
         bad, weight, self.classes_ = outcome.bad, outcome.weight, outcome.classes
         subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
+        self._in_periods = periods is not None
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
@@ -258,7 +261,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ("method", self.method in (None, *METHODS), f"one of {', '.join(METHODS)}"),
                 ("max_characteristics", is_whole(self._most_characteristics, 1), "a whole number from 1"),
                 ("max_pairs", is_whole(self.max_pairs, 0), "a whole number from 0"),
-                ("max_bins", is_whole(self.max_bins, 2, 50), "a whole number from 2 to 50"),
+                ("max_bins", is_whole(self._most_bins, 2, 50), "a whole number from 2 to 50"),
                 ("min_events", is_whole(self.min_events, 1), "a whole number from 1"),
                 ("min_share", is_number(share) and 0 <= share < 0.5, "a share from 0 to below 0.5"),
                 ("penalty", is_number(self.penalty) and self.penalty > 0, "a number above 0"),
@@ -286,6 +289,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in self.special_values or {}:
             if name not in columns or name in definitions:
                 faults.append(f"special values are given for {name!r}, which is no raw column")
+        if self.method == "additive" and self._in_periods:
+            faults.append("periods are held by the method woe_logistic only")
+        if self.method == "additive" and any(isinstance(bins, BinEdits) for bins in (self.bins or {}).values()):
+            faults.append("edits of bins that are learned need the method woe_logistic; give the whole bins instead")
+        if self.method == "additive" and self.special_values:
+            faults.append("special values are bins of the method woe_logistic only; leave them out, or give that method")
+        reserved = [name for name in columns if name in ("subject_id", "as_of", "base")]
+        if reserved:
+            faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
         policies = {}
         for said in self.policy_points:
             points = SetPoints.read(said, definitions, faults)
@@ -310,35 +322,41 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         share = self.min_share
         if share is None:
             share = 0.0 if self.definitions is not None else min(0.05, 50 / rows)
-        rules = ClassingRules(self.max_bins, share, self.min_events)
+        rules = ClassingRules(self._most_bins, share, self.min_events)
         added, taken = _left_by_policy(predictors, profile)
         unit = profile.factor
         return DraftRules(rules, self._most_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
 
     def _additive_rules(self, predictors: Sequence[Predictor], profile: Profile) -> AdditiveRules:
         added, taken = _left_by_policy(predictors, profile)
-        return AdditiveRules(self.max_bins, self._most_characteristics, self.max_pairs, self.penalty, added, taken)
+        return AdditiveRules(self._most_bins, self._most_characteristics, self.max_pairs, self.penalty, added, taken)
 
     @property
     def _method(self) -> str:
-        return self.method or ("additive" if self.definitions is None else "woe_logistic")
+        plain = self.definitions is None and not (self.bins or self.special_values or self._in_periods)
+        return self.method or ("additive" if plain else "woe_logistic")
 
     @property
     def _most_characteristics(self) -> Any:
         if self.max_characteristics is not None:
             return self.max_characteristics
-        return METHODS.get(self._method)
+        return METHODS.get(self._method, METHODS["additive"])[0]
+
+    @property
+    def _most_bins(self) -> Any:
+        return self.max_bins if self.max_bins is not None else METHODS.get(self._method, METHODS["additive"])[1]
 
     def _summary(self, bad: Flags, weight: Real, line: Line) -> dict[str, Any]:
         settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
         settings += ["method", "max_pairs"] if self._method == "additive" else []
+        used = {"max_characteristics": self._most_characteristics, "max_bins": self._most_bins}
         return {
             "rows": len(bad),
             "bads": int(bad.sum()),
             "weight": float(weight.sum()),
             "bad_rate": float(weight[bad].sum() / weight.sum()),
             "calibration": vars(line),
-            "settings": {name: getattr(self, name) for name in settings},
+            "settings": {name: getattr(self, name) for name in settings} | used,
         }
 
 
