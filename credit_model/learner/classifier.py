@@ -294,7 +294,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.method == "additive" and any(isinstance(bins, BinEdits) for bins in (self.bins or {}).values()):
             faults.append("edits of bins that are learned need the method woe_logistic; give the whole bins instead")
         if self.method == "additive" and self.special_values:
-            faults.append("special values are bins of the method woe_logistic only; leave them out, or give that method")
+            faults.append(
+                "special values are bins of the method woe_logistic only; leave them out, or give that method"
+            )
         reserved = [name for name in columns if name in ("subject_id", "as_of", "base")]
         if reserved:
             faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
