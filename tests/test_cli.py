@@ -62,8 +62,8 @@ COMMANDS = (
     "explain",
     "serve",
     "report",
-    "compare",
     "monitor",
+    "compare",
 )
 
 

@@ -46,6 +46,8 @@ characteristic = "honours_60m"
 points = [0, 6, 10]
 approver = "Chen Jing"
 ground = "honours are too rare to learn from"
+[gates]
+gini = -1.0
 """
 
 
