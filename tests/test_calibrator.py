@@ -6,13 +6,16 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 from sklearn.linear_model import LogisticRegression
 
-from credit_model.learner.calibrator import fit_line, fit_map
+from credit_model import UserError
+from credit_model.learner import ScorecardClassifier
+from credit_model.learner.calibrator import fit_line, fit_map, grade_intervals
 from credit_model.learner.logistic import Limits, fit_logistic, minimise_quadratic
 from credit_model.scorecard import load_profile
 
@@ -135,3 +138,44 @@ def test_a_bend_that_a_line_cannot_follow_is_learned_where_there_are_events() ->
     assert found.log_odds(650) == pytest.approx(
         3 - 100 / PROFILE.factor, abs=0.3
     )  # the line would say 3 - 150 / factor
+
+
+# ---------------------------------------------------------------------- grades, and another base rate
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 400))
+@settings(max_examples=30)
+def test_every_grade_has_an_interval_that_holds_its_rate_and_few_rows_make_it_wide(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    profile = load_profile("open_600")
+    points, bad = rng.integers(-200, 200, n), rng.random(n) < 0.3
+    grades = grade_intervals(points, np.stack([~bad, bad, ~bad, bad]).astype(float), profile)
+    assert [g.grade for g in grades] == list(profile.grades)
+    assert sum(g.rows for g in grades) == n
+    for g in grades:
+        assert 0 <= g.low < g.high <= 1
+        if g.rows == 0:
+            assert (g.bad_rate, g.low, g.high) == (None, 0.0, 1.0)
+        else:
+            assert g.bad_rate is not None
+            assert g.low <= g.bad_rate <= g.high
+            assert g.high - g.low > 1 / (4 * g.rows)
+
+
+def test_another_base_rate_moves_all_odds_by_one_factor_and_no_order() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=4000)})
+    y = (rng.random(4000) < 1 / (1 + np.exp(2.2 - X["a"]))).astype(int)
+    card = ScorecardClassifier(method="woe_logistic").fit(X, y).to_card()
+    doubled = card.at_bad_rate(2 * y.mean())
+    before, after = (c.score(X)["probability_of_bad"].to_numpy() for c in (card, doubled))
+    assert (card.scores(X) == doubled.scores(X)).all()
+    factor = (after / (1 - after)) / (before / (1 - before))
+    told = (2 * y.mean() / (1 - 2 * y.mean())) / (y.mean() / (1 - y.mean()))
+    assert factor == pytest.approx(np.full(len(y), told))
+    assert doubled.provenance["bad_rate"] == {"was": pytest.approx(y.mean()), "is": pytest.approx(2 * y.mean())}
+    back = doubled.at_bad_rate(y.mean(), was=2 * y.mean())
+    assert back.score(X)["probability_of_bad"].to_numpy() == pytest.approx(before)
+    for wrong in (0.0, 1.0):
+        with pytest.raises(UserError, match="must lie between 0 and 1"):
+            card.at_bad_rate(wrong)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from credit_model.classing import BADS, GOODS, FineTable, cut_between, information_value
 from credit_model.fitting import Sample, Terms, fit_additive, join_classes
-from credit_model.learner.calibrator import Line, fit_line, fit_map
+from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
 from credit_model.learner.draft import choose
 from credit_model.learner.logistic import Limits, fit_logistic
 from credit_model.learner.predictors import Bins, Predictor
@@ -62,7 +62,7 @@ class Joined:
 
 def make_additive_card(
     predictors: Sequence[Predictor], table: FineTable, folds: int, rules: AdditiveRules, profile: Profile, **fields: Any
-) -> tuple[Card, dict[str, Joined], Line]:
+) -> tuple[Card, dict[str, Joined], Line, tuple[GradeInterval, ...]]:
     """Make a card of a table; see :func:`credit_model.learner.draft.make_card`."""
     set_points = np.zeros(len(table.fold))
     for j, p in enumerate(predictors):
@@ -104,7 +104,7 @@ def make_additive_card(
     card = Card(
         profile=profile, characteristics=tuple(characteristics), probabilities=probabilities, pairs=made, **fields
     )
-    return card, joined, line
+    return card, joined, line, grade_intervals(points_unseen, table.counts, profile)
 
 
 def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> Sample:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import beta
 
 from credit_model.learner.logistic import Limits, fit_logistic
 from credit_model.scorecard import ProbabilityMap, Profile
@@ -110,6 +111,45 @@ def fit_map(
     at = np.unique(np.concatenate([knots, ends])).astype(np.int64)
     log_odds = line(at) + fit.intercept + np.interp(at, knots, fit.weights)
     return ProbabilityMap(tuple((profile.reference_points + at).tolist()), tuple(log_odds.tolist()))
+
+
+@dataclass(frozen=True)
+class GradeInterval:
+    """Probability of bad in one grade: rows, weighted bad rate out of fold, and where it lies 95 times in 100."""
+
+    grade: str
+    rows: int
+    bad_rate: float | None
+    low: float
+    high: float
+
+
+def grade_intervals(points: npt.NDArray[np.int64], counts: Real, profile: Profile) -> tuple[GradeInterval, ...]:
+    """Jeffreys intervals of the probability of bad of every grade, from scores of rows their model has not seen.
+
+    Parameters
+    ----------
+    points : array of int
+        Out-of-fold scores less those of the reference row.
+    counts : array, shape (4, rows)
+        Weighted goods and bads, rows of goods and of bads. Rates are weighted; evidence counts rows.
+
+    Notes
+    -----
+    ``Beta(n r + 1/2, n (1 - r) + 1/2)``: an end is 0 or 1 only where a grade has no bads or no goods at all, and a
+    grade without rows is as wide as can be.
+    """
+    grade = np.searchsorted(profile.grade_cuts, profile.reference_points + points, side="right")
+    found = []
+    for place, name in enumerate(profile.grades):
+        goods, bads, good_rows, bad_rows = counts[:, grade == place].sum(axis=1)
+        n = good_rows + bad_rows
+        rate = float(bads / (goods + bads)) if n else None
+        a, b = n * (rate or 0.0) + 0.5, n * (1 - (rate or 0.0)) + 0.5
+        low = float(beta.ppf(0.025, a, b)) if bad_rows else 0.0
+        high = float(beta.ppf(0.975, a, b)) if good_rows else 1.0
+        found.append(GradeInterval(name, int(n), rate, low, high))
+    return tuple(found)
 
 
 def _place_knots(points: npt.NDArray[np.int64], evidence: Real) -> Real:

@@ -93,6 +93,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Information value of every column in its bins.
     calibration_ : dict
         ``shift`` and ``slope`` of the cross-fitted line.
+    grades_ : tuple of GradeInterval
+        Of every grade, lowest first: probability of bad on rows not seen, with its 95 % interval (Jeffreys).
     classes_, n_features_in_, feature_names_in_
         As everywhere in scikit-learn; ``classes_[1]`` is bad.
 
@@ -202,15 +204,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             fields = {"name": "scorecard", "kernel_version": kernel}
             if self._method == "additive":
                 additive = self._additive_rules(predictors, profile)
-                card, joined, line = make_additive_card(predictors, table, folds, additive, profile, **fields)
+                card, joined, line, grades = make_additive_card(predictors, table, folds, additive, profile, **fields)
                 self.bins_ = {name: column.bins for name, column in joined.items()}
                 self.information_values_ = {name: column.information_value for name, column in joined.items()}
             else:
-                card, found, line = make_card(predictors, table, folds, rules, profile, **fields)
+                card, found, line, grades = make_card(predictors, table, folds, rules, profile, **fields)
                 self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, found.classings, strict=True)}
                 self.information_values_ = {p.name: found.information_value(j) for j, p in enumerate(predictors)}
         self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
         self.calibration_ = dict(vars(line))
+        self.grades_ = grades
         return self
 
     def to_card(self, name: str = "scorecard", provenance: Mapping[str, Any] | None = None) -> Card:

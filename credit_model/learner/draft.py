@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.classing import BADS, GOODS, Classing, ClassingRules, FineTable, optimal_classings, ordered_woe
-from credit_model.learner.calibrator import Line, fit_line, fit_map
+from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
 from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic
 from credit_model.learner.predictors import Predictor
 from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Profile
@@ -114,7 +114,7 @@ class Draft:
 
 def make_card(
     predictors: Sequence[Predictor], table: FineTable, folds: int, rules: DraftRules, profile: Profile, **fields: Any
-) -> tuple[Card, Draft, Line]:
+) -> tuple[Card, Draft, Line, tuple[GradeInterval, ...]]:
     """Make a card of a table.
 
     Parameters
@@ -171,7 +171,7 @@ def make_card(
     points = np.rint(profile.factor * (stated - level) + set_points).astype(np.int64)
     probabilities = fit_map(points, goods, bads, level, profile, reach, squeeze)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
-    return card, found, line
+    return card, found, line, grade_intervals(points, table.counts, profile)
 
 
 def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:

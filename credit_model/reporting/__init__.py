@@ -14,8 +14,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "evaluate_file": "assembly",
         "full_evaluation": "assembly",
+        "importance": "shapes",
+        "importance_svg": "shapes",
         "render_html": "page",
         "render_markdown": "markdown",
+        "shape_svg": "shapes",
     },
 )
 
@@ -24,3 +27,6 @@ if TYPE_CHECKING:
     from credit_model.reporting.assembly import full_evaluation as full_evaluation
     from credit_model.reporting.markdown import render_markdown as render_markdown
     from credit_model.reporting.page import render_html as render_html
+    from credit_model.reporting.shapes import importance as importance
+    from credit_model.reporting.shapes import importance_svg as importance_svg
+    from credit_model.reporting.shapes import shape_svg as shape_svg

@@ -10,9 +10,10 @@ Out: scores, probabilities, grades, points, reasons; a printable table; the docu
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -302,6 +303,28 @@ class Card:
         of such terms, mapped by a rising map, is record-monotone.
         """
         return monotone_faults(self.characteristics, self.pairs)
+
+    def at_bad_rate(self, rate: float, was: float | None = None) -> Card:
+        """The same card where another share is bad: odds change by one factor, no score and no order does.
+
+        Parameters
+        ----------
+        rate : float
+            Share of bads where the card is to be used.
+        was : float, optional
+            Share of bads it was made for; default: that of its development sample.
+
+        Notes
+        -----
+        Bayes' rule with another prior: log-odds good : bad move by ``ln((1-rate)/rate) - ln((1-was)/was)``.
+        """
+        made = self.provenance.get("development", {}).get("bad_rate") if was is None else was
+        if made is None or not 0 < made < 1 or not 0 < rate < 1:
+            raise UserError("at_bad_rate: the rate and the one the card was made for must lie between 0 and 1")
+        shift = math.log((1 - rate) / rate) - math.log((1 - made) / made)
+        moved = {"bad_rate": {"was": made, "is": rate}}
+        provenance = {**self.provenance, **moved}
+        return replace(self, probabilities=self.probabilities.shifted(shift), provenance=provenance, golden=())
 
     # ------------------------------------------------------------------ the document
 

@@ -160,6 +160,10 @@ class ProbabilityMap:
             return unlikely / (1.0 + unlikely)
         return 1.0 / (1.0 + math.exp(log_odds))
 
+    def shifted(self, by: float) -> ProbabilityMap:
+        """The map with as much added to every log-odds: another base rate, the same ranking."""
+        return ProbabilityMap(self.scores, tuple(value + by for value in self.log_odds_at))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"scores": list(self.scores), "log_odds": list(self.log_odds_at)}
