@@ -35,7 +35,7 @@ class Growth:
     ridge: float = 1.0
     least_hessian: float = 5.0
     column_share: float = 0.5
-    row_share: float = 0.35
+    row_share: float = 0.5
     seed: int = 0
 
 
