@@ -166,7 +166,8 @@ def card(
             for term in known.terms
         ]
         evaluation = EvaluationReport.from_dict(dict(known.evaluation))
-        made = ModelCard(name, known.version, known.author, known.card, evaluation, known.gates, terms)
+        told = (known.author, known.card, evaluation, known.evaluation_digest, known.gates)
+        made = ModelCard(name, known.version, *told, terms)
         text = render_model_card(made, lang)
         out.mkdir(parents=True, exist_ok=True)
         page, document = out / f"{made.stem}.md", out / f"{made.stem}.json"

@@ -90,6 +90,9 @@ def _beside(**sections: Any) -> EvaluationReport:
     return EvaluationReport.from_dict(GOOD.to_dict() | sections)
 
 
+QUIET = [{"kind": kind, "value": 0.002} for kind in ("grades", "tail", "with_record")]
+
+
 def _unequal(ratio: float, high: float) -> dict[str, Any]:
     """What an audit finds of one attribute: a group that is eligible less often than the reference."""
     row = {"group": "north", "verdict": "below", "ratio": {"value": ratio, "low": 0.6, "high": high}}
@@ -124,7 +127,11 @@ FAILING: dict[str, tuple[dict[str, Any], Any, str]] = {
         "gini_minus_champion is measured against card abababababab, limit at least -0.01 against card none, in force",
     ),
     "psi_of_grades": ({"evaluation": GOOD}, 0.01, "psi_of_grades is not in the evaluation, limit at most 0.01"),
-    "psi_of_tail": ({"evaluation": GOOD}, 0.1, "psi_of_tail is not in the evaluation, limit at most 0.1"),
+    "psi_of_tail": (
+        {"evaluation": _beside(stability={"movements": [{"kind": "tail", "value": 0.13}]})},
+        0.1,
+        "psi_of_tail is 0.13, limit at most 0.1",
+    ),
     "eligibility_ratio": (
         {"evaluation": _beside(fairness=_unequal(0.7, high=0.78))},
         0.8,
@@ -165,6 +172,8 @@ PASSING: dict[str, Any] = {
     "slope": (0.88, 1.12),
     "observed_to_expected": 0.1,
     "gini_minus_champion": -0.01,
+    "psi_of_grades": 0.01,
+    "psi_of_tail": 0.1,
     "eligibility_ratio": 0.8,
     "record_monotone": True,
     "reasons": True,
@@ -178,12 +187,12 @@ def test_a_version_that_passes_every_gate_is_in_force_and_the_history_says_why(s
     measured = [(name, 0.41, 0.3, None) for name in MEASURED]
     evaluation = EvaluationReport.from_dict(
         small_evaluation(*measured, ("slope", 1.0, 0.88, 1.12), ("observed_to_expected", 1.0, 0.9, 1.1)).to_dict()
-        | {"fairness": _unequal(0.78, high=0.85)}
+        | {"fairness": _unequal(0.78, high=0.85), "stability": {"movements": QUIET}}
     )
     version = registered(evaluation=evaluation, **PASSING)
     (store / "assessment.md").write_text("What this does to people.", encoding="utf-8")
     done = promote(version, approver="Zhou Min", impact_assessment=store / "assessment.md")
-    assert {check.name.split(" ")[0] for check in done.checks} == GATES.keys() - {"psi_of_grades", "psi_of_tail"}
+    assert {check.name.split(" ")[0] for check in done.checks} == GATES.keys()
     assert load_evaluator("models:/personal-credit@champion").version == version
     approved = next(e for e in History().read().entries if e["event"] == "approved")
     assert (approved["author"], approved["approver"], approved["card"]) == ("Li Wei", "Zhou Min", CARD.digest)

@@ -15,7 +15,9 @@ from credit_model.model_card import ModelCard, render_model_card
 from credit_model.registry import log_run, promote, register
 
 TERM = {"alias": "champion", "approver": "Zhou Min", "how": "promotion", "since": "2026-05-01", "until": None}
-MADE = ModelCard("small", 3, "Li Wei", small_card(), REPORT, {"slope": [0.5, 1.5], "reasons": True}, (TERM,))
+MADE = ModelCard(
+    "small", 3, "Li Wei", small_card(), REPORT, REPORT.digest, {"slope": [0.5, 1.5], "reasons": True}, (TERM,)
+)
 HEADINGS = ("Use", "Data and outcome", "Performance, out of time", "Grades and calibration", "Fairness", "Stability",
             "The card", "Limits", "Gates", "Approval", "Provenance")  # fmt: skip
 

@@ -27,6 +27,8 @@ class ModelCard:
     author : str
     card : Card
     evaluation : EvaluationReport
+    evaluation_digest : str
+        As it was registered: an evaluation that a later version of the package reads may hold more sections.
     gates : mapping
         Limits declared before the run.
     terms : sequence of mapping
@@ -38,7 +40,7 @@ class ModelCard:
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))
     >>> only = Characteristic("adverse_24m", NumericBins((0.5,), whole=True), points, reference=0)
     >>> card = Card("demo", load_profile("zhejiang_1000"), (only,), ProbabilityMap((700, 800), (3.0, 5.0)))
-    >>> made = ModelCard("personal-credit", 1, "Li Wei", card, EvaluationReport())
+    >>> made = ModelCard("personal-credit", 1, "Li Wei", card, EvaluationReport(), EvaluationReport().digest)
     >>> ModelCard.from_json(made.to_json()) == made
     True
     """
@@ -48,6 +50,7 @@ class ModelCard:
     author: str
     card: Card
     evaluation: EvaluationReport
+    evaluation_digest: str
     gates: Mapping[str, Any] = field(default_factory=dict)
     terms: Sequence[Mapping[str, Any]] = ()
 
@@ -64,6 +67,7 @@ class ModelCard:
             "version": self.version,
             "author": self.author,
             "gates": dict(self.gates),
+            "evaluation_digest": self.evaluation_digest,
             "terms": [dict(term) for term in self.terms],
             "card": json.loads(self.card.to_json()),
             "evaluation": self.evaluation.to_dict(),
@@ -77,8 +81,8 @@ class ModelCard:
             plain = json.loads(text)
             card = Card.from_json(json.dumps(plain["card"]))
             evaluation = EvaluationReport.from_dict(plain["evaluation"])
-            gates, terms = plain["gates"], tuple(plain["terms"])
-            return cls(plain["name"], plain["version"], plain["author"], card, evaluation, gates, terms)
+            told = {key: plain[key] for key in ("name", "version", "author", "evaluation_digest", "gates")}
+            return cls(card=card, evaluation=evaluation, terms=tuple(plain["terms"]), **told)
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise

@@ -178,7 +178,7 @@ class _Page:
         movements = self.found.to_dict().get("stability", {}).get("movements", ())
         rows = [
             [
-                movement["kind"] if not movement["name"] else self.told(movement, "label"),
+                self._movement(movement),
                 _number(movement["value"], "{:.4f}"),
                 _number(movement["limit"], "{:.4f}"),
                 self.say("text.moved" if movement["moved"] else "text.not_moved"),
@@ -190,6 +190,11 @@ class _Page:
             yield from self.paragraphs("text.no_stability")
             return
         yield from self.rows(("movement", "psi", "limit", "verdict"), rows)
+
+    def _movement(self, movement: Any) -> str:
+        kind = self.say(f"movement.{movement['kind']}") if movement["kind"] in self.words["movement"] else ""
+        label = self.told(movement, "label") if movement["name"] else ""
+        return ", ".join(filter(None, (label, kind)))
 
     def table(self) -> Iterable[str]:
         yield from self.heading("card")
@@ -246,7 +251,7 @@ class _Page:
         code = origin.get("code", {})
         known = {
             "card": self.card.digest,
-            "evaluation": self.found.digest,
+            "evaluation": self.made.evaluation_digest,
             **dict(sorted(self.found.context.get("digests", {}).items())),
             "policy": origin.get("ledger", {}).get("policy"),
             "day of use": origin.get("day_of_use"),

@@ -49,6 +49,7 @@ class Recorded:
     author: str
     card: Card
     evaluation: Mapping[str, Any]
+    evaluation_digest: str
     gates: Mapping[str, Any]
     terms: tuple[Term, ...]
 
@@ -216,6 +217,7 @@ def recorded(version: int | str, *, name: str = DEFAULT_MODEL) -> Recorded:
             registered["author"],
             verified_card(found),
             evaluation,
+            registered["evaluation"],
             registered["gates"],
             tuple(term for term in told.every_term(name) if term.card_digest == registered["card"]),
         )
