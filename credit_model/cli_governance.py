@@ -1,6 +1,6 @@
-"""Commands about versions: put in force, taken back, and what was in force when.
+"""Commands somebody answers for: versions put in force and taken back, what was in force when, a person forgotten.
 
-In: versions, approvers, days. Out: as every command (see :mod:`credit_model.cli`).
+In: versions, subjects, approvers, days. Out: as every command (see :mod:`credit_model.cli`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model.cli_answers import AsJson, example, say, working
+from credit_model.cli_answers import AsJson, LedgerFolder, example, say, working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -174,6 +174,35 @@ def card(
         page.write_text(text, encoding="utf-8")
         document.write_text(made.to_json(), encoding="utf-8")
     say({"page": str(page), "document": str(document)}, as_json, f"page in {page}, made from {document}")
+
+
+@commands.command(
+    epilog=example("credit-model forget S000123 --ledger LEDGER --approver 'Zhou Min' --reason 'left the register'")
+)
+def forget(
+    subject: Annotated[str, typer.Argument(help="Subject id (a pseudonym, never an ID number).")],
+    ledger: LedgerFolder,
+    approver: Annotated[str, typer.Option(help="Who approves it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept without the id.")],
+    features: Annotated[
+        list[Path] | None, typer.Option(help="Feature file to take the person's rows out of; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a person from every table, quarantine, cache and feature file, and prove it; 3 if anything remains."""
+    from credit_model.records import Ledger
+
+    opened = Ledger.open(ledger)
+    with working("Removing and looking again"):
+        report = opened.forget(subject, reason=reason, approver=approver, files=features or ())
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.removed.items() if count) or "nothing left to remove"
+    proof = f"still in {', '.join(report.remaining)}" if report.remaining else "in none"
+    human = (
+        f"removed: {rows}; {report.checked:,} files searched afterwards, {proof}\n{report.note_zh}\n{report.note_en}"
+    )
+    say(report.to_dict(), as_json, human)
+    if not report.complete:
+        raise typer.Exit(3)
 
 
 def _in_force(done: Promotion) -> str:

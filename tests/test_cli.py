@@ -58,6 +58,7 @@ COMMANDS = (
     "history",
     "served-at",
     "card",
+    "forget",
     "assess",
     "explain",
     "serve",
@@ -253,6 +254,21 @@ def test_explain_names_the_records_of_a_feature_and_the_ground_of_those_left_out
     assert "outside_the_window" in shown
     assert (value["value"], value["sentence_zh"][-1]) == (1, "。")
     assert shown.startswith("adverse_24m = 1.0. Number of adverse records, decided in the 24 months")
+
+
+def test_a_person_is_forgotten_with_proof_and_without_being_named(command: Run, tmp_path: Path) -> None:
+    small_ledger(
+        tmp_path / "ledger", [penalty("r1", "2025-10-10")], subjects=[{"subject_id": "a"}, {"subject_id": "b"}]
+    )
+    asked = ["forget", "a", "--ledger", tmp_path / "ledger", "--approver", "Zhou Min", "--reason", "left the register"]
+    value = command(*asked, "--json").json
+    assert (value["removed"]["records"], value["removed"]["subjects"], value["complete"]) == (1, 1, True)
+    again = command(*asked)
+    assert again.code == 0
+    assert "nothing left to remove; " in again.out
+    assert "files searched afterwards, in none" in again.out
+    unknown = command("forget", "nobody", *asked[2:])
+    assert unknown.code == 2
 
 
 def test_promote_and_assess_through_the_registry(command: Run, desk: Path) -> None:
