@@ -429,16 +429,20 @@ def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple
     record, action, effective_on = record[order], action[order], table["effective_on"]
     value = _values(table["value"], action)
     closed = action == _CODE["dispute_closed"]
-    performance = _only(value, action, "partly_performed").tolist()
-    paid = [PAID.fullmatch(said) if said else None for said in performance]
+    left, paid = np.full(len(record), NO_VALUE), np.zeros(len(record), np.int64)
+    partly = np.flatnonzero(action == _CODE["partly_performed"])
+    performance = value[partly].tolist()
+    pays = [PAID.fullmatch(said) if said else None for said in performance]
+    left[partly] = typed_column([None if pay else said for said, pay in zip(performance, pays, strict=True)], "int")
+    paid[partly] = [int(pay[1]) if pay else 0 for pay in pays]
     arranged = {
         "action": action,
         "effective_on": effective_on,
         "known_on": table["known_on"],
         "value": value,
         "counts_from": np.maximum(np.maximum(table["known_on"] + 1, effective_on), known_on[record] + 1),
-        "left": typed_column([None if pay else left for left, pay in zip(performance, paid, strict=True)], "int"),
-        "paid": np.array([int(pay[1]) if pay else 0 for pay in paid], np.int64),
+        "left": left,
+        "paid": paid,
         "confirmed": closed & (value == "record_confirmed"),
         "sustained": closed & (value == "objection_sustained"),
         "record": record,
