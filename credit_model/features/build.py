@@ -104,15 +104,16 @@ def build_features(
         is_spark = hasattr(observations, "mapInArrow")
         given = observations if is_spark else (*_observed(observations), observations.index)
         return build(ledger, given, definitions, used_on, None if out is None else Path(out))
-    subject_ids, as_of = _observed(observations)
     if out is not None and Path(out).suffix != ".parquet":
         import pyarrow as pa
 
         from credit_model.features.dataset import write_dataset
 
-        ids = pa.array(subject_ids, pa.string())
-        buckets = ledger.buckets(day_of_use)
+        named, as_of = _checked(observations)
+        ids, buckets = pa.array(named.astype(str), pa.string()), ledger.buckets(day_of_use)
+        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
         return write_dataset(Path(out), buckets, ids, as_of, definitions, ledger.catalogue, progress)
+    subject_ids, as_of = _observed(observations)
     segments = ledger.segments(day_of_use)
     subjects = segments.subject_index(subject_ids)
 
@@ -235,6 +236,12 @@ def _definitions(
 
 
 def _observed(observations: Any) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
+    subject_ids, days = _checked(observations)
+    return subject_ids.astype(str).to_numpy(dtype=object), days
+
+
+def _checked(observations: Any) -> tuple[Any, NDArray[np.int32]]:
+    """The column of subjects, and the days."""
     columns = list(getattr(observations, "columns", ()))
     missing = [name for name in ("subject_id", "as_of") if name not in columns]
     if missing:
@@ -242,7 +249,7 @@ def _observed(observations: Any) -> tuple[NDArray[np.object_], NDArray[np.int32]
             f"observations need the columns subject_id and as_of; missing: {', '.join(missing)} (found: {columns[:8]})"
         )
     try:
-        days = to_days(observations["as_of"].to_numpy())
+        days = _days(observations["as_of"])
     except UserError as error:
         raise UserError(f"observations, column as_of: {error}") from None
     if (days == NO_DAY).any():
@@ -251,7 +258,18 @@ def _observed(observations: Any) -> tuple[NDArray[np.object_], NDArray[np.int32]
     subject_ids = observations["subject_id"]
     if subject_ids.isna().any():
         raise UserError(f"observations, column subject_id: {subject_ids.isna().sum()} rows have no subject")
-    return subject_ids.astype(str).to_numpy(dtype=object), days
+    return subject_ids, days
+
+
+def _days(as_of: Any) -> NDArray[np.int32]:
+    if as_of.dtype != "str":
+        return to_days(as_of.to_numpy())
+    codes, words = as_of.factorize()  # a city's days are few: their text never becomes millions of objects
+    try:
+        days: NDArray[np.int32] = np.append(to_days(words.to_numpy(dtype=object)), np.int32(NO_DAY))[codes]
+        return days
+    except UserError:
+        return to_days(as_of.to_numpy())  # says which row
 
 
 def _write(
