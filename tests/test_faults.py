@@ -100,6 +100,11 @@ def commands(city: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, C
         "features", ingested, states.features,
         "features", "ledger", "observations.csv", "--out", states.FEATURES, "--day-of-use", "2026-11-24",
     )  # fmt: skip
+    learn(
+        "dataset", ingested, states.dataset,
+        "features", "ledger", "observations.csv", "--out", states.DATASET, "--day-of-use", "2026-11-24",
+    )  # fmt: skip
+    assert len(found["dataset"].undisturbed) > 3  # parts, and what is said of them
     (base / "experiment").mkdir()
     (base / "experiment" / "small.toml").write_text(EXPERIMENT, encoding="utf-8")
     ran = learn("run", base / "experiment", everything, "run", "small.toml")
@@ -147,6 +152,10 @@ def halves(command: Command, folder: Path) -> str:
             return "the ledger holds half a delivery"
     if command.name == "features" and states.features(folder) not in (None, command.undisturbed):
         return "half a file of features"
+    if command.name == "dataset":
+        parts = {name: digest for name, digest in (states.dataset(folder) or {}).items() if name.startswith("part-")}
+        if not parts.items() <= command.undisturbed.items():
+            return "half a part of a dataset"
     if command.state is everything:
         whole = [{**version, "run": ""} for version in command.undisturbed["registry"]["versions"]]
         found = states.registry(folder) or {"versions": []}
@@ -200,7 +209,9 @@ def places(command: Command, n: int, seed: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("ingest", 4), ("features", 2), ("run again", 2), ("promote", 2), ("rollback", 1)], ids=str
+    ("name", "n"),
+    [("ingest", 4), ("features", 2), ("dataset", 4), ("run again", 2), ("promote", 2), ("rollback", 1)],
+    ids=str,
 )
 def test_a_command_killed_at_a_write_ends_as_if_undisturbed(
     name: str, n: int, commands: dict[str, Command], tmp_path: Path
@@ -233,7 +244,7 @@ def test_a_store_killed_while_it_was_made_is_made_again(commands: dict[str, Comm
     assert not difference(run.undisturbed, run.state(folder), "after")
 
 
-KILLS = {"ingest": 80, "features": 30, "run": 70, "run again": 40, "promote": 40, "rollback": 30}
+KILLS = {"ingest": 80, "features": 30, "dataset": 120, "run": 70, "run again": 40, "promote": 40, "rollback": 30}
 
 
 @pytest.mark.soak
@@ -249,7 +260,7 @@ def test_hundreds_of_kills_lose_nothing(name: str, commands: dict[str, Command],
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["ingest", "features", "run", "promote", "rollback"])
+@pytest.mark.parametrize("name", ["ingest", "features", "dataset", "run", "promote", "rollback"])
 def test_kills_at_any_time_lose_nothing(name: str, commands: dict[str, Command], tmp_path: Path) -> None:
     """By the clock, not by the step: also within what other libraries write without telling Python."""
     command, chance, lost = commands[name], random.Random(SEED), []
@@ -299,7 +310,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(name: str, commands: dict[str
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["ingest", "features", "run", "run again", "promote", "rollback"])
+@pytest.mark.parametrize("name", ["ingest", "features", "dataset", "run", "run again", "promote", "rollback"])
 def test_a_disk_that_is_full_at_any_write_loses_nothing(
     name: str, commands: dict[str, Command], tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from credit_model.records import Ledger
 from credit_model.registry import History
 
-LEDGER, FEATURES = "ledger", "X.parquet"
+LEDGER, FEATURES, DATASET = "ledger", "X.parquet", "dataset"
 _OF_THE_DAY = (
     "openings_of_the_out_of_time_sample", "credit_model_recorded_by", "champion_since", "mlflow.user", "at", "since",
     "run_id", "mlflow.parentRunId",
@@ -60,6 +60,12 @@ def features(folder: Path) -> Any:
     """The bytes of the file; None where there is none."""
     path = folder / FEATURES
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def dataset(folder: Path) -> Any:
+    """The bytes of every file of a folder of features; None where there is none."""
+    found = [path for path in (folder / DATASET).glob("*") if not path.name.startswith(".")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found} or None
 
 
 def home(folder: Path) -> Any:
