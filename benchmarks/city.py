@@ -21,6 +21,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,11 @@ def _visible(block: dict[str, Any]) -> Any:
 
 def ids(numbers: Any) -> Any:
     return np.char.add("S", np.char.zfill(numbers.astype(str), 8)).astype(object)
+
+
+@cache
+def record_ids(count: int) -> Any:
+    return np.array([f"R{n:07d}" for n in range(count)], object)
 
 
 def apart(*words: Any) -> dict[str, Any]:
@@ -241,8 +247,8 @@ def _segments(block: dict[str, Any], first: int, people: int) -> Segments:
     held = CATALOGUE.attribute_types.items()
     return Segments(
         subject_ids=ids(np.arange(first, first + people)),
-        record_ids=np.array([f"R{n}" for n in range(count)], object),
-        case_ids=np.array([f"R{n}" for n in range(count)], object),
+        record_ids=record_ids(count),
+        case_ids=record_ids(count),
         kind_codes=tuple(CATALOGUE.kinds),
         vocabularies={name: () for name, type in held if type == "text"},
         subject=(block["person"] - first).astype(np.int32),
