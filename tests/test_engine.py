@@ -151,7 +151,7 @@ def test_an_engine_that_is_not_there_is_named() -> None:
 def test_without_numba_a_big_batch_runs_on_numpy_and_numba_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     segments = city(5)
     usual = compute(segments, [0, 1], [20_000, 20_000], [HONOURS], CATALOGUE, "numba")
-    monkeypatch.setattr(blocks, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "numba", None)  # as where it is not installed, or not for this numpy
     monkeypatch.setattr(blocks, "_REPAYS", 0)
     blocks.compiled.cache_clear()
     np.testing.assert_array_equal(compute(segments, [0, 1], [20_000, 20_000], [HONOURS], CATALOGUE), usual)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -182,15 +181,15 @@ def _engine(engine: str, work: int) -> tuple[_Scan, int]:
 
 @cache
 def compiled() -> Any:
-    """The compiled pass; ``None`` where numba is not installed or told not to compile.
+    """The compiled pass; ``None`` where numba is not installed, cannot be imported, or is told not to compile.
 
     It is kept on disk beside this module, or where that is read-only in the user's cache folder, or in
     ``NUMBA_CACHE_DIR``; where no folder can be written, it is compiled anew in each process.
     """
-    if find_spec("numba") is None:
+    try:
+        import numba
+    except ImportError:  # not installed, or not for this numpy
         return None
-    import numba
-
     if getattr(numba.config, "DISABLE_JIT", 0):
         return None
     try:
