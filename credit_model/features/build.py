@@ -124,7 +124,7 @@ def build_features(
     if out is None:
         import pandas as pd
 
-        return pd.DataFrame(values(slice(None)), index=observations.index, columns=names)
+        return pd.DataFrame(values(slice(None)), index=observations.index, columns=names, copy=False)
     rows = (slice(start, start + _ROWS) for start in range(0, max(len(subject_ids), 1), _ROWS))
     return _write(Path(out), names, ((subject_ids[r], as_of[r], values(r)) for r in rows))
 
