@@ -69,7 +69,9 @@ def lr(name: str, X: pd.DataFrame, y: np.ndarray, Xt: pd.DataFrame) -> np.ndarra
     texts = [c for c in X if X[c].dtype.kind not in "biuf"]
     numbers = [c for c in X if c not in texts]
     middle = X[numbers].median()
-    X, Xt = (f.assign(**{c: f[c].fillna(middle[c]) for c in numbers}).fillna(dict.fromkeys(texts, "?")) for f in (X, Xt))
+    X, Xt = (
+        f.assign(**{c: f[c].fillna(middle[c]) for c in numbers}).fillna(dict.fromkeys(texts, "?")) for f in (X, Xt)
+    )
     shape = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), texts), (StandardScaler(), numbers), sparse_threshold=0
     )
