@@ -69,7 +69,8 @@ def make_additive_card(
         if p.set_points is not None:
             set_points += np.asarray(p.set_points)[table.codes[:, j]]
     whole = _sample(predictors, table, folds, set_points / profile.factor)
-    learned = [j for j, p in enumerate(predictors) if p.set_points is None]
+    free = [j for j, p in enumerate(predictors) if p.set_points is None]
+    learned = [j for j in free if np.count_nonzero(whole.masses[j]) > 1] or free  # a constant would move the draws
     # A pair can give points where a cap on points added is already used up by its columns; there are none under a cap.
     pairs = 0 if np.isfinite(rules.most_added) else rules.max_pairs
     found = fit_additive(whole.only(learned), pairs)
