@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Program": "program",
         "Row": "person",
         "columns_read": "program",
+        "compiled_repays": "blocks",
         "days_of_change": "person",
         "last_days": "ladders",
         "lowest": "ladders",
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from credit_model.engine.blocks import ENGINES as ENGINES
+    from credit_model.engine.blocks import compiled_repays as compiled_repays
     from credit_model.engine.blocks import run as run
     from credit_model.engine.facts import Facts as Facts
     from credit_model.engine.ladders import EVER as EVER

@@ -179,6 +179,12 @@ def _engine(engine: str, work: int) -> tuple[_Scan, int]:
     return _vectors, 1
 
 
+def compiled_repays(work: int) -> None:
+    """Load the compiled pass where so many lines times definitions are ahead, whatever the size of each batch."""
+    if work >= _REPAYS:
+        compiled()
+
+
 @cache
 def compiled() -> Any:
     """The compiled pass; ``None`` where numba is not installed, cannot be imported, or is told not to compile.

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.engine import columns_read
+from credit_model.engine import columns_read, compiled_repays
 from credit_model.features.kernel import KERNEL_VERSION, compute
 from credit_model.visibility import SEMANTICS_VERSION
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "dataset.json"
 _AT_ONCE: Final = 2  # buckets in memory
+_LINES: Final = 4  # records an observation may be expected to see
 
 
 def write_dataset(
@@ -89,6 +90,7 @@ def write_dataset(
     edges = [0, *(_first(subject_ids, bound) for bound in buckets.bounds), len(subject_ids)]
     wanted = [n for n in range(len(buckets)) if edges[n] < edges[n + 1] or (not len(subject_ids) and n == 0)]
     lock = threading.Lock()
+    compiled_repays(_LINES * len(subject_ids) * len(definitions))
 
     def one(number: int) -> None:
         name = f"part-{number:05d}.parquet"
