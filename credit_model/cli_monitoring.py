@@ -5,7 +5,6 @@ In: a ledger, a card, its reference, a day. Out: what has moved, in words; 3 whe
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from credit_model import UserError
+from credit_model.cli_answers import say, working
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +46,6 @@ def monitor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
-    from rich.console import Console
-
     from credit_model.monitoring import Reference
     from credit_model.monitoring import monitor as watch
     from credit_model.records import Ledger
@@ -60,13 +58,9 @@ def monitor(
     if reference is None and not model.startswith(("models:", "runs:")):
         raise UserError(f"{model} is a file: give the reference.json of its run with --reference.")
     frozen = Reference.load(fetch_reference(model) if reference is None else reference)
-    with Console(stderr=True).status("Comparing with the reference"):
+    with working("Comparing with the reference"):
         found = watch(opened, card, frozen, as_of or date.today(), day_of_use)
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
-    else:
-        console = Console(highlight=False)
-        _print(console if console.is_terminal else Console(highlight=False, width=160), found, lang)
+    say(found.to_dict(), as_json, lambda console: _print(console, found, lang))
     if found.alarms:
         raise typer.Exit(_MOVED)
 
