@@ -380,6 +380,16 @@ def test_bins_may_be_given_or_edited_in_the_file(tmp_path: Path) -> None:
     assert load(changed(("trials = 30", "trials = 30\nstable = true")), tmp_path).card.stable
 
 
+def test_an_additive_fit_takes_whole_bins_but_neither_edits_nor_periods(tmp_path: Path) -> None:
+    additive = ('method = "woe_logistic"', 'method = "additive"')
+    assert load(changed(additive), tmp_path).card.method == "additive"
+    found = faults(changed(additive, ("trials = 30", "trials = 30\nstable = true"), ("[gates]", BINS)), tmp_path)
+    assert [fault for fault in found if "additive takes whole bins" in fault] == [
+        "[card] stable: is for the method woe_logistic; additive takes whole bins and no periods",
+        "[card] bins: is for the method woe_logistic; additive takes whole bins and no periods",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

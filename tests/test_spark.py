@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from small_card import small_card
+from small_pairs import raw_card as raw_pairs_card
+from small_pairs import raw_rows
 
 import credit_model as cm
 from credit_model import UserError, spark
@@ -108,6 +110,16 @@ def test_a_card_scores_features_on_spark_as_on_one_machine(
     for name in ("subject_id", "score", "probability_of_bad", "grade"):
         assert scored[name].tolist() == expected[name].tolist()
     assert scored["score"].nunique() > 3
+
+
+def test_a_card_with_pairs_of_numbers_and_texts_scores_on_spark_as_on_one_machine(session: Any) -> None:
+    card, rows = raw_pairs_card(), raw_rows()
+    columns = {name: pa.Array.from_pandas(rows[name]) for name in rows}
+    frame = made_frame(session, columns | {"row": list(range(len(rows)))})
+    scored = spark.collected(spark.score(card, frame)).to_pandas()
+    scored, expected = scored.sort_values("row", ignore_index=True), card.score(rows)
+    for name in ("score", "probability_of_bad", "grade"):
+        assert scored[name].tolist() == expected[name].tolist()
 
 
 def test_what_is_wrong_is_told_in_one_line_wherever_it_is_noticed(session: Any, city: Any, tmp_path: Path) -> None:

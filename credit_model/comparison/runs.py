@@ -116,7 +116,7 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
         rows=len(record),
         people=len(np.unique(rows["person"])),
         bads=bads,
-        characteristics=(len(cards[0].characteristics), len(cards[1].characteristics)),
+        characteristics=(len(cards[0].terms), len(cards[1].terms)),
         moved=float(np.average(grades[0] != grades[1], weights=rows["weight"])),
         settings=_differing(folders, cards),
         contests=tuple(
@@ -160,7 +160,7 @@ def _differing(folders: tuple[Path, Path], cards: list[Card]) -> dict[str, tuple
         {
             **_flat(json.loads((folder / "experiment.json").read_text(encoding="utf-8"))),
             **_flat(dict(card.provenance.get("tuning", {}).get("settings", {})), "chosen."),
-            "characteristics": ", ".join(card.columns),
+            "characteristics": ", ".join(card.terms),
         }
         for folder, card in zip(folders, cards, strict=True)
     ]

@@ -71,7 +71,7 @@ def frontier(
             fitted = clone(classifier).set_params(max_characteristics=size)
             fitted.fit(take[train], y[train], weight[train], subjects[train])
             risk[place, test] = fitted.decision_function(take[test])
-            used[place] += (len(fitted.card_.characteristics) + len(fitted.card_.pairs)) / folds
+            used[place] += len(fitted.card_.terms) / folds
     rows = []
     for place, size in enumerate(wanted):
         ranks = auc(bad, risk[place], weight=weight, subject=subjects)

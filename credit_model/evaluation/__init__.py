@@ -28,12 +28,14 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Sample": "tables",
         "sample_of": "tables",
         "told_reasons": "tables",
+        "term_texts": "card",
         "Vintage": "samples",
         "with_second": "tables",
     },
 )
 
 if TYPE_CHECKING:
+    from credit_model.evaluation.card import term_texts as term_texts
     from credit_model.evaluation.challenger import FIFTHS as FIFTHS
     from credit_model.evaluation.challenger import Attribution as Attribution
     from credit_model.evaluation.challenger import Challenger as Challenger

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import Counts, Sample, counts_of, distinct, sample_of, told_reasons, with_second
+from credit_model.evaluation import (
+    Counts,
+    Sample,
+    counts_of,
+    distinct,
+    sample_of,
+    term_texts,
+    told_reasons,
+    with_second,
+)
 from credit_model.fairness.cutoffs import Cutoff, cutoffs_of
 from credit_model.fairness.groups import LIMITS, Grouping, groupings, label
 from credit_model.fairness.proxies import Proxy, screen_proxies
@@ -208,8 +217,7 @@ def audit_fairness(
     if cutoffs is None and card is None:
         raise UserError("Cannot audit eligibility: give cutoffs, or the card whose grade cuts they are.")
     cuts = list(card.profile.grade_cuts) if cutoffs is None and card is not None else list(cutoffs or ())
-    known = {} if card is None else {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
-    known = {**(texts or {}), **known}
+    known = {**(texts or {}), **({} if card is None else term_texts(card))}
     mix = None if explanation is None else _mix(sample, explanation, known)
     audits = []
     for grouping in groupings(frame, attributes, sample.order):

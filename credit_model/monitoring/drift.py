@@ -162,7 +162,7 @@ def points_shift(
     Notes
     -----
     Formula: ``sum_k (a_k - e_k) points_k``, with the normal interval of a difference of two means. Over all
-    characteristics these add up to the movement of the mean score.
+    characteristics and pairs these add up to the movement of the mean score.
 
     Source: Siddiqi, *Credit Risk Scorecards* (2006), characteristic analysis.
 

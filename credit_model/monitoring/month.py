@@ -53,7 +53,7 @@ class Monitoring:
     episodes : tuple of Episode
         When, in the last two years, decisions were out of the usual.
     reads : dict of str to tuple of str
-        Kinds of decision each characteristic is made of.
+        Kinds of decision each characteristic is made of, and each pair.
     migration : Migration or None
         Against a month before; None where fewer than ten people are scored on both days.
     realised : Realised or None
@@ -111,15 +111,21 @@ def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of
         stability=compare(card, reference, now),
         intake=intake_of(ledger, day),
         episodes=episodes_of(ledger, day),
-        reads={
-            d.name: tuple(
-                kind.code for kind in matching_kinds((*d.conditions, *(d.sides[1] or d.sides[0])), ledger.catalogue)
-            )
-            for d in card.features or ()
-        },
+        reads=_reads(card, ledger),
         migration=_migration(ledger, card, reference, now, add_months(day, -1), day_of_use),
         realised=realised_of(ledger, card, day, day_of_use),
     )
+
+
+def _reads(card: Card, ledger: Ledger) -> dict[str, tuple[str, ...]]:
+    reads = {
+        d.name: tuple(
+            kind.code for kind in matching_kinds((*d.conditions, *(d.sides[1] or d.sides[0])), ledger.catalogue)
+        )
+        for d in card.features or ()
+    }
+    both = {pair.name: tuple(dict.fromkeys((*reads[pair.first], *reads[pair.second]))) for pair in card.pairs}
+    return reads | both
 
 
 def _migration(

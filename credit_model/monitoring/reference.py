@@ -59,7 +59,7 @@ class Snapshot:
     grade : ndarray of int
         Number of the grade, 0 the worst.
     attributes : dict of str to ndarray of int
-        Attribute of each row, by characteristic.
+        Attribute of each row, by term: by characteristic, and by pair (see `Term`).
     with_record : ndarray of bool or None
         Whether anything at all was in force on the file.
     """
@@ -95,9 +95,7 @@ class Snapshot:
             score=score,
             probability=card.probability(score),
             grade=np.searchsorted(card.profile.grade_cuts, score, side="right"),
-            attributes={
-                c.name: attributes_of(c.bins, columns[c.name], c.name).astype(np.intp) for c in card.characteristics
-            },
+            attributes=_attributes(card, columns),
             with_record=with_record,
         )
 
@@ -150,10 +148,56 @@ class Snapshot:
         return cls.of_rows(card, X, subject, told, values[:, -2] > 0)
 
 
-def unseen_of(card: Card, name: str) -> int | None:
-    """Attribute of a text that the card has never seen; None for numbers."""
-    bins = next(c.bins for c in card.characteristics if c.name == name)
-    return bins.other if isinstance(bins, CategoricalBins) else None
+@dataclass(frozen=True)
+class Term:
+    """What is counted of a characteristic or of a pair, whose attributes are the points it can give, least first.
+
+    ``missing`` and ``unseen`` (a text the card has never seen) are attributes; None where there is none of its own.
+    ``share`` is that of each attribute among the rows the card was learned from, of a pair as if its two were
+    independent.
+    """
+
+    name: str
+    label_en: str
+    label_zh: str
+    labels: tuple[tuple[str, str], ...]
+    points: tuple[int, ...]
+    share: tuple[float, ...]
+    reference: int
+    missing: int | None = None
+    unseen: int | None = None
+
+
+def terms_of(card: Card) -> tuple[Term, ...]:
+    """The terms of a card, in its order."""
+    found = []
+    for c in card.characteristics:
+        labels = tuple(zip(c.attribute_labels("en"), c.attribute_labels("zh"), strict=True))
+        share = tuple(attribute.share for attribute in c.attributes)
+        missing = None if c.is_never_missing else c.bins.missing
+        unseen = c.bins.other if isinstance(c.bins, CategoricalBins) else None
+        found.append(Term(c.name, c.label_en, c.label_zh, labels, c.points, share, c.reference, missing, unseen))
+    for pair in card.pairs:
+        parts = card.parts(pair.name)
+        first, second = ([attribute.share for attribute in c.attributes] for c in parts)
+        both = np.outer(first, second)
+        share = tuple(float(both[pair.grid == level].sum()) for level in pair.levels)
+        found.append(
+            Term(
+                pair.name, pair.label(parts, "en"), pair.label(parts, "zh"),
+                tuple((f"{level:+d} points", f"{level:+d}分") for level in pair.levels),
+                pair.levels, share, pair.levels.index(0),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _attributes(card: Card, columns: Mapping[str, Any]) -> dict[str, NDArray[np.intp]]:
+    found = {c.name: attributes_of(c.bins, columns[c.name], c.name).astype(np.intp) for c in card.characteristics}
+    for pair in card.pairs:
+        points = pair.points_at(found[pair.first], found[pair.second])
+        found[pair.name] = np.searchsorted(pair.levels, points)
+    return found
 
 
 @dataclass(frozen=True)
@@ -208,7 +252,7 @@ class Reference:
         Cuts of the bands of score below the reference score.
     grades, tail, characteristics
         Counts by cell: of grades from the worst up; of bands of score among people off the reference score; of
-        attributes, by characteristic.
+        attributes, by term.
     with_record, off_reference : int or None
         Rows with anything on file, and with another score than the reference.
     missing : dict of str to int or None
@@ -244,11 +288,11 @@ class Reference:
             )
         off = snapshot.score != card.base
         cuts = _tail_cuts(snapshot.score[off])
-        missing = {}
-        for c in card.characteristics:
-            if not c.is_never_missing:
-                lacking = int((snapshot.attributes[c.name] == c.bins.missing).sum())
-                missing[c.name] = lacking if lacking == 0 or lacking >= SMALLEST_CELL else None
+        terms, missing = terms_of(card), {}
+        for term in terms:
+            if term.missing is not None:
+                lacking = int((snapshot.attributes[term.name] == term.missing).sum())
+                missing[term.name] = lacking if lacking == 0 or lacking >= SMALLEST_CELL else None
         expected = expected_auc(snapshot.probability, -snapshot.score.astype(np.float64))
         return cls(
             card_digest=card.digest,
@@ -259,8 +303,10 @@ class Reference:
             grades=Cells.freeze(np.bincount(snapshot.grade, minlength=len(card.profile.grades)).tolist()),
             tail=Cells.freeze(banded(snapshot.score[off], cuts).tolist()),
             characteristics={
-                c.name: Cells.freeze(np.bincount(snapshot.attributes[c.name], minlength=c.bins.count).tolist())
-                for c in card.characteristics
+                term.name: Cells.freeze(
+                    np.bincount(snapshot.attributes[term.name], minlength=len(term.labels)).tolist()
+                )
+                for term in terms
             },
             with_record=None if snapshot.with_record is None else int(snapshot.with_record.sum()),
             off_reference=int(off.sum()),

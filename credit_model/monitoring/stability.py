@@ -26,10 +26,10 @@ from credit_model.monitoring.drift import (
     points_shift,
     psi,
 )
-from credit_model.monitoring.reference import Cells, Reference, Snapshot, banded, unseen_of
+from credit_model.monitoring.reference import Cells, Reference, Snapshot, Term, banded, terms_of
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card, Characteristic
+    from credit_model.scorecard import Card
 
 CHANGE = 1.2
 """A share matters when it is at least so many times what it was, or the other way round."""
@@ -54,9 +54,9 @@ class Movement:
     ----------
     kind : str
         ``grades``, ``tail`` (scores of people off the reference), ``with_record``, ``off_reference``,
-        ``characteristic``, ``missing`` or ``unseen``.
+        ``characteristic`` (or pair), ``missing`` or ``unseen``.
     name, label_en, label_zh : str
-        Of the characteristic, else empty.
+        Of the characteristic or pair, else empty.
     value, limit : float or None
         PSI, and what it had to exceed to be called moved.
     moved : bool
@@ -113,11 +113,12 @@ def compare(card: Card, reference: Reference, snapshot: Snapshot) -> Stability:
         The reference is another card's.
     """
     reference.check(card)
-    asked = _REST / max(4 + 3 * len(card.characteristics), 1)
+    terms = [term for term in terms_of(card) if term.name in reference.characteristics]  # older ones count no pairs
+    asked = _REST / max(4 + 3 * len(terms), 1)
     expected = expected_auc(snapshot.probability, -snapshot.score.astype(np.float64))
     movements = [*_of_score(card, reference, snapshot, 1 - asked)]
-    for characteristic in card.characteristics:
-        movements += _of_characteristic(characteristic, card, reference, snapshot, 1 - asked)
+    for term in terms:
+        movements += _of_term(term, reference, snapshot, 1 - asked)
     return Stability(
         reference_digest=reference.digest,
         days_then=reference.days,
@@ -156,34 +157,29 @@ def _of_score(card: Card, reference: Reference, snapshot: Snapshot, level: float
     return found
 
 
-def _of_characteristic(
-    c: Characteristic, card: Card, reference: Reference, snapshot: Snapshot, level: float
-) -> list[Movement]:
-    by_attribute = np.bincount(snapshot.attributes[c.name], minlength=c.bins.count)
-    cells = reference.characteristics[c.name]
+def _of_term(term: Term, reference: Reference, snapshot: Snapshot, level: float) -> list[Movement]:
+    by_attribute = np.bincount(snapshot.attributes[term.name], minlength=len(term.labels))
+    cells = reference.characteristics[term.name]
     now = cells.count(by_attribute)
     shift = psi(cells.counts, now, level=level, floor=ALARM_FLOOR, size=reference.people)
-    home = next(i for i, members in enumerate(cells.members) if c.reference in members)
+    home = next(i for i, members in enumerate(cells.members) if term.reference in members)
     off = _share("", reference.rows - cells.counts[home], sum(now) - now[home], reference, snapshot, level)
-    labels = list(zip(c.attribute_labels("en"), c.attribute_labels("zh"), strict=True))
-    worth = [c.points[max(members, key=lambda i: c.attributes[i].share)] for members in cells.members]
-    told = {"name": c.name, "label_en": c.label_en, "label_zh": c.label_zh}
+    worth = [term.points[max(members, key=term.share.__getitem__)] for members in cells.members]
+    told = {"name": term.name, "label_en": term.label_en, "label_zh": term.label_zh}
     moved = bool(shift and shift.moved) or off.moved
     found = [
         Movement(
             kind="characteristic", **told, value=None if shift is None else shift.value,
             limit=None if shift is None else max(shift.limit, ALARM_FLOOR), moved=moved, then=off.then, now=off.now,
             points=points_shift(cells.counts, now, worth, size=reference.people),
-            shares=_shares(cells, now, labels),
+            shares=_shares(cells, now, term.labels),
         )
     ]  # fmt: skip
-    if not c.is_never_missing:
-        then = reference.missing.get(c.name)
-        lacking = int(by_attribute[c.bins.missing])
+    if term.missing is not None:
+        then, lacking = reference.missing.get(term.name), int(by_attribute[term.missing])
         found.append(_share("missing", then or 0, lacking, reference, snapshot, level, **told))
-    unseen = unseen_of(card, c.name)
-    if unseen is not None:
-        found.append(_share("unseen", 0, int(by_attribute[unseen]), reference, snapshot, level, **told))
+    if term.unseen is not None:
+        found.append(_share("unseen", 0, int(by_attribute[term.unseen]), reference, snapshot, level, **told))
     return found
 
 

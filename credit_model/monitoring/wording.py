@@ -65,7 +65,7 @@ def _of_intake(monitoring: Monitoring) -> Iterator[Alarm]:
         if one.moved and (one.kind not in newest or one.month > newest[one.kind].month):
             newest[one.kind] = one
     for one in newest.values():
-        readers = [name for name, kinds in monitoring.reads.items() if one.kind in kinds]
+        readers = [name for name, kinds in monitoring.reads.items() if one.kind in kinds and name in labels]
         shown = [name for name in readers if name in moved]
         texts = []
         for lang in ("en", "zh"):

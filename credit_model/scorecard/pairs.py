@@ -67,6 +67,11 @@ class Pair:
         return max(map(max, self.points))
 
     @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """The points it can give, least first; 0 is among them."""
+        return tuple(sorted({points for row in self.points for points in row}))
+
+    @cached_property
     def grid(self) -> Points:
         """The points as an array, shape (attributes of the first, attributes of the second)."""
         return np.asarray(self.points, dtype=np.int32)
@@ -76,6 +81,37 @@ class Pair:
         cells = first.astype(np.intp) * self.grid.shape[1]
         cells += second
         return np.asarray(self.grid.ravel().take(cells), dtype=np.int32)
+
+    def shared(self, joint: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """What each of the two has of the points, by cell: its interventional Shapley value.
+
+        Parameters
+        ----------
+        joint : array of float, shape of ``grid``
+            Share of the background's rows in each cell; they add up to 1.
+
+        Returns
+        -------
+        (array, array)
+            Of the first and of the second; together the points less their mean over the background.
+
+        Notes
+        -----
+        Formula: half of what the one adds where the other is the row's, half where the other is the background's.
+
+        Examples
+        --------
+        >>> first, second = Pair("arrears", "age", ((0, 0), (0, -8))).shared(np.array([[0.5, 0.0], [0.5, 0.0]]))
+        >>> first.tolist(), second.tolist()
+        ([[0.0, 2.0], [0.0, -2.0]], [[0.0, -2.0], [0.0, -6.0]])
+        """
+        others_first = joint.sum(axis=1) @ self.grid
+        others_second = (self.grid @ joint.sum(axis=0))[:, None]
+        mean = (joint * self.grid).sum()
+        return (
+            (self.grid - others_first + others_second - mean) / 2,
+            (self.grid - others_second + others_first - mean) / 2,
+        )
 
     def told(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> Reason:
         """The reason that two values and their points give."""

@@ -22,7 +22,7 @@ from credit_model.monitoring import Reference, Snapshot, Stability, compare
 from credit_model.registry import GATES
 from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
-from credit_model.scorecard import Card
+from credit_model.scorecard import Card, attributes_of
 from credit_model.training.experiment import Experiment
 from credit_model.training.source import Source
 
@@ -173,10 +173,9 @@ def _told(
     """How the challenger was made, and what each feature moves in it and in the card: both in points, both against the
     mean of the development sample, both as interventional SHAP values of the out-of-time rows.
     """
-    used, moved = list(card.columns), challenger.contributions(out_of_time.X)
+    moved = challenger.contributions(out_of_time.X)
     gap = np.abs(challenger.base_ + moved.to_numpy().sum(axis=1) - challenger.decision_function(out_of_time.X)).max()
-    background = np.average(card.explain(development.X[used])[used], axis=0, weights=development.weight)
-    points = card.explain(out_of_time.X[used])[used] - background
+    points = _by_feature(card, out_of_time.X, development)
 
     def mean(values: pd.Series) -> float:
         return float(np.average(np.abs(values), weights=out_of_time.weight))
@@ -201,13 +200,29 @@ def _told(
                 "code": d.reason or d.name,
                 "text_en": d.label_en,
                 "text_zh": d.label_zh,
-                "card": mean(points[d.name]) if d.name in used else None,
+                "card": mean(points[d.name]) if d.name in points else None,
                 "challenger": card.profile.factor * mean(moved[d.name]),
             }
             for d in experiment.features
         ],
         "additivity_gap": float(gap),
     }
+
+
+def _by_feature(card: Card, X: pd.DataFrame, development: DevelopmentSample) -> pd.DataFrame:
+    """Points by column of the card; a pair's are parted between its two."""
+    used, weight = list(card.columns), development.weight
+    points = card.explain(X[used])[used] - np.average(card.explain(development.X[used])[used], axis=0, weights=weight)
+    for pair in card.pairs:
+        here, there = (
+            tuple(attributes_of(c.bins, rows[c.name], c.name) for c in card.parts(pair.name))
+            for rows in (X, development.X)
+        )
+        joint = np.zeros(pair.grid.shape)
+        np.add.at(joint, there, weight / weight.sum())
+        for name, part in zip((pair.first, pair.second), pair.shared(joint), strict=True):
+            points[name] += part[here]
+    return points
 
 
 def _single(

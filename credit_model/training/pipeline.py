@@ -262,7 +262,7 @@ class OutOfTime:
 def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifier:
     plan = experiment.card
     return ScorecardClassifier(
-        definitions=experiment.features, profile=plan.profile, record_monotone=plan.record_monotone,
+        definitions=experiment.features, profile=plan.profile, method=plan.method, record_monotone=plan.record_monotone,
         policy_points=tuple(points.to_dict() for points in plan.policy_points), bins=plan.bins, **settings,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ from credit_model.training.experiment import (
 from credit_model.training.source import sha256
 from credit_model.training.table import Table, nearest, told
 
-METHODS: Final = ("woe_logistic",)
+METHODS: Final = ("woe_logistic", "additive")
 CHALLENGERS: Final = ("lightgbm",)
 FOLDS: Final = ("time", "stratified")
 OBJECTIVES: Final = ("gini", "stability", "characteristics")
@@ -316,6 +316,11 @@ def _card(
         table.fault("give_up", "must be a Gini from 0 to below 1")
     bins, stable = _bins(table.table("bins", {}), features), table.take("stable", bool, False)
     table.close()
+    if method == "additive":
+        edits = [name for name, given in bins.items() if isinstance(given, BinEdits)]
+        for key, wrong in (("stable", stable), ("bins", edits)):
+            if wrong:
+                table.fault(key, "is for the method woe_logistic; additive takes whole bins and no periods")
     for name in sorted({own.characteristic for own in points} & set(bins)):
         table.fault("bins", f"{name!r} has policy points, whose cuts are its bins")
     try:

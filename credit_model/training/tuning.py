@@ -265,7 +265,7 @@ def _tried(
         risk.append(card.decision_function(sample.X.iloc[validate]))
         learned = card.decision_function(sample.X.iloc[train])
         moved.append(stability_index(learned, risk[-1], sample.weight[train], sample.weight[validate]))
-        used.append(len(card.card_.characteristics))
+        used.append(len(card.card_.terms))
     rows = np.concatenate([validate for _, validate in folds])
     value = float(gini(sample.y[rows], np.concatenate(risk), weight=sample.weight[rows]).value or 0.0)
     return Trial(settings, value, float(np.mean(moved)), float(np.mean(used)))

@@ -1,0 +1,64 @@
+"""Cards with pairs, small enough to add up by hand: what the tests of every path of a pair share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from small_card import small_card
+
+from credit_model.scorecard import (
+    Attribute,
+    Card,
+    CategoricalBins,
+    Characteristic,
+    NumericBins,
+    Pair,
+    ProbabilityMap,
+    load_profile,
+)
+
+BREACHES = Pair("adverse_24m", "commitment_breaches_36m", ((0, 0, 0), (0, -7, 0), (0, -15, 0), (0, 0, 0)))
+HONOURED = Pair("unperformed_judgments", "honours_60m", ((0, 0, 0, 0), (0, 3, 8, 0), (0, 0, 0, 0)))
+
+
+def people_card(policy: str = "tier", **more: Any) -> Card:
+    """The small card of features of records, with two pairs; one of them can add points."""
+    plain = small_card(policy, **more)
+    return replace(plain, name="paired", pairs=(BREACHES, HONOURED), golden=())
+
+
+def raw_card() -> Card:
+    """Three raw columns; a pair of two numbers that both cost more the greater they are, and one with a text."""
+
+    def made(name: str, bins: Any, points: tuple[int, ...], direction: int = 0) -> Characteristic:
+        share = 1 / len(points)
+        return Characteristic(name, bins, tuple(Attribute(p, 0.0, share, None) for p in points), 0, direction)
+
+    arrears = made("arrears", NumericBins((0.5, 2.5), whole=True), (0, -20, -30, 0), 1)
+    debts = made("debts", NumericBins((1000.0, 5000.0)), (0, -5, -12, -3), 1)
+    home = made("home", CategoricalBins((("own",), ("rent", "lodge"))), (0, -4, -9, 0))
+    pairs = (
+        Pair("arrears", "debts", ((0, 0, 0, 0), (0, -2, -6, 0), (0, -2, -9, 0), (0, 0, 0, -1))),
+        Pair("debts", "home", ((0, 0, 0, 0), (0, 3, 0, 0), (0, 6, -8, 0), (0, 0, 0, 2))),
+    )
+    probabilities = ProbabilityMap((500, 700), (1.0, 5.0))
+    return Card("raw pairs", load_profile("open_600"), (arrears, debts, home), probabilities, pairs=pairs)
+
+
+def raw_rows(count: int = 400, seed: int = 7) -> pd.DataFrame:
+    """Rows that reach every attribute of :func:`raw_card`: missing values and unseen texts too."""
+    rng = np.random.default_rng(seed)
+    arrears = rng.choice([0.0, 1.0, 2.0, 3.0, 9.0, np.nan], count)
+    debts = rng.choice([0.0, 1000.0, 1000.1, 4999.0, 5000.5, 1e9, np.nan], count)
+    home = rng.choice(np.array(["own", "rent", "lodge", "tent", None], object), count)
+    return pd.DataFrame({"home": home, "debts": debts, "arrears": arrears})
+
+
+def people_rows(count: int = 400, seed: int = 7) -> pd.DataFrame:
+    """Rows that reach every attribute of :func:`people_card` that a person can have."""
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.choice([0, 0, 1, 2, 5], count).astype(np.float32) for name in people_card().columns}
+    return pd.DataFrame(columns)
