@@ -28,6 +28,14 @@ const isOutside = (text) => {
   return box.left < frame.left - 2 || box.right > frame.right + 2 || box.top < frame.top - 2 || box.bottom > frame.bottom + 2;
 };
 
+// Texts of one drawing that stand on each other; only asked of drawings whose labels are as long as a card's are.
+const onEachOther = () => [...document.querySelectorAll("#effects svg")].filter(isShown).flatMap((drawing) => {
+  const boxes = [...drawing.querySelectorAll("text")].filter(isShown).map((text) => [text.textContent, text.getBoundingClientRect()]);
+  return boxes.flatMap(([said, a], i) => boxes.slice(i + 1).filter(([, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4,
+  ).map(([other]) => `${said} | ${other}`));
+});
+
 const look = () => {
   const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
   const texts = [...document.querySelectorAll("main *")].filter((n) => !n.closest("svg") && isShown(n) && hasText(n));
@@ -37,6 +45,7 @@ const look = () => {
     faint: texts.filter((node) => contrast(node) < 4.5).map((node) => node.textContent),
     outside: [...document.querySelectorAll("svg text")].filter(isShown).filter(isOutside).map((t) => t.textContent),
     cut: [...document.querySelectorAll(".scroll")].filter((n) => isShown(n) && n.firstChild.scrollWidth > n.clientWidth + 1).map((n) => n.textContent.slice(0, 60)),
+    onEachOther: onEachOther(),
     tooWide: document.documentElement.scrollWidth - innerWidth,
   };
 };

@@ -62,3 +62,42 @@ def people_rows(count: int = 400, seed: int = 7) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     columns = {name: rng.choice([0, 0, 1, 2, 5], count).astype(np.float32) for name in people_card().columns}
     return pd.DataFrame(columns)
+
+
+def wide_card() -> Card:
+    """Long names, long texts, many attributes, two pairs: what is hardest to draw."""
+    bins = NumericBins(tuple(float(np.float32(cut)) for cut in np.linspace(0.0123456, 8.7654321, 9)))
+    ordered = (*(Attribute(-3 * place, 0.0, 0.09, None) for place in range(10)), Attribute(0, 0.0, 0.1, None))
+    groups = (
+        ("own, free of any debt or pledge",),
+        ("rent from a company", "rent from a person"),
+        ("学生宿舍或单位集体宿舍",),
+    )
+    homes = tuple(Attribute(points, 0.0, 0.2, None) for points in (0, -4, 7, -9, 0))
+    columns = (
+        Characteristic("Share of instalments that were paid late in a year, any bank", bins, ordered, 0, 1),
+        Characteristic("近二十四个月内在本市各商业银行逾期还款的次数与比例", bins, ordered, 0, 1),
+        Characteristic("home", CategoricalBins(groups), homes, 0),
+    )
+    steps = tuple(tuple(-(i * j) // 4 if i < 10 and j < 10 else 0 for j in range(11)) for i in range(11))
+    texts_by = tuple(
+        tuple(-i if i < 10 and j == 1 else i // 2 if i < 10 and j == 2 else 0 for j in range(5)) for i in range(11)
+    )
+    pairs = (Pair(columns[0].name, columns[1].name, steps), Pair(columns[1].name, "home", texts_by))
+    return Card("wide", load_profile("open_600"), columns, ProbabilityMap((300, 700), (0.0, 5.0)), pairs=pairs)
+
+
+def wide_rows(count: int = 2_000, seed: int = 3) -> pd.DataFrame:
+    """Rows that reach every attribute of :func:`wide_card`."""
+    rng, card = np.random.default_rng(seed), wide_card()
+    texts = [*(text for group in card.characteristics[2].bins.groups for text in group), "a tent", None]
+    columns = {name: rng.uniform(-1, 10, count).astype(np.float32) for name in card.columns[:2]}
+    return pd.DataFrame(columns | {"home": rng.choice(np.array(texts, object), count)})
+
+
+def scored_rows(card: Card, rows: pd.DataFrame, seed: int = 3) -> pd.DataFrame:
+    """Rows as an evaluation takes them, with outcomes that follow the score."""
+    found, rng = card.score(rows), np.random.default_rng(seed)
+    bad = rng.random(len(rows)) < 1 / (1 + np.exp(2 + (found["score"] - 560) / 20))
+    people = [f"S{number:04}" for number in range(len(rows))]
+    return found.assign(subject_id=people, as_of=pd.Timestamp("2025-04-01"), y=bad.astype(int))

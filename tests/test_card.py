@@ -498,7 +498,7 @@ def test_a_pair_is_one_term_with_its_own_points_reason_and_rows() -> None:
     assert row.reasons[2].text_zh == "arrears：1；debts：4（扣9分）"
     assert row.reasons[2].code == "arrears+debts"
     printed = card.table().iloc[-1]
-    assert (printed["attribute_en"], printed["points"]) == ("arrears: ≥ 1; debts: 1 to 2 or ≥ 3", -9)
+    assert (printed["attribute_en"], printed["points"]) == ("arrears: ≥ 1; debts: ≥ 1", -9)
     assert (card.least, card.greatest) == (600 - 20 - 12 - 9, 600)
 
 

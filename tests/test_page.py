@@ -18,14 +18,18 @@ from typing import Any
 
 import pytest
 from chromium import ADDRESS, open_in_chromium
-from small_evaluation import FRAME, FULL, REPORT, full, judged
+from small_evaluation import CARD, FRAME, FULL, POINTS, REPORT, full, judged
+from small_pairs import scored_rows, wide_card, wide_rows
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, evaluate
-from credit_model.reporting import render_html, render_markdown
+from credit_model.evaluation import EvaluationReport, card_of, evaluate
+from credit_model.reporting import importance, render_html, render_markdown
 
 PAGE = render_html(FULL)
 ENGLISH = render_html(FULL, lang="en")
+WIDE_ROWS = wide_rows()
+WIDE = evaluate(scored_rows(wide_card(), WIDE_ROWS), card=wide_card(), explanation=wide_card().explain(WIDE_ROWS))
+PAGES = {"everything": PAGE, "pairs": render_html(WIDE)}
 
 
 class Page(HTMLParser):
@@ -137,7 +141,7 @@ def test_the_sections_a_scorecard_report_must_have_are_there() -> None:
     ids = [attrs["id"] for tag, attrs in Page(PAGE).tags if tag == "section"]
     assert ids == [
         *("meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness"),
-        *("challenger", "stability", "time", "card", "reasons", "limits", "provenance"),
+        *("challenger", "stability", "time", "effects", "card", "reasons", "limits", "provenance"),
     ]
     english = " ".join(Page(render_html(REPORT, lang="en")).texts)
     for needed in (
@@ -155,6 +159,7 @@ SIDDIQI = {  # what a scorecard report holds, and where this one holds it
     "characteristic analysis: WOE": ("card", "WOE"),
     "characteristic analysis: IV, signs": ("card", "Information value"),
     "model statistics": ("card", "coefficient"),
+    "weight of each characteristic": ("effects", "How far each characteristic moves"),
     "scorecard table and scaling": ("card", "double the odds"),
     "gains table": ("calibration", "Gains by grade"),
     "Gini, KS: development": ("data", "The card on each sample"),
@@ -195,6 +200,41 @@ def test_every_drawing_says_what_it_shows_and_every_table_names_its_rows() -> No
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def drawings(page: str) -> list[str]:
+    section = re.search(r'<section id="effects">(.*?)</section>', page, re.S)[1]
+    return re.findall(r"<svg.*?</svg>", section, re.S)
+
+
+def test_what_moves_scores_is_drawn_the_strongest_first_with_every_attribute_and_combination() -> None:
+    card, told = wide_card(), importance(wide_card(), WIDE_ROWS).set_index("term")
+    kept = {term["name"]: term["mean_points"] for term in WIDE.card["characteristics"]}
+    assert kept == pytest.approx(told["mean_points"].to_dict())
+    bars, *shapes, steps, texts = drawings(render_html(WIDE, lang="en"))
+    shown = re.findall(r'class="small"[^>]*>([\d.]+)<', bars)
+    assert shown == [f"{size:.1f}" for size in told["mean_points"]]
+    alone = [name for name in told.index if name in card.columns]
+    assert [re.search('aria-label="([^:]*)', shape)[1] for shape in shapes] == alone
+    for shape, name in zip(shapes, alone, strict=True):
+        assert len(re.findall("<rect", shape)) == sum(point != 0 for point in card.parts(name)[0].points)
+    first, second = (
+        card.pairs if told.index.get_loc(card.terms[-2]) < told.index.get_loc(card.terms[-1]) else card.pairs[::-1]
+    )
+    for drawing, pair in ((steps, first), (texts, second)):
+        cells = [int(said.replace("−", "-")) for said in re.findall('text-anchor="middle">([−+]?\\d+)<', drawing)]
+        assert set(cells) == set(pair.levels)
+        assert f"from {pair.least} to".replace("-", "−") in drawing
+
+
+def test_a_characteristic_that_few_people_differ_in_is_not_measured() -> None:
+    few = POINTS.assign(listed_now=0).astype(int)
+    few.loc[few.index[:9], "listed_now"] = -80
+    terms = {term["name"]: term["mean_points"] for term in judged(points=few).card["characteristics"]}
+    assert terms.pop("listed_now") is None
+    assert all(size is not None for size in terms.values())
+    older = EvaluationReport.from_dict({**FULL.to_dict(), "card": card_of(CARD)})
+    assert len(drawings(render_html(older, lang="en"))) == len(CARD.columns)  # shapes, and no bars
 
 
 def test_the_verdict_is_said_in_words_at_the_top() -> None:
@@ -276,22 +316,25 @@ def test_the_browser_would_have_told_of_a_request_and_of_an_error() -> None:
 
 
 @pytest.mark.needs("chromium")
-@pytest.mark.parametrize("window", ["1200,1600", "600,1200"])
-def test_in_a_browser_one_language_is_shown_legible_and_inside_its_frame(window: str) -> None:
-    without_policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGE)
+@pytest.mark.parametrize(
+    ("page", "window"), [("everything", "1200,1600"), ("everything", "600,1200"), ("pairs", "1200,1600")]
+)
+def test_in_a_browser_one_language_is_shown_legible_and_inside_its_frame(page: str, window: str) -> None:
+    without_policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGES[page])
     opened = open_in_chromium(without_policy.replace("</body>", f"<script>{LOOK}</script></body>"), window)
     found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', opened.dom, re.S)[1]))
     assert found["resources"] == []
     assert found["before"]["chinese"] == found["after"]["english"] == 0
     assert found["before"]["english"] > 100 < found["after"]["chinese"]
     for look in (found["before"], found["after"]):
-        assert look["faint"] == look["outside"] == []
+        assert look["faint"] == look["outside"] == look["onEachOther"] == []
         assert look["tooWide"] <= 0
 
 
 @pytest.mark.needs("chromium")
-def test_on_paper_nothing_is_cut_off() -> None:
-    on_paper = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGE).replace(
+@pytest.mark.parametrize("page", list(PAGES))
+def test_on_paper_nothing_is_cut_off(page: str) -> None:
+    on_paper = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGES[page]).replace(
         "@media print", "@media all"
     )
     opened = open_in_chromium(
@@ -299,7 +342,7 @@ def test_on_paper_nothing_is_cut_off() -> None:
     )  # A4, margins off
     found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', opened.dom, re.S)[1]))
     for look in (found["before"], found["after"]):
-        assert look["cut"] == look["outside"] == []
+        assert look["cut"] == look["outside"] == look["onEachOther"] == []
         assert look["tooWide"] <= 0
 
 

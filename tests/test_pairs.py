@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from service_process import ENVELOPE
 from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
-from small_pairs import BREACHES, HONOURED, people_card, people_rows, raw_card, raw_rows
+from small_pairs import BREACHES, HONOURED, people_card, people_rows, raw_card, raw_rows, scored_rows
 from test_service import Door
 
 from credit_model import load_evaluator
@@ -195,11 +195,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[EvaluationReport
     """Rows with their features, scored by the card of raw columns, evaluated from files by ``credit-model report``."""
     place, card, rng = tmp_path_factory.mktemp("reported"), CARDS["raw"], np.random.default_rng(3)
     rows = raw_rows(3_000)
-    scored = card.score(rows)
-    bad = rng.random(len(rows)) < 1 / (1 + np.exp(2.5 + (scored["score"] - 600) / 20))
-    frame = pd.concat([rows, scored], axis=1).assign(
-        subject_id=[f"S{number:04}" for number in range(len(rows))], as_of=pd.Timestamp("2025-04-01"), y=bad.astype(int)
-    )
+    frame = rows.join(scored_rows(card, rows))
     frame.to_parquet(place / "rows.parquet")
     beside = pd.DataFrame({"subject_id": frame["subject_id"], "sex": rng.choice(["F", "M"], len(frame))})
     beside.to_parquet(place / "beside.parquet")

@@ -52,9 +52,9 @@ def test_drawings_are_well_formed_and_say_every_attribute_with_its_points(lang: 
         assert root.attrib["aria-label"]
     texts = " ".join(node.text or "" for node in ET.fromstring(shape_svg(card, "debts <all>", lang)).iter())
     assert all(label in texts for label in card.parts("debts <all>")[0].attribute_labels(lang))
-    assert all(said in texts for said in ("+0", "-8", "-20"))
+    assert all(said in texts for said in ("0", "−8", "−20"))
     paired = " ".join(node.text or "" for node in ET.fromstring(shape_svg(card, card.terms[-1], lang)).iter())
-    assert "-3" in paired
+    assert "−3" in paired
     assert "+5" in paired
 
 

@@ -21,6 +21,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "distinct": "tables",
         "evaluate": "report",
         "EvaluationReport": "report",
+        "card_of": "card",
+        "mean_moved": "card",
         "FIFTHS": "challenger",
         "Gate": "report",
         "RateCell": "samples",
@@ -35,6 +37,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from credit_model.evaluation.card import card_of as card_of
+    from credit_model.evaluation.card import mean_moved as mean_moved
     from credit_model.evaluation.card import term_texts as term_texts
     from credit_model.evaluation.challenger import FIFTHS as FIFTHS
     from credit_model.evaluation.challenger import Attribution as Attribution

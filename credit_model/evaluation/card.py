@@ -1,16 +1,50 @@
 """The table of a card as an evaluation keeps it: scale, characteristics with their strength, attributes.
 
-In: a card. Out: plain values.
+In: a card; scored rows and their points. Out: plain values.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_model.evaluation.tables import Sample, distinct
+from credit_model.measures import SMALLEST_CELL
+from credit_model.scorecard import run_label
+
 if TYPE_CHECKING:
-    from credit_model.scorecard import Attribute, Card, Pair
+    import pandas as pd
+
+    from credit_model.scorecard import Attribute, Card, Characteristic, Pair
+
+
+def mean_moved(points: NDArray[np.float64], weight: Any = None) -> float:
+    """How much points move a score: their mean absolute distance from their mean.
+
+    Of an additive score this is the mean of absolute interventional SHAP values, exactly.
+
+    Examples
+    --------
+    >>> mean_moved(np.array([0.0, 0.0, 0.0, -40.0]))
+    15.0
+    """
+    return float(np.average(np.abs(points - np.average(points, weights=weight)), weights=weight))
+
+
+def moved_by_term(sample: Sample, explanation: pd.DataFrame) -> dict[str, float | None]:
+    """`mean_moved` of each term on scored rows; None where few people have other points than the rest."""
+    found: dict[str, float | None] = {}
+    for name in explanation.columns.drop("base", errors="ignore"):
+        points = explanation[name].to_numpy(np.float64)[sample.order]
+        levels, at = np.unique(points, return_inverse=True)
+        usual = levels[np.argmax(np.bincount(at.ravel()))] if len(levels) else 0.0
+        few = 0 < distinct(sample.subject[points != usual]) < SMALLEST_CELL
+        found[str(name)] = None if few else mean_moved(points, sample.weight)
+    return found
 
 
 def _information_value(attributes: Sequence[Attribute]) -> float | None:
@@ -24,10 +58,10 @@ def _information_value(attributes: Sequence[Attribute]) -> float | None:
     return sum((good - bad) * math.log(good / bad) for good, bad in both)
 
 
-def card_of(card: Card) -> dict[str, Any]:
-    """Scale and table of a card as plain values."""
+def card_of(card: Card, moved: Mapping[str, float | None] | None = None) -> dict[str, Any]:
+    """Scale and table of a card as plain values; ``moved``: how much each term moves scores."""
     profile = card.profile
-    return {
+    found: dict[str, Any] = {
         "name": card.name,
         "digest": card.digest,
         "profile_en": profile.label_en or profile.name,
@@ -57,14 +91,19 @@ def card_of(card: Card) -> dict[str, Any]:
                         "reference": number == c.reference,
                     }
                     for number, (label_en, label_zh, attribute) in enumerate(
-                        zip(c.bins.labels("en"), c.bins.labels("zh"), c.attributes, strict=True)
+                        zip(c.attribute_labels("en"), c.attribute_labels("zh"), c.attributes, strict=True)
                     )
+                    if number != c.bins.missing or not c.is_never_missing
                 ],
             }
             for c in card.characteristics
         ]
         + [_pair_of(card, pair) for pair in card.pairs],
     }
+    if moved is not None:
+        for term in found["characteristics"]:
+            term["mean_points"] = moved.get(term["name"])
+    return found
 
 
 def term_texts(card: Card) -> dict[str, tuple[str, str, str]]:
@@ -79,8 +118,9 @@ def term_texts(card: Card) -> dict[str, tuple[str, str, str]]:
 def _pair_of(card: Card, pair: Pair) -> dict[str, Any]:
     """A pair in the form of a characteristic; where it has no points it says nothing."""
     code, label_en, label_zh = term_texts(card)[pair.name]
+    parts = card.parts(pair.name)
     blank = {"share": None, "bad_rate": None, "woe": None, "reference": False}
-    rows = pair.rows(card.parts(pair.name))
+    rows = pair.rows(parts)
     return {
         "name": pair.name,
         "label_en": label_en,
@@ -91,4 +131,30 @@ def _pair_of(card: Card, pair: Pair) -> dict[str, Any]:
         "information_value": None,
         "policy": None,
         "attributes": [{"label_en": en, "label_zh": zh, "points": points, **blank} for *_, zh, en, points in rows],
+        "grid": _grid(parts, pair),
     }
+
+
+def _grid(parts: Sequence[Characteristic], pair: Pair) -> dict[str, Any]:
+    """Points of every combination that can occur, equal neighbours together."""
+    sides = []
+    for c, runs in zip(parts, pair.runs, strict=True):
+        never = c.bins.missing if c.is_never_missing else None
+        sides.append([kept for run in runs if (kept := [place for place in run if place != never])])
+    first, second = (
+        {
+            "label_en": c.label_en,
+            "label_zh": c.label_zh,
+            "attributes": [
+                {
+                    "label_en": run_label(c, run, "en"),
+                    "label_zh": run_label(c, run, "zh"),
+                    "reference": c.reference in run,
+                }
+                for run in side
+            ],
+        }
+        for c, side in zip(parts, sides, strict=True)
+    )
+    points = [[pair.points[row[0]][column[0]] for column in sides[1]] for row in sides[0]]
+    return {"first": first, "second": second, "points": points}

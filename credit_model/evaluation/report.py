@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
-from credit_model.evaluation.card import card_of, term_texts
+from credit_model.evaluation.card import card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.tables import (
     Band,
@@ -379,7 +379,9 @@ def evaluate(
         }
     counts = parts["all"].counts
     reasons: tuple[Reason, ...] = ()
+    moved: dict[str, float | None] | None = None
     if explanation is not None:
+        moved = None if counts.hidden == "all" else moved_by_term(sample, explanation)
         texts = {} if card is None else term_texts(card)
         reasons = reasons_of(sample, explanation, texts)
     grades = grades_of(sample)
@@ -395,7 +397,7 @@ def evaluate(
         curve=()
         if counts.hidden
         else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
-        card={} if card is None else card_of(card),
+        card={} if card is None else card_of(card, moved),
         reasons=reasons,
         gates=_gates(gates or {}, parts, measured, bads),
         challengers=challengers,

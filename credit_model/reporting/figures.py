@@ -8,7 +8,9 @@ In: an `EvaluationReport` and the page's words. Out: one ``<svg>`` element each,
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -41,12 +43,13 @@ class Drawing:
         """Draw a straight line."""
         self._add("line", css, x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2))
 
-    def box(self, x: float, y: float, width: float, height: float, css: str, hover: Said | None = None) -> None:
+    def box(
+        self, x: float, y: float, width: float, height: float, css: str, hover: Said | None = None, **more: float
+    ) -> None:
         """Draw a rectangle, which says something when pointed at."""
         inside = "" if hover is None else f"<title>{self._words.plain(hover)}</title>"
-        self._add(
-            "rect", css, inside, x=float(x), y=float(y), width=float(max(width, 0.5)), height=float(height), rx=1.5
-        )
+        size = {"width": float(max(width, 0.5)), "height": float(height)}
+        self._add("rect", css, inside, x=float(x), y=float(y), **size, rx=1.5, **more)
 
     def dot(self, x: float, y: float, css: str, radius: float = 5) -> None:
         """Draw a disc."""
@@ -63,6 +66,17 @@ class Drawing:
             names = " ".join(filter(None, (css, css_language)))
             self._add("text", names, words, x=float(x), y=float(y), text_anchor=anchor)
 
+    def lines(
+        self, x: float, y: float, said: Said, width: float, most: int = 1, css: str = "", anchor: str = "start"
+    ) -> None:
+        """Write around a height, on as many lines as a width needs, in every language of the page."""
+        for language, words in self._words.each(said):
+            broken = broken_lines(html.unescape(words), width, most, BOLD if "strong" in css else 14)
+            for i, line in enumerate(broken):
+                at = y + 4.5 + _LINE * (i - (len(broken) - 1) / 2)
+                names = " ".join(filter(None, (css, language)))
+                self._add("text", names, html.escape(line), x=float(x), y=at, text_anchor=anchor)
+
     def whisker(self, x: Scale, y: float, estimate: Estimate, css: str) -> None:
         """Draw a value and its interval on a row."""
         if estimate.value is None or estimate.low is None or estimate.high is None:
@@ -72,14 +86,56 @@ class Drawing:
             self.line(x(end), y - 4, x(end), y + 4, f"whisker {css}")
         self.dot(x(estimate.value), y, f"dot {css}")
 
-    def svg(self, title: Said) -> str:
-        """Close the drawing; the title is what a screen reader says."""
+    def svg(self, title: Said, style: str = "") -> str:
+        """Close the drawing; the title is what a screen reader says. With a style it stands alone, without a page."""
         label = self._words.plain(title)
+        alone = f' xmlns="http://www.w3.org/2000/svg" width="{self._width:g}"' if style else ""
         return (
-            f'<svg role="img" aria-label="{label}" viewBox="0 0 {self._width:g} {self._height:g}">'
+            f'<svg role="img" aria-label="{label}" viewBox="0 0 {self._width:g} {self._height:g}"{alone}>'
+            + (f"<style>{style}</style>" if style else "")
             + "".join(self._parts)
             + "</svg>"
         )
+
+
+_LINE = 15.5
+BOLD = 15.0
+"""Size of an ordinary font as wide as the bold one."""
+
+
+def broken_lines(text: str, width: float, most: int, size: float = 14) -> list[str]:
+    """Break a text into lines of a width, at blanks or within Chinese; what does not fit ends in an ellipsis.
+
+    Widths are estimated for the widest of usual fonts: a Chinese character is as wide as it is high.
+
+    Examples
+    --------
+    >>> broken_lines("Adverse records, 24 months", 100, 2)
+    ['Adverse', 'records, 24…']
+    """
+    pieces = re.findall(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*", text)
+    lines = [""]
+    for piece in pieces:
+        if lines[-1] and _extent(lines[-1] + piece.rstrip()) * size > width:
+            lines.append("")
+        lines[-1] += piece
+    told = [line.rstrip() for line in lines]
+    if len(told) > most:
+        told = [*told[: most - 1], " ".join(told[most - 1 :])]
+    return [_cut(line, width / size) for line in told]
+
+
+def _extent(text: str) -> float:
+    """Width of a text in heights of its font."""
+    return sum(1.0 if ord(c) > 0x2E7F else 0.66 if c.isupper() or c in "×≤≥<>" else 0.58 for c in text)
+
+
+def _cut(line: str, room: float) -> str:
+    if _extent(line) <= room:
+        return line
+    while line and _extent(line) + 0.9 > room:
+        line = line[:-1]
+    return line.rstrip(" ,;，；") + "…"
 
 
 def linear(low: float, high: float, start: float, end: float) -> Scale:

@@ -16,7 +16,7 @@ from typing import Any
 
 from credit_model.evaluation import EvaluationReport, Gate
 from credit_model.measures import rough_error
-from credit_model.reporting import card, challenger, data, decisions, fairness, figures, stability
+from credit_model.reporting import card, challenger, data, decisions, effects, fairness, figures, stability
 from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
 
 _TILES = {
@@ -29,10 +29,10 @@ _TILES = {
 }
 _SECTIONS = (
     "meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness", "challenger",
-    "stability", "time", "card", "reasons", "limits", "provenance",
+    "stability", "time", "effects", "card", "reasons", "limits", "provenance",
 )  # fmt: skip
 _OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "challenger": challenger, "card": card,
-               "stability": stability}  # fmt: skip
+               "effects": effects, "stability": stability}  # fmt: skip
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 

@@ -1,33 +1,36 @@
 """What a card has learned, as drawings: how much each term moves scores, and the points along one characteristic.
 
-Self-contained SVG: text stays text, in English or Chinese, and the same card gives the same bytes anywhere.
+The page draws them from the evaluation; in a notebook they are drawn from the card, and carry their own style.
 
-In: a card; rows, for importance. Out: a table; one ``<svg>`` element each.
+In: the table of a card as an evaluation keeps it, and words; or a card and rows. Out: a table; one ``<svg>`` each.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from credit_model import UserError
+from credit_model.evaluation import card_of, mean_moved
+from credit_model.reporting.figures import BOLD, WIDE, Drawing, broken_lines
+from credit_model.reporting.words import Said, Words, short_percent, written
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from credit_model.scorecard import Card
 
-_ROW, _LEFT, _WIDE = 24, 300, 760
-_STYLE = "font:13px system-ui,'Noto Sans CJK SC',sans-serif;fill:currentColor"
-_GOOD, _BAD = "#2a7f62", "#b5473c"
-_SAID = {
-    "importance": {"en": "Mean points each term moves a score", "zh": "各项平均影响的分数"},
-    "points": {"en": "points", "zh": "分"},
-    "reference": {"en": "reference", "zh": "基准"},
-}
+Term = Mapping[str, Any]
+HALF = 496  # two of them and the gap between make a page
+_LABEL, _ROW, _TALL = 196, 24, 36
+_CELL_LEAST, _CELL_MOST = 92, 150
+_STYLE = (
+    "text{font:14px system-ui,'Noto Sans CJK SC',sans-serif;fill:#1b2733}.soft,.tick{fill:#55636f}"
+    ".strong{font-weight:650}"
+    ".lost{fill:#c98a5c}.gained{fill:#6aa98a}.bar{fill:#7fa9c6}.none{fill:#f0f3f5}.axis{stroke:#55636f}"
+)
 
 
 def importance(card: Card, X: Any, weight: Any = None) -> pd.DataFrame:
@@ -49,70 +52,120 @@ def importance(card: Card, X: Any, weight: Any = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    points = card.explain(X).drop(columns="base").to_numpy(np.float64)
-    moved = np.abs(points - np.average(points, axis=0, weights=weight))
+    points = card.explain(X)
     rows = []
-    for term, size in zip(card.terms, np.average(moved, axis=0, weights=weight).tolist(), strict=True):
-        parts = card.parts(term)
-        labels = [" × ".join(c.label(lang) for c in parts) for lang in ("zh", "en")]
-        pair = next((pair for pair in card.pairs if pair.name == term), None)
-        ends = (min(parts[0].points), max(parts[0].points)) if pair is None else (pair.least, pair.greatest)
-        rows.append((term, *labels, size, ends[1] - ends[0]))
+    for term in card_of(card)["characteristics"]:
+        size = mean_moved(points[term["name"]].to_numpy(np.float64), weight)
+        rows.append((term["name"], term["label_zh"], term["label_en"], size, reach_of(term)))
     found = pd.DataFrame(rows, columns=["term", "label_zh", "label_en", "mean_points", "range"])
     return found.sort_values("mean_points", ascending=False, kind="stable", ignore_index=True)
 
 
 def importance_svg(card: Card, X: Any, weight: Any = None, lang: str = "en", most: int = 20) -> str:
     """The table of :func:`importance` as bars."""
-    found = importance(card, X, weight).head(most)
-    rows = [
-        (label, size, f"{size:.1f}") for label, size in zip(found[f"label_{lang}"], found["mean_points"], strict=True)
-    ]
-    return _bars(_SAID["importance"][lang], rows)
+    strongest: Any = importance(card, X, weight).head(most).to_dict("records")
+    return bars(strongest, Words(lang), _STYLE)
 
 
 def shape_svg(card: Card, term: str, lang: str = "en") -> str:
-    """Points by attribute of a characteristic, or of a pair, as bars: below the reference to the left."""
+    """Points by attribute of a characteristic, as bars; of a pair, as a grid of its combinations."""
     if term not in card.terms:
         raise UserError(f"the card has no term {term!r}; it has {', '.join(card.terms)}")
-    parts = card.parts(term)
-    title = f"{' × '.join(c.label(lang) for c in parts)} ({_SAID['points'][lang]})"
-    pair = next((pair for pair in card.pairs if pair.name == term), None)
-    if pair is not None:
-        rows = [(row[4] if lang == "zh" else row[5], float(row[6]), f"{row[6]:+d}") for row in pair.rows(parts)]
-        return _bars(title, rows)
-    (c,) = parts
-    rows = []
-    for place, (label, attribute) in enumerate(zip(c.attribute_labels(lang), c.attributes, strict=True)):
-        if place == c.bins.missing and c.is_never_missing:
-            continue
-        mark = f" · {_SAID['reference'][lang]}" if place == c.reference else ""
-        rows.append((label + mark, float(attribute.points), f"{attribute.points:+d}"))
-    return _bars(title, rows)
+    found = card_of(card)["characteristics"][card.terms.index(term)]
+    return (heat if "grid" in found else shape)(found, Words(lang), _STYLE)
 
 
-def _bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
-    """Labelled bars from a common zero line."""
-    sizes = [size for _, size, _ in rows]
-    low, high = min([0.0, *sizes]), max([0.0, *sizes])
-    room = _WIDE - _LEFT - 100
-    unit = room / ((high - low) or 1.0)
-    zero = _LEFT + 50 - low * unit
-    height = _ROW * (len(rows) + 1) + 8
-    parts = [f'<text x="0" y="16" font-weight="600">{html.escape(title)}</text>']
-    for number, (label, size, said) in enumerate(rows, start=1):
-        y = _ROW * number + 4
-        start, width = min(zero, zero + size * unit), abs(size * unit)
-        short = label if len(label) <= 44 else f"{label[:43]}…"
-        parts.append(f'<text x="{_LEFT}" y="{y + 14}" text-anchor="end">{html.escape(short)}</text>')
-        parts.append(
-            f'<rect x="{start:.1f}" y="{y + 2}" width="{max(width, 0.5):.1f}" height="{_ROW - 8}" rx="1.5" '
-            f'style="fill:{_GOOD if size >= 0 else _BAD}"><title>{html.escape(label)}: {said}</title></rect>'
-        )
-        at, anchor = (start + width + 5, "start") if size >= 0 else (start - 5, "end")
-        parts.append(f'<text x="{at:.1f}" y="{y + 14}" text-anchor="{anchor}">{said}</text>')
-    parts.append(f'<line x1="{zero:.1f}" y1="{_ROW}" x2="{zero:.1f}" y2="{height}" stroke="currentColor"/>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{html.escape(title)}" '
-        f'viewBox="0 0 {_WIDE} {height}" style="{_STYLE}">' + "".join(parts) + "</svg>"
-    )
+def reach_of(term: Term) -> int:
+    """Most less least points of a characteristic or pair; a pair has 0 somewhere."""
+    points = [0, *(attribute["points"] for attribute in term["attributes"])]
+    return int(max(points) - min(points))
+
+
+def bars(terms: Sequence[Term], words: Words, style: str = "") -> str:
+    """How far each term moves people, in points, in the order given."""
+    labels = [words.told(term, "label") for term in terms]
+    heights = [_height(words, label, 384) for label in labels]
+    drawing = Drawing(words, WIDE, sum(heights) + 8)
+    most = max((term["mean_points"] for term in terms), default=0.0) or 1.0
+    y = 4.0
+    for term, label, height in zip(terms, labels, heights, strict=True):
+        middle, width = y + height / 2, (WIDE - 400 - 70) * term["mean_points"] / most
+        drawing.lines(0, middle, label, 384, 2)
+        drawing.box(400, middle - 7, width, 14, "bar", label)
+        drawing.text(400 + width + 8, middle + 4.5, written(term["mean_points"], "score"), "small")
+        y += height
+    drawing.line(400, 2, 400, y + 2, "axis")
+    return drawing.svg(words("effects.importance"), style)
+
+
+def shape(term: Term, words: Words, style: str = "") -> str:
+    """Points of each attribute that can occur, lost to the left and gained to the right; and the people who have it."""
+    shown = [a for a in term["attributes"] if a["share"] or a["points"] or a["reference"]]
+    labels = [words.told(attribute, "label") for attribute in shown]
+    heights = [_height(words, label, _LABEL, bold=a["reference"]) for label, a in zip(labels, shown, strict=True)]
+    drawing = Drawing(words, HALF, 26 + sum(heights))
+    points = [a["points"] for a in shown]
+    low, high = min(0, *points), max(0, *points)
+    start, room = _LABEL + 12, HALF - _LABEL - 12 - 118
+    zero = start + room * -low / ((high - low) or 1)
+    drawing.text(HALF - 60, 13, words("card.points"), "tick", "end")
+    counted = any(attribute["share"] for attribute in shown)  # a card made by hand knows no shares
+    if counted:
+        drawing.text(HALF, 13, words("effects.share"), "tick", "end")
+    y = 22.0
+    for attribute, label, height in zip(shown, labels, heights, strict=True):
+        middle, size = y + height / 2, attribute["points"]
+        css = "strong" if attribute["reference"] else ""
+        drawing.lines(0, middle, label, _LABEL, 2, css)
+        width = room * abs(size) / ((high - low) or 1)
+        left = zero - width if size < 0 else zero
+        if size:
+            drawing.box(left, middle - 7, width, 14, "lost" if size < 0 else "gained", label)
+        drawing.text(HALF - 60, middle + 4.5, written(size, "points"), f"small {css}".strip(), "end")
+        if counted:
+            drawing.text(HALF, middle + 4.5, short_percent(attribute["share"]), "small soft", "end")
+        y += height
+    drawing.line(zero, 20, zero, y + 2, "axis")
+    return drawing.svg(_said(term, words, points), style)
+
+
+def heat(term: Term, words: Words, style: str = "") -> str:
+    """Points of each combination of a pair: the darker, the more are lost or gained."""
+    first, second, points = (term["grid"][key] for key in ("first", "second", "points"))
+    rows, columns = ([words.told(a, "label") for a in side["attributes"]] for side in (first, second))
+    cell = min(max((WIDE - 260) / len(columns), _CELL_LEAST), _CELL_MOST)
+    heights = [
+        max(_height(words, label, 240, bold=a["reference"]), 30)
+        for label, a in zip(rows, first["attributes"], strict=True)
+    ]
+    head = 22 + max(_height(words, label, cell - 4, 3, bold=True) for label in columns)
+    drawing = Drawing(words, max(260 + cell * len(columns), WIDE), head + sum(heights) + 6)
+    drawing.lines(260, 9, words.told(second, "label"), WIDE - 260, 1, "strong")
+    drawing.lines(0, head - 18, words.told(first, "label"), 240, 2, "strong")
+    for j, label in enumerate(columns):
+        css = "strong" if second["attributes"][j]["reference"] else ""
+        drawing.lines(260 + cell * (j + 0.5), 20 + (head - 20) / 2, label, cell - 4, 3, css, "middle")
+    most = max((abs(p) for line in points for p in line), default=0) or 1
+    y = float(head)
+    for label, attribute, height, line in zip(rows, first["attributes"], heights, points, strict=True):
+        drawing.lines(0, y + height / 2, label, 240, 2, "strong" if attribute["reference"] else "")
+        for j, value in enumerate(line):
+            css = "none" if not value else "lost" if value < 0 else "gained"
+            shade = {"fill_opacity": round(0.25 + 0.75 * abs(value) / most, 2)} if value else {}
+            drawing.box(260 + cell * j + 1, y + 1, cell - 2, height - 2, css, None, **shade)
+            said = written(value, "points")
+            drawing.text(260 + cell * (j + 0.5), y + height / 2 + 4.5, said, "" if value else "soft", "middle")
+        y += height
+    return drawing.svg(_said(term, words, [p for line in points for p in line]), style)
+
+
+def _said(term: Term, words: Words, points: Sequence[int]) -> Said:
+    """What a screen reader says of a shape."""
+    ends = {name: written(end(points), "points") for name, end in (("least", min), ("most", max))}
+    return words("effects.shape", label=words.told(term, "label"), **ends)
+
+
+def _height(words: Words, label: Said, width: float, most: int = 2, bold: bool = False) -> float:
+    """Height of a row with this label."""
+    lines = max(len(broken_lines(text, width, most, BOLD if bold else 14)) for text in label.values())
+    return (_ROW, _TALL, _TALL + 14)[lines - 1]

@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "attributes_of": "bins",
         "holds_numbers": "columns",
         "load_profile": "scale",
+        "run_label": "pairs",
     },
 )
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from credit_model.scorecard.columns import holds_numbers as holds_numbers
     from credit_model.scorecard.document import CardError as CardError
     from credit_model.scorecard.pairs import Pair as Pair
+    from credit_model.scorecard.pairs import run_label as run_label
     from credit_model.scorecard.reasons import Reason as Reason
     from credit_model.scorecard.reasons import ScoredRow as ScoredRow
     from credit_model.scorecard.scale import ProbabilityMap as ProbabilityMap

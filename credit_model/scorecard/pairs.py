@@ -72,6 +72,11 @@ class Pair:
         return tuple(sorted({points for row in self.points for points in row}))
 
     @cached_property
+    def runs(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Attributes of the first and of the second, equal neighbours together."""
+        return _runs(self.grid.tolist()), _runs(self.grid.T.tolist())
+
+    @cached_property
     def grid(self) -> Points:
         """The points as an array, shape (attributes of the first, attributes of the second)."""
         return np.asarray(self.points, dtype=np.int32)
@@ -155,11 +160,7 @@ class Pair:
         Name, label (zh, en), reason, attributes of both (zh, en), points.
         """
         head = (self.name, self.label(parts, "zh"), self.label(parts, "en"), self.code(parts))
-        runs = [
-            [list(run) for _, run in groupby(range(len(table)), key=table.__getitem__)]
-            for table in (self.grid.tolist(), self.grid.T.tolist())
-        ]
-        for some in product(*runs):
+        for some in product(*self.runs):
             points = self.points[some[0][0]][some[1][0]]
             if points:
                 yield (*head, *(self._words(parts, some, lang) for lang in ("zh", "en")), points)
@@ -174,10 +175,7 @@ class Pair:
 
     def _words(self, parts: Sequence[Characteristic], some: Sequence[Sequence[int]], lang: str) -> str:
         """Attributes of both, in words."""
-        said = [
-            (" 或 " if lang == "zh" else " or ").join(c.attribute_labels(lang)[place] for place in places)
-            for c, places in zip(parts, some, strict=True)
-        ]
+        said = [run_label(c, places, lang) for c, places in zip(parts, some, strict=True)]
         told = [stated(c.label(lang), text, lang) for c, text in zip(parts, said, strict=True)]
         return ("；" if lang == "zh" else "; ").join(told)
 
@@ -190,6 +188,18 @@ class Pair:
         """Read what :meth:`to_dict` wrote."""
         rest = dict(table)
         return cls(points=tuple(tuple(row) for row in rest.pop("points")), **rest)
+
+
+def run_label(c: Characteristic, places: Sequence[int], lang: str) -> str:
+    """What people read of some neighbouring attributes; intervals become one."""
+    if len(places) > 1 and isinstance(c.bins, NumericBins) and places[-1] < c.bins.intervals:
+        low, high = c.bins.cuts[: places[0]][-1:], c.bins.cuts[places[-1] : places[-1] + 1]
+        return NumericBins((*low, *high), c.bins.whole).labels(lang)[len(low)]
+    return (" 或 " if lang == "zh" else " or ").join(c.attribute_labels(lang)[place] for place in places)
+
+
+def _runs(table: list[list[int]]) -> list[list[int]]:
+    return [list(run) for _, run in groupby(range(len(table)), key=table.__getitem__)]
 
 
 def monotone_faults(characteristics: Sequence[Characteristic], pairs: Sequence[Pair]) -> tuple[str, ...]:
