@@ -43,12 +43,16 @@ class UserError(ValueError):
 def lazy_exports(
     package: str, where: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make a package's ``__getattr__``, ``__dir__`` and ``__all__`` (PEP 562): public name -> defining submodule."""
+    """Make a package's ``__getattr__``, ``__dir__`` and ``__all__`` (PEP 562): public name -> defining submodule.
+
+    A name of another room is told by that room's whole name.
+    """
 
     def __getattr__(name: str) -> Any:
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{where[name]}"), name)
+        is_elsewhere = where[name].startswith(f"{__name__}.")
+        return getattr(importlib.import_module(where[name] if is_elsewhere else f"{package}.{where[name]}"), name)
 
     return __getattr__, lambda: sorted(where), sorted(where)
 

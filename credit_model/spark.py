@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-    from credit_model.features import FeatureDefinition
+    from credit_model.definitions import FeatureDefinition
     from credit_model.records import Buckets, Ledger
 
 _LOCAL: Final = {

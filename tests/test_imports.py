@@ -17,6 +17,7 @@ import credit_model as cm
 ROOMS = (
     "store",
     "records",
+    "definitions",
     "features",
     "sample",
     "scorecard",
@@ -170,3 +171,28 @@ def test_every_name_a_room_offers_can_be_had_and_is_known_to_type_checkers(room:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'credit_model' has no attribute 'scorer'"):
         cm.scorer  # noqa: B018
+
+
+def _imports(module: str, path: Path, known: set[str]) -> set[str]:
+    """Modules of the house that a module imports anywhere: at its head, in a function, for a type alone."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "credit_model":
+            for name in (alias.name for alias in node.names):
+                where = f"{node.module}.{name}"
+                if where not in known:  # a public name: the module that defines it, if its room is lazy
+                    defined = getattr(getattr(importlib.import_module(node.module), name, None), "__module__", None)
+                    where = defined if defined in known else node.module
+                found.add(where)
+    return found - {module, "credit_model"}  # the bare package is beneath everything, and loads nothing
+
+
+def test_no_module_is_imported_by_what_it_imports() -> None:
+    root = Path(cm.__file__).parent
+    files = {".".join(("credit_model", *p.relative_to(root).with_suffix("").parts)): p for p in root.rglob("*.py")}
+    modules = {name: path for name, path in files.items() if not name.endswith(("__init__", "__main__"))}
+    beneath = {name: _imports(name, path, set(modules)) for name, path in modules.items()}
+    while free := [name for name, below in beneath.items() if not below & beneath.keys()]:
+        for name in free:
+            del beneath[name]
+    assert not beneath, f"these stand on each other: {sorted(beneath)}"

@@ -19,7 +19,7 @@ from credit_model.law import NO_DAY, NO_VALUE, Catalogue, to_day
 from credit_model.visibility import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.features.definition import Condition
+    from credit_model.definitions import Condition
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -28,7 +28,7 @@ from credit_model.law import NO_DAY, NO_VALUE, Catalogue, add_months, to_day
 from credit_model.visibility import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.features.definition import Condition, FeatureDefinition
+    from credit_model.definitions import Condition, FeatureDefinition
 
 _BY_KIND: Final = {"kinds": "code", "polarity": "polarity", "dimension": "dimension"}
 _LOOKED_UP = (*_BY_KIND, "tier", "role", "field")
@@ -57,7 +57,7 @@ class PersonPlan:
 
     Examples
     --------
-    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.definitions import FeatureDefinition
     >>> from credit_model.law import load_catalogue
     >>> from credit_model.visibility import Tables, compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
@@ -394,7 +394,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
 
     Examples
     --------
-    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.definitions import FeatureDefinition
     >>> from credit_model.law import from_days, load_catalogue
     >>> from credit_model.visibility import Tables, compile_segments
     >>> dates = {"decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}

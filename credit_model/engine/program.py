@@ -41,7 +41,7 @@ from credit_model.engine.loop import (
 from credit_model.law import Catalogue
 
 if TYPE_CHECKING:
-    from credit_model.features.definition import Condition, FeatureDefinition
+    from credit_model.definitions import Condition, FeatureDefinition
 
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
@@ -138,7 +138,7 @@ def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -
 
     Examples
     --------
-    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.definitions import FeatureDefinition
     >>> from credit_model.law import load_catalogue
     >>> windows = [FeatureDefinition(name=f"n_{n}m", aggregate="count", window=f"{n}m") for n in (3, 12, 60)]
     >>> program = program_of(windows, load_catalogue())
@@ -153,7 +153,7 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
 
     Examples
     --------
-    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.definitions import FeatureDefinition
     >>> from credit_model.law import load_catalogue
     >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
     >>> columns_read([count], load_catalogue())

@@ -16,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.features.checks import check_definitions
-from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
-from credit_model.features.dictionary import library, load_definitions
+from credit_model.definitions import (
+    DefinitionErrors,
+    FeatureDefinition,
+    check_definitions,
+    library,
+    load_definitions,
+    nearest,
+)
 from credit_model.features.kernel import compute, trail
 from credit_model.law import NO_DAY, from_days, to_day, to_days
 from credit_model.visibility import compile_segments

@@ -30,7 +30,7 @@ from credit_model.features.kernel import KERNEL_VERSION, compute
 from credit_model.visibility import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
-    from credit_model.features.definition import FeatureDefinition
+    from credit_model.definitions import FeatureDefinition
     from credit_model.law import Catalogue
     from credit_model.records import Buckets
 

@@ -18,9 +18,17 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from credit_model import UserError
-from credit_model.features.checks import check_definitions, matching_kinds
-from credit_model.features.definition import NUMBERS, POLARITIES, TIERS, DefinitionErrors, FeatureDefinition, nearest
-from credit_model.features.wording import label
+from credit_model.definitions import (
+    NUMBERS,
+    POLARITIES,
+    TIERS,
+    DefinitionErrors,
+    FeatureDefinition,
+    check_definitions,
+    label,
+    matching_kinds,
+    nearest,
+)
 from credit_model.law import Catalogue, Kind, PolicyEdition, to_day
 from credit_model.visibility import APPEAL_MONTHS
 

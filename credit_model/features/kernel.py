@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from credit_model.definitions import FeatureDefinition
 from credit_model.engine import EVER, Facts, last_days, lowest, program_of, run
-from credit_model.features.definition import FeatureDefinition
 from credit_model.law import NO_VALUE, Catalogue
 from credit_model.visibility import STATUSES, Segments
 

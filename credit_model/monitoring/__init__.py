@@ -18,8 +18,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Cells": "reference",
         "Episode": "intake",
         "Intake": "intake",
-        "Migration": "month",
-        "Monitoring": "month",
+        "Migration": "wording",
+        "Monitoring": "wording",
         "Movement": "stability",
         "REFERENCE_FILE": "reference",
         "Realised": "realised",
@@ -62,8 +62,6 @@ if TYPE_CHECKING:
     from credit_model.monitoring.intake import Intake as Intake
     from credit_model.monitoring.intake import episodes_of as episodes_of
     from credit_model.monitoring.intake import intake_of as intake_of
-    from credit_model.monitoring.month import Migration as Migration
-    from credit_model.monitoring.month import Monitoring as Monitoring
     from credit_model.monitoring.month import monitor as monitor
     from credit_model.monitoring.realised import Realised as Realised
     from credit_model.monitoring.realised import Turned as Turned
@@ -78,5 +76,7 @@ if TYPE_CHECKING:
     from credit_model.monitoring.stability import Stability as Stability
     from credit_model.monitoring.stability import compare as compare
     from credit_model.monitoring.wording import Alarm as Alarm
+    from credit_model.monitoring.wording import Migration as Migration
+    from credit_model.monitoring.wording import Monitoring as Monitoring
     from credit_model.monitoring.wording import alarms_of as alarms_of
     from credit_model.monitoring.wording import quiet as quiet

@@ -1,13 +1,10 @@
 """One month of a card in use: decisions that came in, people as the card sees them, outcomes that have become known.
 
-In: a ledger, a card, its reference, a day. Out: a `Monitoring` as plain values, from which alarms are read in words.
+In: a ledger, a card, its reference, a day. Out: a `Monitoring`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,71 +13,15 @@ from credit_model import UserError
 from credit_model.features import matching_kinds
 from credit_model.law import add_months, from_days, to_day
 from credit_model.measures import SMALLEST_CELL
-from credit_model.monitoring.intake import Episode, Intake, episodes_of, intake_of
-from credit_model.monitoring.realised import Realised, realised_of
+from credit_model.monitoring.intake import episodes_of, intake_of
+from credit_model.monitoring.realised import realised_of
 from credit_model.monitoring.reference import Reference, Snapshot
-from credit_model.monitoring.stability import Stability, compare
+from credit_model.monitoring.stability import compare
+from credit_model.monitoring.wording import Migration, Monitoring
 from credit_model.records import Ledger
 
 if TYPE_CHECKING:
-    from credit_model.monitoring.wording import Alarm
     from credit_model.scorecard import Card
-
-
-@dataclass(frozen=True)
-class Migration:
-    """People scored on both days: shares whose grade is better, the same, worse; None where fewer than ten."""
-
-    since: str
-    people: int
-    better: float | None
-    same: float | None
-    worse: float | None
-    mean_points: float
-
-
-@dataclass(frozen=True)
-class Monitoring:
-    """A card on one day, against its reference and what came in.
-
-    Attributes
-    ----------
-    card_id : str
-    as_of : str
-    stability : Stability
-    intake : tuple of Intake
-        By kind, for the last whole month and the one before.
-    episodes : tuple of Episode
-        When, in the last two years, decisions were out of the usual.
-    reads : dict of str to tuple of str
-        Kinds of decision each characteristic is made of, and each pair.
-    migration : Migration or None
-        Against a month before; None where fewer than ten people are scored on both days.
-    realised : Realised or None
-        None while no outcome since development is known.
-    """
-
-    card_id: str
-    as_of: str
-    stability: Stability
-    intake: tuple[Intake, ...]
-    episodes: tuple[Episode, ...]
-    reads: dict[str, tuple[str, ...]]
-    migration: Migration | None
-    realised: Realised | None
-
-    @property
-    def alarms(self) -> tuple[Alarm, ...]:
-        """What has moved, in words, the cause before the effect."""
-        from credit_model.monitoring.wording import alarms_of
-
-        return alarms_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return nested dicts, lists, texts, numbers and None; the alarms among them."""
-        plain = dataclasses.asdict(self) | {"alarms": [dataclasses.asdict(alarm) for alarm in self.alarms]}
-        found: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
-        return found
 
 
 def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of_use: Any = None) -> Monitoring:

@@ -1,13 +1,15 @@
-"""What has moved, in words: one sentence on what, one on why, in English and in Chinese.
+"""A month of a card as a value, and what has moved in words: one sentence on what, one on why, in both languages.
 
 A cause comes before its effect: decisions before characteristics, these before the score. A characteristic that moved
 is traced to the kinds of decision it is made of, and a kind that moved to the characteristics that will show it.
 
-In: a `Monitoring`. Out: alarms, texts.
+In: what was found of a month. Out: a `Monitoring` as plain values; alarms, texts.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +18,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from credit_model.monitoring.intake import Intake
-    from credit_model.monitoring.month import Monitoring
-    from credit_model.monitoring.stability import Movement
+    from credit_model.monitoring.intake import Episode, Intake
+    from credit_model.monitoring.realised import Realised
+    from credit_model.monitoring.stability import Movement, Stability
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,60 @@ class Alarm:
     name: str
     text_en: str
     text_zh: str
+
+
+@dataclass(frozen=True)
+class Migration:
+    """People scored on both days: shares whose grade is better, the same, worse; None where fewer than ten."""
+
+    since: str
+    people: int
+    better: float | None
+    same: float | None
+    worse: float | None
+    mean_points: float
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """A card on one day, against its reference and what came in.
+
+    Attributes
+    ----------
+    card_id : str
+    as_of : str
+    stability : Stability
+    intake : tuple of Intake
+        By kind, for the last whole month and the one before.
+    episodes : tuple of Episode
+        When, in the last two years, decisions were out of the usual.
+    reads : dict of str to tuple of str
+        Kinds of decision each characteristic is made of, and each pair.
+    migration : Migration or None
+        Against a month before; None where fewer than ten people are scored on both days.
+    realised : Realised or None
+        None while no outcome since development is known.
+    """
+
+    card_id: str
+    as_of: str
+    stability: Stability
+    intake: tuple[Intake, ...]
+    episodes: tuple[Episode, ...]
+    reads: dict[str, tuple[str, ...]]
+    migration: Migration | None
+    realised: Realised | None
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What has moved, in words, the cause before the effect."""
+        return alarms_of(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, texts, numbers and None; the alarms among them."""
+        plain = dataclasses.asdict(self) | {"alarms": [dataclasses.asdict(alarm) for alarm in self.alarms]}
+        found: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
+        return found
 
 
 @cache

@@ -9,15 +9,15 @@ In: an `EvaluationReport`. Out: HTML.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from credit_model.evaluation import EvaluationReport, Gate
+from credit_model.evaluation import EvaluationReport
 from credit_model.measures import rough_error
-from credit_model.reporting import card, challenger, data, decisions, effects, fairness, figures, stability
-from credit_model.reporting.words import KINDS, TAGS, Numbers, Said, Words
+from credit_model.reporting import figures
+from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, stability
+from credit_model.reporting.sheet import Sheet
+from credit_model.reporting.words import KINDS, TAGS, Words
 
 _TILES = {
     "soft_gini": (0, 1),
@@ -36,52 +36,8 @@ _OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "chal
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-class _Page:
-    """One evaluation being written in some languages."""
-
-    def __init__(self, report: EvaluationReport, words: Words) -> None:
-        self.report, self.words = report, words
-        self.number = Numbers(report.to_dict(), words)
-        everyone = report.segments.get("all")
-        self.measures = everyone.measures if everyone else {}
-
-    def say(self, key: str, **values: str | Said) -> str:
-        return self.words.html(self.words(key, **values))
-
-    def told(self, source: Any, name: str) -> str:
-        return self.words.html(self.words.told(source, name))
-
-    def row(self, label: str, *cells: str, css: str = "") -> str:
-        inside = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
-        return f'<tr{css and f" class={css}"}><th scope="row">{label}</th>{inside}</tr>'
-
-    def table(self, head: Sequence[str | Said], rows: Iterable[str], caption: str = "", css: str = "") -> str:
-        """Put rows under a head of text keys (ending in ``<`` over a column of texts, empty over none) or of texts."""
-        heads = "".join(map(self._head, head))
-        body = "".join(rows)
-        body = body if body.startswith("<tbody") else f"<tbody>{body}</tbody>"
-        title = f"<caption>{self.say(caption)}</caption>" if caption else ""
-        return f'<div class="scroll"><table class="{css}">{title}<thead><tr>{heads}</tr></thead>{body}</table></div>'
-
-    def _head(self, key: str | Said) -> str:
-        if not key:
-            return "<td></td>"
-        if not isinstance(key, str):
-            return f'<th scope="col">{self.words.html(key)}</th>'
-        return f'<th scope="col"{" class=left" if key.endswith("<") else ""}>{self.say(key.rstrip("<"))}</th>'
-
-    def figure(self, drawing: str, caption: str) -> str:
-        return f"<figure>{drawing}<figcaption>{self.say(caption)}</figcaption></figure>"
-
-    def section(self, name: str, *parts: str) -> str:
-        inside = "".join(parts)
-        return f'<section id="{name}"><h2>{self.say("section." + name)}</h2>{inside}</section>' if inside else ""
-
-    def chip(self, gate: Gate | None) -> str:
-        if gate is None:
-            return ""
-        css, key = ("yes", "passed") if gate.passed else ("no", "failed")
-        return f'<span class="chip {css}">{self.say("page." + key)}</span>'
+class _Page(Sheet):
+    """One evaluation being written in some languages, section by section."""
 
     # ---------------------------------------------------------------- for anyone
 

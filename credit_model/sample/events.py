@@ -19,7 +19,7 @@ from credit_model.visibility import ROLES, STATUSES, Segments, spans
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.features.definition import Condition
+    from credit_model.definitions import Condition
 
 Mask = NDArray[np.bool_]
 

@@ -32,8 +32,8 @@ from credit_model.training.experiment import (
     RawTables,
     SamplePlan,
     located,
+    sha256,
 )
-from credit_model.training.source import sha256
 from credit_model.training.table import Table, nearest, told
 
 METHODS: Final = ("woe_logistic", "additive")

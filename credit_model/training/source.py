@@ -30,7 +30,8 @@ from credit_model.city import City, synthesise
 from credit_model.law import Catalogue, load_catalogue, to_day
 from credit_model.records import Ledger, load_mapping
 from credit_model.sample import DevelopmentSample, build_sample, last_known
-from credit_model.training.experiment import Experiment, MadeCity, RawTables
+from credit_model.training.experiment import Experiment, MadeCity, RawTables, sha256
+from credit_model.training.reading import load_experiment
 
 Progress = Callable[[str], None]
 _RECORD_ROOMS = ("law", "visibility", "store", "records", "city")  # make and keep records
@@ -105,8 +106,6 @@ def run_folder(said: str | Path) -> Path:
     if path.is_dir():
         return path
     if path.suffix == ".toml":
-        from credit_model.training.reading import load_experiment
-
         digest = load_experiment(path).digest
     else:
         digest = sha256(registry.fetch_artifact(str(said), "experiment.json"))
@@ -213,9 +212,3 @@ def code_digest(*rooms: str) -> str:
     package = Path(__file__).parents[1]
     files = [file for room in rooms or ("**",) for file in package.glob(f"{room}/*.*") if file.suffix in _SOURCES]
     return hashlib.sha256("".join(sha256(file) for file in sorted(files)).encode()).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from credit_model.reporting import shapes
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 TERMS, SHAPES, PAIRS = 20, 8, 4
 """Drawn at most; the table of the card has them all."""
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Importance, shapes of the strongest characteristics, grids of the strongest pairs."""
     terms = [term for term in page.report.card.get("characteristics", ()) if shapes.reach_of(term)]
     if not terms:
@@ -36,7 +36,7 @@ def section(page: Page) -> str:
     return page.section("effects", *parts)
 
 
-def _figure(page: Page, term: dict[str, Any], draw: Any) -> str:
+def _figure(page: Sheet, term: dict[str, Any], draw: Any) -> str:
     return f"<figure><figcaption>{page.told(term, 'label')}</figcaption>{draw(term, page.words)}</figure>"
 
 

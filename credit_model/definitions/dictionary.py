@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from credit_model.features.definition import DefinitionErrors, FeatureDefinition, nearest
+from credit_model.definitions.conditions import nearest
+from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
 from credit_model.law import parse_toml
 
 _TOP = ("schema", "feature")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from credit_model.reporting.words import Said
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """The table of the card, with the strength of every characteristic."""
     card = page.report.card
     if not card:
@@ -51,7 +51,7 @@ def section(page: Page) -> str:
     return page.section("card", f"<p>{intro}</p>", page.table(head, groups, css="card-table"))
 
 
-def _strength(page: Page, characteristic: Any, path: str) -> str:
+def _strength(page: Sheet, characteristic: Any, path: str) -> str:
     if "direction" not in characteristic:  # an evaluation of before it was kept
         return ""
     trend = {1: "up", -1: "down"}.get(characteristic["direction"], "free")

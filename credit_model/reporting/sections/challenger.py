@@ -13,7 +13,7 @@ from credit_model.reporting import figures
 from credit_model.reporting.words import KINDS, Numbers, Words
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 _MEASURES = {"auc": "gini"} | {name: KINDS[name] for name in ("gini", "soft_gini", "brier", "log_loss", "slope")}
 FEATURES = 20
@@ -29,7 +29,7 @@ def verdict(challenger: Challenger, number: Numbers, words: Words, at: str) -> s
     return words.html(words(f"challenger.{challenger.verdict}", gain=number(f"{path}/value", "gini"), **found))
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Everything about the challengers of an evaluation."""
     parts = []
     for i, challenger in enumerate(page.report.challengers):
@@ -49,7 +49,7 @@ def section(page: Page) -> str:
     return page.section("challenger", *parts)
 
 
-def _whom(page: Page, challenger: Challenger, at: str) -> str:
+def _whom(page: Sheet, challenger: Challenger, at: str) -> str:
     groups = []
     for segment, contest in challenger.segments.items():
         rows = [f'<tr><th scope="rowgroup" colspan="4">{page.say("segment." + segment)}</th></tr>']
@@ -68,7 +68,7 @@ def _whom(page: Page, challenger: Challenger, at: str) -> str:
     return page.table(head, groups, "challenger.whom_caption")
 
 
-def _grid(page: Page, challenger: Challenger, at: str) -> str:
+def _grid(page: Sheet, challenger: Challenger, at: str) -> str:
     """Grade by fifth: people, and below them what either predicts."""
     rows = []
     for first in range(0, len(challenger.cells), FIFTHS):
@@ -84,12 +84,12 @@ def _grid(page: Page, challenger: Challenger, at: str) -> str:
     return page.table(head, rows, "challenger.where_caption")
 
 
-def _predictions(page: Page, path: str) -> str:
+def _predictions(page: Sheet, path: str) -> str:
     both = (page.number(f"{path}/{name}", "share") for name in ("counts/mean_probability", "by_challenger"))
     return " → ".join(both)
 
 
-def _widest(page: Page, challenger: Challenger, at: str) -> str:
+def _widest(page: Sheet, challenger: Challenger, at: str) -> str:
     rows = []
     for place in challenger.widest:
         path, cell = f"{at}/cells/{place}", challenger.cells[place]
@@ -107,7 +107,7 @@ def _widest(page: Page, challenger: Challenger, at: str) -> str:
     return page.table(head, rows, "challenger.widest_caption") if rows else ""
 
 
-def _moves(page: Page, challenger: Challenger, at: str) -> str:
+def _moves(page: Sheet, challenger: Challenger, at: str) -> str:
     rows = []
     for i, feature in enumerate(challenger.attributions):
         if i < FEATURES:

@@ -12,21 +12,21 @@ from credit_model.reporting.figures import WIDE, Drawing, linear, ticks
 from credit_model.reporting.words import KINDS, Said, Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 ROWS = 60
 """Rows of the table; flagged ones and whole months come first, the evaluation has them all."""
 _COLOURS = ("blue", "orange")
 
 
-def told(page: Page) -> list[str]:
+def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: labels that cannot be right."""
     if not page.report.data.get("flagged_observations"):
         return []
     return [page.say("data.flagged", count=page.number("data/flagged_observations", "count"))]
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Everything about the samples."""
     data = page.report.data
     if not data:
@@ -44,7 +44,7 @@ def section(page: Page) -> str:
     return page.section("data", *parts)
 
 
-def _table(page: Page, samples: dict[str, Any]) -> str:
+def _table(page: Sheet, samples: dict[str, Any]) -> str:
     places = [(name, i, cell) for name, described in samples.items() for i, cell in enumerate(described["rates"])]
     if len(places) > ROWS:
         places = [place for place in places if place[2]["segment"] == "all" or place[2]["flag"]][:ROWS]
@@ -67,12 +67,12 @@ def _table(page: Page, samples: dict[str, Any]) -> str:
     return page.table(head, rows, "data.table_caption")
 
 
-def _segment(page: Page, name: str) -> str:
+def _segment(page: Sheet, name: str) -> str:
     known = ("all", "with_record", "without_record")
     return page.say(f"segment.{name}") if name in known else html.escape(name)
 
 
-def _measures(page: Page, samples: dict[str, Any]) -> str:
+def _measures(page: Sheet, samples: dict[str, Any]) -> str:
     shown = [name for name, described in samples.items() if described["measures"]]
     if len(shown) < 2:
         return ""
@@ -88,7 +88,7 @@ def _measures(page: Page, samples: dict[str, Any]) -> str:
     )
 
 
-def _vintages(page: Page, samples: dict[str, Any]) -> str:
+def _vintages(page: Sheet, samples: dict[str, Any]) -> str:
     window = max(len(v["cumulative"]) for described in samples.values() for v in described["vintages"])
     shown = [month for month in (1, 3, 6, 9, 12, 24, 36) if month < window] + [window]
     rows = [

@@ -13,7 +13,7 @@ from credit_model.reporting.figures import WIDE, Drawing, logarithmic
 from credit_model.reporting.words import Said, Words
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 _KIND = {"eligibility": "ratio", "slope": "ratio", "level": "ratio", "base_rate": "ratio", "proxy": "gini",
          "source": "ratio"}  # fmt: skip
@@ -22,7 +22,7 @@ PROXIES, REASONS, LISTED = 10, 12, 12
 """Rows of a table, or of the list of findings; the evaluation has them all."""
 
 
-def told(page: Page) -> list[str]:
+def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: whether a group has to be looked at."""
     fairness = page.report.fairness
     if not fairness or not fairness["attributes"]:
@@ -33,12 +33,12 @@ def told(page: Page) -> list[str]:
     return [page.say(f"fairness.{key}", names=names, count=f"{len(fairness['findings'])}", ratios=f"{len(unfair)}")]
 
 
-def _join(page: Page, names: list[Said]) -> Said:
+def _join(page: Sheet, names: list[Said]) -> Said:
     marks = {"en": ", ", "zh": "、"}
     return {lang: marks[lang].join(name[lang] for name in names) for lang in page.words.languages}
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Everything about groups."""
     fairness = page.report.fairness
     if not fairness:
@@ -50,12 +50,12 @@ def section(page: Page) -> str:
     return page.section("fairness", *parts)
 
 
-def _labels(page: Page, fairness: dict[str, Any]) -> dict[str, Said]:
+def _labels(page: Sheet, fairness: dict[str, Any]) -> dict[str, Said]:
     groups = [g for a in fairness["attributes"] for g in (a, *a["groups"])]
     return {g["name"]: page.words.told(g, "label") for g in groups}
 
 
-def _findings(page: Page, fairness: dict[str, Any]) -> str:
+def _findings(page: Sheet, fairness: dict[str, Any]) -> str:
     known = _labels(page, fairness)
     items = []
     for i, finding in enumerate(fairness["findings"][:LISTED]):
@@ -74,7 +74,7 @@ def _findings(page: Page, fairness: dict[str, Any]) -> str:
     return listed + f'<p class="note">{page.say("fairness.note")}</p>'
 
 
-def _attribute(page: Page, attribute: dict[str, Any], at: str) -> str:
+def _attribute(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     label = page.words.told(attribute, "label")
     reference = next(g for g in attribute["groups"] if g["name"] == attribute["reference"])
     title = page.say("fairness.by", attribute=label, reference=page.words.told(reference, "label"))
@@ -92,7 +92,7 @@ def _attribute(page: Page, attribute: dict[str, Any], at: str) -> str:
     return "".join(parts)
 
 
-def _place(page: Page, attribute: dict[str, Any]) -> int | None:
+def _place(page: Sheet, attribute: dict[str, Any]) -> int | None:
     """Cut-off that is drawn: the one decisions are about, else the first that shows anything."""
     shown = [
         i for i, cut in enumerate(attribute["cutoffs"]) if any(g["ratio"]["value"] is not None for g in cut["groups"])
@@ -101,7 +101,7 @@ def _place(page: Page, attribute: dict[str, Any]) -> int | None:
     return next((i for i in shown if attribute["cutoffs"][i]["cutoff"] == about), shown[0] if shown else None)
 
 
-def _groups(page: Page, attribute: dict[str, Any], at: str) -> str:
+def _groups(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     with_truth = any(group["mean_true_risk"] is not None for group in attribute["groups"])
     rows = []
     for j, group in enumerate(attribute["groups"]):
@@ -132,7 +132,7 @@ def _groups(page: Page, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.groups_caption")
 
 
-def _cutoffs(page: Page, attribute: dict[str, Any], at: str) -> str:
+def _cutoffs(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     known = {group["name"]: page.told(group, "label") for group in attribute["groups"]}
     bodies = []
     for i, cut in enumerate(attribute["cutoffs"]):
@@ -160,7 +160,7 @@ def _cutoffs(page: Page, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, bodies, "fairness.cutoffs_caption")
 
 
-def _reasons(page: Page, attribute: dict[str, Any], at: str) -> str:
+def _reasons(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     groups = attribute["groups"]
     told = [
         r for r in page.report.fairness["reasons"] if any(g["reasons"][r["code"]]["value"] is not None for g in groups)
@@ -173,7 +173,7 @@ def _reasons(page: Page, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.reasons_caption") if rows else ""
 
 
-def _proxies(page: Page, attribute: dict[str, Any], at: str) -> str:
+def _proxies(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     known = {group["name"]: page.told(group, "label") for group in attribute["groups"]}
     rows = []
     for i, proxy in enumerate(attribute["proxies"][:PROXIES]):
@@ -192,7 +192,7 @@ def _proxies(page: Page, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.proxies_caption")
 
 
-def _sources(page: Page, sources: list[dict[str, Any]]) -> str:
+def _sources(page: Sheet, sources: list[dict[str, Any]]) -> str:
     rows = []
     for i, source in enumerate(sources):
         path = f"fairness/sources/{i}"

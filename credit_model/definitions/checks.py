@@ -11,16 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from credit_model import UserError
-from credit_model.features.definition import (
-    MEMBERSHIP,
-    NUMBERS,
-    POLARITIES,
-    TIERS,
-    Condition,
-    DefinitionErrors,
-    FeatureDefinition,
-    nearest,
-)
+from credit_model.definitions.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
+from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
 from credit_model.law import Catalogue, Kind, to_day
 from credit_model.visibility import ROLES
 
@@ -60,7 +52,7 @@ def check_definitions(
     >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
     >>> check_definitions([wrong], load_catalogue())
     Traceback (most recent call last):
-    credit_model.features.definition.DefinitionErrors: feature definitions: 1 fault: feature 'n': where: unknown kind
+    credit_model.definitions.definition.DefinitionErrors: feature definitions: 1 fault: feature 'n': where: unknown kind
     'adm_penalti'; did you mean 'adm_penalty'?
     """
     faults = [f"feature {name!r}: {n} definitions share the name" for name, n in Counter(

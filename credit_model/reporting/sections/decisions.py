@@ -13,10 +13,10 @@ from credit_model.reporting.figures import WIDE, Drawing, decades, linear, logar
 from credit_model.reporting.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 
-def told(page: Page) -> list[str]:
+def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: how many would be eligible, and how they and the others fared."""
     decisions = page.report.decisions
     for i, row in enumerate(decisions.get("cutoffs", [])):
@@ -32,7 +32,7 @@ def told(page: Page) -> list[str]:
     return []
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Everything about decisions."""
     decisions = page.report.decisions
     if not decisions:
@@ -53,7 +53,7 @@ def section(page: Page) -> str:
     return page.section("decisions", *parts)
 
 
-def _cutoffs(page: Page, cutoffs: list[dict[str, Any]]) -> str:
+def _cutoffs(page: Sheet, cutoffs: list[dict[str, Any]]) -> str:
     rows = []
     for i, row in enumerate(cutoffs):
         at = f"decisions/cutoffs/{i}"
@@ -77,7 +77,7 @@ def _cutoffs(page: Page, cutoffs: list[dict[str, Any]]) -> str:
     return page.table(head, rows, "decisions.cutoffs_caption")
 
 
-def _swap(page: Page, swap: dict[str, Any], at: str) -> str:
+def _swap(page: Sheet, swap: dict[str, Any], at: str) -> str:
     label = page.words.told(swap, "label")
     rows = [
         page.row(
@@ -109,7 +109,7 @@ def _swap(page: Page, swap: dict[str, Any], at: str) -> str:
     )
 
 
-def _programmes(page: Page, programmes: list[dict[str, Any]]) -> str:
+def _programmes(page: Sheet, programmes: list[dict[str, Any]]) -> str:
     rows = []
     for i, programme in enumerate(programmes):
         at = f"decisions/programmes/{i}"
@@ -127,7 +127,7 @@ def _programmes(page: Page, programmes: list[dict[str, Any]]) -> str:
     return f"<h3>{page.say('decisions.programmes')}</h3>" + page.table(head, rows, "decisions.programmes_caption")
 
 
-def _overrides(page: Page, overrides: dict[str, Any]) -> str:
+def _overrides(page: Sheet, overrides: dict[str, Any]) -> str:
     at = "decisions/overrides"
     rows = [
         page.row(

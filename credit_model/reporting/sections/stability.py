@@ -12,13 +12,13 @@ from credit_model.reporting import figures
 from credit_model.reporting.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.page import _Page as Page
+    from credit_model.reporting.sheet import Sheet
 
 _OF_SCORE = ("grades", "tail", "off_reference", "with_record")
 _DRAWN = 14  # characteristics in the drawing; the table has them all
 
 
-def told(page: Page) -> list[str]:
+def told(page: Sheet) -> list[str]:
     """One sentence for anyone: nothing has moved, or how many things have."""
     found = page.report.stability
     if not found:
@@ -27,7 +27,7 @@ def told(page: Page) -> list[str]:
     return [page.say(f"stability.{'moved' if moved else 'steady'}", count=str(len(moved)))]
 
 
-def section(page: Page) -> str:
+def section(page: Sheet) -> str:
     """Everything that was compared, the score first."""
     found = page.report.stability
     if not found:
@@ -46,18 +46,18 @@ def section(page: Page) -> str:
     return page.section("stability", *parts)
 
 
-def _verdict(page: Page, movement: dict[str, Any]) -> str:
+def _verdict(page: Sheet, movement: dict[str, Any]) -> str:
     css, key = ("no", "has_moved") if movement["moved"] else ("yes", "has_not")
     return f'<span class="chip {css}">{page.say("stability." + key)}</span>'
 
 
-def _index(page: Page, i: int) -> tuple[str, str]:
+def _index(page: Sheet, i: int) -> tuple[str, str]:
     return page.number(f"stability/movements/{i}/value", "index"), page.number(
         f"stability/movements/{i}/limit", "index"
     )
 
 
-def _score(page: Page) -> str:
+def _score(page: Sheet) -> str:
     rows = []
     for i, movement in enumerate(page.report.stability["movements"]):
         if movement["kind"] in _OF_SCORE:
@@ -77,7 +77,7 @@ def _score(page: Page) -> str:
     return page.table(head, rows, "stability.score_caption")
 
 
-def _grades(page: Page) -> str:
+def _grades(page: Sheet) -> str:
     for i, movement in enumerate(page.report.stability["movements"]):
         if movement["kind"] == "grades":
             rows = [
@@ -93,7 +93,7 @@ def _grades(page: Page) -> str:
     return ""
 
 
-def _characteristics(page: Page, movements: list[tuple[int, dict[str, Any]]]) -> str:
+def _characteristics(page: Sheet, movements: list[tuple[int, dict[str, Any]]]) -> str:
     rows = []
     for i, movement in movements:
         label = page.words.html(page.words.pick(movement["label_en"], movement["label_zh"]))

@@ -9,15 +9,15 @@ Out: a frozen ``FeatureDefinition``; every fault of every definition at once in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
+from credit_model.definitions.conditions import NUMBERS, TIERS, Condition, Window, nearest, read_where
+from credit_model.definitions.wording import NAMES, name_said, records_said, words
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
@@ -28,11 +28,6 @@ AGGREGATES = (
 )  # fmt: skip
 # Does a greater value mean more risk (+1) or less (-1)? Each may be said in two ways.
 TRENDS = {"higher_is_worse": 1, "lower_is_better": 1, "lower_is_worse": -1, "higher_is_better": -1}
-TIERS = ("minor", "general", "serious")
-POLARITIES = ("adverse", "positive", "neutral")
-MEMBERSHIP = ("kinds", "polarity", "tier", "dimension", "field", "role")
-NUMBERS = ("amount", "hours", "outstanding")
-_COMPARISONS = ("le", "lt", "ge", "gt", "eq", "in")
 _OF_NEEDED = ("count_distinct", "sum", "max", "min", "mean", "last")
 _OF_ALLOWED = (*_OF_NEEDED, "decayed_sum")
 _NONE_MISSING = ("max", "min", "mean", "last", "recency_days", "tenure_days")
@@ -44,79 +39,6 @@ class DefinitionErrors(UserError):
     def __init__(self, faults: Sequence[str]) -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         super().__init__(f"feature definitions: {count}: " + "; ".join(faults), tuple(faults))
-
-
-@dataclass(frozen=True)
-class Window:
-    """How far back a feature looks: ``24m``, ``365d``, ``ever`` or ``last_day:KIND``.
-
-    Examples
-    --------
-    >>> Window.parse("24m")
-    Window(unit='months', length=24, kind='')
-    """
-
-    unit: Literal["months", "days", "ever", "last_day"]
-    length: int = 0
-    kind: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Window:
-        """Read a window; a ``ValueError`` says what may be written."""
-        match = re.fullmatch(r"(?:([1-9]\d{0,4})([md])|(ever)|last_day:(\w+))", text if isinstance(text, str) else "")
-        if match is None:
-            raise ValueError(f"window {text!r} is not understood; write '24m', '365d', 'ever' or 'last_day:KIND'")
-        length, unit, ever, kind = match.groups()
-        if ever:
-            return cls("ever")
-        if kind:
-            return cls("last_day", kind=kind)
-        return cls("months" if unit == "m" else "days", int(length))
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One test on a record: a key, a comparison and the value it is compared with (hashable)."""
-
-    key: str
-    comparison: str
-    value: Any
-
-
-def _read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
-    """A where-clause as conditions in a fixed order; what cannot be read is added to ``faults``."""
-    if not isinstance(where, Mapping):
-        faults.append(f"{of} must be a table of conditions, not {type(where).__name__}")
-        return ()
-    found = []
-    for key, said in where.items():
-        if key == "tier_at_least":
-            found.append(Condition("tier", "ge", said if isinstance(said, str) else repr(said)))
-        elif key in MEMBERSHIP or not isinstance(said, Mapping):
-            values = tuple(said) if isinstance(said, list | tuple) else (said,)
-            if not values or not all(isinstance(value, str | int | float | date) for value in values):
-                faults.append(f"{of}: {key} needs a value or a list of values")
-            found.append(Condition(key, "in", values))
-        else:
-            for comparison, value in said.items():
-                if comparison not in _COMPARISONS:
-                    faults.append(f"{of}: {key}: unknown comparison {comparison!r}{nearest(comparison, _COMPARISONS)}")
-                elif (comparison == "in") != isinstance(value, list | tuple):
-                    faults.append(f"{of}: {key}: 'in' takes a list and only 'in' does")
-                else:
-                    is_list = comparison in ("in", "eq")
-                    values = tuple(value) if comparison == "in" else (value,)
-                    found.append(Condition(key, "in" if is_list else comparison, values if is_list else value))
-    return tuple(sorted(found, key=lambda c: (c.key, c.comparison, repr(c.value))))
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """How a fault ends: the nearest known name, else all of them when they are few."""
-    names = list(known)
-    close = get_close_matches(str(name), names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= len(AGGREGATES) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,12 +169,12 @@ class FeatureDefinition:
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """``where`` as conditions."""
-        return _read_where(self.where, "where", [])
+        return read_where(self.where, "where", [])
 
     @cached_property
     def sides(self) -> tuple[tuple[Condition, ...], tuple[Condition, ...]]:
         """``numerator`` and ``denominator`` as conditions."""
-        part, whole = (_read_where(side or {}, "", []) for side in (self.numerator, self.denominator))
+        part, whole = (read_where(side or {}, "", []) for side in (self.numerator, self.denominator))
         return part, whole
 
     @property
@@ -295,10 +217,60 @@ class FeatureDefinition:
         return False
 
     def sentence(self, lang: str = "en", catalogue: Catalogue | None = None) -> str:
-        """Say in one sentence what the feature is; kinds are named from the catalogue where one is given."""
-        from credit_model.features.wording import sentence
+        """Say in one sentence what the feature is; kinds are named from the catalogue where one is given.
 
-        return sentence(self, lang, catalogue)
+        Examples
+        --------
+        >>> d = FeatureDefinition(
+        ...     name="n", where={"polarity": "adverse", "tier_at_least": "general"}, aggregate="count", window="24m",
+        ...     cap=10, trend="higher_is_worse")
+        >>> d.sentence()
+        'Number of adverse records of tier general or worse, decided in the 24 months before the as-of date; at most 10;
+        0 where there is none; more is worse.'
+        >>> d.sentence("zh")
+        '一般及以上不良信息条数，基准日前24个月内认定；最多计10；没有时为0；越大越差。'
+        """
+        say = words(lang)
+        span = self.span
+        window = say[span.unit].format(n=span.length, kind=name_said("kinds", span.kind, lang, catalogue))
+        parts = [say[self.window_on].format(aggregate=_aggregate(self, lang, catalogue), window=window)]
+        parts += [say["scale"].format(v=self.scale)] if self.scale != 1 else []
+        parts += [say["cap"].format(v=self.cap)] if self.cap is not None else []
+        none = say["missing" if self.missing else "none"].format(v=self.none)
+        parts += [none, say[str(self.direction)]]
+        said = say["join"].join(filter(None, parts)) + say["end"]
+        return said[0].upper() + said[1:]
+
+
+def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
+    """Call a feature by what it aggregates and its window, in one way for all.
+
+    Parameters
+    ----------
+    definition : FeatureDefinition
+    lang : {"en", "zh"}
+    catalogue : Catalogue, optional
+
+    Examples
+    --------
+    >>> d = FeatureDefinition(name="n", where={"polarity": "adverse"}, aggregate="count", window="24m")
+    >>> label(d), label(d, "zh")
+    ('Number of adverse records, 24 months', '近24个月不良信息条数')
+    """
+    say, span = words(lang), definition.span
+    window = say[f"short_{span.unit}"].format(n=span.length, kind=name_said("kinds", span.kind, lang, catalogue))
+    said = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
+    return said[0].upper() + said[1:]
+
+
+def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:
+    """What is aggregated of which records."""
+    part, whole = (records_said((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
+    return words(lang)[definition.aggregate].format(
+        records=records_said(definition.conditions, lang, catalogue), part=part, whole=whole,
+        of=NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
+        a=definition.prior[0], c=definition.prior[1],
+    )  # fmt: skip
 
 
 def _plain(value: Any) -> Any:
@@ -368,7 +340,7 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
     reading: list[str] = []
     for clause in ("where", "numerator", "denominator"):
         if clause == "where" or getattr(d, clause) is not None:
-            _read_where(getattr(d, clause), clause, reading)
+            read_where(getattr(d, clause), clause, reading)
     yield from reading
 
 

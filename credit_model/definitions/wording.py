@@ -1,7 +1,7 @@
-"""A feature in one sentence, for people: Chinese or English.
+"""The words a feature is told in, Chinese and English: phrases, and which records it looks at.
 
-In: a definition, and the catalogue for the names of kinds, dimensions and fields (codes without it).
-Out: the sentence.
+In: conditions, and the catalogue for the names of kinds, dimensions and fields (codes without it).
+Out: phrases.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.features.definition import TIERS, Condition, FeatureDefinition
+from credit_model.definitions.conditions import TIERS, Condition
 
 if TYPE_CHECKING:
     from credit_model.law import Catalogue
 
-_SAY = {
+SAY = {
     "en": {
         "count": "number of {records}", "any": "whether there are {records} (1 or 0)",
         "count_distinct": "number of different {of} among {records}", "sum": "total {of} of {records}",
@@ -53,7 +53,7 @@ _SAY = {
         "short_last_day": "最近一个有{kind}之日的",
     },
 }  # fmt: skip
-_NAMES = {
+NAMES = {
     "en": {
         "": "number", "listed": "now on the list", "was_listed": "off the list and still usable",
         "unperformed": "still unperformed", "outstanding": "outstanding amount", "case": "cases", "kind": "kinds",
@@ -68,80 +68,19 @@ _NAMES = {
 }  # fmt: skip
 
 
-def sentence(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
-    """Say what a feature is.
-
-    Parameters
-    ----------
-    definition : FeatureDefinition
-    lang : {"en", "zh"}
-    catalogue : Catalogue, optional
-
-    Examples
-    --------
-    >>> d = FeatureDefinition(name="n", where={"polarity": "adverse", "tier_at_least": "general"}, aggregate="count",
-    ...                       window="24m", cap=10, trend="higher_is_worse")
-    >>> sentence(d)
-    'Number of adverse records of tier general or worse, decided in the 24 months before the as-of date; at most 10;
-    0 where there is none; more is worse.'
-    >>> sentence(d, "zh")
-    '一般及以上不良信息条数，基准日前24个月内认定；最多计10；没有时为0；越大越差。'
-    """
-    say = _words(lang)
-    span = definition.span
-    window = say[span.unit].format(n=span.length, kind=_name("kinds", span.kind, lang, catalogue))
-    parts = [say[definition.window_on].format(aggregate=_aggregate(definition, lang, catalogue), window=window)]
-    parts += [say["scale"].format(v=definition.scale)] if definition.scale != 1 else []
-    parts += [say["cap"].format(v=definition.cap)] if definition.cap is not None else []
-    none = say["missing" if definition.missing else "none"].format(v=definition.none)
-    parts += [none, say[str(definition.direction)]]
-    said = say["join"].join(filter(None, parts)) + say["end"]
-    return said[0].upper() + said[1:]
-
-
-def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
-    """Call a feature by what it aggregates and its window, in one way for all.
-
-    Parameters
-    ----------
-    definition : FeatureDefinition
-    lang : {"en", "zh"}
-    catalogue : Catalogue, optional
-
-    Examples
-    --------
-    >>> d = FeatureDefinition(name="n", where={"polarity": "adverse"}, aggregate="count", window="24m")
-    >>> label(d), label(d, "zh")
-    ('Number of adverse records, 24 months', '近24个月不良信息条数')
-    """
-    say, span = _words(lang), definition.span
-    window = say[f"short_{span.unit}"].format(n=span.length, kind=_name("kinds", span.kind, lang, catalogue))
-    said = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
-    return said[0].upper() + said[1:]
-
-
-def _words(lang: str) -> dict[str, str]:
-    if lang not in _SAY:
+def words(lang: str) -> dict[str, str]:
+    """The phrases of a language."""
+    if lang not in SAY:
         raise UserError(f"a sentence was asked for in {lang!r}; there is 'en' and 'zh'")
-    return _SAY[lang]
+    return SAY[lang]
 
 
-def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:
-    """What is aggregated of which records."""
-    part, whole = (_records((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
-    return _SAY[lang][definition.aggregate].format(
-        records=_records(definition.conditions, lang, catalogue), part=part, whole=whole,
-        of=_NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
-        a=definition.prior[0], c=definition.prior[1],
-    )  # fmt: skip
-
-
-def _records(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:
+def records_said(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:
     """The records that meet the conditions, as a noun phrase."""
-    say, noun, further = _SAY[lang], _SAY[lang]["records"].format(polarity="").strip(), []
+    say, noun, further = SAY[lang], SAY[lang]["records"].format(polarity="").strip(), []
     for c in sorted(conditions, key=lambda c: c.key == "kinds"):  # kinds name the records better than polarity
         values = c.value if c.comparison == "in" else (c.value,)
-        value = say["or"].join(_name(c.key, v, lang, catalogue) for v in values)
+        value = say["or"].join(name_said(c.key, v, lang, catalogue) for v in values)
         at_least = c.key == "tier" and c.comparison == "ge" and c.value != TIERS[-1]
         if c.key == "kinds":
             noun = say["of_kinds"].format(kinds=value)
@@ -150,17 +89,17 @@ def _records(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | 
         elif c.key in ("tier", "dimension", "field", "role"):
             further.append(say["at_least" if at_least else c.key].format(v=value))
         else:
-            further.append(say[c.comparison].format(k=_NAMES[lang].get(c.key, c.key), v=value))
+            further.append(say[c.comparison].format(k=NAMES[lang].get(c.key, c.key), v=value))
     return " ".join([noun, *further]) if lang == "en" else "".join([*further, noun])
 
 
-def _name(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
+def name_said(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
     """A value of a condition in words."""
-    said = _NAMES[lang].get(str(value), str(value))
+    said = NAMES[lang].get(str(value), str(value))
     if key not in ("kinds", "dimension", "field"):
         return said
     if catalogue is not None:
         kinds = {code: (kind.label_zh, kind.label_en) for code, kind in catalogue.kinds.items()}
         labels = {"kinds": kinds, "dimension": catalogue.dimensions, "field": catalogue.fields}[key]
         said = labels.get(value, (said, said))[lang == "en"]
-    return _SAY[lang]["quoted"].format(v=said)
+    return SAY[lang]["quoted"].format(v=said)
