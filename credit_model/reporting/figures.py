@@ -110,8 +110,8 @@ def broken_lines(text: str, width: float, most: int, size: float = 14) -> list[s
 
     Examples
     --------
-    >>> broken_lines("Adverse records, 24 months", 100, 2)
-    ['Adverse', 'records, 24…']
+    >>> broken_lines("Adverse records, 24 months", 140, 2)
+    ['Adverse records,', '24 months']
     """
     pieces = re.findall(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*", text)
     lines = [""]
