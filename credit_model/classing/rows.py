@@ -7,12 +7,13 @@ Out: distinct rows with their counts, dealt into folds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing.fine import Codes, FineColumn, Real
+from credit_model.classing.fine import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Codes, FineColumn, Real
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class FineTable:
         way the order of the rows changes nothing, and each fold gets its part of the bads.
         """
         words = _packed(columns)
-        order = np.lexsort((weight, *words, bad))
+        order, new = _in_order(words, bad, weight)
         fold = np.empty(len(bad), dtype=np.intp)
         if groups is None:
             fold[order] = np.arange(len(bad)) % folds
@@ -56,25 +57,63 @@ class FineTable:
             dealt = np.empty(len(has_bad), dtype=np.intp)
             dealt[np.argsort(~has_bad, kind="stable")] = np.arange(len(has_bad)) % folds
             fold = dealt[groups]
-        new = np.zeros(len(bad), dtype=bool)
-        new[0] = True
-        for key in (*words, bad):
-            new[1:] |= np.diff(key[order].astype(np.int64)) != 0
-        place = (np.cumsum(new) - 1) * folds + fold[order]
-        used, row_of = np.unique(place, return_inverse=True)
-        sample = np.empty(len(used), dtype=np.intp)
+        row_of = np.arange(len(bad))
+        if not new.all():
+            _, row_of = np.unique((np.cumsum(new) - 1) * folds + fold[order], return_inverse=True)
+        sample = np.empty(int(row_of.max()) + 1, dtype=np.intp)
         sample[row_of] = order
         w, is_bad = weight[order], bad[order]
         parts = (np.where(is_bad, 0.0, w), np.where(is_bad, w, 0.0), ~is_bad, is_bad)
-        counts = np.stack([np.bincount(row_of, part, minlength=len(used)) for part in parts])
-        codes = np.asfortranarray(np.stack([column.codes[sample] for column in columns], axis=1))
+        counts = np.stack([np.bincount(row_of, part, minlength=len(sample)) for part in parts])
+        codes = np.empty((len(sample), len(columns)), dtype=np.uint8, order="F")
+        for place, column in enumerate(columns):
+            np.take(column.codes, sample, out=codes[:, place], mode="clip")
         return cls(codes, fold[sample], counts)
 
     def by_class(self, column: int, classes: int, folds: int) -> Real:
         """Counts by fold and fine class of a column, shape (folds, 4, classes + 1)."""
-        cell = self.fold * (classes + 1) + self.codes[:, column]
-        found = [np.bincount(cell, row, minlength=folds * (classes + 1)).reshape(folds, -1) for row in self.counts]
-        return np.stack(found, axis=1)
+        cell = self._outcome_of_fold * np.uint32(classes + 1) + self.codes[:, column]
+        found = [
+            np.bincount(cell, rows, minlength=folds * 2 * (classes + 1)).reshape(folds, 2, -1) for rows in self._rows
+        ]
+        return np.concatenate(found if len(found) == 2 else found * 2, axis=1).astype(np.float64)
+
+    @cached_property
+    def _outcome_of_fold(self) -> npt.NDArray[np.uint32]:
+        """Fold and outcome of each row: every row is of goods or of bads."""
+        return np.asarray(2 * self.fold + (self.counts[BAD_ROWS] > 0), dtype=np.uint32)
+
+    @cached_property
+    def _rows(self) -> tuple[Real | None, ...]:
+        """Weight and number of rows in each row; once where they are the same, None where they are 1."""
+        weight, rows = self.counts[GOODS] + self.counts[BADS], self.counts[GOOD_ROWS] + self.counts[BAD_ROWS]
+        number = None if (rows == 1).all() else rows
+        return (number,) if (weight == rows).all() else (weight, number)
+
+
+def _in_order(
+    words: list[npt.NDArray[np.uint64]], bad: npt.NDArray[np.bool_], weight: Real
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Rows by outcome, content and weight; and which of them differ from the one before in outcome or content.
+
+    Where there are many columns, the outcome and the last word tell nearly all rows apart; the rest is asked only of
+    those they do not.
+    """
+    key = words[-1] | (bad.astype(np.uint64) << np.uint64(63))
+    order = np.argsort(key)
+    new = np.ones(len(key), dtype=bool)
+    new[1:] = np.diff(key[order]) != 0
+    tied = ~new
+    tied[:-1] |= ~new[1:]
+    rows = order[tied]
+    rest = [word[rows] for word in words[:-1]]
+    again = np.lexsort((weight[rows], *rest, key[rows]))
+    order[tied] = rows[again]
+    apart = np.zeros(len(rows), dtype=bool)
+    for word in rest:
+        apart[1:] |= np.diff(word[again]) != 0
+    new[tied] |= apart
+    return order, new
 
 
 def _packed(columns: list[FineColumn]) -> list[npt.NDArray[np.uint64]]:

@@ -97,6 +97,10 @@ def fit_map(
     others share evenly, below and above it, the events that were seen or that the line expects: where few are bad
     there is something to learn too.
     """
+    least = int(points.min())
+    goods, bads = (np.bincount(points - least, part).astype(np.float64) for part in (goods, bads))
+    seen = np.flatnonzero(goods + bads)  # each score once
+    points, goods, bads = (seen + least).astype(np.int64), goods[seen], bads[seen]
     above = 1.0 / max(squeeze, _LEAST_SQUEEZE)
 
     def line(at: npt.NDArray[Any]) -> Real:

@@ -199,6 +199,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for p in predictors
         ]
         table = FineTable.build([p.fine for p in predictors], bad, weight, subjects, folds)
+        predictors = [replace(p, fine=p.fine.without_rows()) for p in predictors]
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
             fields = {"name": "scorecard", "kernel_version": kernel}

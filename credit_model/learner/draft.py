@@ -32,6 +32,7 @@ _WORTH = 0.25
 # Of very many columns, those of the greatest information value are tried.
 _MOST_TRIED = 120
 _NO_WEIGHT = 1e-6
+_BLOCK = 32_768
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class DraftRules:
 class Draft:
     """What was learned of each column: classing; counts, WOE and reference by attribute; weight (0: not used).
 
-    ``intercept`` are the log-odds of the reference row.
+    ``intercept`` are the log-odds of the reference row. ``before`` is the fit of all columns before any was left
+    out, the log-odds where every WOE is 0 first: where the fit of much the same rows may start.
     """
 
     intercept: float
@@ -68,15 +70,22 @@ class Draft:
     woes: tuple[Real, ...]
     references: tuple[int, ...]
     weights: Real
+    before: Real
 
     def relative(self, column: int) -> Real:
         """WOE by attribute against the reference attribute."""
         woe = self.woes[column]
         return np.asarray(woe - woe[self.references[column]])
 
-    def log_odds(self, codes: npt.NDArray[np.uint8]) -> Real:
-        """Log-odds good : bad of rows of fine codes, without points that are set."""
-        return np.asarray(self.intercept + self._sum(codes, 1.0, 1.0))
+    def parts(self, codes: npt.NDArray[np.uint8]) -> tuple[Real, Real]:
+        """Log-odds of rows of fine codes below and above those of the reference row, without points that are set."""
+        below, above = np.zeros(len(codes)), np.zeros(len(codes))
+        for j in np.flatnonzero(self.weights).tolist():
+            found = (self.weights[j] * self.relative(j))[self.classings[j].attribute_of]
+            for total, part in ((below, np.minimum(found, 0.0)), (above, np.maximum(found, 0.0))):
+                if part.any():
+                    total += part[codes[:, j]]
+        return below, above
 
     def squeeze(self, slope: float, rules: DraftRules) -> float:
         """What everything above the reference row is multiplied by, so that together it stays below the cap."""
@@ -94,16 +103,6 @@ class Draft:
         """
         found = slope * self.weights[column] * self.relative(column)
         return np.asarray(np.where(found > 0, squeeze * found, found), np.float64)
-
-    def stated_sum(self, codes: npt.NDArray[np.uint8], slope: float, rules: DraftRules) -> Real:
-        """Sum of what is stated of each row of fine codes."""
-        return self._sum(codes, slope, self.squeeze(slope, rules))
-
-    def _sum(self, codes: npt.NDArray[np.uint8], slope: float, squeeze: float) -> Real:
-        total = np.zeros(len(codes))
-        for j in np.flatnonzero(self.weights).tolist():
-            total += self.stated(j, slope, squeeze)[self.classings[j].attribute_of][codes[:, j]]
-        return total
 
     def information_value(self, column: int) -> float:
         """Information value of a column in its (smoothed) WOE."""
@@ -142,23 +141,22 @@ def make_card(
     if folds < 2 or any(goods[rows].sum() == 0 or bads[rows].sum() == 0 for rows in others):
         others = [everybody]
     # Each row is judged by a draft that has not seen it, where there is one.
-    drafts = [
-        (draft(predictors, table, _outside(by_fold, fold, len(others)), rows, offset, rules), rows)
-        for fold, rows in enumerate(others)
-    ]
-    line = Line(0.0, 1.0)
-    if len(others) > 1:
-        unseen = np.zeros(len(goods))
-        for learned, rows in drafts:
-            unseen[~rows] = learned.log_odds(table.codes[~rows])
-        line = fit_line(unseen, goods, bads, offset)
-    stated = np.zeros(len(goods))
+    drafts: list[tuple[Draft, Rows]] = []
+    room = np.empty((len(goods), min(len(predictors), _MOST_TRIED)), np.float32, order="F")
+    for fold, rows in enumerate(others):
+        seen, start = _outside(by_fold, fold, len(others)), drafts[-1][0] if drafts else None
+        drafts.append((draft(predictors, table, seen, rows, offset, rules, room, start), rows))
+    level_of, below, above = np.zeros((3, len(goods)))
     for learned, rows in drafts:
         judged = ~rows if len(others) > 1 else rows
-        stated[judged] = line.at(learned.intercept) + learned.stated_sum(table.codes[judged], line.slope, rules)
+        level_of[judged] = learned.intercept
+        below[judged], above[judged] = learned.parts(table.codes[judged])
+    line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else Line(0.0, 1.0)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    found = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line))
+    found = draft(
+        predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), room, drafts[-1][0]
+    )
     squeeze = found.squeeze(line.slope, rules)
     characteristics = tuple(
         c
@@ -166,9 +164,13 @@ def make_card(
         if any((c := _characteristic(p, found, j, line.slope, squeeze, profile)).points)
     )
     reach = [sum(end(c.points) for c in characteristics) for end in (min, max)]
-    # Folds may differ in the attribute that holds the reference row, so their scores are compared by log-odds.
+    # A row gets the points of its own draft, on the scale of the last one. Where not all of them state their points
+    # against the same row (that of the most frequent attributes may be another), their levels are compared too.
     level = line.at(found.intercept)
-    points = np.rint(profile.factor * (stated - level) + set_points).astype(np.int64)
+    stated = line.slope * (below + squeeze * above)
+    if any(p.reference is None for p in predictors):
+        stated += line.at(level_of) - level
+    points = np.rint(profile.factor * stated + set_points).astype(np.int64)
     probabilities = fit_map(points, goods, bads, level, profile, reach, squeeze)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
     return card, found, line, grade_intervals(points, table.counts, profile)
@@ -186,6 +188,8 @@ def draft(
     rows: Rows,
     offset: Real,
     rules: DraftRules,
+    room: npt.NDArray[np.float32],
+    start: Draft | None = None,
 ) -> Draft:
     """Class every column, then fit and choose.
 
@@ -200,6 +204,10 @@ def draft(
     offset : array
         Log-odds by row of points that are set.
     rules : DraftRules
+    room : array, shape (rows, columns)
+        By columns, to work in; its content is lost.
+    start : Draft, optional
+        Of the same columns and much the same rows.
     """
     classings = optimal_classings(
         [p.fine for p in predictors], counts, [p.direction for p in predictors], rules.classing
@@ -215,12 +223,12 @@ def draft(
             woe[missing] = woe[reference]
         woes.append(woe)
         references.append(reference)
-    found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), np.zeros(len(predictors)))
+    none = np.zeros(len(predictors))
+    found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), none, none)
     value = np.array([found.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
     tried = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
     tried = tried[value[tried] > 1e-9]
-    intercept, weights = _fit_and_choose(found, tried, table, rows, offset, rules)
-    return replace(found, intercept=intercept, weights=weights)
+    return _fit_and_choose(found, tried, table, rows, offset, rules, room, start)
 
 
 def _reference(p: Predictor, classing: Classing, seen: Real) -> int:
@@ -230,27 +238,58 @@ def _reference(p: Predictor, classing: Classing, seen: Real) -> int:
 
 
 def _fit_and_choose(
-    found: Draft, tried: npt.NDArray[np.intp], table: FineTable, rows: Rows, offset: Real, rules: DraftRules
-) -> tuple[float, Real]:
-    """Intercept and weights: fit the tried columns, leave out what is not worth its place, fit the rest."""
-    goods, bads, offset = table.counts[GOODS, rows], table.counts[BADS, rows], offset[rows]
+    found: Draft,
+    tried: npt.NDArray[np.intp],
+    table: FineTable,
+    rows: Rows,
+    offset: Real,
+    rules: DraftRules,
+    room: npt.NDArray[np.float32],
+    start: Draft | None,
+) -> Draft:
+    """The draft with its weights: fit the tried columns, leave out what is not worth its place, fit the rest."""
+    goods, bads = (np.where(rows, table.counts[outcome], 0.0) for outcome in (GOODS, BADS))
     relative = [found.relative(j) for j in tried.tolist()]
-    design = np.empty((len(goods), len(tried)))
+    design = room[:, : len(tried)]
     for place, j in enumerate(tried.tolist()):
-        design[:, place] = relative[place][found.classings[j].attribute_of][table.codes[rows, j]]
+        by_class = relative[place][found.classings[j].attribute_of].astype(np.float32)
+        for at in range(0, len(rows), _BLOCK):  # what stays in the processor's cache
+            block = slice(at, at + _BLOCK)
+            np.take(by_class, table.codes[block, j], out=design[block, place], mode="clip")
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
 
-    def fit(kept: npt.NDArray[np.intp]) -> LogisticFit:
+    def fit(kept: npt.NDArray[np.intp], start: LogisticFit | None) -> LogisticFit:
         moving = min(int((below[kept] > 0).sum()), rules.max_characteristics)
         room = max(rules.most_taken - rules.half_point * moving, 0.0)
         limits = Limits.not_negative(len(kept)).and_at_most(below[kept], room)
-        return fit_logistic(design[:, kept], goods, bads, ridge=rules.ridge, offset=offset, limits=limits)
+        return fit_logistic(
+            design[:, : len(kept)], goods, bads, ridge=rules.ridge, offset=offset, limits=limits, start=start
+        )
 
-    kept = choose(fit(np.arange(len(tried))), rules.max_characteristics)
-    last = fit(kept)
-    weights = np.zeros(len(found.weights))
+    middle = np.array([found.woes[j][found.references[j]] for j in tried.tolist()])
+    near = None
+    if start is not None:
+        weights = start.before[1 + tried]
+        near = LogisticFit(float(start.before[0] + weights @ middle), weights, None)
+    first = fit(np.arange(len(tried)), near)
+    kept = choose(first, rules.max_characteristics)
+    for place, column in enumerate(kept.tolist()):
+        design[:, place] = design[:, column]
+    last = fit(kept, _without(first, kept))
+    weights, before = np.zeros(len(found.weights)), np.zeros(1 + len(found.weights))
     weights[tried[kept]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)
-    return last.intercept, weights
+    before[0], before[1 + tried] = first.intercept - first.weights @ middle, first.weights
+    return replace(found, intercept=last.intercept, weights=weights, before=before)
+
+
+def _without(fit: LogisticFit, kept: npt.NDArray[np.intp]) -> LogisticFit:
+    """Where a fit goes, by its curvature, when only some of its weights are kept."""
+    assert fit.curvature is not None
+    at = np.concatenate([[0], kept + 1])
+    gone = np.setdiff1d(np.arange(len(fit.weights)), kept)
+    curvature = fit.curvature[np.ix_(at, at)]
+    moved = np.linalg.solve(curvature, fit.curvature[np.ix_(at, gone + 1)] @ fit.weights[gone])
+    return LogisticFit(fit.intercept + float(moved[0]), np.maximum(fit.weights[kept] + moved[1:], 0.0), curvature)
 
 
 def choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
@@ -260,6 +299,7 @@ def choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
     """
     kept = np.flatnonzero(fit.weights > _NO_WEIGHT)
     weights = fit.weights[kept]
+    assert fit.curvature is not None
     at = np.concatenate([[0], kept + 1])
     spread = np.linalg.inv(fit.curvature[np.ix_(at, at)])[1:, 1:]
     while len(kept):
