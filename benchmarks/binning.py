@@ -1,11 +1,16 @@
-"""Classing against optbinning: seconds, peak memory, information value under the same constraints, and how cost grows.
+"""Classing, and a whole fit, against optbinning: seconds, peak memory, information value, and how cost grows.
 
 Each side runs in a process of its own on the same made columns (normal, counts, half missing, mostly zero, gamma). Lines
 that hold: at least ten times as fast as ``BinningProcess`` on a million rows of 50 columns; no higher peak memory; sum of
-information values within one per cent or above (on new rows, with the WOE learned, at any size); log-log slope of processor seconds in rows and in columns at most 1.1. Ends with
-exit code 3 when one does not.
+information values within one per cent or above (on new rows, with the WOE learned, at any size); log-log slope of
+processor seconds in rows and in columns at most 1.1.
+
+``--whole`` compares all of ``ScorecardClassifier(method="woe_logistic").fit`` (six classings, choice, cross-fitted
+calibration, points) with all of optbinning's way to a card (``BinningProcess``, WOE, ``LogisticRegression``), and with
+``BinningProcess`` alone; AUC on as many new rows stands beside. Ends with exit code 3 when a line does not hold.
 
     python benchmarks/binning.py
+    python benchmarks/binning.py --whole
     python benchmarks/binning.py --rows 100000 --columns 50 --no-slopes --json
 """
 
@@ -16,16 +21,20 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 from credit_model.classing import WoeTransformer, information_value, weight_of_evidence
+from credit_model.learner import ScorecardClassifier
 
 LEAST_TIMES, LEAST_VALUE, MOST_SLOPE = 10.0, 0.99, 1.1
+SIZES, WIDTHS = (250_000, 500_000, 1_000_000, 2_000_000), (25, 50, 100, 200)
 TRENDS = {"auto_asc_desc": "one_way", "auto": "auto"}  # optbinning's name of a constraint, and ours
 
 
@@ -108,6 +117,82 @@ def measure(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def whole(side: str, X: pd.DataFrame, y: np.ndarray) -> Any:
+    """A fitted model of all columns, as each side comes to one; ``binning`` stops at optbinning's classes."""
+    if side == "ours":
+        return ScorecardClassifier(method="woe_logistic").fit(X, y)
+    from optbinning import BinningProcess
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    names = list(X.columns)
+    process = BinningProcess(names, binning_fit_params={name: {"monotonic_trend": "auto_asc_desc"} for name in names})
+    return process.fit(X, y) if side == "binning" else make_pipeline(process, LogisticRegression()).fit(X, y)
+
+
+def one_whole(side: str, rows: int, columns: int, judged: bool) -> dict[str, Any]:
+    """Measure one side; the columns come from a file, so that making them takes no memory here."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, __file__, "--make", folder, str(rows), str(columns)], check=True)
+        values, y = (np.load(f"{folder}/{name}.npy") for name in ("X", "y"))
+    X = pd.DataFrame(values, copy=False, columns=[f"column_{j}" for j in range(columns)])
+    warnings.simplefilter("ignore")
+    whole(side, X[:5000], y[:5000])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start, worked = time.perf_counter(), time.process_time()
+    model = whole(side, X, y)
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = {
+        "seconds": seconds, "processor_seconds": worked, "before_mb": before / 1024, "peak_mb": peak / 1024, "auc": None
+    }  # fmt: skip
+    if judged and side != "binning":
+        new, new_y = made(rows, columns, draw=1)
+        found["auc"] = float(roc_auc_score(new_y, model.predict_proba(new.set_axis(X.columns, axis=1))[:, 1]))
+    return found
+
+
+def measure_whole(side: str, rows: int, columns: int, judged: bool = True) -> dict[str, Any]:
+    """The same in a process of its own."""
+    said = [sys.executable, __file__, "--one-whole", side, str(rows), str(columns), str(int(judged))]
+    done = subprocess.run(said, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str, Any]:
+    """The whole fit beside optbinning's, and how it grows."""
+    sides = {side: measure_whole(side, rows, columns) for side in ("ours", "theirs", "binning")}
+    tell(f"{rows:,} rows x {columns} columns    processor s, elapsed s, peak MB (before the fit), AUC on new rows")
+    for side, name in (("ours", "whole fit"), ("theirs", "optbinning, whole"), ("binning", "optbinning, classing")):
+        s = sides[side]
+        auc = "" if s["auc"] is None else f"{s['auc']:.4f}"
+        tell(
+            f"{name:<22} {s['processor_seconds']:>8.2f} {s['seconds']:>8.2f} {s['peak_mb']:>8.0f} "
+            f"({s['before_mb']:.0f}) {auc:>8}"
+        )
+    ours = sides["ours"]
+    times = {
+        side: {key: sides[side][key] / ours[key] for key in ("processor_seconds", "seconds")}
+        for side in ("theirs", "binning")
+    }
+    for side, name in (("theirs", "its whole way"), ("binning", "its classing alone")):
+        tell(
+            f"times less than {name}: processor {times[side]['processor_seconds']:.1f}, elapsed {times[side]['seconds']:.1f}"
+        )
+    found = {"rows": rows, "columns": columns, "sides": sides, "times": times, "slopes": {}}
+    if slopes:
+        by_rows = [(n, measure_whole("ours", n, 20, False)["processor_seconds"]) for n in SIZES]
+        by_columns = [(k, measure_whole("ours", 200_000, k, False)["processor_seconds"]) for k in WIDTHS]
+        found["slopes"] = {"rows": slope(by_rows), "columns": slope(by_columns)}
+        tell(f"slope of processor seconds in rows {slope(by_rows):.2f}, in columns {slope(by_columns):.2f}")
+    found["holds"] = {
+        "times its classing": times["binning"]["processor_seconds"] >= LEAST_TIMES,
+        "memory": ours["peak_mb"] <= sides["binning"]["peak_mb"],
+        "slopes": all(s <= MOST_SLOPE for s in found["slopes"].values()),
+    }
+    return found
+
+
 def slope(points: list[tuple[int, float]]) -> float:
     """Slope of a straight line through logarithms."""
     size, seconds = np.log(np.asarray(points)).T
@@ -122,13 +207,33 @@ def main() -> int:
     parser.add_argument("--trend", nargs="+", default=list(TRENDS), choices=list(TRENDS))
     parser.add_argument("--no-slopes", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--whole", action="store_true", help="the whole fit instead of the classing")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--one-whole", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--make", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.make:
+        folder, rows, columns = asked.make
+        X, y = made(int(rows), int(columns))
+        np.save(f"{folder}/X.npy", np.asfortranarray(X.to_numpy()))
+        np.save(f"{folder}/y.npy", y)
+        return 0
+    if asked.one_whole:
+        side, rows, columns, judged = asked.one_whole
+        print(json.dumps(one_whole(side, int(rows), int(columns), judged == "1")))
+        return 0
     if asked.one:
         side, trend, rows, columns = asked.one
         print(json.dumps(one(side, trend, int(rows), int(columns))))
         return 0
     tell = (lambda line: None) if asked.json else (lambda line: print(line, flush=True))
+    if asked.whole:
+        found = compare_whole(max(asked.rows), asked.columns, not asked.no_slopes, tell)
+        if asked.json:
+            print(json.dumps(found))
+        short = [name for name, kept in found["holds"].items() if not kept]
+        tell("all lines hold" if not short else f"NO: {', '.join(short)}")
+        return 3 if short else 0
     tell(
         "rows       trend           seconds ours, optbinning, times, processor   peak MB ours, theirs   IV share, on new rows   attributes"
     )
@@ -155,10 +260,8 @@ def main() -> int:
             )
     slopes = {}
     if not asked.no_slopes:
-        by_rows = [
-            (n, measure("ours", "auto", n, 20)["processor_seconds"]) for n in (250_000, 500_000, 1_000_000, 2_000_000)
-        ]
-        by_columns = [(k, measure("ours", "auto", 200_000, k)["processor_seconds"]) for k in (25, 50, 100, 200)]
+        by_rows = [(n, measure("ours", "auto", n, 20)["processor_seconds"]) for n in SIZES]
+        by_columns = [(k, measure("ours", "auto", 200_000, k)["processor_seconds"]) for k in WIDTHS]
         slopes = {"rows": slope(by_rows), "columns": slope(by_columns)}
         tell(f"slope of processor seconds in rows {slopes['rows']:.2f}, in columns {slopes['columns']:.2f}")
     if asked.json:
