@@ -23,7 +23,7 @@ Real = npt.NDArray[np.float64]
 _MOST_STEPS = 60
 _DECREASE = 1e-10  # of the objective, relative: where a further step is not worth taking
 _NOISE = 1e-9  # of the objective, relative: what a design in single precision may add to it
-_MOVED = 0.03  # root mean square of log-odds: a step longer than this changes the curvature
+_MOVED = 0.01  # root mean square of log-odds: a step longer than this changes the curvature
 _BLOCK = 4096  # rows at a time: what stays in the processor's cache
 _MANY, _FEW = 200_000, 50_000  # with more rows than many, the first steps are taken on a few
 
