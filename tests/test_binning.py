@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -309,6 +310,31 @@ def test_a_table_does_not_depend_on_the_order_of_the_rows(random) -> None:  # ty
         )  # fmt: skip
         for name in ("codes", "fold", "counts"):
             assert np.array_equal(getattr(straight, name), getattr(shuffled, name))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_table_of_many_columns_counts_what_one_counts_by_hand(weighted: bool) -> None:
+    """More columns than one word holds, rows that differ only in the first of them, rows that are the same."""
+    rng = np.random.default_rng(7)
+    values = np.zeros((600, 40), dtype=np.float32)
+    values[:, :2], values[:, 30] = rng.integers(0, 3, (600, 2)), rng.integers(0, 2, 600)
+    values[:8] = np.arange(8)[:, None]  # eight classes a column: three bits each
+    bad, weight = rng.random(600) < 0.3, rng.integers(1, 4, 600) / 2 if weighted else np.ones(600)
+    table = FineTable.build([fine_numbers(c, weight) for c in values.T], bad, weight, np.arange(600), 3)
+    by_hand: dict[tuple[Any, ...], float] = {}
+    for row, b, w in zip(values.tolist(), bad.tolist(), weight.tolist(), strict=True):
+        by_hand[(*row, b)] = by_hand.get((*row, b), 0.0) + w
+    found: dict[tuple[Any, ...], float] = {}
+    for codes, (goods, bads, _, bad_rows) in zip(table.codes.tolist(), table.counts.T.tolist(), strict=True):
+        key = (*map(float, codes), bad_rows > 0)
+        found[key] = found.get(key, 0.0) + goods + bads
+    assert found == by_hand
+    for column in (0, 30, 39):
+        counts = table.by_class(column, 8, 3)
+        for fold, outcome, at in product(range(3), range(2), range(9)):
+            rows = (table.fold == fold) & (table.codes[:, column] == at)
+            assert counts[fold, outcome, at] == table.counts[outcome, rows].sum()
+            assert counts[fold, outcome + 2, at] == table.counts[outcome + 2, rows].sum()
 
 
 def test_identical_rows_are_kept_once_and_nobody_is_lost() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from credit_model import UserError
 from credit_model.learner import ScorecardClassifier
 from credit_model.learner.calibrator import fit_line, fit_map, grade_intervals
-from credit_model.learner.logistic import Limits, fit_logistic, minimise_quadratic
+from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic, minimise_quadratic
 from credit_model.scorecard import load_profile
 
 PROFILE = load_profile("zhejiang_1000")
@@ -37,6 +38,35 @@ def test_without_limits_it_is_the_ridge_logistic_of_scikit_learn() -> None:
     peer.fit(np.vstack([design, design]), np.repeat([1, 0], len(design)), np.concatenate([goods, bads]))
     assert fit.weights == pytest.approx(peer.coef_[0], abs=1e-5)
     assert fit.intercept == pytest.approx(peer.intercept_[0], abs=1e-5)
+
+
+def test_many_rows_in_single_precision_end_where_scikit_learn_ends() -> None:
+    """So many that the first steps are taken on a few of them, and the rest on blocks."""
+    rng = np.random.default_rng(6)
+    design = np.asfortranarray(rng.normal(size=(250_001, 3)).astype(np.float32))
+    bads = (rng.random(len(design)) < 1 / (1 + np.exp(2 + design @ [1.0, -0.5, 0.0]))).astype(float)
+    fit = fit_logistic(design, 1 - bads, bads, ridge=3.0)
+    peer = LogisticRegression(C=1 / 3, tol=1e-10, solver="newton-cholesky").fit(design.astype(float), 1 - bads)
+    assert [fit.intercept, *fit.weights] == pytest.approx([peer.intercept_[0], *peer.coef_[0]], abs=2e-5)
+
+
+@pytest.mark.parametrize("away", [0.0, 0.3, 5.0])
+def test_where_a_fit_starts_does_not_move_it(away: float) -> None:
+    design, goods, bads = made(3)
+    limits = Limits.not_negative(4).and_at_most(np.ones(4), 1.2)
+    fit = fit_logistic(design, goods, bads, ridge=1.0, limits=limits)
+    elsewhere = LogisticFit(fit.intercept - away, fit.weights * (1 - away / 10), fit.curvature)
+    for start in (elsewhere, replace(elsewhere, curvature=None), replace(elsewhere, weights=fit.weights - 1)):
+        again = fit_logistic(design, goods, bads, ridge=1.0, limits=limits, start=start)
+        assert [again.intercept, *again.weights] == pytest.approx([fit.intercept, *fit.weights], abs=1e-4)
+
+
+def test_rows_that_count_nothing_change_nothing() -> None:
+    design, goods, bads = made(4)
+    counts = np.arange(len(goods)) % 3 > 0
+    fit = fit_logistic(design, goods * counts, bads * counts, ridge=1.0)
+    peer = fit_logistic(design[counts], goods[counts], bads[counts], ridge=1.0)
+    assert [fit.intercept, *fit.weights] == pytest.approx([peer.intercept, *peer.weights], abs=1e-6)
 
 
 @given(st.integers(0, 2**31), st.integers(1, 6))
@@ -124,6 +154,16 @@ def test_as_many_bads_are_expected_as_were_seen() -> None:
     found = fit_map(points, 1 - bads, bads, 3.0, PROFILE, (-200, 30))
     expected = sum(found.probability(800 + int(p)) for p in points)
     assert expected == pytest.approx(bads.sum(), rel=1e-6)
+
+
+def test_the_map_is_the_same_of_rows_and_of_their_counts() -> None:
+    rng = np.random.default_rng(5)
+    points = rng.choice([-40, -12, 0, 7], 3000)
+    bads = (rng.random(3000) < 0.2).astype(float)
+    single = fit_map(points, 1 - bads, bads, 2.0, PROFILE, (-40, 7))
+    at, place = np.unique(points, return_inverse=True)
+    counted = fit_map(at, np.bincount(place, 1 - bads), np.bincount(place, bads), 2.0, PROFILE, (-40, 7))
+    assert single == counted
 
 
 def test_a_bend_that_a_line_cannot_follow_is_learned_where_there_are_events() -> None:

@@ -139,6 +139,19 @@ def test_a_tight_cap_drops_no_positive_and_keeps_their_order() -> None:
     assert told == pytest.approx(risk[only_positive].mean(), rel=0.15)
 
 
+def test_nothing_on_record_is_the_reference_row_of_every_fold() -> None:
+    """Where a point above the reference stands for ten, one point of difference between folds is no rounding."""
+    rng = np.random.default_rng(5)
+    made = [d for d in definitions() if d.name in ("volunteer_24m", "honours_60m", "adverse_36m")]
+    shares = {"volunteer_24m": 0.3, "honours_60m": 0.2, "adverse_36m": 0.03}
+    X = pd.DataFrame({d.name: rng.random(20_000) < shares[d.name] for d in made}).astype(np.float32)
+    z = 4.5 + 2 * X["volunteer_24m"] + X["honours_60m"] - 2 * X["adverse_36m"]
+    y = (rng.random(len(X)) < 1 / (1 + np.exp(z))).astype(int)
+    tight = Profile("tight", 800, 40, ("C", "B", "A"), (800, 801), positive_cap=12)
+    grades = {grade.grade: grade for grade in ScorecardClassifier(made, profile=tight).fit(X, y).grades_}
+    assert grades["B"].rows == (X.sum(axis=1) == 0).sum()
+
+
 def test_no_sum_of_points_leaves_the_range() -> None:
     rng = np.random.default_rng(3)
     made = definitions()[:5]
