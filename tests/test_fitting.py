@@ -35,13 +35,20 @@ def drawn_sample(rows: int = 1500, seed: int = 0, directions: tuple[int, ...] = 
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("leaves", [2, 3])
-def test_trees_and_the_tables_read_from_them_say_the_same_of_every_row(leaves: int) -> None:
+@pytest.mark.parametrize(
+    ("pairs", "leaves", "found"),
+    [([], 3, set()), (None, 3, {(0, 1), (0, 2)}), ([(0, 1)], 3, {(0, 1)}), ([(0, 1), (1, 2)], 6, {(0, 1)})],
+)
+def test_trees_and_the_tables_read_from_them_say_the_same_of_every_row(
+    pairs: list[tuple[int, int]] | None, leaves: int, found: set[tuple[int, int]]
+) -> None:
     some = drawn_sample()
-    grown = grow(some, some.fold != 0, leaves, Growth(40, 0.1), some.offset)
+    grown = grow(some, some.fold != 0, Growth(40, 0.1, leaves), some.offset, pairs)
     places = np.stack([np.where(p < 0, np.nan, p)[some.codes[:, j]] for j, p in enumerate(grown.places)], axis=1)
     terms = grown.terms(30)
-    assert (len(terms.together) > 0) == (leaves == 3)
+    assert set(terms.together) >= found
+    assert pairs is None or set(terms.together) <= set(pairs)
+    assert all(table.any() for table in terms.alone)
     said = grown.trees.predict(places, raw_score=True, num_iteration=30)
     assert np.abs(terms.log_odds(some.codes) - said).max() < 1e-9
 

@@ -1,7 +1,8 @@
 """An additive model with the few pairs that earn their place, learned without looking at what judges it.
 
-Each fold is left out once: five models, whose mean is the model. The number of rounds, and which pairs stay, are those
-of least log loss on the rows each model has not seen; the same rows judge the calibration.
+Each fold is left out once: five models, whose mean is the model. Trees of three leaves are grown twice: with any pair,
+to see which are worth their place; then with those alone, beside every column for itself. Which pairs stay, and the
+number of rounds, are judged on the rows each model has not seen; the same rows judge the calibration.
 
 In: a sample.
 Out: the mean model as ``Terms``; log-odds of each row by the model that has not seen it.
@@ -18,13 +19,12 @@ import numpy.typing as npt
 from credit_model.fitting.boosting import Growth, grow
 from credit_model.fitting.terms import Places, Real, Sample, Terms, mean_of
 
-_RATE = 0.05
-_ROUNDS = 800  # of trees with two leaves
-_PAIR_ROUNDS = 1200  # of trees with three
-_STEADY_ROWS = 20_000
+_STEADY_ROWS = 20_000  # fewer rows ask for small steps, and for a mean of several growths
+_SMALL, _LARGE = Growth(1500, 0.05), Growth(1200, 0.1, leaves=6)
 _MOST_AGAIN = 4
 _MOST_TRIED = 24  # strongest pairs that are tried
-_WORTH = 0.75  # log-likelihood out of fold that a pair must add
+# Log-likelihood out of fold that a pair must add: a quarter of Akaike's price, as for a characteristic of a draft.
+_WORTH = 0.25
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Additive:
 
     terms: Terms
     unseen: Real
-    rounds: tuple[int, int]
+    rounds: int
 
 
 def fit_additive(sample: Sample, most_pairs: int) -> Additive:
@@ -44,24 +44,14 @@ def fit_additive(sample: Sample, most_pairs: int) -> Additive:
     folds = int(sample.fold.max()) + 1
     whole = np.ones(len(sample.fold), dtype=bool)
     seen = [sample.fold != fold for fold in range(folds)] if folds > 1 else [whole]
-    quick = len(sample.fold) > _STEADY_ROWS  # many rows bear greater steps
-    rate, fewer = (2 * _RATE, 2) if quick else (_RATE, 1)
-    growth = Growth(_ROUNDS // fewer if folds > 1 else _ROUNDS // 8, rate)
-    levels = [float(np.log(sample.goods[rows].sum() / sample.bads[rows].sum())) for rows in seen]
-    plain, rounds = _stage(sample, seen, 2, growth, [sample.offset + level for level in levels])
-    plain = [replace(model, level=level) for model, level in zip(plain, levels, strict=True)]
-    masses = sample.masses
-    models, pair_rounds = plain, 0
+    growth = _LARGE if len(sample.fold) > _STEADY_ROWS else _SMALL
+    growth = growth if folds > 1 else replace(growth, rounds=growth.rounds // 15)
+    kept: list[Places] = []
     if most_pairs and folds > 1 and len(sample.sizes) > 1:
-        growth = Growth(_PAIR_ROUNDS // fewer, rate)
-        starts = [sample.offset + model.log_odds(sample.codes) for model in plain]
-        more, _ = _stage(sample, seen, 3, growth, starts)
-        paired = [_sum(a, b).centred(masses) for a, b in zip(plain, more, strict=True)]
-        kept = _worth_keeping(sample, seen, plain, paired, most_pairs)
-        if kept:
-            more, pair_rounds = _stage(sample, seen, 3, growth, starts, kept)
-            models = [_sum(a, b).centred(masses).with_pairs(kept) for a, b in zip(plain, more, strict=True)]
-    return Additive(mean_of(models).centred(masses), _unseen(sample, seen, models), (rounds, pair_rounds))
+        any_pair, _ = _stage(sample, seen, replace(growth, rate=2 * growth.rate, rounds=growth.rounds // 2))
+        kept = _worth_keeping(sample, seen, any_pair, most_pairs)
+    models, rounds = _stage(sample, seen, growth, kept, _again(sample))
+    return Additive(mean_of(models).centred(sample.masses), _unseen(sample, seen, models), rounds)
 
 
 def log_loss(sample: Sample, log_odds: Real) -> float:
@@ -73,15 +63,15 @@ def log_loss(sample: Sample, log_odds: Real) -> float:
 def _stage(
     sample: Sample,
     seen: Sequence[npt.NDArray[np.bool_]],
-    leaves: int,
     growth: Growth,
-    starts: Sequence[Real],
     pairs: Sequence[Places] | None = None,
+    again: int = 1,
 ) -> tuple[list[Terms], int]:
     """A model for each fold left out, of as many rounds as are best on the rows left out, all folds together."""
+    levels = [float(np.log(sample.goods[rows].sum() / sample.bads[rows].sum())) for rows in seen]
     grown = [
-        [grow(sample, rows, leaves, replace(growth, seed=seed), start, pairs) for seed in range(_again(sample))]
-        for rows, start in zip(seen, starts, strict=True)
+        [grow(sample, rows, replace(growth, seed=seed), sample.offset + level, pairs) for seed in range(again)]
+        for rows, level in zip(seen, levels, strict=True)
     ]
     lengths = min(len(g.losses) for some in grown for g in some)
     rounds = growth.rounds
@@ -89,17 +79,14 @@ def _stage(
         weights = [float((sample.goods + sample.bads)[~rows].sum()) for rows in seen]
         losses = [np.mean([g.losses[:lengths] for g in some], axis=0) for some in grown]
         rounds = int(np.argmin(np.average(losses, axis=0, weights=weights))) + 1
-    return [mean_of([g.terms(rounds) for g in some]) for some in grown], rounds
+    models = [mean_of([g.terms(rounds) for g in some]) for some in grown]
+    models = [replace(model, level=model.level + level) for model, level in zip(models, levels, strict=True)]
+    return [model.centred(sample.masses) for model in models], rounds
 
 
 def _again(sample: Sample) -> int:
     """How often each model is grown anew from other draws: the fewer rows, the more a mean of several steadies it."""
     return int(np.clip(_STEADY_ROWS // len(sample.fold), 1, _MOST_AGAIN))
-
-
-def _sum(first: Terms, second: Terms) -> Terms:
-    alone = tuple(a + b for a, b in zip(first.alone, second.alone, strict=True))
-    return Terms(first.level + second.level, alone, {**first.together, **second.together})
 
 
 def _unseen(sample: Sample, seen: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms]) -> Real:
@@ -112,18 +99,14 @@ def _unseen(sample: Sample, seen: Sequence[npt.NDArray[np.bool_]], models: Seque
 
 
 def _worth_keeping(
-    sample: Sample,
-    seen: Sequence[npt.NDArray[np.bool_]],
-    plain: Sequence[Terms],
-    paired: Sequence[Terms],
-    most: int,
+    sample: Sample, seen: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms], most: int
 ) -> list[Places]:
-    """Pairs, strongest first, as long as they lower the log loss on rows their model has not seen."""
-    strengths = mean_of(paired).strengths(sample.masses)
+    """Pairs, strongest first, that lower the log loss on rows their model has not seen."""
+    strengths = mean_of(models).strengths(sample.masses)
     kept: list[Places] = []
-    so_far = log_loss(sample, _unseen(sample, seen, [model.with_pairs([]) for model in paired]))
+    so_far = log_loss(sample, _unseen(sample, seen, [model.with_pairs([]) for model in models]))
     for pair in sorted(strengths, key=lambda pair: (-strengths[pair], pair))[:_MOST_TRIED]:
-        with_it = log_loss(sample, _unseen(sample, seen, [model.with_pairs([*kept, pair]) for model in paired]))
+        with_it = log_loss(sample, _unseen(sample, seen, [model.with_pairs([*kept, pair]) for model in models]))
         if len(kept) < most and so_far - with_it > _WORTH:
             kept, so_far = [*kept, pair], with_it
-    return kept if so_far < log_loss(sample, _unseen(sample, seen, plain)) else []
+    return kept

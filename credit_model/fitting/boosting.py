@@ -27,15 +27,17 @@ _SMOOTHING = 10.0  # rows added to each class of a nominal column, at the averag
 class Growth:
     """How trees are grown.
 
+    ``leaves`` are those of a tree that may hold a pair which was chosen.
     ``least_hessian`` is the least sum of p (1 - p) over the rows of a leaf, p being the probability so far.
     """
 
     rounds: int
     rate: float
+    leaves: int = 3
     ridge: float = 1.0
-    least_hessian: float = 5.0
+    least_hessian: float = 2.0
     column_share: float = 0.5
-    row_share: float = 0.5
+    row_share: float = 0.4
     seed: int = 0
 
 
@@ -82,18 +84,19 @@ class Grown:
 def grow(
     sample: Sample,
     seen: npt.NDArray[np.bool_],
-    leaves: int,
     growth: Growth,
     start: Real,
     pairs: Sequence[Places] | None = None,
 ) -> Grown:
-    """Grow trees on the rows that are ``seen``, on top of log-odds ``start``; only these ``pairs`` may stand in one."""
+    """Grow trees on the rows that are ``seen``, on top of log-odds ``start``; of two columns only these ``pairs``."""
     try:
         import lightgbm
     except ImportError:
         raise UserError("the additive method needs LightGBM: install credit-model[train]") from None
     places = tuple(_places(sample, j, seen) for j in range(len(sample.sizes)))
     columns = _as_floats(sample.codes, places)
+    # Without a say of which pairs, a third leaf may bring any; a fourth could bring a third column.
+    leaves = 3 if pairs is None else growth.leaves if pairs else 2
     settings = {
         "objective": "binary", "metric": "binary_logloss", "num_leaves": leaves, "learning_rate": growth.rate,
         "lambda_l2": growth.ridge, "min_sum_hessian_in_leaf": growth.least_hessian, "min_data_in_leaf": 1,
@@ -102,8 +105,9 @@ def grow(
         "monotone_constraints": [-direction for direction in sample.directions], "deterministic": True,
         "force_row_wise": True, "num_threads": 1, "verbose": -1,
     }  # fmt: skip
-    if pairs is not None:
-        settings["interaction_constraints"] = [list(pair) for pair in pairs]
+    if pairs:
+        alone = [[j] for j in range(len(sample.sizes))]
+        settings["interaction_constraints"] = [*alone, *(list(pair) for pair in pairs)]
     told: dict[str, Any] = {}
     data = _dataset(sample, columns, seen, start, settings)
     watched = [] if seen.all() else [_dataset(sample, columns, ~seen, start, settings, data)]

@@ -39,7 +39,7 @@ Flags = npt.NDArray[np.bool_]
 
 FOLDS = 5
 # With the most characteristics and the most attributes of each, where nothing is said.
-METHODS = {"woe_logistic": (20, 8), "additive": (40, 12)}
+METHODS = {"woe_logistic": (20, 8), "additive": (40, 20)}
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -63,7 +63,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Most pairs, with ``additive``; each must lower the log loss out of fold. None where the profile caps what may be
         added.
     max_bins : int, optional
-        Most attributes of a characteristic, beside the missing one. Default: 8, ``additive`` 12.
+        Most attributes of a characteristic, beside the missing one. Default: 8; ``additive`` 20,
+        and no more than a shape needs.
     min_share : float, optional
         Least weighted share of rows in an attribute. Default: 0 with definitions, since a record may be as rare as it
         is telling; without, that of 50 rows, at most 0.05.
