@@ -17,23 +17,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from credit_model import UserError, cli_compare, cli_governance, cli_monitoring
+from credit_model import UserError, cli_compare, cli_governance, cli_monitoring, cli_printing
 from credit_model.cli_answers import AsJson, Day, DayOfUse, LedgerFolder, Model, RequiredDay
 from credit_model.cli_answers import example as _example
 from credit_model.cli_answers import print_table as _print_table
 from credit_model.cli_answers import say as _say
 from credit_model.cli_answers import working as _working
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from credit_model.assessment import Assessment, Reason
-    from credit_model.records import IngestReport
-    from credit_model.training import RunResult
 
 app = typer.Typer(
     name="credit-model",
@@ -43,7 +36,6 @@ app = typer.Typer(
     help="Personal credit evaluation from public credit records: from raw records to a registered, explained card.",
 )
 
-_STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 _INTERRUPTED = 130  # as shells do
 _REFUSALS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR,
@@ -117,7 +109,7 @@ def ingest(
             mapping=mapping,
             progress=lambda table, rows: step(f"Ingesting {table}: {rows:,} rows"),
         )
-    _say(report.to_dict(), as_json, lambda console: _print_ingest(console, report))
+    _say(report.to_dict(), as_json, lambda console: cli_printing.print_ingest(console, report))
 
 
 @app.command(epilog=_example("credit-model features data/generated/ledger observations.csv --out X.parquet"))
@@ -154,7 +146,7 @@ def run(
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)
-    _say(asdict(result), as_json, lambda console: _print_run(console, result))
+    _say(asdict(result), as_json, lambda console: cli_printing.print_run(console, result))
 
 
 app.registered_commands += cli_governance.commands.registered_commands
@@ -184,7 +176,7 @@ def assess(
         assessment = load_evaluator(model, ledger=opened).assess(
             subject, as_of, purpose=purpose, authorisation=authorisation, day_of_use=day_of_use
         )
-    _say(assessment.to_dict(), as_json, lambda console: _print_assessment(console, subject, assessment))
+    _say(assessment.to_dict(), as_json, lambda console: cli_printing.print_assessment(console, subject, assessment))
 
 
 @app.command(
@@ -382,91 +374,6 @@ def _table(path: Path) -> Any:
         raise UserError(
             f"cannot read {path}: {type(error).__name__}. Give a Parquet or CSV file of observations."
         ) from error
-
-
-def _print_assessment(console: Console, subject: str, assessment: Assessment) -> None:
-    """The answer as the person reads it."""
-    from rich.panel import Panel
-    from rich.table import Table
-
-    head = Table.grid(padding=(0, 2))
-    when = f"{assessment.as_of} " + ("(now 实时)" if assessment.live else "")
-    rows = [
-        ("Subject 对象", subject),
-        ("As of 截至", when),
-        ("Status 状态", f"{assessment.status} {_STATUS_ZH[assessment.status]}"),
-    ]
-    if assessment.score is not None:
-        rows += [
-            ("Score 评分", f"[bold]{assessment.score}[/]"),
-            ("Grade 等级", f"[bold]{assessment.grade}[/]"),
-            ("Probability 概率", f"{assessment.probability_of_bad:.2%}"),
-        ]
-    for row in rows:
-        head.add_row(*row)
-    console.print(Panel(head, title="Public credit evaluation 公共信用评价", expand=False))
-    console.print(assessment.explanation_zh)
-    console.print(assessment.explanation_en)
-    _print_reasons(console, "Reasons 扣分原因", assessment.reasons)
-    _print_reasons(console, "In favour 加分项", assessment.positives)
-    for status in assessment.statutory_status:
-        console.print(f"[bold]Statutory status 法定状态[/]: {status.label_zh} {status.label_en}, {status.record_id}")
-    console.print(
-        "\n[dim]对记录或评价有异议的，可向信用主管部门提出异议；已履行义务的，可申请信用修复。\n"
-        "You may object to a record or to this evaluation, and ask for repair of what you have made good.[/]"
-    )
-
-
-def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> None:
-    from rich.table import Table
-
-    if not reasons:
-        return
-    table = Table(title=title, title_justify="left", box=None, header_style="bold")
-    for heading in ("", "points", "reason", "records", "may change on"):
-        table.add_column(heading, justify="right" if heading == "points" else "left")
-    for reason in reasons:
-        change = "-" if reason.earliest_change_on is None else str(reason.earliest_change_on)
-        text = f"{reason.text_zh}\n{reason.text_en}"
-        table.add_row(reason.code, f"{reason.points:+d}", text, "\n".join(reason.record_ids), change)
-    console.print(table)
-
-
-def _print_run(console: Console, result: RunResult) -> None:
-    from rich.table import Table
-
-    version = f"version {result.version}" if result.version is not None else "not registered: it may only be explored"
-    console.print(f"[bold]{result.experiment}[/]: {result.model}, {version}, card {result.card_id}")
-    console.print(f"run {result.run_id}")
-    table = Table(box=None, header_style="bold")
-    for heading in ("out of time", "value", "95 % interval", "attainable"):
-        table.add_column(heading, justify="left" if heading == "out of time" else "right")
-    for name, (value, low, high) in result.figures.items():
-        attainable = result.attainable if name == "soft_gini" else None
-        interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-        cells = (
-            "not measured" if value is None else f"{value:.3f}",
-            interval,
-            f"{attainable:.3f}" if attainable else "",
-        )
-        table.add_row(name.replace("_", " "), *cells)
-    console.print(table if result.figures else "too few bads out of time to measure anything")
-    for gate in result.failed_gates:
-        console.print(f"[bold]gate failed[/]: {gate}")
-    console.print(f"ledger {result.ledger}")
-    console.print(f"report {result.report}")
-    if result.version is not None and not result.failed_gates:
-        console.print(f"next: credit-model promote {result.version} --approver NAME --name {result.model}")
-
-
-def _print_ingest(console: Console, report: IngestReport) -> None:
-    console.print(f"{report.accepted:,} rows accepted, {report.duplicates:,} known already")
-    for reason, rows in report.rejected.items():
-        console.print(f"{rows:,} refused: {reason}")
-    if report.quarantine is not None:
-        console.print(f"refused rows are in {report.quarantine}")
-    for warning in report.warnings:
-        console.print(f"note: {warning}")
 
 
 cli_compare.register(app, _say, _working)

@@ -54,6 +54,8 @@ def section(page: Sheet) -> str:
 def _strength(page: Sheet, characteristic: Any, path: str) -> str:
     if "direction" not in characteristic:  # an evaluation of before it was kept
         return ""
+    if "grid" in characteristic:
+        return f'<span class="asks">{page.say("card.pair")}</span>'
     trend = {1: "up", -1: "down"}.get(characteristic["direction"], "free")
     told: dict[str, str | Said] = {
         "iv": page.number(f"{path}/information_value", "gini"),

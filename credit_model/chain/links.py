@@ -1,0 +1,175 @@
+"""The lines of a chain: how one carries the digest of the line before, and what was altered.
+
+In: entries; a file and how far it must reach. Out: lines; entries; a :class:`ChainReport`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from credit_model import UserError
+
+GENESIS: Final = "0" * 64  # what the first line of a chain carries
+JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_BEFORE, _BETWEEN, _END = b'{"previous":"', b'","entry":', b"}\n"
+_DIGEST = slice(len(_BEFORE), len(_BEFORE) + 64)
+_FAULTS_TOLD = 20
+
+
+class ChainError(UserError):
+    """A chain that is damaged, has lost its head, or keeps it where it protects nothing."""
+
+
+class ChainMoved(ChainError):
+    """The chain goes on in another file: its head names one."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How far a chain reaches: the file, what its first line carries, its lines and bytes, the digest of the last."""
+
+    file: str
+    start: str = GENESIS
+    lines: int = 0
+    bytes: int = 0
+    digest: str = GENESIS
+    serial: int = 0
+
+    def reaching(self, lines: int, bytes: int, digest: str) -> End:
+        """The next end, in the same file."""
+        return End(self.file, self.start, lines, bytes, digest, self.serial + 1)
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """What verification found.
+
+    Parameters
+    ----------
+    lines : int
+        Whole lines in the file.
+    known : int
+        Lines the head knows; more in the file were kept by the torn-append rule, or will be.
+    torn : int
+        Bytes of a last line that a killed append left without its end; the next append cuts them.
+    faults : tuple of str
+        What was altered, each with the number of the line, from 1; empty where the chain holds.
+    digest : str
+        Of the last whole line.
+    """
+
+    lines: int
+    known: int
+    torn: int
+    faults: tuple[str, ...]
+    digest: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether every line the head knows is there, unaltered."""
+        return not self.faults
+
+
+def plain(entry: Mapping[str, Any]) -> bytes:
+    """An entry as bytes."""
+    return JSON(dict(entry)).encode()
+
+
+def line_of(previous: str, entry: bytes) -> bytes:
+    """The line of an entry, behind the line with a digest."""
+    return b"".join((_BEFORE, previous.encode(), _BETWEEN, entry, _END))
+
+
+def digest_of(line: bytes) -> str:
+    """Digest of a line."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def verify_file(path: Path, end: End, size: int | None = None) -> ChainReport:
+    """Read a file of a chain against what it must start with, and how many lines it must reach with which digest.
+
+    Parameters
+    ----------
+    path : Path
+    end : End
+    size : int, optional
+        Read no further: bytes there when the end was read.
+    """
+    if not path.exists():
+        faults = (f"it is missing: lines 1 to {end.lines} are gone",) if end.lines else ()
+        return ChainReport(0, end.lines, 0, faults, end.start)
+    with path.open("rb") as file:
+        return walk(_up_to(file, size), end.start, 0, end)
+
+
+def read_entries(path: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+    """Entries of the whole lines of a file; only of lines that hold these bytes, where given."""
+    if path.exists():
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(_END) and holding in line:
+                    try:
+                        yield json.loads(line)["entry"]
+                    except (ValueError, KeyError, TypeError):
+                        raise ChainError(f"{path}: line {number} cannot be read; verify the log.") from None
+
+
+def _up_to(file: Iterable[bytes], size: int | None) -> Iterator[bytes]:
+    read = 0
+    for line in file:
+        read += len(line)
+        if size is not None and read > size:
+            return
+        yield line
+
+
+def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainReport:
+    """Follow the links; ``digest`` and ``number`` are those of the line before."""
+    broken: list[int] = []  # lines that do not carry the digest of the line before
+    torn, reached = 0, digest
+    for line in lines:
+        if not line.endswith(b"\n"):
+            torn = len(line)
+            break
+        number += 1
+        if line[_DIGEST] != digest.encode() or not line.startswith(_BEFORE):
+            broken.append(number)
+        digest = digest_of(line)
+        if number <= end.lines:
+            reached = digest
+    cut = number < end.lines
+    faults = [*_altered(broken, end, ends_otherwise=not cut and reached != end.digest, cut=cut)]
+    if cut:
+        torn = 0  # not an append that was killed: the head knows the line
+        gone = f"line {end.lines} is" if number + 1 == end.lines else f"lines {number + 1} to {end.lines} are"
+        faults.append(f"{gone} missing: the file was cut after line {number}")
+    return ChainReport(number, end.lines, torn, tuple(faults[:_FAULTS_TOLD]), digest)
+
+
+def _altered(broken: list[int], end: End, ends_otherwise: bool, cut: bool) -> Iterator[str]:
+    """Which lines were altered, from the lines whose link is broken.
+
+    An altered line breaks the link of the next; where the change touched its own link, that one too. From the last
+    line the head knows, the next link is to the head.
+    """
+    links = [line for line in broken if line <= end.lines] + [end.lines + 1] * ends_otherwise
+    if links == [end.lines + 1]:
+        yield f"line {end.lines} is not the one the head knows: it was altered, or the file was written anew"
+        links = []
+    while links:
+        line = links.pop(0)
+        if links[:1] == [line + 1]:
+            links.pop(0)
+            yield f"line {line} was altered"
+        else:
+            yield f"line {max(line - 1, 1)} was altered" + (", or lines after it were taken out" if cut else "")
+    yield from (
+        f"line {line} does not continue the chain, and the head does not know it"
+        for line in broken
+        if line > end.lines + ends_otherwise
+    )
