@@ -85,7 +85,8 @@ def registry(folder: Path, uri: str = "") -> Any:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy of MLflow
-        client = MlflowClient(uri or f"sqlite:///{folder / 'mlflow.db'}")
+        uri = uri or f"sqlite:///{folder / 'mlflow.db'}"
+        client = MlflowClient(uri, uri)  # else the registry is whichever another test of this process opened first
         runs = client.search_runs([e.experiment_id for e in client.search_experiments()], run_view_type=1)
         return {
             "runs": sorted((_run(run) for run in runs), key=json.dumps),
