@@ -33,14 +33,15 @@ EXPECTED_FAILED_CHECKS = {
 }
 CHECKS = {
     check.func.__name__ + repr(check.keywords or ""): check
-    for _, check in estimator_checks_generator(ScorecardClassifier(method="woe_logistic"))
+    for _, check in estimator_checks_generator(ScorecardClassifier())
     if check.func.__name__ not in EXPECTED_FAILED_CHECKS
 }
 
 
+@pytest.mark.parametrize("method", ["woe_logistic", None])
 @pytest.mark.parametrize("check", CHECKS)
-def test_scikit_learn_finds_its_manners_kept(check: str) -> None:
-    CHECKS[check](ScorecardClassifier(method="woe_logistic"))
+def test_scikit_learn_finds_its_manners_kept(check: str, method: str | None) -> None:
+    CHECKS[check](ScorecardClassifier(method=method))
 
 
 @pytest.fixture(scope="module")
