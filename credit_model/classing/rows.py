@@ -46,8 +46,7 @@ class FineTable:
         Folds are dealt by subject where ``groups`` are given, else along rows sorted by outcome and content. Either
         way the order of the rows changes nothing, and each fold gets its part of the bads.
         """
-        words = _packed(columns)
-        order, new = _in_order(words, bad, weight)
+        order, new = _in_order(_packed(columns), bad, weight)
         fold = np.empty(len(bad), dtype=np.intp)
         if groups is None:
             fold[order] = np.arange(len(bad)) % folds

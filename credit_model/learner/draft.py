@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from credit_model.classing import BADS, GOODS, Classing, ClassingRules, FineTable, optimal_classings, ordered_woe
 from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
-from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic
+from credit_model.learner.logistic import Limits, LogisticFit, LookedUp, fit_logistic
 from credit_model.learner.predictors import Predictor
 from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Profile
 
@@ -32,7 +32,6 @@ _WORTH = 0.25
 # Of very many columns, those of the greatest information value are tried.
 _MOST_TRIED = 120
 _NO_WEIGHT = 1e-6
-_BLOCK = 32_768
 
 
 @dataclass(frozen=True)
@@ -142,10 +141,9 @@ def make_card(
         others = [everybody]
     # Each row is judged by a draft that has not seen it, where there is one.
     drafts: list[tuple[Draft, Rows]] = []
-    room = np.empty((len(goods), min(len(predictors), _MOST_TRIED)), np.float32, order="F")
     for fold, rows in enumerate(others):
         seen, start = _outside(by_fold, fold, len(others)), drafts[-1][0] if drafts else None
-        drafts.append((draft(predictors, table, seen, rows, offset, rules, room, start), rows))
+        drafts.append((draft(predictors, table, seen, rows, offset, rules, start), rows))
     level_of, below, above = np.zeros((3, len(goods)))
     for learned, rows in drafts:
         judged = ~rows if len(others) > 1 else rows
@@ -154,9 +152,7 @@ def make_card(
     line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else Line(0.0, 1.0)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    found = draft(
-        predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), room, drafts[-1][0]
-    )
+    found = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), drafts[-1][0])
     squeeze = found.squeeze(line.slope, rules)
     characteristics = tuple(
         c
@@ -188,7 +184,6 @@ def draft(
     rows: Rows,
     offset: Real,
     rules: DraftRules,
-    room: npt.NDArray[np.float32],
     start: Draft | None = None,
 ) -> Draft:
     """Class every column, then fit and choose.
@@ -204,8 +199,6 @@ def draft(
     offset : array
         Log-odds by row of points that are set.
     rules : DraftRules
-    room : array, shape (rows, columns)
-        By columns, to work in; its content is lost.
     start : Draft, optional
         Of the same columns and much the same rows.
     """
@@ -228,7 +221,7 @@ def draft(
     value = np.array([found.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
     tried = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
     tried = tried[value[tried] > 1e-9]
-    return _fit_and_choose(found, tried, table, rows, offset, rules, room, start)
+    return _fit_and_choose(found, tried, table, rows, offset, rules, start)
 
 
 def _reference(p: Predictor, classing: Classing, seen: Real) -> int:
@@ -244,27 +237,22 @@ def _fit_and_choose(
     rows: Rows,
     offset: Real,
     rules: DraftRules,
-    room: npt.NDArray[np.float32],
     start: Draft | None,
 ) -> Draft:
     """The draft with its weights: fit the tried columns, leave out what is not worth its place, fit the rest."""
     goods, bads = (np.where(rows, table.counts[outcome], 0.0) for outcome in (GOODS, BADS))
     relative = [found.relative(j) for j in tried.tolist()]
-    design = room[:, : len(tried)]
-    for place, j in enumerate(tried.tolist()):
-        by_class = relative[place][found.classings[j].attribute_of].astype(np.float32)
-        for at in range(0, len(rows), _BLOCK):  # what stays in the processor's cache
-            block = slice(at, at + _BLOCK)
-            np.take(by_class, table.codes[block, j], out=design[block, place], mode="clip")
+    tables = [
+        woe[found.classings[j].attribute_of].astype(np.float32) for woe, j in zip(relative, tried.tolist(), strict=True)
+    ]
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
 
     def fit(kept: npt.NDArray[np.intp], start: LogisticFit | None) -> LogisticFit:
         moving = min(int((below[kept] > 0).sum()), rules.max_characteristics)
         room = max(rules.most_taken - rules.half_point * moving, 0.0)
         limits = Limits.not_negative(len(kept)).and_at_most(below[kept], room)
-        return fit_logistic(
-            design[:, : len(kept)], goods, bads, ridge=rules.ridge, offset=offset, limits=limits, start=start
-        )
+        design = LookedUp(table.codes, tried[kept].tolist(), [tables[place] for place in kept.tolist()])
+        return fit_logistic(design, goods, bads, ridge=rules.ridge, offset=offset, limits=limits, start=start)
 
     middle = np.array([found.woes[j][found.references[j]] for j in tried.tolist()])
     near = None
@@ -273,8 +261,6 @@ def _fit_and_choose(
         near = LogisticFit(float(start.before[0] + weights @ middle), weights, None)
     first = fit(np.arange(len(tried)), near)
     kept = choose(first, rules.max_characteristics)
-    for place, column in enumerate(kept.tolist()):
-        design[:, place] = design[:, column]
     last = fit(kept, _without(first, kept))
     weights, before = np.zeros(len(found.weights)), np.zeros(1 + len(found.weights))
     weights[tried[kept]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)

@@ -10,6 +10,7 @@ Out: the intercept and weights of greatest penalised likelihood within the limit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,48 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class LookedUp:
+    """A design whose values are found by class when rows are asked for, so that of many rows it is never whole.
+
+    Attributes
+    ----------
+    codes : array of uint8, shape (rows, any)
+    columns : sequence of int
+        Those of the codes that the design is made of.
+    tables : sequence of array of float32
+        Value by class, of each of these columns.
+
+    Examples
+    --------
+    >>> codes = np.array([[0, 1], [1, 0]], dtype=np.uint8)
+    >>> LookedUp(codes, [1], [np.array([0.5, 2.0], dtype=np.float32)])[:2].tolist()
+    [[2.0], [0.5]]
+    """
+
+    codes: npt.NDArray[np.uint8]
+    columns: Sequence[int]
+    tables: Sequence[npt.NDArray[np.float32]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.codes), len(self.columns)
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """Single precision."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        """Values of some rows, by columns."""
+        codes = self.codes[rows]
+        found = np.empty((len(self.columns), len(codes)), np.float32)
+        for table, column, values in zip(self.tables, self.columns, found, strict=True):
+            np.take(table, codes[:, column], out=values, mode="clip")
+        return found.T
+
+
+@dataclass(frozen=True)
 class LogisticFit:
     """Log-odds good : bad are ``intercept + design @ weights + offset``."""
 
@@ -57,7 +100,7 @@ class LogisticFit:
 
 
 def fit_logistic(
-    design: npt.NDArray[Any],
+    design: npt.NDArray[Any] | LookedUp,
     goods: Real,
     bads: Real,
     *,
@@ -71,8 +114,7 @@ def fit_logistic(
 
     Parameters
     ----------
-    design : array, shape (rows, k)
-        Quickest in single precision and by columns (Fortran order) where there are many rows.
+    design : array or LookedUp, shape (rows, k)
     goods, bads : array, shape (rows,)
         Weighted counts of goods and bads in each row; both sums above 0.
     ridge, centre : float or array, shape (k,)
@@ -141,7 +183,7 @@ def fit_logistic(
 
 
 def _derivatives(
-    design: npt.NDArray[Any], goods: Real, total: Real, offset: Real, x: Real, curved: bool
+    design: npt.NDArray[Any] | LookedUp, goods: Real, total: Real, offset: Real, x: Real, curved: bool
 ) -> tuple[float, Real, Real | None]:
     """Negative log-likelihood at x, its gradient and, where asked for, its curvature; summed block by block."""
     rows, k = design.shape
