@@ -75,7 +75,8 @@ def make_additive_card(
     pairs = 0 if np.isfinite(rules.most_added) else rules.max_pairs
     found = fit_additive(whole.only(learned), pairs)
     if _count(found.terms) > rules.max_characteristics:
-        kept = _strongest(whole.only(learned), found.terms, rules)
+        room = rules.max_characteristics - min(len(found.terms.together), rules.max_characteristics // 4)
+        kept = _strongest(whole.only(learned), found.terms, rules.ridge, room)
         learned = [learned[place] for place in kept]
         found = fit_additive(whole.only(learned), min(pairs, rules.max_characteristics - len(learned)))
     line = Line(0.0, 1.0)
@@ -132,14 +133,12 @@ def _count(terms: Terms) -> int:
     return sum(bool(table.any()) for table in terms.alone) + len(terms.together)
 
 
-def _strongest(sample: Sample, terms: Terms, rules: AdditiveRules) -> list[int]:
+def _strongest(sample: Sample, terms: Terms, ridge: float, most: int) -> list[int]:
     """The columns to keep: of shapes weighed by a logistic regression, the one that is missed least goes first."""
     design = np.stack([table[sample.codes[:, j]] for j, table in enumerate(terms.alone)], axis=1)
     limits = Limits.not_negative(design.shape[1])
-    fit = fit_logistic(
-        design, sample.goods, sample.bads, ridge=rules.ridge, centre=1.0, offset=sample.offset, limits=limits
-    )
-    return [int(place) for place in choose(fit, rules.max_characteristics)]
+    fit = fit_logistic(design, sample.goods, sample.bads, ridge=ridge, centre=1.0, offset=sample.offset, limits=limits)
+    return [int(place) for place in choose(fit, most)]
 
 
 def _pruned(terms: Terms, sample: Sample) -> Terms:
