@@ -611,3 +611,4 @@ def test_thousands_of_inputs_nobody_would_send(name: str, tmp_path: Path) -> Non
     sys.stdout.write(
         f"\n{name:<16} {sum(ends.values()):>6} inputs {ends['taken']:>6} taken {ends['refused']:>6} refused\n"
     )
+    assert min(ends.values()) > 0, f"inputs of one end only: {ends}"

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "ChainReport": "links",
         "End": "links",
         "GENESIS": "links",
+        "force": "head",
         "Head": "head",
         "read_entries": "links",
         "verify_file": "links",
@@ -36,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 if TYPE_CHECKING:
     from credit_model.chain.chain import Chain as Chain
     from credit_model.chain.head import Head as Head
+    from credit_model.chain.head import force as force
     from credit_model.chain.links import GENESIS as GENESIS
     from credit_model.chain.links import ChainError as ChainError
     from credit_model.chain.links import ChainMoved as ChainMoved

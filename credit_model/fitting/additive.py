@@ -104,9 +104,14 @@ def _worth_keeping(
     """Pairs, strongest first, that lower the log loss on rows their model has not seen."""
     strengths = mean_of(models).strengths(sample.masses)
     kept: list[Places] = []
-    so_far = log_loss(sample, _unseen(sample, seen, [model.with_pairs([]) for model in models]))
+    found = _unseen(sample, seen, [model.with_pairs([]) for model in models])
+    so_far = log_loss(sample, found)
     for pair in sorted(strengths, key=lambda pair: (-strengths[pair], pair))[:_MOST_TRIED]:
-        with_it = log_loss(sample, _unseen(sample, seen, [model.with_pairs([*kept, pair]) for model in models]))
-        if len(kept) < most and so_far - with_it > _WORTH:
-            kept, so_far = [*kept, pair], with_it
+        if len(kept) == most:
+            break
+        alone = [Terms(0.0, (), model.with_pairs([pair]).together) for model in models]
+        more = found + _unseen(sample, seen, alone)
+        with_it = log_loss(sample, more)
+        if so_far - with_it > _WORTH:
+            kept, found, so_far = [*kept, pair], more, with_it
     return kept

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
+from credit_model.chain import force
 
 MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts", "quarantine", "cache"
 CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again
@@ -161,7 +162,7 @@ class Manifest:
         new = folder / f"{MANIFEST}.new"
         write_forced(new, text.encode())
         os.replace(new, folder / MANIFEST)
-        force_folder(folder)
+        force(folder)
 
 
 def stamp(folder: Path) -> Stamp | None:
@@ -213,15 +214,6 @@ def write_forced(path: Path, data: Any) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def force_folder(folder: Path) -> None:
-    """Force the names in a folder to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _canonical(said: Mapping[str, Any]) -> str:

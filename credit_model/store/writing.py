@@ -18,13 +18,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from credit_model.chain import force
 from credit_model.store.manifest import (
     PARTS,
     QUARANTINE,
     LedgerError,
     Manifest,
     Part,
-    force_folder,
     locked,
     sweep,
 )
@@ -101,8 +101,8 @@ class Writing:
             return
         if manifest.parts != self.manifest.parts:
             manifest = replace(manifest, generation=manifest.generation + 1)
-        force_folder(self.folder / PARTS)
-        force_folder(self.folder / QUARANTINE)
+        force(self.folder / PARTS)
+        force(self.folder / QUARANTINE)
         manifest.write(self.folder)
         self.manifest, self._new = manifest, []
 
