@@ -23,10 +23,12 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
+from credit_model.classing import font_families
 from credit_model.features import feature_grid
 from credit_model.law import from_days, to_day
 from credit_model.visibility import STATUSES
 
+plt.rcParams["font.family"] = font_families()  # Chinese labels are letters where this machine has a font for them
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="R", people=2_000, seed=20261124)
 ledger = cm.Ledger.create(tempfile.mkdtemp() + "/ledger", policy="tier")
@@ -42,7 +44,13 @@ kinds = pd.DataFrame(
     {code: (kind.label_zh, kind.label_en, kind.polarity) for code, kind in ledger.catalogue.kinds.items()},
     index=["中文", "English", "polarity"],
 ).T
-kinds.assign(records=city.records["kind"].value_counts()).dropna().sort_values("records", ascending=False)
+on_file = kinds.assign(records=city.records["kind"].value_counts()).dropna().sort_values("records", ascending=False)
+on_file
+
+# %%
+adverse_kinds = on_file[on_file["polarity"] == "adverse"].set_index("中文")["records"].iloc[::-1]
+adverse_kinds.plot.barh(figsize=(8, 4), color="#b5533c", title="Adverse records on file, by kind", ylabel="")
+plt.show()
 
 # %%
 by_month = city.records.assign(

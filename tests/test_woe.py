@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from matplotlib import font_manager
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from credit_model import UserError
-from credit_model.classing import WoeTransformer, weight_of_evidence
+from credit_model.classing import WoeTransformer, font_families, weight_of_evidence
 from credit_model.scorecard import CategoricalBins, NumericBins
 
 # What scikit-learn would check and is not promised, and why; everything else it checks must pass.
@@ -126,6 +127,31 @@ def test_a_column_is_drawn_with_its_shares_and_bad_rates() -> None:
     assert [text.get_text() for text in ax.get_xticklabels()][:1] == [classed.table("home")["attribute"][0]]
     assert "information value" in ax.get_title()
     plt.close(figure)
+
+
+@pytest.mark.needs("chromium")  # `make system` installs a Chinese font along with it
+def test_a_column_with_chinese_labels_is_drawn_in_letters_not_in_boxes(recwarn: pytest.WarningsRecorder) -> None:
+    X, y = frame()
+    homes = {"own": "自有", "rent": "租房", "free": "与家人同住"}
+    classed = WoeTransformer().fit(pd.DataFrame({"住房情况": X["home"].map(homes)}), y)
+    figure, ax = plt.subplots()
+    classed.plot("住房情况", ax)
+    figure.canvas.draw()  # matplotlib warns of every letter that no font has
+    plt.close(figure)
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_without_a_chinese_font_plots_keep_the_fonts_that_were_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = [font for font in font_manager.fontManager.ttflist if font.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    assert font_families() == plt.rcParams["font.family"] == ["sans-serif"]
+
+
+def test_a_chinese_font_stands_behind_the_fonts_that_were_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = [font_manager.FontEntry(name=name) for name in ("SimHei", "Noto Sans CJK SC", "DejaVu Sans")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    monkeypatch.setitem(plt.rcParams, "font.family", ["serif"])
+    assert font_families() == ["serif", "Noto Sans CJK SC"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "cut_between": "fine",
         "fine_categories": "fine",
         "fine_numbers": "fine",
+        "font_families": "fonts",
         "information_value": "woe",
         "optimal_classing": "optimal",
         "optimal_classings": "optimal",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from credit_model.classing.fine import cut_between as cut_between
     from credit_model.classing.fine import fine_categories as fine_categories
     from credit_model.classing.fine import fine_numbers as fine_numbers
+    from credit_model.classing.fonts import font_families as font_families
     from credit_model.classing.frames import read_columns as read_columns
     from credit_model.classing.frames import read_groups as read_groups
     from credit_model.classing.frames import read_outcome as read_outcome

@@ -25,6 +25,7 @@ from credit_model.classing.fine import (
     fine_categories,
     fine_numbers,
 )
+from credit_model.classing.fonts import font_families
 from credit_model.classing.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
 from credit_model.classing.optimal import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard import CategoricalBins, NumericBins, as_categories, as_numbers, attributes_of, holds_numbers
@@ -185,14 +186,15 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = self.table(name)
         table = table[table["share"] > 0]
         ax = plt.gca() if ax is None else ax
-        place = np.arange(len(table))
+        place, families = np.arange(len(table)), font_families()
         ax.bar(place, table["share"], color="#c9d3dc")
-        ax.set_xticks(place, table["attribute"], rotation=30, ha="right")
+        ax.set_xticks(place, table["attribute"], rotation=30, ha="right", fontfamily=families)
         ax.set_ylabel("share of rows")
         value = self.information_values_[name]
         bins, trend = self.bins_[name], self.trends_[name]
         ordered = table.index < (bins.intervals if isinstance(bins, NumericBins) else 0)
-        ax.set_title(f"{name}: {'' if trend == 'none' else trend + ', '}information value {value:.3f}")
+        title = f"{name}: {'' if trend == 'none' else trend + ', '}information value {value:.3f}"
+        ax.set_title(title, fontfamily=families)
         rate = ax.twinx()
         rate.plot(place, table["bad_rate"], "o", color="#b5533c")
         rate.plot(place[ordered], table["bad_rate"][ordered], color="#b5533c")
