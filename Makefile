@@ -8,9 +8,15 @@ MODEL := models:/personal-credit@champion
 # A person of the made city with something on record, to show reasons.
 PERSON ?= S0002527
 BUDGET := 720
+# What `make report` renders, and where to.
+NOTEBOOKS ?= notebooks/*.py
+PAGES ?= reports/runs
+# Options for JupyterLab, for example LAB="--no-browser --port 8890" on a machine without a screen.
+LAB ?=
 
 export MLFLOW_DISABLE_TELEMETRY := true
-export MPLBACKEND := Agg
+# A backend that is set would be a notebook's too, and its pictures would not be shown; the tests set their own.
+unexport MPLBACKEND
 # Two cores do not like four threads each.
 export OPENBLAS_NUM_THREADS := 1
 
@@ -74,16 +80,22 @@ soak: setup system ## deep runs: tens of thousands of random ledgers, long prope
 	@$(BIN)/python benchmarks/record_monotone.py
 	@$(BIN)/python benchmarks/made_city.py
 
+# Its settings are the user's own; notebooks/.jupyter only adds that a double click on a script opens it as a notebook.
 lab: setup ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@export JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"; \
+	exec $(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)
 
 ui: setup ## MLflow's pages on the local store
 	@$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1
 
-report: setup ## notebooks and the newest evaluation as pages under reports/runs
-	@mkdir -p reports/runs/notebooks
-	@for n in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --execute --output reports/runs/notebooks/$$(basename $${n%.py}).ipynb $$n && $(BIN)/jupyter nbconvert --log-level WARN --to html reports/runs/notebooks/$$(basename $${n%.py}).ipynb; done
-	@ls reports/runs/notebooks/*.html
+report: setup ## notebooks as pages under reports/runs
+	@mkdir -p $(PAGES)/notebooks
+	@for n in $(NOTEBOOKS); do \
+	  page=$(PAGES)/notebooks/$$(basename $${n%.py}); \
+	  $(BIN)/jupytext --quiet --to ipynb --execute --output $$page.ipynb $$n \
+	    && $(BIN)/jupyter nbconvert --log-level WARN --to html $$page.ipynb || exit 1; \
+	done
+	@ls $(PAGES)/notebooks/*.html
 
 clean: ## remove what runs made (never the ledger files you ingested elsewhere)
 	rm -rf .credit_model mlflow.db mlruns reports/runs data/generated
