@@ -55,10 +55,15 @@ def say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console]
     elif isinstance(human, str):
         typer.echo(human)
     else:
-        from rich.console import Console
+        console = plain_console()
+        human(console if console.is_terminal else plain_console(width=160))
 
-        console = Console(highlight=False)
-        human(console if console.is_terminal else Console(highlight=False, width=160))
+
+def plain_console(width: int | None = None) -> Console:
+    """Return a console that prints text as it stands: ids such as ``[/]`` or ``:star:`` are data, never markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 @contextmanager
@@ -68,19 +73,20 @@ def working(doing: str) -> Iterator[Callable[[str], None]]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(doing)
         yield lambda step: progress.update(task, description=step)
 
 
 def print_table(console: Console, frame: Any) -> None:
-    """A frame as people read it."""
+    """Print a frame as people read it: what is missing is left blank."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
     for column in frame.columns:
         table.add_column(str(column), overflow="fold")
-    for row in frame.astype(str).replace("NaT", "").itertuples(index=False):
+    # pandas keeps a missing value missing when a column becomes text, and a table takes nothing but text.
+    for row in frame.astype(str).where(frame.notna(), "").itertuples(index=False):
         table.add_row(*row)
     console.print(table)

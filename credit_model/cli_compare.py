@@ -55,5 +55,5 @@ def _print(console: Console, found: Comparison) -> None:
         table.add_row(*row, *sides, contest.verdict)
     console.print(table)
     for place, (one, two) in found.settings.items():
-        console.print(f"differs: {place}: {one} | {two}", markup=False)
+        console.print(f"differs: {place}: {one} | {two}")
     console.print("95 % intervals, paired. Who chooses the better of the two has chosen on these rows.")

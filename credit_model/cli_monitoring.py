@@ -66,17 +66,21 @@ def monitor(
 
 
 def _print(console: Console, found: Monitoring, lang: str) -> None:
+    from rich.text import Text
+
     from credit_model.monitoring import quiet
 
     then, now = found.stability.days_then, found.stability.days_now
     console.print(
-        f"[bold]{found.card_id}[/], {', '.join(now)} beside {', '.join(then)}: "
-        f"{found.stability.people_now:,} and {found.stability.people_then:,} people"
+        Text(found.card_id, "bold"),
+        f", {', '.join(now)} beside {', '.join(then)}: "
+        f"{found.stability.people_now:,} and {found.stability.people_then:,} people",
+        sep="",
     )
     languages = [one for one in ("zh", "en") if lang in (one, "both")]
     for alarm in found.alarms:
         for one in languages:
-            console.print(f"[bold]·[/] {getattr(alarm, f'text_{one}')}")
+            console.print(Text("·", "bold"), getattr(alarm, f"text_{one}"))
     if not found.alarms:
         for one in languages:
             console.print(quiet(one))

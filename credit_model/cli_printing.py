@@ -22,18 +22,19 @@ def print_assessment(console: Console, subject: str, assessment: Assessment) -> 
     """The answer as the person reads it."""
     from rich.panel import Panel
     from rich.table import Table
+    from rich.text import Text
 
     head = Table.grid(padding=(0, 2))
     when = f"{assessment.as_of} " + ("(now 实时)" if assessment.live else "")
-    rows = [
+    rows: list[tuple[str, str | Text]] = [
         ("Subject 对象", subject),
         ("As of 截至", when),
         ("Status 状态", f"{assessment.status} {_STATUS_ZH[assessment.status]}"),
     ]
     if assessment.score is not None:
         rows += [
-            ("Score 评分", f"[bold]{assessment.score}[/]"),
-            ("Grade 等级", f"[bold]{assessment.grade}[/]"),
+            ("Score 评分", Text(str(assessment.score), "bold")),
+            ("Grade 等级", Text(str(assessment.grade), "bold")),
             ("Probability 概率", f"{assessment.probability_of_bad:.2%}"),
         ]
     for row in rows:
@@ -44,10 +45,12 @@ def print_assessment(console: Console, subject: str, assessment: Assessment) -> 
     _print_reasons(console, "Reasons 扣分原因", assessment.reasons)
     _print_reasons(console, "In favour 加分项", assessment.positives)
     for status in assessment.statutory_status:
-        console.print(f"[bold]Statutory status 法定状态[/]: {status.label_zh} {status.label_en}, {status.record_id}")
+        line = f": {status.label_zh} {status.label_en}, {status.record_id}"
+        console.print(Text("Statutory status 法定状态", "bold"), line, sep="")
     console.print(
-        "\n[dim]对记录或评价有异议的，可向信用主管部门提出异议；已履行义务的，可申请信用修复。\n"
-        "You may object to a record or to this evaluation, and ask for repair of what you have made good.[/]"
+        "\n对记录或评价有异议的，可向信用主管部门提出异议；已履行义务的，可申请信用修复。\n"
+        "You may object to a record or to this evaluation, and ask for repair of what you have made good.",
+        style="dim",
     )
 
 
@@ -69,9 +72,10 @@ def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> N
 def print_run(console: Console, result: RunResult) -> None:
     """What a run made, how good it is, what to do next."""
     from rich.table import Table
+    from rich.text import Text
 
     version = f"version {result.version}" if result.version is not None else "not registered: it may only be explored"
-    console.print(f"[bold]{result.experiment}[/]: {result.model}, {version}, card {result.card_id}")
+    console.print(Text(result.experiment, "bold"), f": {result.model}, {version}, card {result.card_id}", sep="")
     console.print(f"run {result.run_id}")
     table = Table(box=None, header_style="bold")
     for heading in ("out of time", "value", "95 % interval", "attainable"):
@@ -87,7 +91,7 @@ def print_run(console: Console, result: RunResult) -> None:
         table.add_row(name.replace("_", " "), *cells)
     console.print(table if result.figures else "too few bads out of time to measure anything")
     for gate in result.failed_gates:
-        console.print(f"[bold]gate failed[/]: {gate}")
+        console.print(Text("gate failed", "bold"), f": {gate}", sep="")
     console.print(f"ledger {result.ledger}")
     console.print(f"report {result.report}")
     if result.version is not None and not result.failed_gates:

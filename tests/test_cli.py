@@ -256,6 +256,29 @@ def test_explain_names_the_records_of_a_feature_and_the_ground_of_those_left_out
     assert shown.startswith("adverse_24m = 1.0. Number of adverse records, decided in the 24 months")
 
 
+def test_ids_that_look_like_markup_are_printed_as_they_stand(command: Run, desk: Path, tmp_path: Path) -> None:
+    subject, record = "[/] a:star:", "[bold]r[/red] :smile:"
+    small_ledger(
+        tmp_path / "ledger",
+        [penalty(record, "2025-10-10") | {"subject_id": subject}, penalty("old", "2021-10-10")],
+        subjects=[{"subject_id": subject}, {"subject_id": "a"}],
+    )
+    common = ["--ledger", tmp_path / "ledger", "--as-of", "2026-07-01", "--day-of-use", DAY_OF_USE]
+    explained = command("explain", subject, *common, "--feature", "adverse_24m")
+    assert (explained.code, record in explained.out) == (0, True)
+    assessed = command("assess", subject, *common, "--model", desk / "card.json")
+    assert (assessed.code, record in assessed.out, subject in assessed.out) == (0, True, True)
+
+
+def test_a_record_that_may_never_be_used_leaves_its_first_day_blank(command: Run, tmp_path: Path) -> None:
+    small_ledger(tmp_path / "ledger", [penalty("petty", "2025-10-10", tier="minor")])
+    arguments = ["explain", "a", "--ledger", tmp_path / "ledger", "--as-of", "2026-07-01", "--feature", "adverse_24m"]
+    (row,) = command(*arguments, "--day-of-use", DAY_OF_USE, "--json").json["records"]
+    assert (row["visible_from"], row["used"]) == (None, False)
+    (line,) = [line for line in command(*arguments, "--day-of-use", DAY_OF_USE).out.splitlines() if "petty" in line]
+    assert line.split() == ["petty", "False", row["ground"], "adm_penalty", "2025-10-10", "2025-10-10"]
+
+
 def test_a_person_is_forgotten_with_proof_and_without_being_named(command: Run, tmp_path: Path) -> None:
     small_ledger(
         tmp_path / "ledger", [penalty("r1", "2025-10-10")], subjects=[{"subject_id": "a"}, {"subject_id": "b"}]
