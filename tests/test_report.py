@@ -181,6 +181,10 @@ def test_reasons_are_counted_as_people_are_told_them() -> None:
 # -------------------------------------------------------------------------------------------------- gates
 
 
+def test_a_card_without_characteristics_gives_nobody_a_reason() -> None:
+    assert judged(points=POINTS[["base"]]).reasons == ()
+
+
 def test_a_gate_compares_what_was_found_with_its_limit() -> None:
     passed = {(gate.name, gate.segment): gate for gate in REPORT.gates}
     assert set(passed) == {

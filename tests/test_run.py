@@ -390,3 +390,17 @@ def test_a_ledger_made_under_another_policy_is_refused(undisturbed: Ran, path: P
     with pytest.raises(UserError, match=r"says policy 'retention', but the ledger in .* was made under 'tier'"):
         run(replace(experiment, ledger=plan), tracker=Notebook())
     assert not home.exists()
+
+
+def test_a_run_whose_card_would_be_empty_is_refused_before_the_out_of_time_sample_is_opened(
+    path: Path, home: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.toml"
+    alone = EXPERIMENT.replace('"adverse_*", "honours_60m", "volunteer_hours_24m"', '"honours_60m"')
+    alone = alone[: alone.index("[[card.policy_points]]")] + alone[alone.index("[gates]") :]
+    empty.write_text(alone, encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"'empty' cannot end in a card: none of its 1 features earned points on .* bad"
+    ):
+        run(empty, tracker=Notebook(), author="Wang Li")
+    assert not (home / "out_of_time.jsonl").exists()

@@ -418,7 +418,8 @@ def told_reasons(
     order = np.argsort(-losses, axis=1, kind="stable")[:, :4]
     told = np.zeros(losses.shape, bool)
     np.put_along_axis(told, order, True, axis=1)
-    return names, losses, told & (losses > 0), order[:, 0]
+    largest = order[:, 0] if names else np.zeros(len(losses), np.intp)
+    return names, losses, told & (losses > 0), largest
 
 
 def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:

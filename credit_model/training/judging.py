@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from credit_model import UserError
 from credit_model.evaluation import EvaluationReport
 from credit_model.fairness import source_rates
 from credit_model.features import FeatureDefinition, build_features
@@ -124,6 +125,22 @@ def _events(source: Source, sample: DevelopmentSample) -> dict[str, Any]:
     decided = np.zeros(len(sample))
     decided[bad] = own["decided_on"].fillna(0)
     return {"source": own["source"].fillna("").astype(str).tolist(), "decided_on": decided}
+
+
+def refuse_empty(card: Card, experiment: Experiment, development: DevelopmentSample) -> None:
+    """Refuse a card of no characteristics before a look at the out-of-time sample is spent on it.
+
+    Raises
+    ------
+    UserError
+        If no feature of the experiment earned points.
+    """
+    if not card.characteristics:
+        raise UserError(
+            f"experiment {experiment.name!r} cannot end in a card: none of its {len(experiment.features)} features "
+            f"earned points on the development sample ({len(development):,} rows, {development.bads:,} bad). Give more "
+            "people or more dates, offer other features, or lower the penalty."
+        )
 
 
 def freeze(

@@ -37,7 +37,7 @@ from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
-from credit_model.training.judging import fit_challenger, freeze, judge, true_risk_of
+from credit_model.training.judging import fit_challenger, freeze, judge, refuse_empty, true_risk_of
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import (
     Source,
@@ -166,6 +166,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
         periods=years(development.as_of) if experiment.card.stable else None,
     )  # fmt: skip
     card = classifier.to_card(experiment.card.model, _provenance(experiment, source, development, tuning))
+    refuse_empty(card, experiment, development)
 
     if experiment.challenger is not None:
         say("Fitting the challenger")
