@@ -52,7 +52,15 @@ def lazy_exports(
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         is_elsewhere = where[name].startswith(f"{__name__}.")
-        return getattr(importlib.import_module(where[name] if is_elsewhere else f"{package}.{where[name]}"), name)
+        try:
+            return getattr(importlib.import_module(where[name] if is_elsewhere else f"{package}.{where[name]}"), name)
+        except ImportError as error:
+            from credit_model.extras import missing_extra
+
+            missing = missing_extra(error, f"{package}.{name}")
+            if missing is None:
+                raise
+            raise missing from None
 
     return __getattr__, lambda: sorted(where), sorted(where)
 

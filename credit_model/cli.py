@@ -27,6 +27,7 @@ from credit_model.cli_answers import example as _example
 from credit_model.cli_answers import print_table as _print_table
 from credit_model.cli_answers import say as _say
 from credit_model.cli_answers import working as _working
+from credit_model.extras import missing_extra
 
 app = typer.Typer(
     name="credit-model",
@@ -209,7 +210,7 @@ def explain(
     }
 
     def show(console: Any) -> None:
-        console.print(f"{feature} = {value['value']}. {value['sentence_en']}", markup=False)
+        console.print(f"{feature} = {value['value']}. {value['sentence_en']}")
         _print_table(console, trail)
 
     _say(value, as_json, show)
@@ -323,6 +324,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=given, prog_name="credit-model", standalone_mode=False) or 0
         line = "interrupted." if code == _INTERRUPTED else ""
+    except ImportError as error:
+        missing = missing_extra(error, " ".join(["credit-model", *given[:1]]))
+        if missing is None and os.environ.get("CREDIT_MODEL_TRACEBACK"):
+            raise
+        line, code = _unforeseen(error) if missing is None else (str(missing), 2)
     except UserError as error:
         line, code = str(error), getattr(error, "exit_code", 2)
     except usage_error as error:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
+from credit_model.extras import needed_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +61,8 @@ def session(settings: Mapping[str, str] | None = None) -> SparkSession:
     UserError
         If Spark or Java is not installed.
     """
-    try:
-        with unwarned():
-            from pyspark.sql import SparkSession
-    except ImportError:
-        raise UserError(
-            "Spark was asked for, but pyspark is not installed: pip install 'credit-model[spark]'"
-        ) from None
+    with needed_for("Spark"), unwarned():
+        from pyspark.sql import SparkSession
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
@@ -300,7 +296,8 @@ def _written(frame: DataFrame, out: Path) -> Path:
 
 def _done(job: Callable[[], Any]) -> Any:
     """Run a job; a user's mistake in a worker is told here as it would be on one machine."""
-    from pyspark.errors import PySparkException
+    with needed_for("Spark"):
+        from pyspark.errors import PySparkException
 
     try:
         with unwarned():

@@ -722,7 +722,7 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "Install credit-model[serve]" in done.stderr
+    assert "is not installed. Install it with: pip install 'credit-model[serve]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model import UserError
+from credit_model.extras import needed_for
 from credit_model.fitting.terms import Codes, Places, Real, Sample, Terms
 
 _PATIENCE = 100  # rounds without a gain on the rows not seen, after which no more are tried
@@ -89,10 +89,8 @@ def grow(
     pairs: Sequence[Places] | None = None,
 ) -> Grown:
     """Grow trees on the rows that are ``seen``, on top of log-odds ``start``; of two columns only these ``pairs``."""
-    try:
+    with needed_for("the additive method"):
         import lightgbm
-    except ImportError:
-        raise UserError("the additive method needs LightGBM: install credit-model[train]") from None
     places = tuple(_places(sample, j, seen) for j in range(len(sample.sizes)))
     columns = _as_floats(sample.codes, places)
     # Without a say of which pairs, a third leaf may bring any; a fourth could bring a third column.

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
 from credit_model.classing import BADS, GOODS, FineColumn, FineTable, cut_between, fine_numbers
+from credit_model.extras import needed_for
 from credit_model.learner.calibrator import Line, fit_line
 from credit_model.learner.classifier import FOLDS
 from credit_model.scorecard import NumericBins, as_numbers
@@ -231,10 +232,8 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return (step + 1) * _STEP, line
 
     def _boost(self, rows: Real, counts: Real, trees: int) -> Any:
-        try:
+        with needed_for("a challenger"):
             import lightgbm
-        except ImportError:
-            raise UserError("a challenger needs LightGBM: install credit-model[train]") from None
         both = np.concatenate([rows, rows])
         y, weight = np.repeat([0.0, 1.0], len(rows)), counts.ravel()
         there = weight > 0

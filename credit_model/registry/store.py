@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
+from credit_model.extras import needed_for
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 # Whose errors are the registry's.
@@ -50,13 +51,8 @@ def connected(must_exist: bool = False) -> Iterator[Any]:
     with warnings.catch_warnings():
         # MLflow warns of its own type hints, of SQLAlchemy, of example rows: none of it is the caller's to mend.
         warnings.simplefilter("ignore")
-        try:
+        with needed_for("the registry (a card can be loaded from its path instead)"):
             import mlflow
-        except ImportError:
-            raise RegistryError(
-                "the registry needs MLflow, which is not installed. Install credit-model[train] or "
-                "credit-model[serve], or load a card from its path."
-            ) from None
         for noisy in ("mlflow", "alembic"):  # what they log as an error they raise as well
             logging.getLogger(noisy).setLevel(logging.CRITICAL)
         try:

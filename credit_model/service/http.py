@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from credit_model import UserError
+from credit_model.extras import needed_for
 from credit_model.records import Ledger
 from credit_model.service.answering import Answer, Service
 from credit_model.service.model import ServedModel
@@ -21,17 +22,13 @@ from credit_model.service.query_log import QueryLog
 from credit_model.service.reading import Refusal
 from credit_model.service.settings import Settings
 
-try:
+with needed_for("the service"):
     import uvicorn
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.responses import Response
     from starlette.routing import Route
-except ImportError:
-    raise UserError(
-        "the service needs Starlette and uvicorn, which are not installed. Install credit-model[serve]."
-    ) from None
 
 if TYPE_CHECKING:
     from starlette.requests import Request
