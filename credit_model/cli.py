@@ -83,11 +83,16 @@ def ingest(
     policy: Annotated[
         str | None, typer.Option(help="Use windows of a new ledger: tier (unless given) or retention.")
     ] = None,
+    max_rejected: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of rows that may be refused (0.001); above it, 3.", metavar="SHARE"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason."""
+    """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason; 3 if it is too much."""
     from credit_model.law import load_catalogue
     from credit_model.records import Ledger
+    from credit_model.records.refusals import MAX_REJECTED_SHARE, RefusedRowsError, check_refusals
 
     if not (records or amendments or subjects or audit):
         raise UserError("nothing to ingest: give at least one of --records, --amendments, --subjects, --audit.")
@@ -110,7 +115,23 @@ def ingest(
             mapping=mapping,
             progress=lambda table, rows: step(f"Ingesting {table}: {rows:,} rows"),
         )
-    _say(report.to_dict(), as_json, lambda console: cli_printing.print_ingest(console, report))
+    limit = MAX_REJECTED_SHARE if max_rejected is None else max_rejected
+    value = report.to_dict() | {"max_rejected_share": limit}
+    advice = (
+        f"What was accepted stays: the {report.accepted:,} accepted rows are in the ledger. Mend the refused rows and "
+        "ingest them again, or, if they are rightly refused, allow for them with --max-rejected {share}."
+    )
+    refused = ""
+    try:
+        check_refusals(f"ingest {ledger}", report.counts, limit, report.quarantine, advice)
+    except RefusedRowsError as error:
+        refused = str(error)
+        value |= {"error": refused}
+    _say(value, as_json, lambda console: cli_printing.print_ingest(console, report))
+    if refused:
+        if not as_json:
+            typer.echo(f"error: {refused}", err=True)
+        raise typer.Exit(RefusedRowsError.exit_code)
 
 
 @app.command(epilog=_example("credit-model features data/generated/ledger observations.csv --out X.parquet"))

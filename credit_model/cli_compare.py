@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from credit_model import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +33,20 @@ def register(app: typer.Typer, say: Callable[..., None], working: Callable[[str]
         from credit_model.training import run_folder
 
         with working("Comparing"):
-            found = side_by_side(run_folder(first), run_folder(second))
+            folders = run_folder(first), run_folder(second)
+            if folders[0].resolve() == folders[1].resolve():
+                raise UserError(_one_run(first, second, folders[0]))
+            found = side_by_side(*folders)
         say(found.to_dict(), as_json, lambda console: _print(console, found))
+
+
+def _one_run(first: str, second: str, folder: Path) -> str:
+    """Say that both arguments name one run, and which others there are of the experiment."""
+    from credit_model.training import other_runs
+
+    others = ", ".join(map(str, other_runs(folder)))
+    advice = f"Name another run of the experiment: {others}." if others else "Name two runs."
+    return f"compare {first} and {second}: both name the run {folder.name}, which does not differ from itself. {advice}"
 
 
 def _print(console: Console, found: Comparison) -> None:

@@ -92,6 +92,12 @@ def print_run(console: Console, result: RunResult) -> None:
     console.print(table if result.figures else "too few bads out of time to measure anything")
     for gate in result.failed_gates:
         console.print(Text("gate failed", "bold"), f": {gate}", sep="")
+    if result.ingest is not None:
+        console.print(f"raw rows: {result.ingest}")
+        for reason, rows in result.ingest.rejected.items():
+            console.print(f"{rows:,} refused: {reason}")
+        if result.ingest.quarantine is not None:
+            console.print(f"refused rows are in {result.ingest.quarantine}")
     console.print(f"ledger {result.ledger}")
     console.print(f"report {result.report}")
     if result.version is not None and not result.failed_gates:

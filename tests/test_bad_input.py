@@ -104,7 +104,7 @@ def test_a_bad_row_is_refused_alone_with_its_reason(
     reason: str, desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "rows.csv").write_text(f"{RECORDS}{A_ROW}{ROWS[reason]}\n", encoding="utf-8")
-    assert main(["ingest", str(tmp_path / "ledger"), "--records", str(tmp_path / "rows.csv"), "--json"]) == 0
+    assert main(["ingest", str(tmp_path / "ledger"), "--records", str(tmp_path / "rows.csv"), "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert (report["accepted"], report["rejected_rows"], report["rejected"]) == (1, 1, {reason: 1})
     assert ID_NUMBER not in Path(report["quarantine"]).read_text(encoding="utf-8")

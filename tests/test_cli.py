@@ -170,16 +170,21 @@ def test_a_city_goes_from_raw_tables_to_features(command: Run, tmp_path: Path) -
     assert pd.read_parquet(out)["subject_id"].tolist() == ["S0000001", "S0000002"]
 
 
-def test_what_was_refused_at_ingest_is_said_with_its_reasons(command: Run, tmp_path: Path) -> None:
+def test_what_was_refused_at_ingest_is_said_with_its_reasons_and_too_much_of_it_is_exit_3(
+    command: Run, tmp_path: Path
+) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text(
         "subject_id,kind,decided_on,known_on\na,honour,2025-01-01,2025-01-02\na,gossip,2025-01-01,2025-01-02\n",
         encoding="utf-8",
     )
     answer = command("ingest", tmp_path / "ledger", "--records", rows)
-    assert answer.code == 0
+    assert answer.code == 3
     assert "1 rows accepted, 0 known already\n1 refused: unknown_kind" in answer.out
     assert "refused rows are in" in answer.out
+    assert "1 of 2 rows were refused (50%)" in answer.err
+    allowed = command("ingest", tmp_path / "ledger", "--records", rows, "--max-rejected", "0.5")
+    assert (allowed.code, allowed.err) == (0, "")
 
 
 def test_an_experiment_ends_in_a_registered_card_its_figures_and_its_report(

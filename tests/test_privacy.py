@@ -100,8 +100,12 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
         with (kept / "printed.log").open("w", encoding="utf-8") as log:
             patch.setattr("sys.stdout", log)
             patch.setattr("sys.stderr", log)
-            assert main(["ingest", "ledger", *tables, "--mapping", str(raw / "mapping.toml")]) == 0
+            given = [*tables, "--mapping", str(raw / "mapping.toml")]
+            assert main(["ingest", "ledger", *given]) == 3  # the planted rows are refused: what is said names nobody
+            assert main(["ingest", "ledger", *given, "--max-rejected", "1"]) == 0
             assert main(["ingest", "ledger", "--records", str(raw / "records.csv")]) == 2  # 姓名 is refused
+            assert main(["run", "canaries.toml", "--author", "Li Wei"]) == 3
+            (kept / "canaries.toml").write_text(f"{EXPERIMENT}\n[ingest]\nmax_rejected_share = 1\n", encoding="utf-8")
             assert main(["run", "canaries.toml", "--author", "Li Wei"]) == 0
             assert main(["promote", "1", "--approver", "Zhou Min", "--name", "personal-credit"]) == 0
             subject = _a_subject(kept)

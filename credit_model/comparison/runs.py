@@ -56,7 +56,7 @@ class Contest:
 class Comparison:
     """Two runs on the same rows.
 
-    ``settings`` are those that differ: of the experiments, by place, and of the cards that came of them. ``moved`` is
+    ``settings`` are those that differ: of the experiments, by place, and of the cards and data. ``moved`` is
     the share of rows whose grade is another, ``bads`` their number among all rows.
     """
 
@@ -161,6 +161,7 @@ def _differing(folders: tuple[Path, Path], cards: list[Card]) -> dict[str, tuple
             **_flat(json.loads((folder / "experiment.json").read_text(encoding="utf-8"))),
             **_flat(dict(card.provenance.get("tuning", {}).get("settings", {})), "chosen."),
             "characteristics": ", ".join(card.terms),
+            "data.ledger": card.provenance.get("ledger", {}).get("digest"),
         }
         for folder, card in zip(folders, cards, strict=True)
     ]

@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Buckets": "buckets",
         "ColumnErrors": "validation",
         "ForgetReport": "ledger",
-        "IngestReport": "ingest",
+        "IngestReport": "report",
         "Ledger": "ledger",
         "LedgerError": "ledger",
         "Mapping": "mapping",
@@ -31,11 +31,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from credit_model.records.buckets import Buckets as Buckets
-    from credit_model.records.ingest import IngestReport as IngestReport
     from credit_model.records.ledger import Ledger as Ledger
     from credit_model.records.mapping import Mapping as Mapping
     from credit_model.records.mapping import MappingErrors as MappingErrors
     from credit_model.records.mapping import load_mapping as load_mapping
+    from credit_model.records.report import IngestReport as IngestReport
     from credit_model.records.validation import REASONS as REASONS
     from credit_model.records.validation import ColumnErrors as ColumnErrors
     from credit_model.store import ForgetReport as ForgetReport

@@ -16,7 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from credit_model.law import KEY_VARIABLE, WITHHELD, Catalogue, key_check, pseud
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import Output
 from credit_model.records.recognition import Recogniser
+from credit_model.records.report import IngestReport
 from credit_model.records.sources import Batch, Source
 from credit_model.records.validation import (
     ID_COLUMNS,
@@ -41,45 +42,21 @@ from credit_model.records.validation import (
     column_types,
     validate,
 )
-from credit_model.store import QUARANTINE, LedgerError, Manifest, Shelf, Writing, keys_of, with_tombstone
+from credit_model.store import (
+    QUARANTINE,
+    DeliveryCounts,
+    LedgerError,
+    Manifest,
+    Shelf,
+    Writing,
+    keys_of,
+    with_tombstone,
+)
 
 Faults = Mapping[tuple[str, str], NDArray[np.bool_]]
 Progress = Callable[[str, int], None]
 
 _UNREADABLE = ("unreadable_date", "unreadable_number")
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What became of a delivery.
-
-    Parameters
-    ----------
-    accepted, duplicates : int
-        Rows added, and rows that were there already, over all tables.
-    rejected : dict of str to int
-        Refused rows by reason (a key of ``REASONS``); a row with two reasons counts under both.
-    rejected_rows : int
-        Refused rows.
-    quarantine : Path or None
-        JSON lines: source, its SHA-256, row number from 1, every reason, and the row without what names a person.
-    warnings : tuple of str
-    tables : dict of str to dict of str to int
-        ``accepted``, ``duplicates``, ``rejected`` and ``left_out`` (by the mapping) for each table.
-    """
-
-    accepted: int
-    duplicates: int
-    rejected: dict[str, int]
-    rejected_rows: int
-    quarantine: Path | None
-    warnings: tuple[str, ...]
-    tables: dict[str, dict[str, int]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, for JSON."""
-        return {**asdict(self), "quarantine": None if self.quarantine is None else str(self.quarantine),
-                "warnings": list(self.warnings)}  # fmt: skip
 
 
 def _is_plain(type: Any) -> bool:
@@ -227,6 +204,7 @@ class Delivery:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unknown_targets: int = 0
+    rows_read: int = 0
 
     @classmethod
     def run(
@@ -276,6 +254,7 @@ class Delivery:
                 self.progress(one.table, read)
         if one is next(other for other in self.inputs if other.source is one.source):  # read once for each output
             counts["rejected"] += len(one.source.unreadable)
+            self.rows_read += len(one.source.unreadable)
             for row in one.source.unreadable:
                 self.quarantine.add(one, row, [("unreadable_row", "")], {})
 
@@ -286,6 +265,7 @@ class Delivery:
             raw, places, faults = one.output.apply(raw)
             counts["left_out"] += len(rows) - len(places)
             rows = rows[places]
+        self.rows_read += len(rows)
         checked = validate(raw, one.table, self.catalogue, drawn_on=self.drawn_on, key=self.key, faults=faults)
         gone = self._forgotten(one.table, checked)
         good = np.flatnonzero(~checked.refused)
@@ -386,10 +366,39 @@ class Delivery:
         manifest = self.writing.manifest
         return bool(manifest.forgotten_subjects) and manifest.mark(text.strip()) in manifest.forgotten_subjects
 
+    def count(self) -> DeliveryCounts:
+        """Add up what became of every row.
+
+        Raises
+        ------
+        LedgerError
+            If rows that were read are in none of the three; nothing was written.
+        """
+        total = sum(self.counts.values(), Counter())
+        counts = DeliveryCounts(
+            self.rows_read,
+            total["accepted"],
+            total["duplicates"],
+            total["rejected"],
+            dict(sorted(self.quarantine.reasons.items())),
+        )
+        if counts.read != counts.accepted + counts.duplicates + counts.rejected_rows:
+            raise LedgerError(
+                f"cannot ingest: of {counts.read:,} rows read, {counts.accepted:,} were accepted, "
+                f"{counts.duplicates:,} known already and {counts.rejected_rows:,} refused, which does not "
+                "add up. Nothing was written; report it."
+            )
+        return counts
+
     def end(self, mark: str) -> IngestReport:
         """Commit, and report."""
+        counts = self.count()
         path = self.quarantine.keep()
         manifest = self.writing.manifest
+        brings_news = counts.accepted > 0 or (path is not None and path.name not in manifest.quarantine)
+        deliveries = manifest.deliveries
+        if deliveries is not None and brings_news:  # the same delivery again counts once
+            deliveries += counts
         listed = set(manifest.quarantine) | ({path.name} if path else set())
         for subject_id, record_ids in self.returning.items():
             manifest = with_tombstone(manifest, subject_id, record_ids)
@@ -398,15 +407,12 @@ class Delivery:
             next_seq=self.next_seq,
             quarantine=tuple(sorted(listed)),
             forgotten=manifest.forgotten,
+            deliveries=deliveries,
         )
         if self.unknown_targets:
             self.warnings.append(f"{self.unknown_targets} amendment(s) name records that are not in the ledger (yet)")
-        total = sum(self.counts.values(), Counter())
         return IngestReport(
-            accepted=total["accepted"],
-            duplicates=total["duplicates"],
-            rejected=dict(sorted(self.quarantine.reasons.items())),
-            rejected_rows=total["rejected"],
+            **vars(counts),
             quarantine=path,
             warnings=tuple(self.warnings),
             tables={table: dict(counts) for table, counts in self.counts.items()},

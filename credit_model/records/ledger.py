@@ -21,9 +21,10 @@ from credit_model import UserError
 from credit_model.law import NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day, to_days
 from credit_model.records import compiled
 from credit_model.records.buckets import Buckets
-from credit_model.records.ingest import Delivery, IngestReport, plan
+from credit_model.records.ingest import Delivery, plan
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import load_mapping
+from credit_model.records.report import IngestReport
 from credit_model.records.sources import open_sources
 from credit_model.records.validation import TABLE_NAMES, arrow_schema, column_types
 from credit_model.store import (
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credit_model.records.recognition import Recogniser
-    from credit_model.store import Stamp
+    from credit_model.store import DeliveryCounts, Stamp
 
 
 class Ledger:
@@ -113,6 +114,17 @@ class Ledger:
     def digest(self) -> str:
         """SHA-256 of catalogue, policy and every delivery in its order of arrival; changes with any row."""
         return self._view.manifest.digest
+
+    @property
+    def deliveries(self) -> DeliveryCounts | None:
+        """Return the counts of what was delivered; None in a ledger begun before counts were kept."""
+        return self._view.manifest.deliveries
+
+    @property
+    def quarantine(self) -> Path | None:
+        """Return where refused rows lie: a file, or the folder of several; None where none is refused."""
+        files = self._view.manifest.quarantine
+        return self.path / QUARANTINE / (files[0] if len(files) == 1 else "") if files else None
 
     @classmethod
     def create(

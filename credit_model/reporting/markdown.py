@@ -43,6 +43,11 @@ def render_markdown(report: EvaluationReport) -> str:
     lines = [f"# {context.get('experiment') or said('page.untitled')}", "", str(context.get("question", ""))]
     lines += ["", words.plain(words(f"verdict.{verdict}", **told))]
     lines += ["", said("page.made_city")] if context.get("made_city") else []
+    if "ingest" in context:
+        ingest = context["ingest"]
+        counts = {name: cell(ingest[name], "count") for name in ("read", "accepted", "duplicates", "rejected_rows")}
+        shares = {name: cell(ingest[name], "share") for name in ("rejected_share", "max_rejected_share")}
+        lines += ["", words.plain(words("sample.raw_rows_counts", **counts, **shares))]
     names = [name for name in KINDS if any(name in segment.measures for segment in report.segments.values())]
     lines += table(
         [said("ranking.measure"), *(said("segment." + name) for name in report.segments)],

@@ -9,8 +9,10 @@ In: an `EvaluationReport`. Out: HTML.
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from credit_model.evaluation import EvaluationReport
 from credit_model.measures import rough_error
@@ -173,9 +175,23 @@ class _Page(Sheet):
             ]
             if rows:
                 parts.append(f"<h3>{self.say('sample.' + key)}</h3>" + self.table(head, rows))
+        if "ingest" in context:
+            parts.append(self._raw_rows(context["ingest"]))
         for note in context.get("notes", []):
             parts.append(f'<p class="note">{self.told(note, "text")}</p>')
         return self.section("sample", *parts)
+
+    def _raw_rows(self, ingest: Mapping[str, Any]) -> str:
+        """Say what became of the raw rows, and why some were refused."""
+        kinds = {"read": "count", "accepted": "count", "duplicates": "count", "rejected_rows": "count",
+                 "rejected_share": "share", "max_rejected_share": "share"}  # fmt: skip
+        counts = {name: self.number(f"context/ingest/{name}", kind) for name, kind in kinds.items()}
+        rows = [
+            self.row(self.told(reason, "text"), self.number(f"context/ingest/reasons/{i}/rows", "count"))
+            for i, reason in enumerate(ingest.get("reasons", []))
+        ]
+        table = self.table(("sample.reason", "sample.refused_rows"), rows) if rows else ""
+        return f"<h3>{self.say('sample.raw_rows')}</h3><p>{self.say('sample.raw_rows_counts', **counts)}</p>{table}"
 
     def scores(self) -> str:
         parts = []

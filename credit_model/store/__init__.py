@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "CACHE": "manifest",
         "CATALOGUE": "manifest",
+        "DeliveryCounts": "manifest",
         "Finder": "lookup",
         "ForgetReport": "forgetting",
         "KEYS": "parts",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from credit_model.store.manifest import MANIFEST as MANIFEST
     from credit_model.store.manifest import PARTS as PARTS
     from credit_model.store.manifest import QUARANTINE as QUARANTINE
+    from credit_model.store.manifest import DeliveryCounts as DeliveryCounts
     from credit_model.store.manifest import LedgerError as LedgerError
     from credit_model.store.manifest import Manifest as Manifest
     from credit_model.store.manifest import Part as Part

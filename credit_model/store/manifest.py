@@ -16,9 +16,10 @@ import fcntl
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,53 @@ class Forgotten:
 
 
 @dataclass(frozen=True)
+class DeliveryCounts:
+    """Count what became of the rows that were delivered.
+
+    Parameters
+    ----------
+    read, accepted, duplicates, rejected_rows : int
+        Rows that came to a table (a raw row that a mapping sends to two tables is two); of them, rows added, rows that
+        were there already, rows refused.
+    rejected : dict of str to int
+        Refused rows by reason; a row with two reasons counts under both.
+
+    Examples
+    --------
+    >>> counts = DeliveryCounts(1000, 990, 8, 2, {"bad_tier": 2})
+    >>> counts.rejected_share, (counts + counts).rejected
+    (0.002, {'bad_tier': 4})
+    """
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected_rows: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: DeliveryCounts) -> DeliveryCounts:
+        reasons = Counter(self.rejected) + Counter(other.rejected)
+        return DeliveryCounts(
+            self.read + other.read,
+            self.accepted + other.accepted,
+            self.duplicates + other.duplicates,
+            self.rejected_rows + other.rejected_rows,
+            dict(sorted(reasons.items())),
+        )
+
+    @property
+    def rejected_share(self) -> float:
+        """Return the share of refused rows among those read, 0 where none was read."""
+        return self.rejected_rows / self.read if self.read else 0.0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Which parts are the ledger, and what it was made with. ``key_check`` recognises the key of its pseudonyms.
 
     ``digest`` is the SHA-256 of catalogue, policy and every delivery in its order of arrival; ``salt`` is made when the
-    first person is forgotten.
+    first person is forgotten. ``deliveries`` counts every delivery that brought something new; None in a ledger that
+    was begun before counts were kept.
     """
 
     policy: str
@@ -84,12 +127,13 @@ class Manifest:
     quarantine: tuple[str, ...] = ()
     salt: str = ""
     forgotten: tuple[Forgotten, ...] = ()
+    deliveries: DeliveryCounts | None = None
     schema: int = SCHEMA
 
     @classmethod
     def new(cls, policy: str, catalogue: str) -> Manifest:
         """The manifest of an empty ledger."""
-        return cls(policy, catalogue, _sha256(f"{catalogue}\n{policy}"))
+        return cls(policy, catalogue, _sha256(f"{catalogue}\n{policy}"), deliveries=DeliveryCounts())
 
     def parts_of(self, table: str) -> tuple[Part, ...]:
         """The parts of a table, in order of arrival."""
@@ -151,6 +195,8 @@ class Manifest:
             raw["parts"] = tuple(Part(**part) for part in raw["parts"])
             raw["quarantine"] = tuple(raw["quarantine"])
             raw["forgotten"] = tuple(Forgotten(**one | {"records": tuple(one["records"])}) for one in raw["forgotten"])
+            if raw.get("deliveries") is not None:
+                raw["deliveries"] = DeliveryCounts(**raw["deliveries"])
             return cls(**raw), stamp
         except (KeyError, TypeError):
             raise LedgerError(f"{path} is damaged: restore it from a copy") from None

@@ -15,11 +15,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "Experiment": "experiment",
         "ExperimentErrors": "experiment",
-        "OutOfTime": "pipeline",
-        "OutOfTimeError": "pipeline",
+        "OutOfTime": "out_of_time",
+        "OutOfTimeError": "out_of_time",
         "RunResult": "pipeline",
         "load_experiment": "reading",
         "run": "pipeline",
+        "other_runs": "source",
         "run_folder": "source",
         "tune": "tuning",
     },
@@ -28,10 +29,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
 if TYPE_CHECKING:
     from credit_model.training.experiment import Experiment as Experiment
     from credit_model.training.experiment import ExperimentErrors as ExperimentErrors
-    from credit_model.training.pipeline import OutOfTime as OutOfTime
-    from credit_model.training.pipeline import OutOfTimeError as OutOfTimeError
+    from credit_model.training.out_of_time import OutOfTime as OutOfTime
+    from credit_model.training.out_of_time import OutOfTimeError as OutOfTimeError
     from credit_model.training.pipeline import RunResult as RunResult
     from credit_model.training.pipeline import run as run
     from credit_model.training.reading import load_experiment as load_experiment
+    from credit_model.training.source import other_runs as other_runs
     from credit_model.training.source import run_folder as run_folder
     from credit_model.training.tuning import tune as tune

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition
+from credit_model.records.refusals import MAX_REJECTED_SHARE
 from credit_model.sample import Event, Outcome
 from credit_model.scorecard import BinEdits, NumericBins
 
@@ -158,7 +159,8 @@ class Experiment:
     """What one run does.
 
     ``left_out`` says of each feature that was included by a pattern and is not used, why not. ``folder`` is where
-    relative paths start; neither is part of the digest, nor is the name.
+    relative paths start; neither is part of the digest, nor is the name. Of the raw rows at most
+    ``max_rejected_share`` may have been refused.
     """
 
     name: str = field(compare=False)
@@ -174,6 +176,7 @@ class Experiment:
     challenger: ChallengerPlan | None = None
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     folder: Path = field(default=Path(), compare=False)
+    max_rejected_share: float = MAX_REJECTED_SHARE
 
     @property
     def digest(self) -> str:

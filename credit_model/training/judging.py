@@ -25,6 +25,7 @@ from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card, attributes_of
 from credit_model.training.experiment import Experiment
+from credit_model.training.raw_rows import RawRows
 from credit_model.training.source import Source
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ def _context(
 ) -> dict[str, Any]:
     """What the report tells beside the figures."""
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
-    judged_on = [plan.out_of_time]
+    judged_on, rows = [plan.out_of_time], RawRows.of(experiment, source)
     if plan.observe_after is not None:
         judged_on = [int(out_of_time.as_of.min()), int(out_of_time.as_of.max())]
     names = (("Development", "开发样本", development), ("Out of time", "跨时间样本", out_of_time))
@@ -300,6 +301,7 @@ def _context(
             for en, zh, sample in names
         ],
         "exclusions": _exclusions(development, out_of_time),
+        **({} if rows is None else {"ingest": rows.to_section()}),
         "notes": [{"text_en": en, "text_zh": zh} for en, zh in _notes(experiment, development, out_of_time)],
         "digests": {
             "experiment": experiment.digest,

@@ -38,12 +38,16 @@ from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import fit_challenger, freeze, judge, refuse_empty, true_risk_of
+from credit_model.training.out_of_time import OutOfTime
+from credit_model.training.raw_rows import RawRows, check_raw_rows
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import (
     Source,
     alone,
     code_digest,
+    data_digest,
     development_sample,
+    folder_of,
     home,
     open_source,
     out_of_time_sample,
@@ -54,10 +58,6 @@ from credit_model.visibility import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
 Progress = Callable[[str], None]
-
-
-class OutOfTimeError(RuntimeError):
-    """The out-of-time sample was asked for a second time within one run."""
 
 
 class Tracker(Protocol):
@@ -75,11 +75,13 @@ class RunResult:
     """What a run ended in, as plain values; ``card`` and ``evaluation`` read the documents it left.
 
     ``version`` is None where the card may be explored but not registered. A figure is ``[value, low, high]`` with its
-    interval, None where it could not be measured; ``auc_given_up`` is what a challenger gains.
+    interval, None where it could not be measured; ``auc_given_up`` is what a challenger gains. ``ingest`` counts the
+    raw rows, refused ones among them; None where the ledger kept no counts.
     """
 
     experiment: str
     experiment_digest: str
+    data_digest: str
     run_id: str
     model: str
     version: int | None
@@ -91,6 +93,7 @@ class RunResult:
     report: str
     folder: str
     ledger: str
+    ingest: RawRows | None = None
 
     @cached_property
     def card(self) -> Card:
@@ -111,6 +114,7 @@ class RunResult:
                 beside = f"  attainable {self.attainable:.3f}" if name == "soft_gini" and self.attainable else ""
                 lines.append(f"  {name.replace('_', ' '):<13} {value:.3f}{interval}{beside}")
         lines += [f"  gate failed   {gate}" for gate in self.failed_gates]
+        lines += [] if self.ingest is None else [f"  raw rows      {self.ingest}"]
         return "\n".join([*lines, f"  report        {self.report}"])
 
 
@@ -143,12 +147,18 @@ def run(
         With every fault of the file.
     UserError
         What only the records show: labels not mature, too few bads.
+    RefusedRowsError
+        If more raw rows were refused than the experiment allows; nothing was learned and no sample opened.
     """
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
     say: Progress = progress or (lambda message: None)
     source = open_source(experiment, say)
-    with alone(_folder(experiment), lambda: say("Waiting for another run of this experiment")):
+    check_raw_rows(experiment, source)
+    with alone(
+        home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}",
+        lambda: say("Waiting for another run of this experiment"),
+    ):
         return _run(experiment, source, tracker or cast(Tracker, registry), author or getpass.getuser(), say)
 
 
@@ -181,7 +191,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
     evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
     reference, stability = freeze(experiment, source, card, development, out_of_time)
     evaluation = evaluation.beside(stability=stability)
-    folder = _write(experiment, card, evaluation, tuning, reference)
+    folder = _write(folder_of(experiment, source), experiment, card, evaluation, tuning, reference)
     Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
     say("Recording the run")
@@ -198,7 +208,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
         tracker,
         author,
         explored_only,
-        source.ledger.path,
+        source,
     )
 
 
@@ -218,43 +228,6 @@ def _champion(experiment: Experiment) -> Evaluator | None:
             "another model in [card], or leave the gate out."
         )
     return champion
-
-
-# ---------------------------------------------------------------------------------------------------- samples
-
-
-class OutOfTime:
-    """The out-of-time sample behind a door that opens once in a run, when the card is made; each opening is logged.
-
-    ``openings`` counts, from the log, how often these very rows were opened: a sample that many cards were tried on is
-    no longer out of sample.
-    """
-
-    def __init__(self, observe: Callable[[], DevelopmentSample], log: Path) -> None:
-        self._observe, self._log = observe, log
-        self.openings = 0
-
-    def open(self, experiment: Experiment, card: Card) -> DevelopmentSample:
-        """Observe the rows the card is judged on.
-
-        Raises
-        ------
-        OutOfTimeError
-            If it was opened before.
-        """
-        if self.openings:
-            raise OutOfTimeError(
-                f"experiment {experiment.name!r}: the out-of-time sample is open already; judge a card once"
-            )
-        sample = self._observe()
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        said = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
-        kept = self._log.read_bytes() if self._log.exists() else b""
-        line = json.dumps(said).encode()
-        with self._log.open("ab") as log:  # a disk that was full may have left half a line
-            log.write((b"" if kept.endswith(b"\n") or not kept else b"\n") + line + b"\n")
-        self.openings = 1 + kept.count(f'"sample": "{sample.digest}"'.encode())
-        return sample
 
 
 # ---------------------------------------------------------------------------------------------------- making the card
@@ -312,10 +285,9 @@ def _provenance(
 
 
 def _write(
-    experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning, reference: Reference
+    folder: Path, experiment: Experiment, card: Card, evaluation: EvaluationReport, tuning: Tuning, reference: Reference
 ) -> Path:
     """Write the documents of the run into a folder of its own; the same run writes the same bytes."""
-    folder = _folder(experiment)
     folder.mkdir(exist_ok=True)
     trials = [
         {"gini": t.value, "psi": t.psi, "characteristics": t.characteristics, **t.settings} for t in tuning.trials
@@ -333,10 +305,6 @@ def _write(
     return folder
 
 
-def _folder(experiment: Experiment) -> Path:
-    return home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}"
-
-
 def _record(
     experiment: Experiment,
     card: Card,
@@ -347,12 +315,13 @@ def _record(
     tracker: Tracker,
     author: str,
     explored_only: bool,
-    ledger: Path,
+    source: Source,
 ) -> RunResult:
     """Record the run, and register the card unless it may only be explored."""
-    origin, plan = card.provenance, experiment.card
+    origin, plan, rows = card.provenance, experiment.card, RawRows.of(experiment, source)
     digests = {
         "experiment_digest": experiment.digest,
+        "data_digest": data_digest(experiment, source),
         "ledger_digest": origin["ledger"]["digest"],
         "catalogue_digest": origin["catalogue"]["digest"],
         "sample_digest": origin["sample"]["digest"],
@@ -373,7 +342,9 @@ def _record(
             **{name: value for name, value in origin["sample"].items() if name != "digest"},
             **tuning.settings,
         },
-        metrics=_figures(evaluation) | {"tuning/out_of_fold_gini": tuning.value},
+        metrics=_figures(evaluation)
+        | {"tuning/out_of_fold_gini": tuning.value}
+        | ({} if rows is None else rows.to_metrics()),
         tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
         artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir()) if name != JUDGED],
         trials=[
@@ -396,6 +367,7 @@ def _record(
     return RunResult(
         experiment=experiment.name,
         experiment_digest=experiment.digest,
+        data_digest=digests["data_digest"],
         run_id=run_id,
         model=plan.model,
         version=None if registered is None else registered.version,
@@ -406,7 +378,8 @@ def _record(
         failed_gates=tuple(f"{g.name} ({g.segment}) {g.value}" for g in evaluation.failed_gates),
         report=str(folder / "report.html"),
         folder=str(folder),
-        ledger=str(ledger),
+        ledger=str(source.ledger.path),
+        ingest=rows,
     )
 
 

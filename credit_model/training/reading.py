@@ -17,6 +17,7 @@ from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
 from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
 from credit_model.records import Ledger
+from credit_model.records.refusals import MAX_REJECTED_SHARE
 from credit_model.registry import GATES, read_limit
 from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
 from credit_model.scorecard import BinEdits, NumericBins, load_profile
@@ -81,6 +82,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     top.known.append("challenger")
     question, seed = top.take("question", str), top.whole("seed", 0, _SEEDS)
     ledger, catalogue = _ledger(top.table("ledger"), seed, folder)
+    max_rejected_share = _max_rejected_share(top.table("ingest", {}))
     outcome = _outcome(top.table("outcome"), catalogue)
     sample = _sample(top.table("sample"), outcome, ledger, catalogue)
     features, left_out, monotone = _features(top.table("features"), catalogue, folder)
@@ -93,8 +95,9 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ExperimentErrors(f"experiment {name!r}: {count}: " + "; ".join(faults), tuple(faults))
     return Experiment(
-        name, question, seed, ledger, outcome, sample, features, card, gates, attainable, challenger, left_out, folder
-    )
+        name, question, seed, ledger, outcome, sample, features, card, gates, attainable, challenger, left_out, folder,
+        max_rejected_share,
+    )  # fmt: skip
 
 
 def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
@@ -144,6 +147,15 @@ def _files(table: Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogu
         if said is not None and not located(folder, said).is_file():
             table.faults.append(f"{table.where}no file {said!r}; paths start at the experiment's own folder")
     return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(located(folder, catalogue))
+
+
+def _max_rejected_share(table: Table) -> float:
+    """Read the largest share of raw rows that may have been refused."""
+    share = float(table.take("max_rejected_share", float, MAX_REJECTED_SHARE))
+    table.close()
+    if not 0 <= share <= 1:
+        table.fault("max_rejected_share", f"must be a share from 0 to 1, not {share:g}")
+    return share
 
 
 def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:

@@ -36,6 +36,7 @@ from credit_model.training.reading import load_experiment
 Progress = Callable[[str], None]
 _RECORD_ROOMS = ("law", "visibility", "store", "records", "city")  # make and keep records
 _SOURCES = (".py", ".toml")
+_RECORDED = ("experiment.json", "evaluation.json", "card.json")  # what a run recorded, and its folder must hold
 CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
 
 
@@ -53,14 +54,31 @@ class Source:
             raise UserError("the true risk is known of a made city only")
         return np.asarray(self.city().true_risk(day).reindex(list(subject_ids)), np.float64)
 
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of what a run can read: rows, what became of the raw ones, how far they are known."""
+        counts = self.ledger.deliveries
+        content = [self.ledger.digest, None if counts is None else asdict(counts), self.known_through]
+        return _digest(content)
+
 
 def home() -> Path:
     """Where runs keep what they can make again: ``CREDIT_MODEL_HOME``, or ``.credit_model`` in the current folder."""
     return Path(os.environ.get("CREDIT_MODEL_HOME") or ".credit_model")
 
 
-def open_source(experiment: Experiment, progress: Progress) -> Source:
-    """Open the ledger of an experiment; make it first where it is made."""
+class LedgerAbsentError(UserError):
+    """A ledger that has to be made first."""
+
+
+def open_source(experiment: Experiment, progress: Progress, make: bool = True) -> Source:
+    """Open the ledger of an experiment; make it first where it is made.
+
+    Raises
+    ------
+    LedgerAbsentError
+        Without ``make``, if it has yet to be made from the data as they are now.
+    """
     plan = experiment.ledger
     source = plan.source
     if isinstance(source, str):
@@ -87,32 +105,99 @@ def open_source(experiment: Experiment, progress: Progress) -> Source:
             [asdict(source), plan.policy, catalogue.digest],
             catalogue,
             plan.policy,
-            fill,
+            fill if make else None,
             progress,
         )
         return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
-    return _from_files(experiment, source, progress)
+    return _from_files(experiment, source, progress, make)
+
+
+def data_digest(experiment: Experiment, source: Source) -> str:
+    """Return the SHA-256 of the data of a run: its source, and the stored model its card is held against."""
+    attainable = None if experiment.attainable is None else sha256(experiment.path(experiment.attainable))
+    return _digest([source.digest, attainable])
+
+
+def folder_of(experiment: Experiment, source: Source) -> Path:
+    """Return the folder of the run of an experiment on these data."""
+    digests = experiment.digest[:12], data_digest(experiment, source)[:12]
+    return home() / "runs" / "-".join((experiment.name, *digests))
+
+
+def runs_of(experiment_digest: str) -> list[Path]:
+    """Return the folders of the runs of an experiment, whatever data they were made on."""
+    found = (home() / "runs").glob(f"*-{experiment_digest[:12]}*")
+    return sorted(path for path in found if path.is_dir())
 
 
 def run_folder(said: str | Path) -> Path:
-    """The folder of a run: by itself, by the file of its experiment, or by the id under which it was recorded.
+    """Return the folder of a run.
+
+    Parameters
+    ----------
+    said : path or str
+        The folder itself; the file of an experiment, which names its run on the data as they are now; or the id under
+        which a run was recorded.
 
     Raises
     ------
     UserError
-        If the run was not made here: its rows stay where it was made.
+        If the run was not made here (its rows stay where it was made), or its folder holds what a later run left.
     """
     path = Path(said)
     if path.is_dir():
         return path
     if path.suffix == ".toml":
-        digest = load_experiment(path).digest
-    else:
-        digest = sha256(registry.fetch_artifact(str(said), "experiment.json"))
-    found = sorted((home() / "runs").glob(f"*-{digest[:12]}"))
-    if not found:
+        return _folder_as_data_are(path)
+    recorded = {name: sha256(registry.fetch_artifact(str(said), name)) for name in _RECORDED}
+    folders = _ran_here(said, recorded["experiment.json"])
+    for folder in folders:
+        if all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in recorded.items()):
+            return folder
+    raise UserError(
+        f"run {said}: its folder is gone or holds what a later run left. Run its experiment again, or name the folder "
+        f"of a run: {_listed(folders)}."
+    )
+
+
+def other_runs(folder: Path) -> list[Path]:
+    """Return the folders of other runs of the experiment that a run is of."""
+    document = folder / "experiment.json"
+    digest = sha256(document) if document.is_file() else ""
+    return [other for other in runs_of(digest) if other.resolve() != folder.resolve()] if digest else []
+
+
+def _folder_as_data_are(path: Path) -> Path:
+    """The folder of the run of an experiment on the data as they are now."""
+    experiment = load_experiment(path)
+    folders = _ran_here(path, experiment.digest)
+    try:
+        folder = folder_of(experiment, open_source(experiment, lambda message: None, make=False))
+    except LedgerAbsentError:
+        folder = None
+    if folder not in folders:
+        raise UserError(
+            f"{path}: this experiment was run here on other data only, or by another version of the package. Run it on "
+            f"the data as they are now, or name the folder of a run: {_listed(folders)}."
+        )
+    return folder
+
+
+def _ran_here(said: str | Path, experiment_digest: str) -> list[Path]:
+    folders = runs_of(experiment_digest)
+    if not folders:
         raise UserError(f"{said}: this experiment was not run here; run it with `credit-model run` first")
-    return found[0]
+    return folders
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    """Name some folders, the latest first."""
+    latest = sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+    return ", ".join(map(str, latest[:3])) + (f" and {len(latest) - 3} more" if len(latest) > 3 else "")
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def development_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
@@ -146,7 +231,7 @@ def _observed(
     )  # fmt: skip
 
 
-def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -> Source:
+def _from_files(experiment: Experiment, source: RawTables, progress: Progress, make: bool) -> Source:
     """A ledger of raw tables, which are read only when one of them has changed."""
     plan, path = experiment.ledger, experiment.path
     catalogue = load_catalogue(path(source.catalogue))
@@ -161,18 +246,25 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress) -
 
     said = [source.catalogue, *([source.mapping] if source.mapping else [])]
     contents = [sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
-    ledger = _kept(experiment.name, [contents, plan.policy], catalogue, plan.policy, fill, progress)
+    depends_on = [contents, plan.policy]
+    ledger = _kept(experiment.name, depends_on, catalogue, plan.policy, fill if make else None, progress)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
 
 def _kept(
-    stem: str, depends_on: Any, catalogue: Catalogue, policy: str, fill: Callable[[Ledger], None], progress: Progress
+    stem: str,
+    depends_on: Any,
+    catalogue: Catalogue,
+    policy: str,
+    fill: Callable[[Ledger], None] | None,
+    progress: Progress,
 ) -> Ledger:
     """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
-    depends_on = [depends_on, code_digest(*_RECORD_ROOMS)]
-    key = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    key = _digest([depends_on, code_digest(*_RECORD_ROOMS)])[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():
+        if fill is None:
+            raise LedgerAbsentError(f"there is no ledger in {folder} yet; `credit-model run` makes it")
         with alone(folder, lambda: progress("Waiting for another run that makes the same ledger")):
             if not folder.is_dir():
                 part = folder.with_name(f"{folder.name}.part")

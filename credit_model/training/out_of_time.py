@@ -1,0 +1,52 @@
+"""The door of the out-of-time sample: it opens once in a run, and every opening is counted.
+
+In: a way to observe the sample, a log. Out: the sample, and how often its rows were looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from credit_model.sample import DevelopmentSample
+from credit_model.scorecard import Card
+from credit_model.training.experiment import Experiment
+
+
+class OutOfTimeError(RuntimeError):
+    """The out-of-time sample was asked for a second time within one run."""
+
+
+class OutOfTime:
+    """The out-of-time sample behind a door that opens once in a run, when the card is made; each opening is logged.
+
+    ``openings`` counts, from the log, how often these very rows were opened: a sample that many cards were tried on is
+    no longer out of sample.
+    """
+
+    def __init__(self, observe: Callable[[], DevelopmentSample], log: Path) -> None:
+        self._observe, self._log = observe, log
+        self.openings = 0
+
+    def open(self, experiment: Experiment, card: Card) -> DevelopmentSample:
+        """Observe the rows the card is judged on.
+
+        Raises
+        ------
+        OutOfTimeError
+            If it was opened before.
+        """
+        if self.openings:
+            raise OutOfTimeError(
+                f"experiment {experiment.name!r}: the out-of-time sample is open already; judge a card once"
+            )
+        sample = self._observe()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        said = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
+        kept = self._log.read_bytes() if self._log.exists() else b""
+        line = json.dumps(said).encode()
+        with self._log.open("ab") as log:  # a disk that was full may have left half a line
+            log.write((b"" if kept.endswith(b"\n") or not kept else b"\n") + line + b"\n")
+        self.openings = 1 + kept.count(f'"sample": "{sample.digest}"'.encode())
+        return sample
