@@ -192,7 +192,7 @@ def ingest(desk: Path, folder: Path) -> Iterable[Arguments]:
         "subject_id,kind,decided_on,known_on\na,honour,2025-01-01,2025-01-02\n[/],gossip,2025-01-01,2025-01-02\n",
         encoding="utf-8",
     )
-    yield "ingest", folder / "[/ledger]", "--records", rows
+    yield "ingest", folder / "[/ledger]", "--records", rows, "--max-rejected", 0.5
 
 
 def run(desk: Path, folder: Path) -> Iterable[Arguments]:

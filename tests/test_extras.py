@@ -97,7 +97,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "evaluation.json").write_text(small_evaluation(("gini", 0.4, 0.3, None)).to_json(), encoding="utf-8")
     rows = observed()[0]
     rows = replace(rows, X=made_values(len(rows), np.random.default_rng(1))[0])
-    left(folder / "run", SimpleNamespace(to_card=lambda name: small_card()), rows)
+    for name in ("run", "other run"):
+        left(folder / name, SimpleNamespace(to_card=lambda name: small_card()), rows)
     return folder
 
 
@@ -115,7 +116,7 @@ WITH_BASE = [
     ["served-at", "2026-01-01"],
     ["serve", "--verify", *LOG],
     ["report", "evaluation.json"],
-    ["compare", "run", "run"],
+    ["compare", "run", "other run"],
     ["forget", *PERSON, *APPROVED, "--reason", "left"],
 ]
 WITH_EXTRA = [
