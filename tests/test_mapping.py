@@ -252,6 +252,30 @@ def test_fines_in_ten_thousands_become_whole_yuan_exactly_or_not_at_all(city, tm
 
 
 @pytest.mark.parametrize(
+    ("written", "rounded", "exact"),
+    [
+        (3e-7, 0, None),
+        (0.00012, 1, None),
+        ("2.5e-05", 0, None),
+        ("3E-4", 3, 3),
+        ("1.2e+1", 120_000, 120_000),
+        (-0.0, 0, 0),
+        ("1e-400", 0, 0),
+        ("1e400", None, None),
+        ("1e", None, None),
+        ("e5", None, None),
+    ],
+)
+def test_floats_with_an_exponent_are_read_like_any_other(city, tmp_path, written, rounded, exact):
+    for rule, yuan in ((", round = true", rounded), ("", exact)):
+        text = penalties(f'amount = {{ column = "wan", multiply = 10000{rule} }}')
+        ledger = Ledger.create(tmp_path / f"ledger{len(rule)}", catalogue=city.catalogue)
+        report = ledger.ingest(records=raw(wan=[written]), mapping=mapping(tmp_path, text))
+        assert ledger.tables().records["amount"].tolist() == ([] if yuan is None else [yuan])
+        assert report.rejected == ({"unreadable_number": 1} if yuan is None else {})
+
+
+@pytest.mark.parametrize(
     ("written", "day"),
     [("2024/01/10", "2024-01-10"), ("2024/1/10", "2024-01-10"), ("2024/02/30", None), ("10.01.2024", None)],
 )

@@ -51,6 +51,8 @@ from credit_model.records.validation import TABLE_NAMES, column_faults, column_t
 from credit_model.visibility import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
+# Floats are written with an exponent where they are small; a large one is kept below what would overflow.
+_NUMBER = r"^[+-]?[0-9]{1,15}(\.[0-9]*)?([eE](\+?[0-9]{1,2}|-[0-9]{1,3}))?$"
 _PARTS = {"year": pc.year, "month": pc.month, "day": pc.day}
 _GREATEST = 1e18  # of what a whole number of 64 bits holds; validation allows much less
 _LARGEST_FACTOR = 1e12
@@ -146,7 +148,7 @@ class Origin:
 
     def _multiplied(self, column: Any) -> Any:
         """Whole numbers of the unit; what cannot be read or is not whole is left as text, to be refused."""
-        readable = pc.match_substring_regex(column, r"^[+-]?[0-9]{1,15}(\.[0-9]*)?$")
+        readable = pc.match_substring_regex(column, _NUMBER)
         numbers = pc.if_else(readable, column, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
         exact = numbers * self.multiply
         whole = np.rint(exact)
