@@ -16,15 +16,13 @@ import getpass
 import hashlib
 import json
 import socket
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from credit_model import UserError, __version__, registry
+from credit_model import UserError, registry
 from credit_model.assessment import Evaluator
 from credit_model.comparison import Judged
 from credit_model.comparison.judged import FILE as JUDGED
@@ -39,6 +37,7 @@ from credit_model.scorecard import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import fit_challenger, freeze, judge, refuse_empty, true_risk_of
 from credit_model.training.out_of_time import OutOfTime
+from credit_model.training.provenance import code_versions, library_versions
 from credit_model.training.raw_rows import RawRows, check_raw_rows
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import (
@@ -243,7 +242,7 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
 
 def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress) -> Tuning:
     """Search what the plan leaves open; the journal is named by everything a trial depends on."""
-    said = json.dumps([experiment.digest, development.digest, code_digest(), _versions()])
+    said = json.dumps([experiment.digest, development.digest, code_digest(), library_versions()])
     journal = home() / "tuning" / f"{experiment.name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.journal"
     return tune(
         lambda settings: _classifier(experiment, settings), development, experiment.card,
@@ -277,7 +276,7 @@ def _provenance(
         },
         "tuning": {"trials": len(tuning.trials), "out_of_fold_gini": tuning.value, "settings": dict(tuning.settings)},
         "seed": experiment.seed,
-        "code": {"credit_model": __version__, "commit": _commit(), **_versions()},
+        "code": code_versions(),
     }
 
 
@@ -413,17 +412,3 @@ def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:
 
 def _iso(day: int) -> str:
     return str(from_days(day))
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the libraries whose numbers end up in a card."""
-    return {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "optuna")}
-
-
-def _commit() -> str:
-    """The commit of the code, marked where files differ from it; empty outside a Git repository."""
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
