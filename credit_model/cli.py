@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -146,13 +147,24 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Describe people as of dates: one row an observation, one column a feature."""
-    from credit_model.features import build_features
+    from credit_model.features import UnknownSubjectsWarning, build_features
     from credit_model.records import Ledger
 
     opened, rows = Ledger.open(ledger), _table(observations)
-    with _working(f"Computing features of {len(rows):,} observations") as step:
+    with (
+        warnings.catch_warnings(record=True, action="always", category=UnknownSubjectsWarning) as caught,
+        _working(f"Computing features of {len(rows):,} observations") as step,
+    ):
         build_features(opened, rows, features=definitions, out=out, day_of_use=day_of_use, progress=step)
-    _say({"observations": len(rows), "out": str(out)}, as_json, f"{len(rows):,} observations described in {out}")
+    unknown = 0
+    for warning in caught:
+        if isinstance(warning.message, UnknownSubjectsWarning):
+            unknown = warning.message.subjects
+            typer.echo(f"warning: {str(warning.message).removeprefix('build_features: ')}", err=True)
+        else:
+            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+    value = {"observations": len(rows), "out": str(out), "unknown_subjects": unknown}
+    _say(value, as_json, f"{len(rows):,} observations described in {out}")
 
 
 @app.command(epilog=_example("credit-model run experiments/sf_restaurants.toml"))
@@ -219,8 +231,10 @@ def explain(
 ) -> None:
     """Show a feature's value, which records made it, and which were left out on what ground."""
     from credit_model.features import explain_feature
+    from credit_model.law import subject_id
     from credit_model.records import Ledger
 
+    subject = subject_id(subject)
     trail = explain_feature(Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use)
     value = {
         "subject_id": subject,

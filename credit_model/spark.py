@@ -27,6 +27,7 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.extras import needed_for
+from credit_model.law import read_subject_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ _LOCAL: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+_ID_TYPES: Final = ("string", "tinyint", "smallint", "int", "bigint", "float", "double")
 _BUCKET = "bucket_of_subjects"
 _ROW = "row_of_observations"
 
@@ -84,7 +86,8 @@ def features(
     ledger : Ledger
         In a folder that every worker sees under the same path. Workers refuse another content than the ledger has now.
     observations : pyspark.sql.DataFrame
-        ``subject_id`` (string) and ``as_of`` (date); further columns are carried along.
+        ``subject_id`` (text or numbers; in the result canonical text) and ``as_of`` (date); further columns are
+        carried along.
     definitions : sequence of FeatureDefinition, length k
         As accepted by ``check_definitions`` for the ledger's catalogue.
     day_of_use : int
@@ -100,14 +103,15 @@ def features(
     UserError
         If ``subject_id`` or ``as_of`` is missing or of another type. Rows without one fail when they are computed.
     """
-    from pyspark.sql.types import FloatType, IntegerType, StructField, StructType
+    from pyspark.sql.types import FloatType, IntegerType, StringType, StructField, StructType
 
-    _check_columns(observations, {"subject_id": "string", "as_of": "date"})
+    _check_columns(observations, {"subject_id": _ID_TYPES, "as_of": ("date",)})
     names = [definition.name for definition in definitions]
     if taken := [name for name in names if name in observations.columns]:
         raise UserError(f"observations have columns of the names of features: {', '.join(taken)}; rename them")
-    described = StructType([*observations.schema, *(StructField(name, FloatType()) for name in names)])
-    grouped = StructType([*observations.schema, StructField(_BUCKET, IntegerType(), False)])
+    carried = [StructField(f.name, StringType()) if f.name == "subject_id" else f for f in observations.schema]
+    described = StructType([*carried, *(StructField(name, FloatType()) for name in names)])
+    grouped = StructType([*carried, StructField(_BUCKET, IntegerType(), False)])
     work = _described(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
     with unwarned():
         numbered = observations.mapInArrow(_in_buckets(ledger.buckets(day_of_use).bounds), grouped)
@@ -127,7 +131,7 @@ def build(
     ----------
     ledger, definitions, day_of_use
         As for :func:`features`.
-    observations : (ndarray of object, ndarray of int32, Index) or pyspark.sql.DataFrame
+    observations : (pyarrow.Array, ndarray of int32, Index) or pyspark.sql.DataFrame
         Subject ids, days and the index of the rows; or a Spark frame.
     out : Path, optional
         A folder of Parquet files, written whole or not at all.
@@ -139,7 +143,7 @@ def build(
         return found if out is None else _written(found, out)
     subject_ids, days, index = observations
     columns = {
-        "subject_id": pa.array(subject_ids, pa.string()),
+        "subject_id": subject_ids,
         "as_of": pa.array(days, pa.int32()).cast(pa.date32()),
         _ROW: pa.array(np.arange(len(days))),
     }
@@ -179,7 +183,7 @@ def score(card: Any, rows: DataFrame) -> DataFrame:
     """
     from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
-    _check_columns(rows, dict.fromkeys(card.columns))
+    _check_columns(rows, dict.fromkeys(card.columns, ()))
     kept = [field for field in rows.schema if field.name not in card.columns]
     said = (("score", IntegerType()), ("probability_of_bad", DoubleType()), ("grade", StringType()))
     scored = StructType([*kept, *(StructField(name, type) for name, type in said)])
@@ -204,18 +208,20 @@ Batches = Iterator[Any]
 
 
 def _in_buckets(bounds: tuple[str, ...]) -> Callable[[Batches], Batches]:
-    """Observations with the number of their subject's bucket."""
+    """Observations, their ids in canonical form, with the number of their subject's bucket."""
 
     def work(batches: Batches) -> Batches:
         import pyarrow as pa
 
         for batch in batches:
-            for name in ("subject_id", "as_of"):
-                if missing := batch.column(name).null_count:
-                    raise UserError(f"observations, column {name}: {missing} rows of one batch have none")
-            numbers = [bisect_right(bounds, subject_id) for subject_id in batch.column("subject_id").to_pylist()]
-            columns = [*batch.columns, pa.array(numbers, pa.int32())]
-            yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, _BUCKET])
+            if missing := batch.column("as_of").null_count:
+                raise UserError(f"observations, column as_of: {missing} rows of one batch have none")
+            ids = read_subject_ids(batch.column("subject_id"), "observations, column subject_id, one batch")
+            numbers = [bisect_right(bounds, subject_id) for subject_id in ids.to_pylist()]
+            names = batch.schema.names
+            carried = [ids if name == "subject_id" else batch.column(name) for name in names]
+            columns = [*carried, pa.array(numbers, pa.int32())]
+            yield pa.RecordBatch.from_arrays(columns, names=[*names, _BUCKET])
 
     return work
 
@@ -278,11 +284,14 @@ def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:
 # ---------------------------------------------------------------------- at the desk
 
 
-def _check_columns(frame: DataFrame, wanted: dict[str, Any]) -> None:
+def _check_columns(frame: DataFrame, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a frame without these columns, or with one of none of the types listed for it (any, where none is)."""
     held = dict(frame.dtypes)
     faults = [f"{name} is missing" for name in wanted if name not in held]
     faults += [
-        f"{name} is {held[name]}, not {type}" for name, type in wanted.items() if type and held.get(name, type) != type
+        f"{name} is {held[name]}, not {types[0]}"
+        for name, types in wanted.items()
+        if types and name in held and held[name] not in types
     ]
     if faults:
         raise UserError(f"a Spark frame was given: {'; '.join(faults)} (found: {', '.join(held)})")

@@ -12,8 +12,10 @@ import pytest
 
 import credit_model as cm
 from credit_model import UserError
-from credit_model.features import FeatureDefinition, library
+from credit_model.features import FeatureDefinition, UnknownSubjectsWarning, library
 
+# "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
 USE = "2026-11-24"
 RECORDS = pd.DataFrame(
     [
@@ -74,8 +76,9 @@ def test_without_features_the_whole_dictionary_is_built(ledger: cm.Ledger) -> No
     assert X.iloc[4]["listed_now"] == 0
 
 
-def test_an_unknown_subject_is_a_row_of_none(ledger: cm.Ledger) -> None:
-    X = cm.build_features(ledger, SOME, day_of_use=USE)
+def test_an_unknown_subject_is_a_row_of_none_and_warned_of(ledger: cm.Ledger) -> None:
+    with pytest.warns(UnknownSubjectsWarning, match=r"1 of 7 observations name 1 subject .*row 2, 'nobody'"):
+        X = cm.build_features(ledger, SOME, day_of_use=USE)
     assert X.iloc[2].to_list() == [np.float32(definition.none) for definition in library()]
 
 

@@ -165,7 +165,7 @@ def test_a_city_goes_from_raw_tables_to_features(command: Run, tmp_path: Path) -
     observations.write_text("subject_id,as_of\nS0000001,2025-01-01\nS0000002,2025-06-01\n", encoding="utf-8")
     out = tmp_path / "X.parquet"
     answer = command("features", ledger, observations, "--out", out, "--json")
-    assert answer.json == {"observations": 2, "out": str(out)}
+    assert answer.json == {"observations": 2, "out": str(out), "unknown_subjects": 0}
     assert answer.err == ""
     assert pd.read_parquet(out)["subject_id"].tolist() == ["S0000001", "S0000002"]
 

@@ -20,6 +20,8 @@ from credit_model.features import build_features
 from credit_model.records import Buckets, Ledger
 from credit_model.records import buckets as kept
 
+# "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
 DAY = "2026-11-24"
 NAMES = ["adverse_12m", "honours_60m", "volunteer_hours_24m"]
 

@@ -17,11 +17,13 @@ from small_pairs import raw_rows
 import credit_model as cm
 from credit_model import UserError, spark
 from credit_model.engine import PersonPlan
-from credit_model.features import FeatureDefinition, compute, library
+from credit_model.features import FeatureDefinition, UnknownSubjectsWarning, compute, library
 from credit_model.law import load_catalogue, to_days
 from credit_model.records import Ledger, buckets
 
 pytestmark = pytest.mark.needs("java")
+# "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
 USE = "2026-07-01"
 DEFINITIONS = (
     *library()[::3],
@@ -120,6 +122,34 @@ def test_a_card_with_pairs_of_numbers_and_texts_scores_on_spark_as_on_one_machin
     scored, expected = scored.sort_values("row", ignore_index=True), card.score(rows)
     for name in ("score", "probability_of_bad", "grade"):
         assert scored[name].tolist() == expected[name].tolist()
+
+
+def test_an_id_is_the_same_person_on_spark_in_any_form_and_what_cannot_be_one_is_refused(
+    session: Any, tmp_path: Path
+) -> None:
+    ledger = Ledger.create(tmp_path / "ledger")
+    honour = {"record_id": ["H-1"], "subject_id": [30790.0], "kind": ["honour"]}
+    ledger.ingest(records=pd.DataFrame({**honour, "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}))
+    day = pd.to_datetime(["2024-06-01"] * 2).date.tolist()
+    for ids in ([30790.0, 30790.0], [30790, 30790], ["30790.0", " 30790"], pd.Series([30790, "30790"], dtype=object)):
+        local = pd.DataFrame({"subject_id": ids, "as_of": day})
+        X = cm.build_features(ledger, local, ["honours_60m"], engine="spark", day_of_use=USE)
+        assert X["honours_60m"].tolist() == [1, 1]
+        if isinstance(ids, list):
+            frame = made_frame(session, {"subject_id": ids, "as_of": day})
+            described = cm.build_features(ledger, frame, ["honours_60m"], engine="spark", day_of_use=USE)
+            rows = spark.collected(described).to_pydict()
+            assert (rows["subject_id"], rows["honours_60m"]) == (["30790"] * 2, [1, 1])
+    fraction = made_frame(session, {"subject_id": [30790.0, 0.5], "as_of": day})
+    undone = cm.build_features(ledger, fraction, ["honours_60m"], engine="spark", day_of_use=USE)
+    with pytest.raises(UserError, match=r"one batch: 1 rows have no subject id \(first: row \d, 0\.5, a fraction\)"):
+        spark.collected(undone)
+    flags = made_frame(session, {"subject_id": [True, False], "as_of": day})
+    with pytest.raises(UserError, match="subject_id is boolean, not string"):
+        cm.build_features(ledger, flags, ["honours_60m"], engine="spark", day_of_use=USE)
+    strangers = pd.DataFrame({"subject_id": ["30790", "nobody"], "as_of": day})
+    with pytest.warns(UnknownSubjectsWarning, match="1 of 2 observations name 1 subject"):
+        cm.build_features(ledger, strangers, ["honours_60m"], engine="spark", day_of_use=USE)
 
 
 def test_what_is_wrong_is_told_in_one_line_wherever_it_is_noticed(session: Any, city: Any, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
 from credit_model.engine import PersonPlan
 from credit_model.features import check_definitions
-from credit_model.law import NO_DAY, to_day
+from credit_model.law import NO_DAY, read_subject_ids, to_day
+from credit_model.law import subject_id as canonical_id
 from credit_model.visibility import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 PURPOSES: Final = ("self_query", "incentive", "service_priority", "model_validation", "audit", "dispute_review")
 DECIDING_PURPOSES: Final = frozenset({"incentive", "service_priority", "dispute_review"})
+_OBSERVED_IDS: Final = "observations, column subject_id"
 _STATUS_OF = {"": "scored", "covered_too_short": "insufficient_records"}
 
 
@@ -116,6 +118,7 @@ class Evaluator:
         UserError
             No ledger; a date that is none or lies ahead; a card of raw columns or for another catalogue.
         """
+        subject_id = canonical_id(subject_id)
         return self.assess_many([(subject_id, as_of)], ledger, purpose, authorisation, day_of_use)[0]
 
     def assess_many(
@@ -235,12 +238,12 @@ def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
             raise UserError(
                 f"observations need a column subject_id (found: {', '.join(map(str, observations.columns))})."
             )
-        ids = observations["subject_id"].tolist()
+        ids = read_subject_ids(observations["subject_id"], _OBSERVED_IDS)
         dates = observations["as_of"].tolist() if "as_of" in observations.columns else [None] * len(ids)
     else:
-        ids, dates = [subject_id for subject_id, _ in observations], [as_of for _, as_of in observations]
-    subject_ids = np.empty(len(ids), object)
-    subject_ids[:] = ids
+        ids = read_subject_ids([subject_id for subject_id, _ in observations], _OBSERVED_IDS)
+        dates = [as_of for _, as_of in observations]
+    subject_ids = ids.to_numpy(zero_copy_only=False)
     days = np.array([_day(as_of, "as_of") for as_of in dates], np.int32)
     live = days == NO_DAY
     days[live] = used_on + 1

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "library": "credit_model.definitions",
         "load_definitions": "credit_model.definitions",
         "save_definitions": "credit_model.definitions",
+        "UnknownSubjectsWarning": "build",
         "build_features": "build",
         "explain_feature": "build",
     },
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from credit_model.definitions import load_definitions as load_definitions
     from credit_model.definitions import matching_kinds as matching_kinds
     from credit_model.definitions import save_definitions as save_definitions
+    from credit_model.features.build import UnknownSubjectsWarning as UnknownSubjectsWarning
     from credit_model.features.build import build_features as build_features
     from credit_model.features.build import explain_feature as explain_feature
     from credit_model.features.grid import Grid as Grid

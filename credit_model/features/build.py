@@ -7,6 +7,7 @@ Out: a float32 frame (or a Parquet file), rows and index as the observations; a 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,8 @@ from credit_model.definitions import (
     nearest,
 )
 from credit_model.features.kernel import compute, trail
-from credit_model.law import NO_DAY, from_days, to_day, to_days
+from credit_model.law import NO_DAY, from_days, read_subject_ids, redact, to_day, to_days
+from credit_model.law import subject_id as canonical_id
 from credit_model.visibility import compile_segments
 
 if TYPE_CHECKING:
@@ -33,8 +35,25 @@ if TYPE_CHECKING:
 
     from credit_model.records import Ledger
 
+_OBSERVED_IDS = "observations, column subject_id"
 _ENGINES = ("local", "spark")
 _ROWS = 200_000  # observations written to Parquet at once
+
+
+class UnknownSubjectsWarning(UserWarning):
+    """Observations name subjects that the ledger does not have.
+
+    Parameters
+    ----------
+    message : str
+    subjects, observations : int
+        How many subjects, and how many observations name them.
+    """
+
+    def __init__(self, message: str, subjects: int, observations: int) -> None:
+        super().__init__(message)
+        self.subjects = subjects
+        self.observations = observations
 
 
 def build_features(
@@ -48,14 +67,16 @@ def build_features(
 ) -> pd.DataFrame | Path:
     """Describe subjects, each as of its own date.
 
-    A row holds what was in force, and known strictly before, at the start of that day. An unknown subject is a row of
-    "none".
+    A row holds what was in force, and known strictly before, at the start of that day. A subject that the ledger does
+    not have is a row of "none"; such are counted in one ``UnknownSubjectsWarning`` (but not of a Spark frame, which is
+    only read when its result is).
 
     Parameters
     ----------
     ledger : Ledger
     observations : DataFrame
-        ``subject_id`` and ``as_of`` (dates, or text like 2024-01-31), in any order; further columns are left alone.
+        ``subject_id`` (text or whole numbers; 30790.0 is "30790") and ``as_of`` (dates, or text like 2024-01-31), in
+        any order; further columns are left alone.
     features : optional
         Names from the dictionary, definitions, or the path of a TOML file; without it, the whole dictionary.
     engine : {"local", "spark"}
@@ -79,7 +100,7 @@ def build_features(
     Raises
     ------
     UserError
-        If a column is missing, a date unreadable, an engine or a name unknown.
+        If a column is missing, a date or an id unreadable, an engine or a name unknown.
     DefinitionErrors
         If definitions do not fit the ledger's catalogue.
 
@@ -106,21 +127,23 @@ def build_features(
         from credit_model.spark import build
 
         used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
-        is_spark = hasattr(observations, "mapInArrow")
-        given = observations if is_spark else (*_observed(observations), observations.index)
+        given: Any = observations
+        if not hasattr(observations, "mapInArrow"):
+            ids, as_of = _observed(observations)
+            _warn_of_unknown(ledger, ids, ids)
+            given = ids, as_of, observations.index
         return build(ledger, given, definitions, used_on, None if out is None else Path(out))
+    ids, as_of = _observed(observations)
     if out is not None and Path(out).suffix != ".parquet":
-        import pyarrow as pa
-
         from credit_model.features.dataset import write_dataset
 
-        named, as_of = _checked(observations)
-        ids, buckets = pa.array(named.astype(str), pa.string()), ledger.buckets(day_of_use)
-        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        _warn_of_unknown(ledger, ids, ids)
+        buckets = ledger.buckets(day_of_use)
         return write_dataset(Path(out), buckets, ids, as_of, definitions, ledger.catalogue, progress)
-    subject_ids, as_of = _observed(observations)
+    subject_ids = ids.to_numpy(zero_copy_only=False)
     segments = ledger.segments(day_of_use)
     subjects = segments.subject_index(subject_ids)
+    _warn_of_unknown(ledger, ids, ids.filter(subjects < 0))
 
     def values(rows: slice) -> NDArray[np.float32]:
         return compute(segments, subjects[rows], as_of[rows], definitions, ledger.catalogue)
@@ -193,6 +216,7 @@ def explain_feature(
         raise UserError(f"feature {name!r} was to be explained; there is none of that name{nearest(name, definitions)}")
     day = to_day(as_of)
     used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
+    subject_id = canonical_id(subject_id)
     segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
     subject = int(segments.subject_index([subject_id])[0])
     found = trail(segments, subject, day, definitions[name], ledger.catalogue)
@@ -240,13 +264,8 @@ def _definitions(
     return definitions
 
 
-def _observed(observations: Any) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
-    subject_ids, days = _checked(observations)
-    return subject_ids.astype(str).to_numpy(dtype=object), days
-
-
-def _checked(observations: Any) -> tuple[Any, NDArray[np.int32]]:
-    """The column of subjects, and the days."""
+def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
+    """Return the canonical ids of the subjects, as Arrow text, and the days."""
     columns = list(getattr(observations, "columns", ()))
     missing = [name for name in ("subject_id", "as_of") if name not in columns]
     if missing:
@@ -260,10 +279,33 @@ def _checked(observations: Any) -> tuple[Any, NDArray[np.int32]]:
     if (days == NO_DAY).any():
         row = int(np.argmax(days == NO_DAY))
         raise UserError(f"observations, column as_of: {(days == NO_DAY).sum()} rows have no date (first: row {row})")
-    subject_ids = observations["subject_id"]
-    if subject_ids.isna().any():
-        raise UserError(f"observations, column subject_id: {subject_ids.isna().sum()} rows have no subject")
-    return subject_ids, days
+    return read_subject_ids(observations["subject_id"], _OBSERVED_IDS), days
+
+
+def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
+    """Warn the caller of ``build_features``, once, where observed ids are not in the ledger.
+
+    Parameters
+    ----------
+    subject_ids : pyarrow.Array of string
+        Of all observations.
+    candidates : pyarrow.Array of string
+        Those that may be unknown.
+    """
+    unknown = ledger.unknown_subjects(candidates)
+    if not len(unknown):
+        return
+    import pyarrow.compute as pc
+
+    rows = pc.is_in(subject_ids, value_set=unknown).to_numpy(zero_copy_only=False)
+    count, first = int(rows.sum()), int(np.argmax(rows))
+    noun = "subject" if len(unknown) == 1 else "subjects"
+    message = (
+        f"build_features: {count:,} of {len(rows):,} observations name {len(unknown):,} {noun} that the ledger does "
+        f'not have (first: row {first}, {redact(subject_ids[first].as_py(), None)!r}); they are described as "nothing on '
+        'record". Check how their subject_id is written.'
+    )
+    warnings.warn(UnknownSubjectsWarning(message, len(unknown), count), stacklevel=3)
 
 
 def _days(as_of: Any) -> NDArray[np.int32]:

@@ -34,9 +34,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "TIERS": "catalogue",
         "WITHHELD": "identity",
         "add_months": "dates",
+        "canonical_ids": "subject_ids",
+        "canonical_text": "subject_ids",
         "distinct": "dates",
         "from_day": "dates",
         "from_days": "dates",
+        "id_texts": "subject_ids",
         "is_null": "dates",
         "key_check": "identity",
         "load_catalogue": "catalogue",
@@ -47,7 +50,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "pseudonym": "identity",
         "pseudonym_key": "identity",
         "pseudonyms": "identity",
+        "read_subject_ids": "subject_ids",
         "redact": "identity",
+        "subject_id": "subject_ids",
         "to_day": "dates",
         "to_days": "dates",
         "unpack": "dates",
@@ -91,6 +96,11 @@ if TYPE_CHECKING:
     from credit_model.law.identity import pseudonyms as pseudonyms
     from credit_model.law.identity import redact as redact
     from credit_model.law.identity import validate_id_number as validate_id_number
+    from credit_model.law.subject_ids import canonical_ids as canonical_ids
+    from credit_model.law.subject_ids import canonical_text as canonical_text
+    from credit_model.law.subject_ids import id_texts as id_texts
+    from credit_model.law.subject_ids import read_subject_ids as read_subject_ids
+    from credit_model.law.subject_ids import subject_id as subject_id
     from credit_model.law.toml_reader import TomlReader as TomlReader
     from credit_model.law.toml_reader import parse_toml as parse_toml
     from credit_model.law.toml_reader import raise_faults as raise_faults

@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
-from credit_model.law import NO_VALUE, TIERS, Catalogue, from_days, load_catalogue, to_day, to_days
+from credit_model.law import (
+    NO_VALUE,
+    TIERS,
+    Catalogue,
+    from_days,
+    load_catalogue,
+    read_subject_ids,
+    to_day,
+    to_days,
+)
+from credit_model.law import subject_id as canonical_id
 from credit_model.records import compiled
 from credit_model.records.buckets import Buckets
 from credit_model.records.ingest import Delivery, plan
@@ -277,6 +287,7 @@ class Ledger:
         >>> gone.removed["records"], gone.complete, len(ledger.tables().records["record_id"])
         (1, True, 0)
         """
+        subject_id = canonical_id(subject_id)
         with Writing.begin(Shelf(self.path)) as writing:
             finder = self._view.finder(writing.shelf, writing.manifest)
             report = forget(writing, finder, subject_id, reason, approver, files)
@@ -286,6 +297,7 @@ class Ledger:
 
     def readmit(self, subject_id: str, *, reason: str, approver: str) -> None:
         """Let a forgotten person be delivered again; what was removed has to be delivered anew."""
+        subject_id = canonical_id(subject_id)
         with Writing.begin(Shelf(self.path)) as writing:
             readmit(writing, subject_id, reason, approver)
         self._adopt(writing.manifest)
@@ -296,13 +308,30 @@ class Ledger:
         Of these nothing else is read: a person's file takes about the same time on a large ledger as on a small one.
         """
         if subject_ids is not None:
-            wanted = [subject_ids] if isinstance(subject_ids, str) else list(subject_ids)
+            listed = [subject_ids] if isinstance(subject_ids, str) else list(subject_ids)
+            wanted = read_subject_ids(listed, "subject_ids").to_pylist()
             return self._view.look(lambda finder: finder.tables(wanted))
         with self._view.lock:
             if self._tables is None or self._tables[0] != self.digest:
                 tables = self._view.look(lambda finder: finder.all_tables())
                 self._tables = self.digest, tables
             return self._tables[1]
+
+    def unknown_subjects(self, subject_ids: Any) -> Any:
+        """Return those of some ids that no table of the ledger names, each once, in the order given.
+
+        Whoever stands in the register, has or had a record, or is named by a move or an audit row is known.
+
+        Parameters
+        ----------
+        subject_ids : pyarrow.Array of string
+            Canonical (see ``credit_model.law.read_subject_ids``).
+
+        Returns
+        -------
+        pyarrow.Array of string
+        """
+        return self._view.look(lambda finder: finder.unknown(subject_ids.unique()))
 
     def segments(self, day_of_use: Any = None) -> Segments:
         """Every record of every subject through time, under the law of ``day_of_use`` (today unless given).

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.law import id_texts
 
 BATCH_ROWS = 131_072
 _CSV_BLOCK = 16 << 20
@@ -191,6 +192,9 @@ def _from_pandas(frame: Any, label: str) -> Any:
         try:
             columns.append(pa.Array.from_pandas(column))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):  # mixed objects: judged value by value
+            if names[i] == "subject_id":
+                columns.append(id_texts(column, f"{label}, column subject_id"))
+                continue
             pairs = zip(column, column.isna(), strict=True)
             columns.append(pa.array([None if absent else str(value) for value, absent in pairs], pa.string()))
     return pa.table(columns, names=names)

@@ -22,7 +22,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue, looks_like_id_number, pseudonyms
+from credit_model.law import (
+    EPOCH,
+    PROCEDURES,
+    RESERVED_ATTRIBUTES,
+    TIERS,
+    Catalogue,
+    canonical_ids,
+    canonical_text,
+    looks_like_id_number,
+    pseudonyms,
+)
 from credit_model.visibility import ACTIONS, AMENDMENT_TYPES, PAID, RECORD_TYPES, SUBJECT_TYPES, parse_correction
 
 Mask = NDArray[np.bool_]
@@ -58,6 +68,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "after_source_drawn": ("日期晚于数据提取日", "dated after the day the source was drawn"),
     "attribute_not_declared": ("目录未为该类信息规定此属性", "the catalogue declares no such attribute for this kind"),
     "attribute_value": ("属性值不在目录列举范围内", "the value is not one the catalogue lists"),
+    "unreadable_subject_id": ("主体标识不是文本或整数", "the subject_id is neither text nor a whole number"),
     "subject_id_is_id_number": ("主体标识疑似证件号码", "the subject_id looks like an identity number: use id_number"),
     "id_number_in_text": ("文本中疑似含有证件号码", "a text looks like it holds an identity number"),
     "unknown_id_type": ("证件类型未知", "the identity type is unknown"),
@@ -216,6 +227,10 @@ def _records(rows: _Rows) -> None:
 def _amendments(rows: _Rows) -> None:
     action = rows.codes("action", ACTIONS)
     rows.refuse("unknown_action", "action", (action < 0) & ~rows.null("action"))
+    moved = action == ACTIONS.index("moved_to_subject")
+    if moved.any():
+        value = rows.columns["value"]
+        rows.columns["value"] = pc.if_else(pa.array(moved), canonical_text(value), value)
     pairs = pc.binary_join_element_wise(
         pc.fill_null(rows.columns["action"], ""), pc.fill_null(rows.columns["value"], ""), "\x1f"
     ).dictionary_encode()
@@ -288,7 +303,10 @@ class _Rows:
                 self.columns[name] = pa.nulls(self.raw.num_rows, _ARROW[type])
                 continue
             column = self.raw.column(name).combine_chunks()
-            if type == "date":
+            if name == "subject_id":
+                self.columns[name], unreadable = canonical_ids(column)
+                self.refuse("unreadable_subject_id", name, unreadable)
+            elif type == "date":
                 self.columns[name], unreadable = read_dates(column)
                 self.refuse("unreadable_date", name, unreadable)
             elif type == "int":

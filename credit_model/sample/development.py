@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions, compute, library
-from credit_model.law import NO_DAY, from_days, to_day, to_days
+from credit_model.law import NO_DAY, from_days, read_subject_ids, to_day, to_days
 from credit_model.records import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
@@ -235,7 +235,8 @@ def _asked(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFra
     import pandas as pd
 
     if isinstance(dates, pd.DataFrame):
-        said = {"subject_id": dates["subject_id"].to_numpy(object), "day": to_days(dates["as_of"])}
+        ids = read_subject_ids(dates["subject_id"], "observations, column subject_id")
+        said = {"subject_id": ids.to_numpy(zero_copy_only=False), "day": to_days(dates["as_of"])}
     else:
         subjects = np.union1d(ledger.population().subject_ids, segments.subject_ids)
         days = np.array(sorted({to_day(day) for day in dates}), np.int32)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.features import FeatureDefinition, check_definitions
-from credit_model.law import NO_DAY, Catalogue, Days, add_months, from_days, to_day, to_days
+from credit_model.law import NO_DAY, Catalogue, Days, add_months, from_days, read_subject_ids, to_day, to_days
 from credit_model.records import Ledger
 from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
 
@@ -211,7 +211,8 @@ class Outcome:
         self.check(ledger.catalogue)
         use = to_day(date.today() if day_of_use is None else day_of_use)
         through = last_known(ledger) if known_through is None else to_day(known_through)
-        subjects = observations["subject_id"].to_numpy(dtype=object)
+        ids = read_subject_ids(observations["subject_id"], "observations, column subject_id")
+        subjects = ids.to_numpy(zero_copy_only=False)
         days = to_days(observations["as_of"])
         mature = np.flatnonzero(self.mature_on(days) <= min(use, through) + 1)
         blank = {"outcome": "immature", "reason": "labels_not_mature", "escalation": False, "event_record_id": None}

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from credit_model.assessment import PURPOSES
-from credit_model.law import looks_like_id_number
+from credit_model.law import looks_like_id_number, read_subject_ids
 from credit_model.scorecard import NumericBins
 
 if TYPE_CHECKING:
@@ -187,8 +187,9 @@ def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureR
         listed = zip(*values, strict=True) if in_rows else iter(values)
         by_characteristic = zip(card.characteristics, listed, strict=True)
         columns = {c.name: _values(list(column), c, in_rows) for c, column in by_characteristic}
-    people = tuple(read_text(subject_id, "subject_id") for subject_id in subject_ids)
-    return FeatureRows(columns, len(columns[card.columns[0]]), people)
+    people = [read_text(subject_id, "subject_id") for subject_id in subject_ids]
+    people = read_subject_ids(people, "subject_id").to_pylist()
+    return FeatureRows(columns, len(columns[card.columns[0]]), tuple(people))
 
 
 def check_names_once(body: bytes, message: Mapping[str, Any], rows: FeatureRows) -> None:

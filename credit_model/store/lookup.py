@@ -23,6 +23,7 @@ from credit_model.visibility import Tables, Text
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}
 _LOOKED_AT: Final = 1_000  # texts that tell whether most of a column are distinct
+_SOUGHT_ONE_BY_ONE: Final = 1_000  # ids, where a part finds its rows faster than it is read
 _TABLES = ("records", "amendments", "subjects")
 
 
@@ -134,6 +135,24 @@ class Finder:
         own = pc.is_in(found.column("subject_id"), value_set=pa.array(sorted(wanted), pa.string()))
         here = pc.is_in(found.column("record_id"), value_set=pa.array(sorted(arrived), pa.string()))
         return found.filter(pc.or_(own, here))
+
+    def unknown(self, subject_ids: Any) -> Any:
+        """Return those of some distinct ids (an Arrow array) that no row names, neither as its own nor as moved to."""
+        for table in ("subjects", "records", "audit"):  # most of the unknown to one are known to the first
+            few = len(subject_ids) <= _SOUGHT_ONE_BY_ONE
+            for part in self._manifest.parts_of(table):
+                if not len(subject_ids):
+                    return subject_ids
+                opened, key = self.shelf.open(part), ["subject_id"]
+                tables = opened.find(sorted(subject_ids.to_pylist()), key) if few else [opened.read(key)]
+                for rows in tables:
+                    named = pc.is_in(subject_ids, value_set=rows.column(0))
+                    subject_ids = subject_ids.filter(pc.invert(named))
+        if not len(subject_ids):
+            return subject_ids
+        self._know_moves()
+        holders = sorted({holder for moves in self._moves.values() for _, holder in moves})
+        return subject_ids.filter(pc.invert(pc.is_in(subject_ids, value_set=pa.array(holders, pa.string()))))
 
     def tables(self, subject_ids: Iterable[str]) -> Tables:
         """The rows that can touch the files of some subjects, records moved to them included."""
