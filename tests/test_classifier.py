@@ -31,17 +31,63 @@ HONOURS = {
 EXPECTED_FAILED_CHECKS = {
     "check_array_api_input": "arrays other than numpy's are not promised; the check runs with SCIPY_ARRAY_API=1 only",
 }
+# What scikit-learn checks with labels (1 and 2, -1 and 1, "one" and "two") of which nobody can tell which means bad.
+CHECKS_OF_OTHER_LABELS = {
+    "check_classifier_data_not_an_array",
+    "check_classifiers_classes",
+    "check_estimators_dtypes",
+    "check_sample_weights_not_an_array",
+    "check_sample_weights_not_overwritten",
+    "check_sample_weights_pandas_series",
+    "check_sample_weights_shape",
+}
 CHECKS = {
     check.func.__name__ + repr(check.keywords or ""): check
     for _, check in estimator_checks_generator(ScorecardClassifier())
     if check.func.__name__ not in EXPECTED_FAILED_CHECKS
 }
+OTHERS = [name for name, check in CHECKS.items() if check.func.__name__ in CHECKS_OF_OTHER_LABELS]
 
 
 @pytest.mark.parametrize("method", ["woe_logistic", None])
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [name for name in CHECKS if name not in OTHERS])
 def test_scikit_learn_finds_its_manners_kept(check: str, method: str | None) -> None:
     CHECKS[check](ScorecardClassifier(method=method))
+
+
+class SaidClassifier(ScorecardClassifier):  # type: ignore[misc]
+    """Says, of whatever labels a check uses, that one of them is bad: the greater, or the lesser."""
+
+    place = 1
+
+    def fit(self, X: Any, y: Any, *more: Any, **named: Any) -> SaidClassifier:
+        labels = () if y is None else np.unique(np.asarray(y))
+        try:
+            self.bad = labels[self.place] if len(labels) == 2 else None
+            return super().fit(X, y, *more, **named)
+        finally:
+            self.bad = None
+
+
+class LesserBad(SaidClassifier):
+    place = 0
+
+
+@pytest.mark.parametrize("classifier", [SaidClassifier, LesserBad])
+@pytest.mark.parametrize("method", ["woe_logistic", None])
+@pytest.mark.parametrize("check", OTHERS)
+def test_scikit_learn_finds_them_kept_where_it_is_said_which_of_other_labels_is_bad(
+    check: str, method: str | None, classifier: type[SaidClassifier]
+) -> None:
+    CHECKS[check](classifier(method=method))
+
+
+@pytest.mark.parametrize("check", OTHERS)
+def test_where_it_is_not_said_those_checks_are_refused(check: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (one check tells of it in words of its own)
+        CHECKS[check](ScorecardClassifier(method="woe_logistic"))
+    error = caught.value if isinstance(caught.value, UserError) else caught.value.__context__
+    assert "do not say which means bad" in str(error)
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +124,78 @@ def test_decision_and_classes_follow_the_probability(fitted: Any) -> None:
     assert np.allclose(p.sum(axis=1), 1)
     assert np.allclose(np.log(p[:, 1] / p[:, 0]), d)
     assert (clf.predict(X) == (d > 0)).all()
-    labels = ScorecardClassifier(method="woe_logistic").fit(*_with_labels())
-    assert labels.classes_.tolist() == ["bad", "good"]  # the greater label is bad: name outcomes so, or use 0 and 1
+    assert clf.classes_.tolist() == [0, 1]
+    assert clf.bad_ == 1
 
 
-def _with_labels() -> tuple[pd.DataFrame, np.ndarray]:
-    X, y = raw_frame(500)
-    return X, np.where(y == 1, "good", "bad")
+# ---------------------------------------------------------------------- which label is bad
+
+
+def labelled(y: np.ndarray, good: Any, bad: Any) -> Any:
+    return pd.Series([bad if is_bad else good for is_bad in y.tolist()])
+
+
+def assert_answers_are_those_of_the_card(clf: ScorecardClassifier, X: pd.DataFrame, plain: ScorecardClassifier) -> None:
+    """Whatever labels are called, the card is that of 0 and 1, and every answer follows scikit-learn's rules."""
+    assert clf.card_ == plain.card_
+    assert clf.classes_.tolist() == sorted(clf.classes_.tolist())
+    place = clf.classes_.tolist().index(clf.bad_)
+    card, p, d = clf.card_, clf.predict_proba(X), clf.decision_function(X)
+    of_card = card.score(X[list(card.columns)])["probability_of_bad"]
+    assert (p[:, place] == of_card).all()
+    assert (p[:, place] == plain.predict_proba(X)[:, 1]).all()
+    assert np.allclose(np.log(p[:, 1] / p[:, 0]), d)
+    assert (clf.predict(X) == clf.classes_[(d > 0).astype(int)]).all()
+    assert ((clf.predict(X) == clf.bad_) == (plain.predict(X) == 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("good", "bad"), ("Good", "BAD"), ("paid", "default"), ("performing", "default"), ("non-default", "default"),
+        ("non_default", "default"), ("Non default", "Default"),
+        ("好", "坏"), ("正常", "违约"), (False, True), (0.0, 1.0),
+    ],
+)  # fmt: skip
+def test_labels_of_one_meaning_need_nothing_said(good: Any, bad: Any) -> None:
+    X, y = raw_frame()
+    plain = ScorecardClassifier(method="woe_logistic").fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic").fit(X, labelled(y, good, bad))
+    assert clf.bad_ == bad
+    assert_answers_are_those_of_the_card(clf, X, plain)
+    assert clf.score(X, labelled(y, good, bad)) == plain.score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [("A", "B"), ("B", "A"), (1, 2), (2, 1), (-1, 1), ("no", "yes"), ("bad", "good"), (1, 0)]
+)
+def test_of_any_other_labels_it_is_said_which_is_bad(good: Any, bad: Any) -> None:
+    X, y = raw_frame()
+    plain = ScorecardClassifier(method="woe_logistic").fit(X, y)
+    clf = ScorecardClassifier(method="woe_logistic", bad=bad).fit(X, labelled(y, good, bad))
+    assert_answers_are_those_of_the_card(clf, X, plain)
+    assert clone(clf).fit(X, labelled(y, good, bad)).card_ == plain.card_
+
+
+@pytest.mark.parametrize(
+    "labels", [("A", "B"), (1, 2), (-1, 1), (0, 2), ("no", "yes"), ("0", "1"), ("paid", "bad"), (0.0, 2.0)]
+)
+def test_labels_that_do_not_say_which_is_bad_are_refused_in_one_line(labels: tuple[Any, Any]) -> None:
+    X, y = raw_frame(400)
+    with pytest.raises(UserError) as caught:
+        ScorecardClassifier(method="woe_logistic").fit(X, labelled(y, *labels))
+    assert str(caught.value) in (
+        f"fit: the labels {a!r} and {b!r} do not say which means bad. Give bad={a!r} or bad={b!r}."
+        for a, b in (sorted(labels), labels)
+    )
+
+
+def test_a_bad_label_that_is_none_is_refused_with_those_there_are() -> None:
+    X, y = raw_frame(400)
+    with pytest.raises(UserError, match=r"bad='worse' is no label of y, which has 'bad' and 'good'\. Give the one"):
+        ScorecardClassifier(method="woe_logistic", bad="worse").fit(X, labelled(y, "good", "bad"))
+    with pytest.raises(UserError, match=r"bad='1' is no label of y, which has 0 and 1"):
+        ScorecardClassifier(method="woe_logistic", bad="1").fit(X, y)
 
 
 def test_a_card_carries_name_provenance_and_what_it_was_made_of(fitted: Any) -> None:

@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "ordered_woe": "optimal",
         "read_columns": "frames",
         "read_groups": "frames",
+        "bad_place": "labels",
         "read_outcome": "frames",
         "rows_of": "frames",
         "smoothed_woe": "optimal",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from credit_model.classing.frames import read_groups as read_groups
     from credit_model.classing.frames import read_outcome as read_outcome
     from credit_model.classing.frames import rows_of as rows_of
+    from credit_model.classing.labels import bad_place as bad_place
     from credit_model.classing.optimal import Classing as Classing
     from credit_model.classing.optimal import ClassingRules as ClassingRules
     from credit_model.classing.optimal import optimal_classing as optimal_classing

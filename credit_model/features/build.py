@@ -300,10 +300,11 @@ def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
     rows = pc.is_in(subject_ids, value_set=unknown).to_numpy(zero_copy_only=False)
     count, first = int(rows.sum()), int(np.argmax(rows))
     noun = "subject" if len(unknown) == 1 else "subjects"
+    who = redact(subject_ids[first].as_py(), None)
     message = (
         f"build_features: {count:,} of {len(rows):,} observations name {len(unknown):,} {noun} that the ledger does "
-        f'not have (first: row {first}, {redact(subject_ids[first].as_py(), None)!r}); they are described as "nothing on '
-        'record". Check how their subject_id is written.'
+        f'not have (first: row {first}, {who!r}); they are described as "nothing on record". Check how their '
+        "subject_id is written."
     )
     warnings.warn(UnknownSubjectsWarning(message, len(unknown), count), stacklevel=3)
 

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.classing import ClassingRules, FineTable, read_columns, read_groups, read_outcome, rows_of
+from credit_model.classing import ClassingRules, FineTable, bad_place, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learner.additive import AdditiveRules, make_additive_card
 from credit_model.learner.calibrator import Line
 from credit_model.learner.draft import DraftRules, make_card
@@ -83,6 +83,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         all rows.
     special_values : mapping of str to sequence of float, optional
         Numbers with a meaning of their own in raw columns (-999: not asked), each an attribute outside the trend.
+    bad : label, optional
+        The label of ``y`` that means bad. Not needed for 0 and 1, False and True, and pairs of words with one meaning
+        (good and bad, paid, performing or non-default and default, 好 and 坏, 正常 and 违约); any other pair is refused
+        without it.
 
     Attributes
     ----------
@@ -97,7 +101,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     grades_ : tuple of GradeInterval
         Of every grade, lowest first: probability of bad on rows not seen, with its 95 % interval (Jeffreys).
     classes_, n_features_in_, feature_names_in_
-        As everywhere in scikit-learn; ``classes_[1]`` is bad.
+        As everywhere in scikit-learn: the labels are sorted, whichever of them is bad.
+    bad_ : label
+        The one of ``classes_`` that means bad.
 
     Examples
     --------
@@ -126,6 +132,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         special_values: Mapping[str, Sequence[float]] | None = None,
         method: str | None = None,
         max_pairs: int = 10,
+        bad: Any = None,
     ) -> None:
         self.definitions = definitions
         self.profile = profile
@@ -140,6 +147,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.special_values = special_values
         self.method = method
         self.max_pairs = max_pairs
+        self.bad = bad
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
@@ -150,7 +158,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : frame or array, shape (rows, columns)
         y : array, shape (rows,)
-            Two classes; the greater one (1) is bad.
+            Two labels, of which one means bad (see ``bad``).
         sample_weight : array, optional
             Used everywhere; least numbers of events count rows.
         groups : array, optional
@@ -165,7 +173,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         columns = read_columns(self, X, reset=True)
         outcome = read_outcome(rows_of(columns), y, sample_weight)
-        bad, weight, self.classes_ = outcome.bad, outcome.weight, outcome.classes
+        weight, self.classes_ = outcome.weight, outcome.classes
+        self._bad_place = bad_place(self.classes_, self.bad)
+        self.bad_ = self.classes_[self._bad_place]
+        bad = outcome.bad if self._bad_place else ~outcome.bad
         subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
         self._in_periods = periods is not None
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
@@ -224,22 +235,23 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return replace(self.card_, name=name, provenance={**self.card_.provenance, **(provenance or {})})
 
     def predict_proba(self, X: Any) -> Real:
-        """Probability of each class, good first; that of bad is the card's."""
+        """Return the probability of each class, in the order of ``classes_``; that of bad is the card's."""
         scores = self._scores(X)
         bad = self.card_.probability(scores)
-        return np.column_stack([1.0 - bad, bad])
+        return np.column_stack([1.0 - bad, bad] if self._bad_place else [bad, 1.0 - bad])
 
     def decision_function(self, X: Any) -> Real:
-        """Log-odds bad : good, by the card's map."""
+        """Return the log-odds of ``classes_[1]``, by the card's map: bad : good where bad is the greater label."""
         scores = self._scores(X)
         steps = range(self.card_.least, self.card_.greatest + 1)
-        table = np.asarray([-self.card_.probabilities.log_odds(score) for score in steps])
+        sign = -1.0 if self._bad_place else 1.0
+        table = np.asarray([sign * self.card_.probabilities.log_odds(score) for score in steps])
         return table[scores - self.card_.least]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The more likely class."""
-        is_bad = self.decision_function(X) > 0
-        return np.asarray(self.classes_[is_bad.astype(int)])
+        """Return the more likely class."""
+        is_greater = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_greater.astype(int)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
