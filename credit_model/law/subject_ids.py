@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 
+NO_ID: Final = "\0"  # in no id; marks, in a column of text, what came as something that cannot be one
 _POINT: Final = ".0"
 _DECIMAL: Final = r"^(-?[0-9]+)\.0+$"
 # Beyond it a float does not hold every whole number: the id may be that of somebody else.
@@ -38,7 +39,8 @@ def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
     ids : pyarrow.Array of string, shape (n,)
         Null where the value is missing, blank or refused.
     refused : ndarray of bool, shape (n,)
-        Fractional numbers, numbers that are not finite or too large to be exact, booleans, dates, lists.
+        Fractional numbers, numbers that are not finite or too large to be exact, booleans, dates, lists; text with a
+        NUL.
 
     Examples
     --------
@@ -61,7 +63,9 @@ def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
     elif pa.types.is_integer(type):
         ids = column.cast(pa.string())
     elif _is_text(type):
-        return canonical_text(column.cast(pa.string())), np.zeros(len(column), np.bool_)
+        ids = canonical_text(column.cast(pa.string()))
+        spoilt = pc.fill_null(pc.match_substring(ids, NO_ID), False)
+        return pc.if_else(spoilt, None, ids), spoilt.to_numpy(zero_copy_only=False)
     else:
         ids = pa.nulls(len(column), pa.string())
     refused: NDArray[np.bool_] = pc.and_(ids.is_null(), column.is_valid()).to_numpy(zero_copy_only=False)
@@ -112,9 +116,22 @@ def read_subject_ids(values: Any, place: str) -> Any:
     return ids
 
 
-def id_texts(values: Any, place: str) -> Any:
-    """Return ids of several types in one column as Arrow text, null where missing; refuse the first that is no id."""
-    return pa.array([_as_text(value, f"{place}: row {row} is") for row, value in enumerate(values)], pa.string())
+def id_texts(values: Any, place: str | None = None) -> Any:
+    """Return ids of several types in one column as Arrow text, null where they are missing.
+
+    What cannot be an id is refused at once, or where no ``place`` is named for the message, left to ``canonical_ids``
+    to refuse, behind a mark.
+    """
+
+    def text_of(row: int, value: Any) -> str | None:
+        try:
+            return _as_text(value, f"{place}: row {row} is")
+        except UserError:
+            if place is not None:
+                raise
+            return f"{NO_ID}{value}"
+
+    return pa.array([text_of(row, value) for row, value in enumerate(values)], pa.string())
 
 
 def subject_id(value: Any) -> str:
@@ -130,10 +147,10 @@ def subject_id(value: Any) -> str:
     >>> subject_id(30790.0), subject_id(" S000123 "), subject_id("30790.0")
     ('30790', 'S000123', '30790')
     """
-    text = _as_text(value, "the subject id is")
-    name: str | None = None if text is None else canonical_text(pa.array([text], pa.string()))[0].as_py()
+    column = pa.array([_as_text(value, "the subject id is")], pa.string())
+    name: str | None = canonical_ids(column)[0][0].as_py()
     if name is None:
-        raise UserError(f"the subject id is {'missing' if text is None else 'blank'}. {_ADVICE}.")
+        raise UserError(f"the subject id is {_fault_of(column[0])}. {_ADVICE}.")
     return name
 
 
@@ -172,4 +189,6 @@ def _fault_of(value: Any) -> str:
         return "a float too large to be exact" if number == np.floor(number) else f"{number}, a fraction"
     if pa.types.is_decimal(value.type):
         return f"{value.as_py()}, a fraction"
-    return "blank" if _is_text(value.type) else f"a value of type {value.type}"
+    if _is_text(value.type):
+        return "text with a NUL character" if NO_ID in value.as_py() else "blank"
+    return f"a value of type {value.type}"

@@ -287,7 +287,7 @@ class Ledger:
         >>> gone.removed["records"], gone.complete, len(ledger.tables().records["record_id"])
         (1, True, 0)
         """
-        subject_id = canonical_id(subject_id)
+        subject_id = _held_under(subject_id, "forget")
         with Writing.begin(Shelf(self.path)) as writing:
             finder = self._view.finder(writing.shelf, writing.manifest)
             report = forget(writing, finder, subject_id, reason, approver, files)
@@ -297,7 +297,7 @@ class Ledger:
 
     def readmit(self, subject_id: str, *, reason: str, approver: str) -> None:
         """Let a forgotten person be delivered again; what was removed has to be delivered anew."""
-        subject_id = canonical_id(subject_id)
+        subject_id = _held_under(subject_id, "readmit")
         with Writing.begin(Shelf(self.path)) as writing:
             readmit(writing, subject_id, reason, approver)
         self._adopt(writing.manifest)
@@ -500,6 +500,13 @@ class Ledger:
 
 
 _NUMBERS = ("amount", "hours", "outstanding")
+
+
+def _held_under(subject_id: Any, attempt: str) -> str:
+    try:
+        return canonical_id(subject_id)
+    except UserError as error:
+        raise UserError(f"{attempt}: give the subject_id under which the ledger holds the person; {error}") from None
 
 
 def _day_of_use(value: Any) -> int:

@@ -193,7 +193,7 @@ def _from_pandas(frame: Any, label: str) -> Any:
             columns.append(pa.Array.from_pandas(column))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):  # mixed objects: judged value by value
             if names[i] == "subject_id":
-                columns.append(id_texts(column, f"{label}, column subject_id"))
+                columns.append(id_texts(column))
                 continue
             pairs = zip(column, column.isna(), strict=True)
             columns.append(pa.array([None if absent else str(value) for value, absent in pairs], pa.string()))
