@@ -161,6 +161,17 @@ def test_colons_and_escapes_in_texts_are_no_names(door: Door) -> None:
         assert door.last()["subject_ids"] == [subject_id]
 
 
+def test_the_log_has_people_under_the_one_form_of_their_id(door: Door) -> None:
+    status, answer = door.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "30790.0 "}]})
+    assert status == 200, answer
+    assert door.last()["subject_ids"] == ["30790"]
+    status, answer = door.post("/assess", {**ENVELOPE, "subject_id": "30790.0"})
+    assert (status, answer["subject_id"], door.last()["subject_ids"]) == (200, "30790", ["30790"])
+    for path, body in (("/assess", {"subject_id": "\u2003"}), ("/score", {"rows": [{**ROW, "subject_id": "\u2003"}]})):
+        status, answer = door.post(path, ENVELOPE | body)
+        assert (status, answer["error"]["code"]) == (422, "not_a_reference")
+
+
 def test_rows_may_say_whom_they_are_about_and_the_log_knows_it(door: Door) -> None:
     status, found = door.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "S-77"}]})
     assert (status, len(found["score"])) == (200, 1)

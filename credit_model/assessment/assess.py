@@ -23,8 +23,7 @@ from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
 from credit_model.engine import PersonPlan
 from credit_model.features import check_definitions
-from credit_model.law import NO_DAY, read_subject_ids, to_day
-from credit_model.law import subject_id as canonical_id
+from credit_model.law import NO_DAY, to_day
 from credit_model.visibility import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ class Evaluator:
         UserError
             No ledger; a date that is none or lies ahead; a card of raw columns or for another catalogue.
         """
+        from credit_model.law import subject_id as canonical_id  # loads Arrow, which a card does without
+
         subject_id = canonical_id(subject_id)
         return self.assess_many([(subject_id, as_of)], ledger, purpose, authorisation, day_of_use)[0]
 
@@ -233,6 +234,8 @@ def _reason(reason: CardReason, used: dict[str, tuple[str, ...]], change: date |
 
 def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
     """Subject ids, days, and which answers are live."""
+    from credit_model.law import read_subject_ids
+
     if hasattr(observations, "columns"):
         if "subject_id" not in observations.columns:
             raise UserError(

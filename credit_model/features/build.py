@@ -26,8 +26,7 @@ from credit_model.definitions import (
     nearest,
 )
 from credit_model.features.kernel import compute, trail
-from credit_model.law import NO_DAY, from_days, read_subject_ids, redact, to_day, to_days
-from credit_model.law import subject_id as canonical_id
+from credit_model.law import NO_DAY, from_days, to_day, to_days
 from credit_model.visibility import compile_segments
 
 if TYPE_CHECKING:
@@ -211,6 +210,8 @@ def explain_feature(
     """
     import pandas as pd
 
+    from credit_model.law import subject_id as canonical_id
+
     definitions = {definition.name: definition for definition in _definitions(ledger, features)}
     if name not in definitions:
         raise UserError(f"feature {name!r} was to be explained; there is none of that name{nearest(name, definitions)}")
@@ -266,6 +267,8 @@ def _definitions(
 
 def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
     """Return the canonical ids of the subjects, as Arrow text, and the days."""
+    from credit_model.law import read_subject_ids
+
     columns = list(getattr(observations, "columns", ()))
     missing = [name for name in ("subject_id", "as_of") if name not in columns]
     if missing:
@@ -296,6 +299,8 @@ def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
     if not len(unknown):
         return
     import pyarrow.compute as pc
+
+    from credit_model.law import redact
 
     rows = pc.is_in(subject_ids, value_set=unknown).to_numpy(zero_copy_only=False)
     count, first = int(rows.sum()), int(np.argmax(rows))

@@ -24,7 +24,6 @@ import numpy as np
 
 from credit_model import UserError, __version__
 from credit_model.assessment import PURPOSES
-from credit_model.law import subject_id as canonical_id
 from credit_model.records import ColumnErrors, Ledger, LedgerError
 from credit_model.service.query_log import Query, QueryLog
 from credit_model.service.reading import (
@@ -40,7 +39,7 @@ from credit_model.service.reading import (
     read_own_rows,
     read_purpose,
     read_quickly,
-    read_text,
+    read_subjects,
 )
 from credit_model.service.settings import CALLER, Settings
 
@@ -209,7 +208,7 @@ class Service:
             with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
                 yield _taken_in(own, Path(folder, "ledger"), self.ledger)
             return
-        subject_id = canonical_id(read_text(message["subject_id"], "subject_id"))
+        (subject_id,) = read_subjects([message["subject_id"]])
         entry["subject_ids"] = (subject_id,)
         try:
             self.ledger.refresh()

@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from credit_model.chain import GENESIS, Chain, ChainError, ChainMoved, End, Head, read_entries, verify_file
 from credit_model.law import add_months, to_day
-from credit_model.law import subject_id as canonical_id
 
 RETENTION_YEARS: Final = 10  # 浙江省公共信用信息管理条例 art. 20
 _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
@@ -154,6 +153,8 @@ class QueryLog:
 
     def about(self, subject_id: str) -> list[dict[str, Any]]:
         """Every query about one person: what they may ask to be told."""
+        from credit_model.law import subject_id as canonical_id
+
         subject_id = canonical_id(subject_id)
         name = json.dumps(subject_id, ensure_ascii=False).encode()
         found = (entry for path in self._files() for entry in read_entries(path, holding=name))

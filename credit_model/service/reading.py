@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from credit_model import UserError
 from credit_model.assessment import PURPOSES
 from credit_model.law import looks_like_id_number, read_subject_ids
 from credit_model.scorecard import NumericBins
@@ -148,6 +149,15 @@ def read_text(value: Any, where: str) -> str:
     return value
 
 
+def read_subjects(values: Sequence[Any]) -> tuple[str, ...]:
+    """Return ids of subjects in the form in which the ledger and the log have them."""
+    texts = [read_text(value, "subject_id") for value in values]
+    try:
+        return tuple(read_subject_ids(texts, "subject_id").to_pylist())
+    except UserError:
+        raise Refusal(422, "not_a_reference", "subject_id must not be blank.", ["subject_id"]) from None
+
+
 def read_day(value: Any, where: str, today: date) -> date | None:
     """A date, at most tomorrow: as of a day is as of its start; None for a live answer."""
     if value is None:
@@ -187,9 +197,7 @@ def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureR
         listed = zip(*values, strict=True) if in_rows else iter(values)
         by_characteristic = zip(card.characteristics, listed, strict=True)
         columns = {c.name: _values(list(column), c, in_rows) for c, column in by_characteristic}
-    people = [read_text(subject_id, "subject_id") for subject_id in subject_ids]
-    people = read_subject_ids(people, "subject_id").to_pylist()
-    return FeatureRows(columns, len(columns[card.columns[0]]), tuple(people))
+    return FeatureRows(columns, len(columns[card.columns[0]]), read_subjects(subject_ids))
 
 
 def check_names_once(body: bytes, message: Mapping[str, Any], rows: FeatureRows) -> None:
