@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
+from credit_model.features import UnknownSubjectsWarning
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = ROOT / "data" / "public" / "sf_restaurants"
@@ -112,7 +113,8 @@ def test_features_of_the_previous_visit_follow_from_toml_alone(tmp_path: Path) -
     observed = [(visit["business"], visit["date"]) for visit in visits] + [("nobody", date(2020, 6, 1))]
     tables = {"visits": pd.DataFrame(visits).astype({"score": "Int64"}), "findings": pd.DataFrame(findings)}
     observations = pd.DataFrame(observed, columns=["subject_id", "as_of"])
-    ours = built(VISITS, tables, tmp_path, observations, VISITS / "features.toml")
+    with pytest.warns(UnknownSubjectsWarning, match="name 1 subject"):
+        ours = built(VISITS, tables, tmp_path, observations, VISITS / "features.toml")
     expected = pd.DataFrame([naive(visits, findings, *row) for row in observed], dtype="float32")
     pd.testing.assert_frame_equal(ours, expected, check_exact=True)
     assert set(expected["first_visit"]) == {0, 1}
