@@ -191,7 +191,7 @@ def test_in_python_the_name_that_was_asked_for_is_told() -> None:
 def test_spark_asked_for_without_its_extra_is_named(monkeypatch: pytest.MonkeyPatch, desk: Path) -> None:
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.delitem(sys.modules, "pyspark.sql", raising=False)
-    rows = pd.read_csv(desk / "rows.csv")
+    rows = pd.DataFrame({"subject_id": ["b"], "as_of": ["2026-01-01"]})  # "a" is forgotten by another test
     with pytest.raises(UserError, match=r"^Spark: pyspark is not installed\..* 'credit-model\[spark\]'$"):
         build_features(Ledger.open(desk / "ledger"), rows, engine="spark")
 
