@@ -67,8 +67,14 @@ def experiment_numbers(path: Path) -> dict[str, Any]:
     evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     ledger = cm.Ledger.open(result.ledger)
     evaluator = cm.load_evaluator(str(folder / "card.json"), ledger=ledger)
-    day = max(row["as_of"] for row in card["golden_rows"]) if "as_of" in str(card.get("golden_rows", "")) else "2025-04-01"
-    people = sorted(set(ledger.as_of(day)["subject_id"]))[:: max(1, len(set(ledger.as_of(day)["subject_id"])) // 200)][:200]
+    day = (
+        max(row["as_of"] for row in card["golden_rows"])
+        if "as_of" in str(card.get("golden_rows", ""))
+        else "2025-04-01"
+    )
+    people = sorted(set(ledger.as_of(day)["subject_id"]))[:: max(1, len(set(ledger.as_of(day)["subject_id"])) // 200)][
+        :200
+    ]
     answers = {}
     for subject in people:
         try:
@@ -88,7 +94,9 @@ def write(folder: Path) -> None:
         for path in sorted((ROOT / "experiments").glob("*.toml")):
             print(path.stem, file=sys.stderr)
             numbers = experiment_numbers(path)
-            (folder / f"{path.stem}.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False), encoding="utf-8")
+            (folder / f"{path.stem}.json").write_text(
+                json.dumps(numbers, indent=1, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def differences(old: Any, new: Any, renamed: dict[str, str], where: str = "") -> Iterator[str]:

@@ -175,12 +175,14 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge and register a card as an experiment says."""
+    """Train, judge and register a card as an experiment says; 3 if a gate said no."""
     from credit_model.training import run as train
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)
     _say(asdict(result), as_json, lambda console: cli_printing.print_run(console, result))
+    if result.failed_gates:
+        raise typer.Exit(3)
 
 
 app.registered_commands += cli_governance.commands.registered_commands

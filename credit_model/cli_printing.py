@@ -90,8 +90,14 @@ def print_run(console: Console, result: RunResult) -> None:
         )
         table.add_row(name.replace("_", " "), *cells)
     console.print(table if result.figures else "too few bads out of time to measure anything")
+    console.print(f"features from {result.definitions}")
+    for warning in result.warnings:
+        console.print(f"warning: {warning}")
+    console.print(f"gates: {result.gates}")
     for gate in result.failed_gates:
         console.print(Text("gate failed", "bold"), f": {gate}", sep="")
+    for name, reason in result.gates_not_judged.items():
+        console.print(f"gate judged at promotion: {name}: {reason}")
     if result.ingest is not None:
         console.print(f"raw rows: {result.ingest}")
         for reason, rows in result.ingest.rejected.items():
@@ -101,7 +107,8 @@ def print_run(console: Console, result: RunResult) -> None:
     console.print(f"ledger {result.ledger}")
     console.print(f"report {result.report}")
     if result.version is not None and not result.failed_gates:
-        console.print(f"next: credit-model promote {result.version} --approver NAME --name {result.model}")
+        reason = "" if result.gates_declared else " --without-gates REASON"
+        console.print(f"next: credit-model promote {result.version} --approver NAME --name {result.model}{reason}")
 
 
 def print_ingest(console: Console, report: IngestReport) -> None:

@@ -195,7 +195,7 @@ def test_an_experiment_ends_in_a_registered_card_its_figures_and_its_report(
     (tmp_path / "walk.toml").write_text(EXPERIMENT, encoding="utf-8")
     answer = command("run", tmp_path / "walk.toml", "--author", "Li Wei", "--json")
     result = answer.json
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err) == (3, "")  # a gate of the experiment is out of reach
     assert (result["experiment"], result["model"], result["version"]) == ("walk", "personal-credit", 1)
     assert {"gini", "soft_gini", "slope", "observed_to_expected"} <= set(result["figures"])
     assert Path(result["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")

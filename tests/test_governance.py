@@ -15,19 +15,16 @@ from hypothesis import strategies as st
 from small_card import DATA, raw_card, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
-from credit_model.evaluation import EvaluationReport
+from credit_model.evaluation import GATES, EvaluationReport, Evidence, check
 from credit_model.registry import (
-    GATES,
     AliasError,
     ApprovalError,
-    Evidence,
     GateError,
     History,
     HistoryError,
     RegistryError,
     Told,
     champion,
-    check,
     log_run,
     promote,
     register,

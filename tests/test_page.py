@@ -240,9 +240,9 @@ def test_a_characteristic_that_few_people_differ_in_is_not_measured() -> None:
 def test_the_verdict_is_said_in_words_at_the_top() -> None:
     failed = judged(gates={"gini": 0.99, "ks": 0.0})
     text = " ".join(Page(render_html(failed, lang="en")).texts)
-    assert "1 of 2 gates failed." in text
+    assert "1 of 2 declared gates failed, 1 passed." in text
     assert "This version must not be promoted: Hard Gini." in text
-    assert "No gates were set" in render_html(judged(gates=None), lang="en")
+    assert "No gates were declared" in render_html(judged(gates=None), lang="en")
     assert "overstates" in render_html(judged(FRAME.assign(probability_of_bad=0.4)), lang="en")
     assert "understates" in render_html(judged(FRAME.assign(probability_of_bad=0.001)), lang="en")
 

@@ -24,7 +24,15 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "card_of": "card",
         "mean_moved": "card",
         "FIFTHS": "challenger",
+        "Check": "gates",
+        "Evidence": "gates",
         "Gate": "report",
+        "GATES": "gates",
+        "GateVerdict": "gates",
+        "Limit": "gates",
+        "check": "gates",
+        "read_gates": "gates",
+        "verdicts_of": "gates",
         "RateCell": "samples",
         "Reason": "tables",
         "Sample": "tables",
@@ -43,6 +51,14 @@ if TYPE_CHECKING:
     from credit_model.evaluation.challenger import FIFTHS as FIFTHS
     from credit_model.evaluation.challenger import Attribution as Attribution
     from credit_model.evaluation.challenger import Challenger as Challenger
+    from credit_model.evaluation.gates import GATES as GATES
+    from credit_model.evaluation.gates import Check as Check
+    from credit_model.evaluation.gates import Evidence as Evidence
+    from credit_model.evaluation.gates import GateVerdict as GateVerdict
+    from credit_model.evaluation.gates import Limit as Limit
+    from credit_model.evaluation.gates import check as check
+    from credit_model.evaluation.gates import read_gates as read_gates
+    from credit_model.evaluation.gates import verdicts_of as verdicts_of
     from credit_model.evaluation.report import EvaluationReport as EvaluationReport
     from credit_model.evaluation.report import Gate as Gate
     from credit_model.evaluation.report import evaluate as evaluate

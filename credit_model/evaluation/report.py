@@ -24,6 +24,7 @@ from credit_model import UserError
 from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
 from credit_model.evaluation.card import card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
+from credit_model.evaluation.gates import GATES, GateVerdict, checks_of_rows, read_gates
 from credit_model.evaluation.tables import (
     Band,
     Grade,
@@ -97,7 +98,9 @@ class EvaluationReport:
     reasons : tuple of Reason
         Most frequent first.
     gates : tuple of Gate
-        Empty when no gates were set.
+        Those that are measured on the out-of-time rows; empty when none was set.
+    verdicts : tuple of GateVerdict
+        Of every gate that was declared, as far as a run can judge it; empty without a run.
     challengers : tuple of Challenger
         What other models found on the same rows; empty without one.
     data, fairness, decisions, stability : dict
@@ -131,6 +134,7 @@ class EvaluationReport:
     decisions: dict[str, Any] = field(default_factory=dict)
     stability: dict[str, Any] = field(default_factory=dict)
     breakdowns: tuple[Breakdown, ...] = ()
+    verdicts: tuple[GateVerdict, ...] = ()
     schema: int = 1
 
     def beside(self, **sections: Any) -> EvaluationReport:
@@ -146,8 +150,23 @@ class EvaluationReport:
 
     @property
     def failed_gates(self) -> tuple[Gate, ...]:
-        """The gates that said no."""
+        """Return the measured gates that said no; what a run says of every declared gate is in ``gate_verdicts``."""
         return tuple(gate for gate in self.gates if not gate.passed)
+
+    @property
+    def gate_verdicts(self) -> tuple[GateVerdict, ...]:
+        """Return the verdicts of a run; without a run, those of the gates that were measured here."""
+        if self.verdicts or not self.gates:
+            return self.verdicts
+        rows = [dataclasses.asdict(gate) for gate in self.gates]
+        names = dict.fromkeys(gate.name for gate in self.gates)
+        return tuple(GateVerdict(name, tuple(checks_of_rows(name, None, rows))) for name in names)
+
+    @property
+    def gates_passed(self) -> bool | None:
+        """Return whether every gate that was judged passed; None where none was declared, or none judged."""
+        judged = [verdict.passed for verdict in self.gate_verdicts if verdict.passed is not None]
+        return all(judged) if judged else None
 
     @property
     def digest(self) -> str:
@@ -251,9 +270,6 @@ def _rankings(
     return tuple(rows)
 
 
-_LEAST = ("gini", "ks", "soft_gini", "soft_gini_to_attainable")
-
-
 def _gates(
     limits: Mapping[str, Any],
     segments: dict[str, Segment],
@@ -261,35 +277,26 @@ def _gates(
     bads: dict[str, int],
 ) -> tuple[Gate, ...]:
     """Hold what was found against the limits; what could not be measured does not pass."""
-    faults: list[str] = []
+    declared, wrong = read_gates(limits)
+    faults = [f"{name!r} {fault}" for name, fault in wrong.items()]
     gates: list[Gate] = []
-    for name, limit in limits.items():
-        pair = isinstance(limit, list | tuple) and len(limit) == 2 and limit[0] < limit[1]
-        single = isinstance(limit, int | float)
-        both, least = name == "observed_to_expected", name in _LEAST
-        if not both and not least and name != "slope":
-            faults.append(f"{name!r} is not a gate")
-        elif not ((single and (both or least)) or (pair and not least)):
-            faults.append(f"{name!r} takes {'a least value' if least else '[low, high]'}, not {limit!r}")
-        else:
-            for segment in measured if both else ("all",):
-                low, high = limit if pair else (float(limit), None)
-                if both and single:
-                    reach = calibration.observed_to_expected_limit(bads[segment], float(limit))
-                    low, high = 1 - reach, 1 + reach
-                value = measured[segment].get(name, UNDEFINED).value
-                passed = value is not None and value >= low and (high is None or value <= high)
-                # Value and limit would tell how many bads a small segment has; the verdict alone does not.
-                if segments[segment].counts.hidden:
-                    gates.append(Gate(name, segment, None, None, None, passed))
-                else:
-                    gates.append(Gate(name, segment, value, low, high, passed))
+    for name, limit in declared.items():
+        rule = GATES[name]
+        if rule.bounds is None:
+            faults.append(f"{name!r} is no measure of scored rows; a run judges it")
+            continue
+        for segment in measured if rule.every_segment else ("all",):
+            low, high = rule.bounds(limit, bads[segment])
+            value = measured[segment].get(name, UNDEFINED).value
+            passed = value is not None and value >= low and (high is None or value <= high)
+            # Value and limit would tell how many bads a small segment has; the verdict alone does not.
+            if segments[segment].counts.hidden:
+                gates.append(Gate(name, segment, None, None, None, passed))
+            else:
+                gates.append(Gate(name, segment, value, low, high, passed))
     if faults:
-        raise UserError(
-            f"Cannot apply these gates: {'; '.join(faults)}. Gates are {', '.join(_LEAST)} (a least value), slope "
-            "([low, high]) and observed_to_expected (a tolerance or [low, high]).",
-            tuple(faults),
-        )
+        forms = ", ".join(f"{name} ({rule.form})" for name, rule in GATES.items() if rule.measured)
+        raise UserError(f"Cannot apply these gates: {'; '.join(faults)}. Gates are {forms}.", tuple(faults))
     return tuple(gates)
 
 

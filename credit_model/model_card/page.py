@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, Final
 
@@ -230,7 +231,11 @@ class _Page:
             for gate in measured:
                 verdict = self.say("text.passed" if gate.passed else "text.failed")
                 rows.append([f"`{name}` ({gate.segment})", said, _number(gate.value, "{:.4g}"), verdict])
-            if not measured:
+            told = [one for verdict in self.found.verdicts if verdict.name == name for one in verdict.checks]
+            for one in () if measured else told:
+                verdict = self.say("text.passed" if one.passed else "text.failed")
+                rows.append([f"`{one.name}`", said, self.told(asdict(one), "value"), verdict])
+            if not measured and not told:
                 rows.append([f"`{name}`", said, _BLANK, self.say("text.at_promotion")])
         yield from self.rows(("gate", "limit", "value", "verdict"), rows, left=2)
 

@@ -28,11 +28,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "AliasError": "versions",
         "champion": "versions",
         "load_evaluator": "versions",
-        "GATES": "gates",
-        "Check": "gates",
-        "Evidence": "gates",
-        "check": "gates",
-        "read_limit": "gates",
         "History": "history",
         "HistoryError": "history",
         "Term": "history",
@@ -49,11 +44,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
-    from credit_model.registry.gates import GATES as GATES
-    from credit_model.registry.gates import Check as Check
-    from credit_model.registry.gates import Evidence as Evidence
-    from credit_model.registry.gates import check as check
-    from credit_model.registry.gates import read_limit as read_limit
     from credit_model.registry.history import History as History
     from credit_model.registry.history import HistoryError as HistoryError
     from credit_model.registry.history import Term as Term

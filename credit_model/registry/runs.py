@@ -194,7 +194,14 @@ def register(
         "evaluation_digest": evaluation.digest,
         "credit_model_version": __version__,
         "gates": json.dumps([asdict(gate) for gate in evaluation.gates]),
-        "gates_passed": _text(not evaluation.failed_gates),
+    }
+    verdicts = {verdict.name: verdict.passed for verdict in evaluation.gate_verdicts}
+    declared = list(verdicts if gates is None else gates)
+    judged = [verdicts[name] for name in declared if verdicts.get(name) is not None]
+    evidence |= {
+        "gates_passed": _text(all(judged) if judged else None),
+        "gates_declared": _text(declared),
+        "gates_not_judged": _text([name for name in declared if verdicts.get(name) is None]),
     }
     with connected() as client:
         made = next((v for v in client.search_model_versions(f"run_id = '{run_id}'") if v.name == name), None)
@@ -220,7 +227,7 @@ def register(
                     card=card.digest,
                     evaluation=evaluation.digest,
                     data=_data(evaluation),
-                    gates={gate.name: True for gate in evaluation.gates} if gates is None else dict(gates),
+                    gates=dict.fromkeys(declared, True) if gates is None else dict(gates),
                 )
         client.set_terminated(run_id)
     return RegisteredVersion(name, version, run_id, f"models:/{name}/{version}", card.digest)

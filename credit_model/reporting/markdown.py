@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from credit_model.evaluation import EvaluationReport
+from credit_model.evaluation import EvaluationReport, GateVerdict
 from credit_model.measures import Estimate
+from credit_model.reporting.sections import gates
 from credit_model.reporting.words import KINDS, Words, written
 
 
@@ -37,11 +38,9 @@ def render_markdown(report: EvaluationReport) -> str:
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
         return ["", *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)]
 
-    context, failed = report.context, report.failed_gates
-    verdict = "none" if not report.gates else "some" if failed else "all"
-    told = {"count": str(len(report.gates)), "failed": str(len(failed))}
+    context = report.context
     lines = [f"# {context.get('experiment') or said('page.untitled')}", "", str(context.get("question", ""))]
-    lines += ["", words.plain(words(f"verdict.{verdict}", **told))]
+    lines += ["", words.plain(gates.headline(words, report)[1])]
     lines += ["", said("page.made_city")] if context.get("made_city") else []
     if "ingest" in context:
         ingest = context["ingest"]
@@ -61,16 +60,8 @@ def render_markdown(report: EvaluationReport) -> str:
         ends = {"gain": cell(gain.value, "gini"), "low": cell(gain.low, "gini"), "high": cell(gain.high, "gini")}
         lines += ["", words.plain(words(f"challenger.{challenger.verdict}", **ends))]
     lines += table(
-        [said(f"gates.{key}") for key in ("name", "segment", "value", "verdict")],
-        [
-            [
-                said("measure." + gate.name),
-                said("segment." + gate.segment),
-                cell(gate.value, KINDS[gate.name]),
-                said("page.passed" if gate.passed else "page.failed"),
-            ]
-            for gate in report.gates
-        ],
+        [said(f"gates.{key}") for key in ("name", "value", "limit", "verdict")],
+        [row for verdict in report.gate_verdicts for row in _gate_rows(words, verdict)],
     )
     lines += table(
         [said(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
@@ -88,3 +79,19 @@ def render_markdown(report: EvaluationReport) -> str:
     )
     lines += ["", f"{said('limits.use')}", "", f"{said('provenance.evaluation')}: `{report.digest}`"]
     return "\n".join(lines) + "\n"
+
+
+def _gate_rows(words: Words, verdict: GateVerdict) -> list[list[str]]:
+    """Return a row for each value that was held against the limit, or one that says why there is none."""
+    label = words.plain(gates.gate_label(words, verdict.name))
+    if not verdict.checks:
+        return [[label, "–", "–", words.plain(words("gates.pending", reason=verdict.reason_en))]]
+    rows = []
+    for check in verdict.checks:
+        whom = words.plain(gates.part_label(words, verdict.part(check)))
+        named = f"{label} ({whom})" if whom else label
+        rows.append([named, check.value, check.limit, words.plain(words(f"page.{_CHIPS[check.passed]}"))])
+    return rows
+
+
+_CHIPS = {True: "passed", False: "failed"}

@@ -17,7 +17,7 @@ from typing import Any
 from credit_model.evaluation import EvaluationReport
 from credit_model.measures import rough_error
 from credit_model.reporting import figures
-from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, stability
+from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, gates, stability
 from credit_model.reporting.sheet import Sheet
 from credit_model.reporting.words import KINDS, TAGS, Words
 
@@ -34,7 +34,7 @@ _SECTIONS = (
     "stability", "time", "effects", "card", "reasons", "limits", "provenance",
 )  # fmt: skip
 _OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "challenger": challenger, "card": card,
-               "effects": effects, "stability": stability}  # fmt: skip
+               "effects": effects, "gates": gates, "stability": stability}  # fmt: skip
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -61,20 +61,6 @@ class _Page(Sheet):
             f'<header><p class="eyebrow">{self.say("page.eyebrow")}</p><h1>{name}</h1>'
             + (f'<p class="question">{question}</p>' if question else "")
             + f'<ul class="facts">{listed}</ul></header>'
-        )
-
-    def verdict(self) -> str:
-        gates, failed = self.report.gates, self.report.failed_gates
-        key, css = ("none", "") if not gates else ("some", "no") if failed else ("all", "yes")
-        told = [self.words("measure." + name) for name in dict.fromkeys(gate.name for gate in failed)]
-        names = {language: "; ".join(t[language] for t in told) for language in self.words.languages}
-        headline = self.say(f"verdict.{key}", count=str(len(gates)), failed=str(len(failed)))
-        context = self.report.context
-        notes = {"made_city": context.get("made_city"), "organisations": context.get("subjects") == "organisation"}
-        note = "".join(f'<p class="note">{self.say("page." + name)}</p>' for name, true in notes.items() if true)
-        return (
-            f'<div class="verdict {css}"><p class="headline">{headline}</p>'
-            f"<p>{self.say(f'verdict.{key}_more', names=names)}</p>{note}</div>"
         )
 
     def tiles(self) -> str:
@@ -135,24 +121,6 @@ class _Page(Sheet):
         return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'
 
     # ---------------------------------------------------------------- for a validator
-
-    def gates(self) -> str:
-        rows = []
-        for i, gate in enumerate(self.report.gates):
-            ends = {end: self.number(f"gates/{i}/{end}", KINDS[gate.name]) for end in ("low", "high")}
-            rows.append(
-                self.row(
-                    self.say("measure." + gate.name),
-                    f'<td class="left">{self.say("segment." + gate.segment)}</td>',
-                    self.number(f"gates/{i}/value", KINDS[gate.name]),
-                    self.say("gates.least" if gate.high is None else "gates.range", **ends)
-                    if gate.low is not None
-                    else ends["low"],
-                    self.chip(gate),
-                )
-            )
-        head = [f"gates.{key}" for key in ("name", "segment<", "value", "limit", "verdict")]
-        return self.section("gates", self.table(head, rows)) if rows else ""
 
     def sample(self) -> str:
         context, parts = self.report.context, []
@@ -344,7 +312,7 @@ class _Page(Sheet):
             self.words("page.untitled")
         )
         footer = self.say("page.footer", digest=f"<code>{self.report.digest[:12]}</code>")
-        parts = (self.top(), self.verdict(), f"<nav>{links}</nav>", self.tiles(), *sections.values())
+        parts = (self.top(), gates.verdict(self), f"<nav>{links}</nav>", self.tiles(), *sections.values())
         body = "\n".join(part for part in (*parts, f"<footer>{footer}</footer>") if part)
         return (
             f'<!doctype html>\n<html lang="{TAGS[self.words.languages[0]]}">\n<head>\n<meta charset="utf-8">\n'

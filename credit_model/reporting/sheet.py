@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from credit_model.evaluation import EvaluationReport, Gate
+from credit_model.evaluation import Check, EvaluationReport, Gate
 from credit_model.reporting.words import Numbers, Said, Words
 
 
@@ -58,7 +58,7 @@ class Sheet:
         inside = "".join(parts)
         return f'<section id="{name}"><h2>{self.say("section." + name)}</h2>{inside}</section>' if inside else ""
 
-    def chip(self, gate: Gate | None) -> str:
+    def chip(self, gate: Gate | Check | None) -> str:
         """Say whether a gate was passed."""
         if gate is None:
             return ""

@@ -103,6 +103,11 @@ class Words:
             for language in self.languages
         }
 
+    def has(self, key: str) -> bool:
+        """Return whether there is a text of this key."""
+        section, name = key.split(".")
+        return name in self._texts.get(section, {})
+
     def pick(self, en: str, zh: str) -> Said:
         """Take a text of the evaluation itself, which is not trusted to be HTML."""
         both = {"en": html.escape(str(en)), "zh": html.escape(str(zh))}

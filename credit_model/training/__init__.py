@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "ExperimentErrors": "experiment",
         "OutOfTime": "out_of_time",
         "OutOfTimeError": "out_of_time",
-        "RunResult": "pipeline",
+        "RunResult": "result",
         "load_experiment": "reading",
         "run": "pipeline",
         "other_runs": "source",
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from credit_model.training.experiment import ExperimentErrors as ExperimentErrors
     from credit_model.training.out_of_time import OutOfTime as OutOfTime
     from credit_model.training.out_of_time import OutOfTimeError as OutOfTimeError
-    from credit_model.training.pipeline import RunResult as RunResult
     from credit_model.training.pipeline import run as run
     from credit_model.training.reading import load_experiment as load_experiment
+    from credit_model.training.result import RunResult as RunResult
     from credit_model.training.source import other_runs as other_runs
     from credit_model.training.source import run_folder as run_folder
     from credit_model.training.tuning import tune as tune

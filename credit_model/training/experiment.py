@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
+from credit_model.evaluation import Limit
 from credit_model.features import FeatureDefinition
 from credit_model.records.refusals import MAX_REJECTED_SHARE
 from credit_model.sample import Event, Outcome
 from credit_model.scorecard import BinEdits, NumericBins
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-Limit = float | tuple[float, float] | tuple[str, ...] | bool  # of a gate; which form, says ``registry.GATES``
 SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
 
 
@@ -159,8 +159,8 @@ class Experiment:
     """What one run does.
 
     ``left_out`` says of each feature that was included by a pattern and is not used, why not. ``folder`` is where
-    relative paths start; neither is part of the digest, nor is the name. Of the raw rows at most
-    ``max_rejected_share`` may have been refused.
+    relative paths start, ``definitions`` says in words which definitions the features were chosen from; none of them is
+    part of the digest, nor is the name. Of the raw rows at most ``max_rejected_share`` may have been refused.
     """
 
     name: str = field(compare=False)
@@ -177,6 +177,7 @@ class Experiment:
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     folder: Path = field(default=Path(), compare=False)
     max_rejected_share: float = MAX_REJECTED_SHARE
+    definitions: str = field(default="", compare=False)
 
     @property
     def digest(self) -> str:

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport
+from credit_model.evaluation import GATES, EvaluationReport, Evidence, verdicts_of
 from credit_model.fairness import source_rates
 from credit_model.features import FeatureDefinition, build_features
 from credit_model.law import add_months, from_days
 from credit_model.learner import BoostedChallenger, ScorecardClassifier
 from credit_model.monitoring import Reference, Snapshot, Stability, compare
-from credit_model.registry import GATES
 from credit_model.reporting import full_evaluation
 from credit_model.sample import REASONS, Y12, DevelopmentSample
 from credit_model.scorecard import Card, attributes_of
@@ -30,6 +30,8 @@ from credit_model.training.source import Source
 
 if TYPE_CHECKING:
     from credit_model.assessment import Evaluator
+
+FEWEST_CHARACTERISTICS: Final = 3
 
 
 def judge(
@@ -70,7 +72,7 @@ def judge(
         frame["attainable"] = _attainable(experiment, source, frame)
     if challenger is not None:
         frame["challenger"] = challenger.predict_proba(X)[:, 1]
-    context = _context(experiment, source, development, out_of_time)
+    context = _context(experiment, source, card, development, out_of_time)
     baselines = {"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")}
     if champion is not None:
         frame["champion"] = _probability(champion, experiment, source, frame)
@@ -274,7 +276,11 @@ def _attainable(experiment: Experiment, source: Source, frame: pd.DataFrame) -> 
 
 
 def _context(
-    experiment: Experiment, source: Source, development: DevelopmentSample, out_of_time: DevelopmentSample
+    experiment: Experiment,
+    source: Source,
+    card: Card,
+    development: DevelopmentSample,
+    out_of_time: DevelopmentSample,
 ) -> dict[str, Any]:
     """What the report tells beside the figures."""
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
@@ -302,7 +308,10 @@ def _context(
         ],
         "exclusions": _exclusions(development, out_of_time),
         **({} if rows is None else {"ingest": rows.to_section()}),
-        "notes": [{"text_en": en, "text_zh": zh} for en, zh in _notes(experiment, development, out_of_time)],
+        "notes": [
+            {"text_en": en[0].upper() + en[1:], "text_zh": zh}
+            for en, zh in (*card_warnings(card), *_notes(experiment, development, out_of_time))
+        ],
         "digests": {
             "experiment": experiment.digest,
             "ledger": source.ledger.digest,
@@ -326,6 +335,34 @@ def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) 
             row = found.setdefault(en, {"reason_en": en, "reason_zh": zh, "development": 0, "out_of_time": 0})
             row[name] = int(rows)
     return list(found.values())
+
+
+def card_warnings(card: Card) -> tuple[tuple[str, str], ...]:
+    """What is doubtful of a card whatever it measures, in English (as part of a line) and Chinese."""
+    count = len(card.characteristics)
+    if count >= FEWEST_CHARACTERISTICS:
+        return ()
+    few = "1 characteristic" if count == 1 else f"{count} characteristics"
+    return (
+        (
+            f"the card has {few}, fewer than {FEWEST_CHARACTERISTICS}: one record decides most of a score, and people "
+            "who differ in anything else get the same. Look at [features] and at max_characteristics.",
+            f"评分卡仅有{count}项特征，少于{FEWEST_CHARACTERISTICS}项：一条记录即可决定大部分分数，其他方面不同的人得分相同。"
+            "请检查[features]和max_characteristics。",
+        ),
+    )
+
+
+def judge_gates(
+    experiment: Experiment, evaluation: EvaluationReport, card: Card, files: Iterable[str], champion: Evaluator | None
+) -> EvaluationReport:
+    """Return the evaluation with a verdict on every declared gate that a run can judge.
+
+    ``files`` are those the run leaves; ``champion`` is the card in force that was measured on the same rows.
+    """
+    in_force = "" if champion is None else champion.card.digest
+    evidence = Evidence(card, evaluation.to_dict(), frozenset(files), in_force=in_force)
+    return replace(evaluation, verdicts=verdicts_of(experiment.gates, evidence))
 
 
 def _notes(

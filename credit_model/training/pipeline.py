@@ -16,9 +16,7 @@ import getpass
 import hashlib
 import json
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -26,7 +24,7 @@ from credit_model import UserError, registry
 from credit_model.assessment import Evaluator
 from credit_model.comparison import Judged
 from credit_model.comparison.judged import FILE as JUDGED
-from credit_model.evaluation import EvaluationReport
+from credit_model.evaluation import EvaluationReport, read_gates
 from credit_model.law import from_days
 from credit_model.learner import ScorecardClassifier
 from credit_model.measures import Estimate
@@ -34,12 +32,21 @@ from credit_model.monitoring import REFERENCE_FILE, Reference
 from credit_model.reporting import render_html, render_markdown
 from credit_model.sample import DevelopmentSample
 from credit_model.scorecard import Card
-from credit_model.training.experiment import Experiment
-from credit_model.training.judging import fit_challenger, freeze, judge, refuse_empty, true_risk_of
+from credit_model.training.experiment import Experiment, ExperimentErrors
+from credit_model.training.judging import (
+    card_warnings,
+    fit_challenger,
+    freeze,
+    judge,
+    judge_gates,
+    refuse_empty,
+    true_risk_of,
+)
 from credit_model.training.out_of_time import OutOfTime
 from credit_model.training.provenance import code_versions, library_versions
 from credit_model.training.raw_rows import RawRows, check_raw_rows
 from credit_model.training.reading import load_experiment
+from credit_model.training.result import RunResult
 from credit_model.training.source import (
     Source,
     alone,
@@ -56,6 +63,9 @@ from credit_model.training.tuning import Settings, Tuning, tune, years
 from credit_model.visibility import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
+DOCUMENTS: Final = (
+    "card.json", "evaluation.json", REFERENCE_FILE, "report.md", "report.html", "experiment.json", "trials.json",
+)  # fmt: skip
 Progress = Callable[[str], None]
 
 
@@ -67,54 +77,6 @@ class Tracker(Protocol):
 
     def register(self, card: Card, run_id: str, **what: Any) -> Any:
         """Make the card a version of a registered model."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run ended in, as plain values; ``card`` and ``evaluation`` read the documents it left.
-
-    ``version`` is None where the card may be explored but not registered. A figure is ``[value, low, high]`` with its
-    interval, None where it could not be measured; ``auc_given_up`` is what a challenger gains. ``ingest`` counts the
-    raw rows, refused ones among them; None where the ledger kept no counts.
-    """
-
-    experiment: str
-    experiment_digest: str
-    data_digest: str
-    run_id: str
-    model: str
-    version: int | None
-    card_id: str
-    card_digest: str
-    figures: Mapping[str, Sequence[float | None]]
-    attainable: float | None
-    failed_gates: tuple[str, ...]
-    report: str
-    folder: str
-    ledger: str
-    ingest: RawRows | None = None
-
-    @cached_property
-    def card(self) -> Card:
-        """The card."""
-        return Card.load(Path(self.folder) / "card.json")
-
-    @cached_property
-    def evaluation(self) -> EvaluationReport:
-        """The evaluation."""
-        return EvaluationReport.from_json((Path(self.folder) / "evaluation.json").read_text(encoding="utf-8"))
-
-    def __str__(self) -> str:
-        registered = f"models:/{self.model}/{self.version}" if self.version is not None else "not registered"
-        lines = [f"{self.experiment}: card {self.card_id}, {registered}", f"  run           {self.run_id}"]
-        for name, (value, low, high) in self.figures.items():
-            if value is not None:
-                interval = "" if low is None or high is None else f"  ({low:.3f} to {high:.3f})"
-                beside = f"  attainable {self.attainable:.3f}" if name == "soft_gini" and self.attainable else ""
-                lines.append(f"  {name.replace('_', ' '):<13} {value:.3f}{interval}{beside}")
-        lines += [f"  gate failed   {gate}" for gate in self.failed_gates]
-        lines += [] if self.ingest is None else [f"  raw rows      {self.ingest}"]
-        return "\n".join([*lines, f"  report        {self.report}"])
 
 
 def run(
@@ -151,6 +113,8 @@ def run(
     """
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
+    if faults := tuple(f"[gates] {name}: {fault}" for name, fault in read_gates(experiment.gates)[1].items()):
+        raise ExperimentErrors(f"experiment {experiment.name!r}: {'; '.join(faults)}", faults)
     say: Progress = progress or (lambda message: None)
     source = open_source(experiment, say)
     check_raw_rows(experiment, source)
@@ -189,7 +153,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
     evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
     reference, stability = freeze(experiment, source, card, development, out_of_time)
-    evaluation = evaluation.beside(stability=stability)
+    evaluation = judge_gates(experiment, evaluation.beside(stability=stability), card, DOCUMENTS, champion)
     folder = _write(folder_of(experiment, source), experiment, card, evaluation, tuning, reference)
     Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
@@ -291,15 +255,16 @@ def _write(
     trials = [
         {"gini": t.value, "psi": t.psi, "characteristics": t.characteristics, **t.settings} for t in tuning.trials
     ]
-    for name, text in {
-        "card.json": card.to_json(),
-        "evaluation.json": evaluation.to_json(),
-        REFERENCE_FILE: reference.to_json(),
-        "report.md": render_markdown(evaluation),
-        "report.html": render_html(evaluation),
-        "experiment.json": experiment.to_json(),
-        "trials.json": json.dumps(trials, indent=1) + "\n",
-    }.items():
+    texts = (
+        card.to_json(),
+        evaluation.to_json(),
+        reference.to_json(),
+        render_markdown(evaluation),
+        render_html(evaluation),
+        experiment.to_json(),
+        json.dumps(trials, indent=1) + "\n",
+    )
+    for name, text in zip(DOCUMENTS, texts, strict=True):
         write_whole(folder / name, text)
     return folder
 
@@ -374,7 +339,16 @@ def _record(
         card_digest=card.digest,
         figures={name: (found.value, found.low, found.high) for name, found in figures.items()},
         attainable=best[0] if best else None,
-        failed_gates=tuple(f"{g.name} ({g.segment}) {g.value}" for g in evaluation.failed_gates),
+        gates_passed=evaluation.gates_passed,
+        gates_declared=tuple(experiment.gates),
+        gates_not_judged={
+            verdict.name: verdict.reason_en for verdict in evaluation.gate_verdicts if verdict.passed is None
+        },
+        failed_gates=tuple(
+            str(one) for verdict in evaluation.gate_verdicts for one in verdict.checks if not one.passed
+        ),
+        warnings=tuple(english for english, _ in card_warnings(card)),
+        definitions=experiment.definitions,
         report=str(folder / "report.html"),
         folder=str(folder),
         ledger=str(source.ledger.path),

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
+from credit_model.evaluation import Limit, read_gates
 from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
 from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
 from credit_model.records import Ledger
 from credit_model.records.refusals import MAX_REJECTED_SHARE
-from credit_model.registry import GATES, read_limit
 from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
 from credit_model.scorecard import BinEdits, NumericBins, load_profile
 from credit_model.training.experiment import (
@@ -27,7 +27,6 @@ from credit_model.training.experiment import (
     Experiment,
     ExperimentErrors,
     LedgerPlan,
-    Limit,
     MadeCity,
     PolicyPoints,
     RawTables,
@@ -43,6 +42,7 @@ FOLDS: Final = ("time", "stratified")
 OBJECTIVES: Final = ("gini", "stability", "characteristics")
 CITIES: Final = ("R", "L")
 SOURCES: Final = ("synthetic", "folder", "files")
+EXTENDS: Final = ("default",)
 TRAIN_REPAIRED: Final = ("asof", "drop")
 _SEEDS: Final = 2**31 - 1  # the greatest that every generator takes
 PERSONS_MODEL: Final = "personal-credit"
@@ -85,7 +85,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     max_rejected_share = _max_rejected_share(top.table("ingest", {}))
     outcome = _outcome(top.table("outcome"), catalogue)
     sample = _sample(top.table("sample"), outcome, ledger, catalogue)
-    features, left_out, monotone = _features(top.table("features"), catalogue, folder)
+    features, left_out, monotone, definitions = _features(top.table("features"), catalogue, folder)
     card = _card(top.table("card"), name, features, catalogue, monotone)
     gates = _gates(top.table("gates", {}))
     attainable = _attainable(top.table("evaluation", {}), folder)
@@ -96,7 +96,7 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
         raise ExperimentErrors(f"experiment {name!r}: {count}: " + "; ".join(faults), tuple(faults))
     return Experiment(
         name, question, seed, ledger, outcome, sample, features, card, gates, attainable, challenger, left_out, folder,
-        max_rejected_share,
+        max_rejected_share, definitions,
     )  # fmt: skip
 
 
@@ -252,20 +252,17 @@ def _event(table: Table, catalogue: Catalogue | None) -> Event | None:
 
 def _features(
     table: Table, catalogue: Catalogue | None, folder: Path
-) -> tuple[tuple[FeatureDefinition, ...], dict[str, str], bool]:
-    """Definitions that are used, and why others that a pattern includes are not.
+) -> tuple[tuple[FeatureDefinition, ...], dict[str, str], bool, str]:
+    """Definitions that are used, why others that a pattern includes are not, and in words where they come from.
 
     A name that is written out must be usable as it is; of what a pattern finds, the unusable is left out and told.
     """
     include, exclude = table.texts("include", ["*"]), table.texts("exclude")
     longest, monotone = table.whole("max_look_back_months", 1, 1200, None), table.take("record_monotone", bool, True)
-    path = table.take("definitions", str, None)
+    found, origin = _definitions(table, folder, persons=catalogue is None or catalogue.subjects == "person")
     table.close()
-    try:
-        found = library() if path is None else load_definitions(located(folder, path))
-    except UserError as error:
-        table.faults += [f"[features] {fault}" for fault in told(error)]
-        return (), {}, monotone
+    if not found:
+        return (), {}, monotone, origin
     names, chosen, left_out = [d.name for d in found], [], {}
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -293,7 +290,29 @@ def _features(
             )  # fmt: skip
         except UserError as error:
             table.faults += [f"[features] {fault}" for fault in told(error)]
-    return tuple(chosen), left_out, monotone
+    return tuple(chosen), left_out, monotone, origin
+
+
+def _definitions(table: Table, folder: Path, persons: bool) -> tuple[tuple[FeatureDefinition, ...], str]:
+    """Definitions to choose from, and in words where they come from; none where the file's own cannot be read."""
+    path, extends = table.take("definitions", str, None), table.take("extends", str, None, EXTENDS)
+    if path is None:
+        if extends is not None:
+            table.fault("extends", "goes with definitions: it adds those of a file to the default dictionary")
+        return library(), f"the default dictionary ({len(library())} definitions)"
+    try:
+        own = load_definitions(located(folder, path))
+    except UserError as error:
+        table.faults += [f"[features] {fault}" for fault in told(error)]
+        return (), ""
+    if extends is None:
+        count = "1 definition" if len(own) == 1 else f"{len(own)} definitions"
+        hint = ' (extends = "default" under [features] would add them to it)' if persons else ""
+        return own, f"{count} of {path} alone, without the default dictionary{hint}"
+    names = {definition.name for definition in library()}
+    for name in [definition.name for definition in own if definition.name in names]:
+        table.fault("definitions", f"{name!r} is in the default dictionary already; rename it, or leave out extends")
+    return (*library(), *own), f"the default dictionary ({len(names)} definitions) and {len(own)} of {path}"
 
 
 def _unusable(definition: FeatureDefinition, longest: int | None, monotone: bool) -> str:
@@ -411,15 +430,9 @@ def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> Polic
 
 def _gates(table: Table) -> dict[str, Limit]:
     """Limits set before the run."""
-    gates: dict[str, Limit] = {}
-    for name, raw in table.raw.items():
-        table.known.append(name)
-        if name not in GATES:
-            table.fault(name, f"is no gate{nearest(name, tuple(GATES))}")
-        elif (limit := read_limit(name, raw)) is None:
-            table.fault(name, f"the limit must be {GATES[name].form}")
-        else:
-            gates[name] = limit
+    gates, faults = read_gates(table.raw)
+    for name, fault in faults.items():
+        table.fault(name, fault)
     return gates
 
 

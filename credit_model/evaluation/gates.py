@@ -1,0 +1,422 @@
+"""The one table of gates: what a limit looks like, how it is judged, in the run and when somebody would promote.
+
+The reader of experiments, ``evaluate``, the run and the promotion all take their gates from :data:`GATES`: what one of
+them accepts, the others can judge. The evidence is what was recorded with the version: its evaluation, its card, the
+files of its run. Figures are read from the evaluation document, whose digest the history knows; a verdict somebody
+wrote into a tag counts for nothing. A figure the evaluation does not hold has not passed.
+
+In: limits as ``[gates]`` of an experiment declares them, an :class:`Evidence`. Out: a :class:`GateVerdict` for each
+gate in the run, a :class:`Check` for each value at promotion.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from credit_model.scorecard import Card
+
+Limit = float | tuple[float, float] | tuple[str, ...] | bool
+Bounds = tuple[float, float | None]
+_TIMED: Final = 1_000  # single scores
+UNMEASURED: Final = "not measured"
+_UNMEASURED_ZH: Final = "未能测得"
+_ABSENT: Final = "not in the evaluation"
+_ABSENT_ZH: Final = "评价中没有此项"
+_COMPLETE: Final = ("complete", "完整")
+_SMALL: Final = "not shown (a small cell)"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A gate, what was found, the limit; ``_zh`` is given where the Chinese text is another one."""
+
+    name: str
+    value: str
+    limit: str
+    passed: bool
+    value_zh: str = ""
+    limit_zh: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {'was' if self.value == UNMEASURED else 'is'} {self.value}, limit {self.limit}"
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """What a run says of one declared gate.
+
+    Parameters
+    ----------
+    name : str
+        As it was declared.
+    checks : tuple of Check
+        One for each value that was held against the limit; empty where the gate is judged at promotion only.
+    reason_en, reason_zh : str
+        Why it is not judged in the run; empty where it is.
+    """
+
+    name: str
+    checks: tuple[Check, ...] = ()
+    reason_en: str = ""
+    reason_zh: str = ""
+
+    def part(self, check: Check) -> str:
+        """Return whom or what a check is of: a segment, an attribute; empty where the gate has one check."""
+        return check.name.removeprefix(self.name).strip(" ()")
+
+    @property
+    def passed(self) -> bool | None:
+        """Return whether every check passed; None where nothing was judged."""
+        return all(one.passed for one in self.checks) if self.checks else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a version when somebody would promote it.
+
+    Parameters
+    ----------
+    card : Card
+        The registered card.
+    evaluation : mapping
+        The evaluation document as JSON.
+    files : collection of str
+        Paths of the files kept with the run.
+    impact_assessment : str
+        Digest of the assessment that was attached; empty without one.
+    in_force : str
+        Digest of the card in force behind the alias; empty where none is.
+    """
+
+    card: Card
+    evaluation: Mapping[str, Any]
+    files: frozenset[str] = frozenset()
+    impact_assessment: str = ""
+    in_force: str = ""
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """How a gate is declared and judged.
+
+    Parameters
+    ----------
+    form : str
+        What a limit looks like, in words.
+    reads : callable
+        Returns a limit as it is kept, or None where it is none.
+    judge : callable
+        Takes name, limit and evidence; yields what was found.
+    bounds : callable, optional
+        Of a measure of the out-of-time rows, which ``evaluate`` judges: takes the limit and the number of bads,
+        returns the least and the greatest value.
+    every_segment : bool
+        Whether ``evaluate`` judges people with and without a record too.
+    pending_en, pending_zh : str
+        Why a run cannot judge it, so that it is judged at promotion only; empty where a run can.
+    """
+
+    form: str
+    reads: Callable[[Any], Any]
+    judge: Callable[[str, Any, Evidence], Iterable[Check]]
+    bounds: Callable[[Any, int], Bounds] | None = field(default=None)
+    every_segment: bool = False
+    pending_en: str = ""
+    pending_zh: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Return whether ``evaluate`` takes its limit."""
+        return self.bounds is not None
+
+
+def check(declared: Mapping[str, Any], evidence: Evidence) -> tuple[Check, ...]:
+    """Hold the evidence against every declared limit.
+
+    Examples
+    --------
+    >>> found = {"gates": [{"name": "gini", "segment": "all", "value": 0.41, "low": 0.5, "high": None, "passed": True}]}
+    >>> [str(check) for check in check({"gini": 0.5}, Evidence(None, found))]
+    ['gini (all) is 0.41, limit at least 0.5']
+    """
+    return tuple(one for name, limit in declared.items() for one in GATES[name].judge(name, limit, evidence))
+
+
+def verdicts_of(declared: Mapping[str, Any], evidence: Evidence) -> tuple[GateVerdict, ...]:
+    """Judge every declared gate that a run can judge, and say of the others why it cannot.
+
+    Examples
+    --------
+    >>> (only,) = verdicts_of({"impact_assessment": True}, Evidence(None, {}))
+    >>> only.passed, only.reason_en
+    (None, 'attached at promotion')
+    """
+    return tuple(
+        GateVerdict(name, reason_en=rule.pending_en, reason_zh=rule.pending_zh)
+        if (rule := GATES[name]).pending_en
+        else GateVerdict(name, tuple(rule.judge(name, limit, evidence)))
+        for name, limit in declared.items()
+    )
+
+
+def read_gates(raw: Mapping[str, Any]) -> tuple[dict[str, Limit], dict[str, str]]:
+    """Read declared limits: those that can be judged, as they are kept, and by name what is wrong with the others.
+
+    Examples
+    --------
+    >>> read_gates({"gini": 1, "slope": 0.9})
+    ({'gini': 1.0}, {'slope': 'the limit must be [low, high]'})
+    """
+    limits: dict[str, Limit] = {}
+    faults: dict[str, str] = {}
+    for name, value in raw.items():
+        if name not in GATES:
+            close = get_close_matches(name, GATES, n=1)
+            faults[name] = "is no gate" + (f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(GATES)}")
+        elif (limit := GATES[name].reads(value)) is None:
+            faults[name] = f"the limit must be {GATES[name].form}"
+        else:
+            limits[name] = limit
+    return limits, faults
+
+
+# ---------------------------------------------------------------------------------------------------- what is found
+
+
+def checks_of_rows(name: str, limit: Any, rows: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
+    """Yield a check for each row of a measured gate; the verdict is drawn anew from the value that was found."""
+    own = [row for row in rows if row["name"] == name]
+    if not own:
+        yield Check(name, _ABSENT, _limit(limit), False, _ABSENT_ZH)
+    for row in own:
+        named = f"{name} ({row['segment']})"
+        if row["low"] is None and row["high"] is None:  # the cell is small: the evaluation tells the verdict only
+            yield Check(named, _SMALL, _limit(limit), row["passed"], "不显示（人数过少）")
+        else:
+            yield _held(named, row["value"], row["low"], row["high"])
+
+
+def _measured(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
+    yield from checks_of_rows(name, limit, evidence.evaluation.get("gates", ()))
+
+
+def _record_monotone(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
+    faults = evidence.card.monotone_faults()
+    value = (f"broken ({faults[0]})", f"不成立（{faults[0]}）") if faults else ("proved", "已证明")
+    yield Check(name, value[0], "true", not faults, value[1], "须成立")
+
+
+def _reasons(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
+    """Whoever loses points must be told why, in both languages."""
+    silent = [
+        c.name
+        for c in evidence.card.characteristics
+        if c.definition is None or not (c.definition.reason and c.definition.label_zh and c.definition.label_en)
+    ]
+    value = (f"missing for {', '.join(silent)}", f"缺少：{'、'.join(silent)}") if silent else _COMPLETE
+    limit_en, limit_zh = "a code and a text in both languages for every characteristic", "每项特征均有代码和中英文文本"
+    yield Check(name, value[0], limit_en, not silent, value[1], limit_zh)
+
+
+def _latency(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
+    """The 99th percentile of single scores with their reasons, on the machine that promotes."""
+    card = evidence.card
+    rows = [dict(zip(card.columns, row.values, strict=True)) for row in card.golden]
+    took = []
+    for turn in range(_TIMED if rows else 0):
+        began = time.perf_counter()
+        card.score_one(rows[turn % len(rows)])
+        took.append(1_000 * (time.perf_counter() - began))
+    value = sorted(took)[int(0.99 * len(took))] if took else None
+    yield _held(name, value, None, limit)
+
+
+def _documents(name: str, limit: Iterable[str], evidence: Evidence) -> Iterator[Check]:
+    wanted = sorted(limit)
+    missing = [file for file in wanted if file not in evidence.files]
+    value = (f"without {', '.join(missing)}", f"缺少{'、'.join(missing)}") if missing else _COMPLETE
+    yield Check(name, value[0], ", ".join(wanted), not missing, value[1])
+
+
+def _impact_assessment(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
+    attached = evidence.impact_assessment
+    yield Check(name, attached[:12] or "not attached", "attached (--impact-assessment FILE)", bool(attached))
+
+
+def _champion(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
+    """Both cards on the same rows; the lower end of the interval counts, and the rival must be the one in force."""
+    rival = evidence.evaluation.get("context", {}).get("champion") or {}
+    compared, least = rival.get("card", ""), _limits(limit, None)
+    if compared != evidence.in_force:
+        found = f"measured against card {compared[:12] or 'none'}"
+        yield Check(name, found, f"{least} against card {evidence.in_force[:12] or 'none'}, in force now", False)
+    elif not compared:
+        nobody = "without a champion to compare with", "没有可比较的现行模型"
+        yield Check(name, nobody[0], least, True, nobody[1], _limits_zh(limit, None))
+    else:
+        rows = [row for row in evidence.evaluation.get("rankings", ()) if row["role"] == "champion"]
+        found = rows[0]["measures"].get("card_minus_this", {}) if rows else {}
+        value = found.get("low")
+        yield _held(f"{name} (lower end of the interval)", value, limit, None)
+
+
+def _stability(kind: str) -> Callable[[str, float, Evidence], Iterator[Check]]:
+    """How far a distribution had moved, as the evaluation tells it."""
+
+    def judge(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
+        movements = evidence.evaluation.get("stability", {}).get("movements", ())
+        values = [movement["value"] for movement in movements if movement["kind"] == kind]
+        if not values:
+            yield Check(name, _ABSENT, _limits(None, limit), False, _ABSENT_ZH, _limits_zh(None, limit))
+        for value in values:
+            yield _held(name, value, None, limit)
+
+    return judge
+
+
+def _eligibility(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
+    """The least eligible group of every audited attribute: it fails where its whole interval lies below the limit."""
+    attributes = evidence.evaluation.get("fairness", {}).get("attributes", ())
+    words = _limits(limit, None), _limits_zh(limit, None)
+    if not attributes:
+        yield Check(name, _ABSENT, words[0], False, _ABSENT_ZH, words[1])
+    for attribute in attributes:
+        groups = [
+            (group["ratio"]["high"], group["ratio"]["value"], group["group"], cutoff["cutoff"])
+            for cutoff in attribute["cutoffs"]
+            for group in cutoff["groups"]
+            if group["verdict"] != "reference" and group["ratio"]["high"] is not None
+        ]
+        if not groups:
+            yield Check(f"{name} ({attribute['name']})", UNMEASURED, words[0], False, _UNMEASURED_ZH, words[1])
+            continue
+        high, value, group, cutoff = min(groups)
+        upper = _number(high, limit)
+        found = f"{value:.4g} (interval to {upper}) for {group} from {cutoff:g} points"
+        found_zh = f"{group}在{cutoff:g}分处为{value:.4g}（区间上限{upper}）"
+        yield Check(f"{name} ({attribute['name']})", found, words[0], high >= limit, found_zh, words[1])
+
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    return (
+        f"at least {low:.4g}" if high is None else f"at most {high:.4g}" if low is None else f"{low:.4g} to {high:.4g}"
+    )
+
+
+def _limit(limit: Any) -> str:
+    """A declared limit of a measured gate, where the evaluation shows none."""
+    return _limits(*limit) if isinstance(limit, tuple | list) else f"{limit:g}" if isinstance(limit, float) else "set"
+
+
+def _limits_zh(low: float | None, high: float | None) -> str:
+    return f"不低于{low:.4g}" if high is None else f"不高于{high:.4g}" if low is None else f"{low:.4g}至{high:.4g}"
+
+
+def _held(name: str, value: float | None, low: float | None, high: float | None) -> Check:
+    text, passed = _number(value, low, high), _within(value, low, high)
+    return Check(
+        name, text, _limits(low, high), passed, _UNMEASURED_ZH if value is None else text, _limits_zh(low, high)
+    )
+
+
+def _number(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Write four figures, rounded so that the verdict on what is written is the verdict on the value."""
+    if value is None:
+        return UNMEASURED
+    text, passed = f"{value:.4g}", _within(value, low, high)
+    if passed == _within(float(text), low, high):
+        return text
+    down = high is not None and float(text) > high if passed else low is not None and value < low
+    rounding = ROUND_FLOOR if down else ROUND_CEILING
+    return f"{float(Context(prec=4, rounding=rounding).create_decimal_from_float(value)):.4g}"
+
+
+def _within(value: float | None, low: float | None, high: float | None) -> bool:
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+# ---------------------------------------------------------------------------------------------------- what is declared
+
+
+def _a_number(raw: Any) -> float | None:
+    return float(raw) if isinstance(raw, int | float) and type(raw) is not bool and math.isfinite(raw) else None
+
+
+def _above_nought(raw: Any) -> float | None:
+    number = _a_number(raw)
+    return number if number is not None and number > 0 else None
+
+
+def _a_band(raw: Any) -> tuple[float, float] | None:
+    ends = [_a_number(end) for end in raw] if isinstance(raw, list | tuple) else []
+    if len(ends) != 2 or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
+        return None
+    return ends[0], ends[1]
+
+
+def _number_or_band(raw: Any) -> float | tuple[float, float] | None:
+    number = _a_number(raw)
+    return _a_band(raw) if number is None else number
+
+
+def _true(raw: Any) -> bool | None:
+    return True if raw is True else None
+
+
+def _texts(raw: Any) -> tuple[str, ...] | None:
+    good = isinstance(raw, list | tuple) and raw and all(isinstance(text, str) and text.strip() for text in raw)
+    return tuple(raw) if good else None
+
+
+def _at_least(limit: float, bads: int) -> Bounds:
+    return limit, None
+
+
+def _between(limit: tuple[float, float], bads: int) -> Bounds:
+    return limit
+
+
+def _tolerance(limit: float | tuple[float, float], bads: int) -> Bounds:
+    """A tolerance is widened by what chance does to so many bads."""
+    from credit_model.measures.calibration import observed_to_expected_limit
+
+    if isinstance(limit, tuple):
+        return limit
+    reach = observed_to_expected_limit(bads, limit)
+    return 1 - reach, 1 + reach
+
+
+_LEAST: Final = GateRule("a least value", _a_number, _measured, _at_least)
+
+GATES: Final[Mapping[str, GateRule]] = {
+    **dict.fromkeys(("gini", "ks", "soft_gini", "soft_gini_to_attainable"), _LEAST),
+    "slope": GateRule("[low, high]", _a_band, _measured, _between),
+    "observed_to_expected": GateRule("a tolerance or [low, high]", _number_or_band, _measured, _tolerance, True),
+    "gini_minus_champion": GateRule("a least value", _a_number, _champion),
+    "psi_of_grades": GateRule("a greatest value above 0", _above_nought, _stability("grades")),
+    "psi_of_tail": GateRule("a greatest value above 0", _above_nought, _stability("tail")),
+    "eligibility_ratio": GateRule("a least value above 0", _above_nought, _eligibility),
+    "record_monotone": GateRule("true", _true, _record_monotone),
+    "reasons": GateRule("true", _true, _reasons),
+    "latency_ms": GateRule(
+        "a greatest value above 0",
+        _above_nought,
+        _latency,
+        pending_en="timed on the machine that promotes",
+        pending_zh="在执行启用的机器上计时",
+    ),
+    "documents": GateRule("a list of files of the run", _texts, _documents),
+    "impact_assessment": GateRule(
+        "true", _true, _impact_assessment, pending_en="attached at promotion", pending_zh="在启用时附上"
+    ),
+}

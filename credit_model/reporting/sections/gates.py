@@ -1,0 +1,99 @@
+"""What a page says of gates: a headline of how many were declared, passed and are not judged, and a table of them all.
+
+In: a page being written, or an evaluation and words. Out: HTML, or texts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credit_model.evaluation import EvaluationReport
+from credit_model.reporting.words import KINDS, Said, Words
+
+if TYPE_CHECKING:
+    from credit_model.reporting.sheet import Sheet
+
+_OTHER_KIND = "ratio"  # of a measure that is no figure of the page
+
+
+def gate_label(words: Words, name: str) -> Said:
+    """Return the name of a gate in words; the name itself where the page has none for it."""
+    for section in ("measure", "gate"):
+        if words.has(f"{section}.{name}"):
+            return words(f"{section}.{name}")
+    return words.same(name.replace("_", " "))
+
+
+def part_label(words: Words, part: str) -> Said:
+    """Return whom or what a check is of in words: a segment, or an audited attribute."""
+    return words(f"segment.{part}") if words.has(f"segment.{part}") else words.same(part.replace("_", " "))
+
+
+def headline(words: Words, report: EvaluationReport) -> tuple[str, Said]:
+    """Return the verdict (``none, pending, all`` or ``some``) and the sentence that says it."""
+    verdicts = report.gate_verdicts
+    passed = [verdict.passed for verdict in verdicts]
+    pending = passed.count(None)
+    key = "none" if not verdicts else "some" if False in passed else "pending" if pending else "all"
+    rest: Said | str = ""
+    if pending:
+        rest = words("verdict.pending_one" if pending == 1 else "verdict.pending_many", pending=str(pending))
+    counts = {"count": str(len(verdicts)), "passed": str(passed.count(True)), "failed": str(passed.count(False))}
+    return key, words(f"verdict.{key}", rest=rest, **counts)
+
+
+def verdict(page: Sheet) -> str:
+    """Return the box at the top that says what the gates say."""
+    key, sentence = headline(page.words, page.report)
+    css = {"some": "no", "all": "yes"}.get(key, "")
+    labels = {
+        state: [gate_label(page.words, one.name) for one in page.report.gate_verdicts if one.passed is state]
+        for state in (False, None)
+    }
+    joined = {
+        state: {language: "; ".join(label[language] for label in texts) for language in page.words.languages}
+        for state, texts in labels.items()
+    }
+    more = page.say(f"verdict.{key}_more", names=joined[None if key == "pending" else False])
+    context = page.report.context
+    notes = {"made_city": context.get("made_city"), "organisations": context.get("subjects") == "organisation"}
+    note = "".join(f'<p class="note">{page.say("page." + name)}</p>' for name, true in notes.items() if true)
+    return f'<div class="verdict {css}"><p class="headline">{page.words.html(sentence)}</p><p>{more}</p>{note}</div>'
+
+
+def section(page: Sheet) -> str:
+    """Return the table of every declared gate: what was found, the limit, the verdict or why there is none."""
+    rows = [_measured(page, i) for i in range(len(page.report.gates))]
+    measured = {gate.name for gate in page.report.gates}
+    for one in page.report.verdicts:
+        if one.name in measured:
+            continue
+        label = page.words.html(gate_label(page.words, one.name))
+        for check in one.checks:
+            value, limit = (
+                page.words.html(page.words.pick(english, chinese or english))
+                for english, chinese in ((check.value, check.value_zh), (check.limit, check.limit_zh))
+            )
+            part = page.words.html(part_label(page.words, one.part(check))) or "–"
+            rows.append(page.row(label, f'<td class="left">{part}</td>', value, limit, page.chip(check)))
+        if not one.checks:
+            reason = page.words.html(page.words.pick(one.reason_en, one.reason_zh))
+            cell = f'<td class="left" colspan="3">{page.say("gates.pending", reason=reason)}</td>'
+            rows.append(page.row(label, '<td class="left">–</td>', cell))
+    head = [f"gates.{key}" for key in ("name", "segment<", "value", "limit", "verdict")]
+    return page.section("gates", page.table(head, rows)) if rows else ""
+
+
+def _measured(page: Sheet, i: int) -> str:
+    """Return the row of a gate whose value and limits are numbers of the evaluation."""
+    gate = page.report.gates[i]
+    kind = KINDS.get(gate.name, _OTHER_KIND)
+    ends = {end: page.number(f"gates/{i}/{end}", kind) for end in ("low", "high")}
+    limit = page.say("gates.least" if gate.high is None else "gates.range", **ends)
+    return page.row(
+        page.words.html(gate_label(page.words, gate.name)),
+        f'<td class="left">{page.say("segment." + gate.segment)}</td>',
+        page.number(f"gates/{i}/value", kind),
+        limit if gate.low is not None else ends["low"],
+        page.chip(gate),
+    )
