@@ -28,11 +28,12 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from credit_model.city import synthesise
-from credit_model.features import library
-from credit_model.measures import soft_gini
-from credit_model.records import Ledger
-from credit_model.sample import Y12, build_sample
+from credit_model.city.city import synthesise
+from credit_model.definitions.dictionary import library
+from credit_model.measures.performance import soft_gini
+from credit_model.records.ledger import Ledger
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "synthetic" / "attainable"
 PROFILES, POLICIES = ("R", "L"), ("tier", "retention")

@@ -24,7 +24,7 @@ LIMIT = 50.0  # milliseconds
 
 def made_card(folder: Path) -> Path:
     """A card of forty characteristics, learned on noise: the size matters here, not the ranking."""
-    from credit_model.learner import ScorecardClassifier
+    from credit_model.learner.classifier import ScorecardClassifier
 
     rng = np.random.default_rng(20261124)
     X = pd.DataFrame(rng.poisson(1.0, (4_000, 40)).astype(np.float32), columns=[f"c{i:02d}" for i in range(40)])
@@ -42,7 +42,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = asked.card or made_card(Path(folder))
-        from credit_model.scorecard import Card
+        from credit_model.scorecard.card import Card
 
         taken = []
         for _ in range(51):

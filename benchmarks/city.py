@@ -31,11 +31,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credit_model.features import FeatureDefinition, build_features
-from credit_model.law import FOREVER, from_days, load_catalogue, to_day
-from credit_model.records import Ledger
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.build import build_features
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import FOREVER, from_days, to_day
 from credit_model.records import buckets as kept
-from credit_model.visibility import Segments, compile_segments
+from credit_model.records.ledger import Ledger
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Segments
 
 SEED, RECORDS = 20261124, 10  # records a person
 DAY, USE = "2024-11-24", "2026-11-24"

@@ -24,14 +24,18 @@ from unittest.mock import patch
 import numpy as np
 from made_city import NoTracker, planned
 
-from credit_model.classing import WoeTransformer
-from credit_model.features import FeatureDefinition
-from credit_model.learner import BoostedChallenger, ScorecardClassifier, draft
+from credit_model.classing.transformer import WoeTransformer
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.learner import draft
+from credit_model.learner.challenger import BoostedChallenger
+from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.learner.logistic import Limits, fit_logistic
-from credit_model.measures import soft_gini, soft_gini_difference
-from credit_model.sample import DevelopmentSample
-from credit_model.scorecard import Profile, load_profile
-from credit_model.training import Experiment, run
+from credit_model.measures.differences import soft_gini_difference
+from credit_model.measures.performance import soft_gini
+from credit_model.sample.development import DevelopmentSample
+from credit_model.scorecard.scale import Profile, load_profile
+from credit_model.training.experiment import Experiment
+from credit_model.training.pipeline import run
 from credit_model.training.source import development_sample, open_source, out_of_time_sample
 
 ADVERSE: dict[str, Any] = {"where": {"polarity": "adverse"}, "window": "60m", "reason": "A100"}

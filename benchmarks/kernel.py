@@ -28,10 +28,14 @@ from typing import Any
 
 import numpy as np
 
-from credit_model.engine import columns_read, lowest, program_of, run
-from credit_model.features import FeatureDefinition, compute
-from credit_model.law import FOREVER, load_catalogue, to_day
-from credit_model.visibility import Segments
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.engine.blocks import run
+from credit_model.engine.ladders import lowest
+from credit_model.engine.program import columns_read, program_of
+from credit_model.features.kernel import compute
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import FOREVER, to_day
+from credit_model.visibility.tables import Segments
 
 CATALOGUE = load_catalogue()
 KINDS = tuple(CATALOGUE.kinds)

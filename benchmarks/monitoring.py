@@ -21,12 +21,15 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.evaluation import evaluate
-from credit_model.features import library
-from credit_model.law import add_months, from_day, to_day
-from credit_model.measures import soft_gini
-from credit_model.monitoring import ALARM_FLOOR, ALARM_LEVEL, Reference, Snapshot, monitor, psi, psi_limit
-from credit_model.sample import Y12, build_sample
+from credit_model.definitions.dictionary import library
+from credit_model.evaluation.report import evaluate
+from credit_model.law.dates import add_months, from_day, to_day
+from credit_model.measures.performance import soft_gini
+from credit_model.monitoring.drift import ALARM_FLOOR, ALARM_LEVEL, psi, psi_limit
+from credit_model.monitoring.month import monitor
+from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 SEED, DRAWS = 20261124, 20_000
 WORLDS = {

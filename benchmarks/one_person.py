@@ -46,11 +46,11 @@ def main() -> int:
 
 
 def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
-    from credit_model.assessment import Evaluator
-    from credit_model.engine import PersonPlan
-    from credit_model.features import compute
-    from credit_model.law import to_day
-    from credit_model.visibility import compile_segments
+    from credit_model.assessment.assess import Evaluator
+    from credit_model.engine.person import PersonPlan
+    from credit_model.features.kernel import compute
+    from credit_model.law.dates import to_day
+    from credit_model.visibility.segments import compile_segments
 
     card, ledger = made_card(), made_ledger(place, records)
     day = to_day(DAY_OF_USE) + 1
@@ -110,8 +110,10 @@ def timed(stage: Callable[[], Any], rounds: int) -> tuple[float, float]:
 
 def made_card() -> Any:
     """Forty characteristics of the dictionary with points set by hand: the size matters here, not the ranking."""
-    from credit_model.features import library
-    from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, ProbabilityMap, load_profile
+    from credit_model.definitions.dictionary import library
+    from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    from credit_model.scorecard.card import Card
+    from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
     points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -5, -9, 0))
     adverse = [definition for definition in library() if definition.direction == 1]

@@ -24,11 +24,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credit_model.evaluation import evaluate
-from credit_model.law import from_days
-from credit_model.learner import ScorecardClassifier
-from credit_model.sample import build_sample
-from credit_model.training import load_experiment
+from credit_model.evaluation.report import evaluate
+from credit_model.law.dates import from_days
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.sample.development import build_sample
+from credit_model.training.reading import load_experiment
 from credit_model.training.source import open_source
 from credit_model.training.tuning import tune
 

@@ -34,14 +34,16 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from credit_model.law import from_days
-from credit_model.learner import ScorecardClassifier
-from credit_model.measures import auc, brier, calibration_line, ks, log_loss
-from credit_model.records import Ledger
-from credit_model.reporting import render_html
-from credit_model.sample import DevelopmentSample, build_sample
-from credit_model.training import Experiment, load_experiment
+from credit_model.law.dates import from_days
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.measures.calibration import brier, calibration_line, log_loss
+from credit_model.measures.performance import auc, ks
+from credit_model.records.ledger import Ledger
+from credit_model.reporting.page import render_html
+from credit_model.sample.development import DevelopmentSample, build_sample
+from credit_model.training.experiment import Experiment
 from credit_model.training.judging import judge
+from credit_model.training.reading import load_experiment
 from credit_model.training.source import development_sample, home, open_source, out_of_time_sample
 from credit_model.training.tuning import tune
 

@@ -58,7 +58,8 @@ def main() -> int:
 def measure(place: Path, people: int, seconds: float, queries: int) -> dict[str, Any]:
     """Everything, from one city and one card."""
     import credit_model as cm
-    from credit_model.registry import log_run, promote, register
+    from credit_model.registry.promotion import promote
+    from credit_model.registry.runs import log_run, register
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place / 'mlflow.db'}"
     city = cm.synthesise(people=people)
@@ -92,8 +93,10 @@ def measure(place: Path, people: int, seconds: float, queries: int) -> dict[str,
 
 def made_card() -> Any:
     """Forty characteristics of the dictionary with points set by hand: the size matters here, not the ranking."""
-    from credit_model.features import library
-    from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, ProbabilityMap, load_profile
+    from credit_model.definitions.dictionary import library
+    from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    from credit_model.scorecard.card import Card
+    from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
     points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -5, -9, 0))
     adverse = [definition for definition in library() if definition.direction == 1][:FEATURES]
@@ -104,7 +107,7 @@ def made_card() -> Any:
 
 
 def no_gates() -> Any:
-    from credit_model.evaluation import EvaluationReport
+    from credit_model.evaluation.report import EvaluationReport
 
     return EvaluationReport.from_dict({"schema": 1, "context": {"question": "How fast?"}, "gates": []})
 
@@ -312,7 +315,7 @@ def at_once(service: Server, rows: list[dict[str, float]], subjects: list[str], 
 
 def until(service: Server, rows: list[dict[str, float]], queries: int) -> dict[str, Any]:
     """Ask until the log holds so many queries, then verify it as an operator would."""
-    from credit_model.service import QueryLog
+    from credit_model.service.query_log import QueryLog
 
     place = Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).parent
     log = QueryLog(place / "log-soon", place / "head-soon" / "head")

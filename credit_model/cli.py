@@ -54,7 +54,7 @@ def synthesise(
     as_json: AsJson = False,
 ) -> None:
     """Make a city with a known true risk: raw tables to ingest, the truth in a folder apart."""
-    from credit_model.city import synthesise as make
+    from credit_model.city.city import synthesise as make
 
     with _working(f"Making a city of {people:,} people"):
         city = make(profile=profile, people=people, seed=seed)
@@ -91,8 +91,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason; 3 if it is too much."""
-    from credit_model.law import load_catalogue
-    from credit_model.records import Ledger
+    from credit_model.law.catalogue import load_catalogue
+    from credit_model.records.ledger import Ledger
     from credit_model.records.refusals import MAX_REJECTED_SHARE, RefusedRowsError, check_refusals
 
     if not (records or amendments or subjects or audit):
@@ -147,8 +147,8 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Describe people as of dates: one row an observation, one column a feature."""
-    from credit_model.features import UnknownSubjectsWarning, build_features
-    from credit_model.records import Ledger
+    from credit_model.features.build import UnknownSubjectsWarning, build_features
+    from credit_model.records.ledger import Ledger
 
     opened, rows = Ledger.open(ledger), _table(observations)
     with (
@@ -176,7 +176,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train, judge and register a card as an experiment says; 3 if a gate said no."""
-    from credit_model.training import run as train
+    from credit_model.training.pipeline import run as train
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)
@@ -204,8 +204,8 @@ def assess(
     as_json: AsJson = False,
 ) -> None:
     """Assess one person: status, score, grade, reasons; without --as-of, on everything known by now."""
-    from credit_model.records import Ledger
-    from credit_model.registry import load_evaluator
+    from credit_model.records.ledger import Ledger
+    from credit_model.registry.versions import load_evaluator
 
     opened = Ledger.open(ledger)
     with _working("Assessing"):
@@ -232,9 +232,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show a feature's value, which records made it, and which were left out on what ground."""
-    from credit_model.features import explain_feature
-    from credit_model.law import subject_id
-    from credit_model.records import Ledger
+    from credit_model.features.build import explain_feature
+    from credit_model.law.subject_ids import subject_id
+    from credit_model.records.ledger import Ledger
 
     subject = subject_id(subject)
     trail = explain_feature(Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use)
@@ -274,13 +274,14 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Answer over HTTP until told to stop; every query is in the log before it is answered."""
-    from credit_model.service import QueryLog, load_settings
+    from credit_model.service.query_log import QueryLog
+    from credit_model.service.settings import load_settings
 
     chosen = load_settings(settings)
     if not (verify or purge or about):
         if model is None or ledger is None:
             raise UserError("nothing to serve: give MODEL_URI and --ledger, or one of --verify, --purge, --about.")
-        from credit_model.service import serve as run_service
+        from credit_model.service.http import serve as run_service
 
         say = (lambda line: _say({"service": line}, True, "")) if as_json else typer.echo
         return run_service(
@@ -321,8 +322,9 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Render an evaluation as one self-contained page; evaluate scored rows first, their JSON beside the page."""
-    from credit_model.evaluation import EvaluationReport
-    from credit_model.reporting import evaluate_file, render_html
+    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.reporting.assembly import evaluate_file
+    from credit_model.reporting.page import render_html
 
     path = Path(source)
     if path.suffix in (".parquet", ".csv"):
@@ -335,7 +337,7 @@ def report(
     if attributes or card or cutoff:
         raise UserError("--attributes, --card and --cutoff are for scored rows; give a .parquet or .csv file of them.")
     if not path.is_file():
-        from credit_model.registry import fetch_artifact
+        from credit_model.registry.runs import fetch_artifact
 
         path = fetch_artifact(source, "evaluation.json")
     with _working("Rendering"):

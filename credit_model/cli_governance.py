@@ -16,7 +16,7 @@ from credit_model.cli_answers import AsJson, LedgerFolder, example, say, working
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from credit_model.registry import Promotion
+    from credit_model.registry.promotion import Promotion
 
 commands = typer.Typer()
 
@@ -46,7 +46,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a version in force behind an alias, if its gates pass and somebody else than its author approves."""
-    from credit_model.registry import promote as approve
+    from credit_model.registry.promotion import promote as approve
 
     with working("Checking gates"):
         done = approve(
@@ -77,7 +77,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Put a version back that was in force before."""
-    from credit_model.registry import rollback as take_back
+    from credit_model.registry.promotion import rollback as take_back
 
     with working("Rolling back"):
         done = take_back(approver=approver, to=to, reason=reason, alias=alias, name=name)
@@ -91,7 +91,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show who registered, approved and put in force what; 3 if the history does not hold."""
-    from credit_model.registry import History
+    from credit_model.registry.history import History
 
     kept = History()
     report = kept.verify()
@@ -126,7 +126,7 @@ def served_at(
     as_json: AsJson = False,
 ) -> None:
     """Show which versions were in force on a day, or which one at a moment."""
-    from credit_model.registry import served_at as find
+    from credit_model.registry.history import served_at as find
 
     terms = find(when, alias=alias, name=name)
     value = {"when": when, "name": name, "alias": alias, "terms": [asdict(term) for term in terms]}
@@ -149,9 +149,10 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
-    from credit_model.evaluation import EvaluationReport
-    from credit_model.model_card import ModelCard, render_model_card
-    from credit_model.registry import recorded
+    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.model_card.document import ModelCard
+    from credit_model.model_card.page import render_model_card
+    from credit_model.registry.promotion import recorded
 
     with working("Reading the evidence"):
         known = recorded(version, name=name)
@@ -190,7 +191,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Remove a person from every table, quarantine, cache and feature file, and prove it; 3 if anything remains."""
-    from credit_model.records import Ledger
+    from credit_model.records.ledger import Ledger
 
     opened = Ledger.open(ledger)
     with working("Removing and looking again"):

@@ -17,7 +17,7 @@ from credit_model.cli_answers import say, working
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from credit_model.monitoring import Monitoring
+    from credit_model.monitoring.wording import Monitoring
 
 commands = typer.Typer()
 _MOVED = 3
@@ -46,10 +46,11 @@ def monitor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
-    from credit_model.monitoring import Reference
-    from credit_model.monitoring import monitor as watch
-    from credit_model.records import Ledger
-    from credit_model.registry import fetch_reference, load_evaluator
+    from credit_model.monitoring.month import monitor as watch
+    from credit_model.monitoring.reference import Reference
+    from credit_model.records.ledger import Ledger
+    from credit_model.registry.reference import fetch_reference
+    from credit_model.registry.versions import load_evaluator
 
     if lang not in _LANGUAGES:
         raise UserError(f"the monitor does not speak {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
@@ -68,7 +69,7 @@ def monitor(
 def _print(console: Console, found: Monitoring, lang: str) -> None:
     from rich.text import Text
 
-    from credit_model.monitoring import quiet
+    from credit_model.monitoring.wording import quiet
 
     then, now = found.stability.days_then, found.stability.days_now
     console.print(

@@ -6,7 +6,7 @@ answers feature rows and knows nothing of people: the gates of an assessment (wh
 are in :mod:`credit_model.assessment`.
 
 In: a card file or its folder.
-Out: a :class:`~credit_model.scorecard.Card`, or an object with ``predict``.
+Out: a :class:`~credit_model.scorecard.card.Card`, or an object with ``predict``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.scorecard import Card
+from credit_model.scorecard.card import Card
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,14 +27,15 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.extras import needed_for
-from credit_model.law import read_subject_ids
+from credit_model.law.subject_ids import read_subject_ids
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-    from credit_model.definitions import FeatureDefinition
-    from credit_model.records import Buckets, Ledger
+    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.records.buckets import Buckets
+    from credit_model.records.ledger import Ledger
 
 _LOCAL: Final = {
     "spark.master": "local[*]",
@@ -234,7 +235,8 @@ def _described(
     def work(key: tuple[Any, ...], observed: Any) -> Any:
         import pyarrow as pa
 
-        from credit_model.engine import columns_read, program_of, run
+        from credit_model.engine.blocks import run
+        from credit_model.engine.program import columns_read, program_of
 
         ledger, buckets = _opened(folder, digest, day_of_use)
         segments = buckets.open(key[0].as_py(), columns_read(definitions, ledger.catalogue))
@@ -252,7 +254,7 @@ def _described(
 @lru_cache(maxsize=4)
 def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
     """The ledger and its buckets, once a worker: what was verified stays so."""
-    from credit_model.records import Ledger
+    from credit_model.records.ledger import Ledger
 
     ledger = Ledger.open(folder)
     if ledger.digest != digest:

@@ -22,10 +22,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.features import library
-from credit_model.learner import BoostedChallenger
-from credit_model.measures import gini_difference
-from credit_model.sample import Y12, build_sample
+from credit_model.definitions.dictionary import library
+from credit_model.learner.challenger import BoostedChallenger
+from credit_model.measures.differences import gini_difference
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="L", people=6_000, seed=20261124)

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.classing import WoeTransformer
-from credit_model.measures import gini_difference
-from credit_model.scorecard import BinEdits
+from credit_model.classing.transformer import WoeTransformer
+from credit_model.measures.differences import gini_difference
+from credit_model.scorecard.bins import BinEdits
 
 rng = np.random.default_rng(20261124)
 n = 20_000

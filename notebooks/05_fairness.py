@@ -24,10 +24,13 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.decisions import cutoff_table, swap_set
-from credit_model.fairness import audit_fairness, eligibility_ratio
-from credit_model.features import library
-from credit_model.sample import Y12, build_sample
+from credit_model.decisions.cutoffs import cutoff_table
+from credit_model.decisions.swaps import swap_set
+from credit_model.definitions.dictionary import library
+from credit_model.fairness.audit import audit_fairness
+from credit_model.fairness.rates import eligibility_ratio
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="L", people=10_000, seed=20261124)

@@ -24,9 +24,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.features import library
-from credit_model.monitoring import Reference, Snapshot, monitor
-from credit_model.sample import Y12, build_sample
+from credit_model.definitions.dictionary import library
+from credit_model.monitoring.month import monitor
+from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 city = cm.synthesise(profile="R", people=100_000, seed=20261124)
 penalties = city.records[city.records["kind"] == "adm_penalty"]

@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from credit_model.evaluation import EvaluationReport
-from credit_model.features import library
-from credit_model.law import load_catalogue
-from credit_model.records import Ledger
-from credit_model.scorecard import Attribute, Card, Characteristic, NumericBins, Policy, ProbabilityMap, load_profile
+from credit_model.definitions.dictionary import library
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.law.catalogue import load_catalogue
+from credit_model.records.ledger import Ledger
+from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins, Policy
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 DAY_OF_USE = "2026-07-01"
 POINTS = {

@@ -9,16 +9,10 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
-from credit_model.scorecard import (
-    Attribute,
-    Card,
-    CategoricalBins,
-    Characteristic,
-    NumericBins,
-    Pair,
-    ProbabilityMap,
-    load_profile,
-)
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.pairs import Pair
+from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 BREACHES = Pair("adverse_24m", "commitment_breaches_36m", ((0, 0, 0), (0, -7, 0), (0, -15, 0), (0, 0, 0)))
 HONOURED = Pair("unperformed_judgments", "honours_60m", ((0, 0, 0, 0), (0, 3, 8, 0), (0, 0, 0, 0)))

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from small_card import DAY_OF_USE, penalty, raw_card, small_card, small_ledger
 
 from credit_model import UserError, build_features
-from credit_model.assessment import PURPOSES, Assessment, Evaluator, PurposeError
-from credit_model.scorecard import Card
+from credit_model.assessment.answer import Assessment
+from credit_model.assessment.assess import PURPOSES, Evaluator, PurposeError
+from credit_model.scorecard.card import Card
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("assessment.yaml").read_text(encoding="utf-8"))
 EVALUATOR = Evaluator(small_card())

@@ -14,7 +14,7 @@ import yaml
 from small_card import DATA, DAY_OF_USE, penalty, raw_card, small_card, small_evaluation, small_ledger
 
 from credit_model.cli import main
-from credit_model.registry import log_run, register
+from credit_model.registry.runs import log_run, register
 
 CASES = Path(__file__).with_name("cases")
 RECORDS = "subject_id,kind,decided_on,known_on,tier\n"

@@ -12,17 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.classing import (
-    ClassingRules,
-    FineTable,
-    counted_numbers,
-    fine_categories,
-    fine_numbers,
-    optimal_classing,
-    optimal_classings,
-    ordered_woe,
-)
-from credit_model.scorecard import CategoricalBins, NumericBins
+from credit_model.classing.fine import counted_numbers, fine_categories, fine_numbers
+from credit_model.classing.optimal import ClassingRules, optimal_classing, optimal_classings, ordered_woe
+from credit_model.classing.rows import FineTable
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 
 cells = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), min_size=2, max_size=8)
 

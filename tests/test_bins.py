@@ -10,14 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.classing import information_value, weight_of_evidence
-from credit_model.scorecard import (
-    CategoricalBins,
-    NumericBins,
-    as_categories,
-    as_numbers,
-    attributes_of,
-)
+from credit_model.classing.woe import information_value, weight_of_evidence
+from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
+from credit_model.scorecard.columns import as_categories, as_numbers
 
 float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 cuts = st.lists(float32, max_size=30, unique_by=lambda x: x + 0.0).map(lambda xs: tuple(sorted(x + 0.0 for x in xs)))

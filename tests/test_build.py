@@ -12,10 +12,12 @@ import pytest
 
 import credit_model as cm
 from credit_model import UserError
-from credit_model.features import FeatureDefinition, UnknownSubjectsWarning, library
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.features.build import UnknownSubjectsWarning
 
 # "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
-pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")
 USE = "2026-11-24"
 RECORDS = pd.DataFrame(
     [

@@ -24,20 +24,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.features import KERNEL_VERSION, FeatureDefinition
-from credit_model.scorecard import (
-    Attribute,
-    Card,
-    CardError,
-    CategoricalBins,
-    Characteristic,
-    NumericBins,
-    Pair,
-    Policy,
-    ProbabilityMap,
-    Profile,
-    load_profile,
-)
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.kernel import KERNEL_VERSION
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.document import CardError
+from credit_model.scorecard.pairs import Pair
+from credit_model.scorecard.scale import ProbabilityMap, Profile, load_profile
 
 WIDE = Profile("wide", 600, 40, ("C", "B", "A"), (550, 620), reference_row="most_frequent")
 TEXTS = ["own", "rent", "free", "1", "0.5", "其他", ""]
@@ -418,7 +411,7 @@ def test_forty_characteristics_stay_below_100_kilobytes() -> None:
 def test_reading_and_using_a_card_loads_neither_pandas_nor_a_learner(tmp_path: Path) -> None:
     path = by_hand().save(tmp_path / "card.json")
     program = (
-        "import sys; from credit_model.scorecard import Card; import numpy as np\n"
+        "import sys; from credit_model.scorecard.card import Card; import numpy as np\n"
         f"card = Card.load({str(path)!r})\n"
         "card.score_one({'adverse_24m': 1, 'honours_60m': 0})\n"
         "card.scores({'adverse_24m': np.zeros(3), 'honours_60m': np.zeros(3)})\n"

@@ -18,23 +18,22 @@ from small_evaluation import CHALLENGER, FRAME, POINTS, REPORT, judged, made_fra
 from small_sample import NEVER, definitions, sample
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport
-from credit_model.learner import BoostedChallenger, ScorecardClassifier
-from credit_model.measures import (
-    brier,
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.learner.challenger import BoostedChallenger
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.measures.calibration import brier, calibration_line, log_loss
+from credit_model.measures.differences import (
     brier_difference,
-    calibration_line,
     gini_difference,
-    log_loss,
     log_loss_difference,
     slope_difference,
-    soft_gini,
     soft_gini_difference,
 )
-from credit_model.reporting import render_html, render_markdown
+from credit_model.measures.performance import soft_gini
+from credit_model.reporting.markdown import render_markdown
+from credit_model.reporting.page import render_html
 from credit_model.serving import open_card
-from credit_model.training import ExperimentErrors
-from credit_model.training.experiment import ChallengerPlan
+from credit_model.training.experiment import ChallengerPlan, ExperimentErrors
 from credit_model.training.reading import read_experiment
 
 X, Y, _ = sample(8_000, base=-4.0)
@@ -149,7 +148,7 @@ def test_columns_and_definitions_must_match() -> None:
 def test_no_door_that_scores_people_loads_a_challenger() -> None:
     program = (
         "import sys, credit_model.assessment, credit_model.serving\n"
-        "from credit_model.assessment import Evaluator\nfrom credit_model.serving import open_card\n"
+        "from credit_model.assessment.assess import Evaluator\nfrom credit_model.serving import open_card\n"
         "assert not {m for m in sys.modules if 'learner' in m or 'lightgbm' in m}, sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

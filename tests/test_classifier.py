@@ -18,9 +18,11 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.features import FeatureDefinition
-from credit_model.learner import ScorecardClassifier
-from credit_model.scorecard import BinEdits, Card, CategoricalBins, NumericBins, Profile, load_profile
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import Profile, load_profile
 
 HONOURS = {
     "characteristic": "honours_60m", "points": [0, 6, 10], "approver": "Chen Jing", "ground": "too rare to learn from",

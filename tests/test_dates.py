@@ -12,8 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law import FOREVER, NO_DAY, NO_VALUE, add_months, from_days, to_day, to_days
-from credit_model.law.dates import distinct, from_day, pack, unpack
+from credit_model.law.dates import (
+    FOREVER,
+    NO_DAY,
+    NO_VALUE,
+    add_months,
+    distinct,
+    from_day,
+    from_days,
+    pack,
+    to_day,
+    to_days,
+    unpack,
+)
 from credit_model.visibility.tables import typed_column
 
 DATES = st.dates(dt.date(1900, 1, 1), dt.date(2100, 12, 31))

@@ -13,10 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.engine import blocks, columns_read, lowest, program_of, run
-from credit_model.features import FeatureDefinition, compute, library
-from credit_model.law import add_months, load_catalogue, to_day
-from credit_model.visibility import Segments, Tables, compile_segments
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.engine import blocks
+from credit_model.engine.blocks import run
+from credit_model.engine.ladders import lowest
+from credit_model.engine.program import columns_read, program_of
+from credit_model.features.kernel import compute
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import add_months, to_day
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Segments, Tables
 
 CATALOGUE = load_catalogue()
 ENGINES = ("numpy", "numba", "python")

@@ -21,9 +21,9 @@ from small_evaluation import FRAME, beside
 from typer.main import get_command
 
 from credit_model.cli import app, main
-from credit_model.features import library
-from credit_model.records import Ledger
-from credit_model.service import QueryLog
+from credit_model.definitions.dictionary import library
+from credit_model.records.ledger import Ledger
+from credit_model.service.query_log import QueryLog
 
 PEOPLE = 200
 SEED = 20261124

@@ -26,13 +26,16 @@ from small_fines import (
 )
 
 import credit_model as cm
-from credit_model.law import from_days, load_catalogue, to_day
-from credit_model.records import Ledger
-from credit_model.sample import DevelopmentSample, tuning_folds
-from credit_model.training import Experiment, load_experiment, run
-from credit_model.training.reading import PERSONS_MODEL
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import from_days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.sample.development import DevelopmentSample
+from credit_model.sample.split import tuning_folds
+from credit_model.training.experiment import Experiment
+from credit_model.training.pipeline import run
+from credit_model.training.reading import PERSONS_MODEL, load_experiment
 from credit_model.training.source import Source, development_sample, open_source, out_of_time_sample
-from credit_model.visibility import STATUSES
+from credit_model.visibility.tables import STATUSES
 
 FILES = EXPERIMENT.with_suffix("")
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "fines.yaml").read_text(encoding="utf-8"))

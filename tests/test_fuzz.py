@@ -24,16 +24,17 @@ from small_card import penalty, small_card, small_evaluation, small_ledger
 
 from credit_model import UserError, build_features
 from credit_model.cli import main
-from credit_model.features import load_definitions
-from credit_model.law import load_catalogue
-from credit_model.records import Ledger, load_mapping
-from credit_model.scorecard import Card
+from credit_model.definitions.dictionary import load_definitions
+from credit_model.law.catalogue import load_catalogue
+from credit_model.records.ledger import Ledger
+from credit_model.records.mapping import load_mapping
+from credit_model.scorecard.card import Card
 from credit_model.scorecard.document import seal
-from credit_model.training import load_experiment
-from credit_model.visibility import ACTIONS
+from credit_model.training.reading import load_experiment
+from credit_model.visibility.fold import ACTIONS
 
 # Observed ids are damaged on purpose; tests/test_subject_ids.py holds what is said of subjects nobody knows.
-pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")
 ROOT = Path(__file__).parents[1]
 USE, SECONDS = "2026-11-24", 60
 SHORT, LONG = 40, 1_100  # inputs of each sort in the tests, and in make soak

@@ -15,11 +15,15 @@ from small_card import small_card, small_evaluation
 from small_evaluation import CARD, FULL, judged
 
 from credit_model.cli import main
-from credit_model.evaluation import GATES, EvaluationReport, Evidence, verdicts_of
-from credit_model.features import library
-from credit_model.registry import log_run, register
-from credit_model.reporting import render_html, render_markdown
-from credit_model.training import Experiment, ExperimentErrors, load_experiment, run
+from credit_model.definitions.dictionary import library
+from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.registry.runs import log_run, register
+from credit_model.reporting.markdown import render_markdown
+from credit_model.reporting.page import render_html
+from credit_model.training.experiment import Experiment, ExperimentErrors
+from credit_model.training.pipeline import run
+from credit_model.training.reading import load_experiment
 
 EXPERIMENT = """
 schema = 1

@@ -15,23 +15,14 @@ from hypothesis import strategies as st
 from small_card import DATA, raw_card, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
-from credit_model.evaluation import GATES, EvaluationReport, Evidence, check
-from credit_model.registry import (
-    AliasError,
-    ApprovalError,
-    GateError,
-    History,
-    HistoryError,
-    RegistryError,
-    Told,
-    champion,
-    log_run,
-    promote,
-    register,
-    rollback,
-    served_at,
-)
-from credit_model.scorecard import Card
+from credit_model.evaluation.gates import GATES, Evidence, check
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.registry.history import History, HistoryError, Told, served_at
+from credit_model.registry.promotion import ApprovalError, GateError, promote, rollback
+from credit_model.registry.runs import log_run, register
+from credit_model.registry.store import RegistryError
+from credit_model.registry.versions import AliasError, champion
+from credit_model.scorecard.card import Card
 
 CARD = small_card()
 GOOD = small_evaluation(("gini", 0.41, 0.30, None))
@@ -326,7 +317,7 @@ def _cut(path: Path) -> None:
 
 def _rewrite(path: Path) -> None:
     """Write the history anew, every link right, as if another had approved."""
-    from credit_model.chain import Chain
+    from credit_model.chain.chain import Chain
 
     other = Chain(path.with_name("other") / path.name, head=path.parents[1] / "other" / "head")
     for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
@@ -546,7 +537,7 @@ def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from credit_model.cli import main
-    from credit_model.training import run
+    from credit_model.training.pipeline import run
 
     monkeypatch.setenv("CREDIT_MODEL_HOME", str(store / "home"))
 

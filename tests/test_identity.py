@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law import IdNumberError, pseudonym, validate_id_number
-from credit_model.law.identity import looks_like_id_number, pseudonyms, redact
+from credit_model.law.identity import (
+    IdNumberError,
+    looks_like_id_number,
+    pseudonym,
+    pseudonyms,
+    redact,
+    validate_id_number,
+)
 
 KEY = b"a key for tests, of thirty-two b"
 TODAY = dt.date(2026, 11, 24)

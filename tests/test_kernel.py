@@ -17,17 +17,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.definitions.checks import check_definitions
+from credit_model.definitions.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
 from credit_model.engine import blocks
-from credit_model.features import (
-    AGGREGATES,
-    DefinitionErrors,
-    FeatureDefinition,
-    check_definitions,
-    compute,
-    trail,
-)
-from credit_model.law import load_catalogue
-from credit_model.visibility import ROLES, STATUSES, Segments, Tables, compile_segments
+from credit_model.features.kernel import compute, trail
+from credit_model.law.catalogue import load_catalogue
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import ROLES, STATUSES, Segments, Tables
 
 CATALOGUE = load_catalogue(Path(__file__).with_name("cases") / "small_catalogue.toml")
 TIERS = ("minor", "general", "serious")

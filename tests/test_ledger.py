@@ -22,9 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law import from_days, load_catalogue, to_day
-from credit_model.records import Ledger, LedgerError, sources
-from credit_model.store import CACHE, MANIFEST, PARTS, QUARANTINE, writing
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import from_days, to_day
+from credit_model.records import sources
+from credit_model.records.ledger import Ledger
+from credit_model.store import writing
+from credit_model.store.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
 
 USE = "2026-11-24"
 
@@ -291,7 +294,7 @@ def test_a_writer_that_is_really_killed_leaves_a_whole_ledger(tmp_path):
     script = textwrap.dedent(
         """
         import sys, pandas as pd
-        from credit_model.records import Ledger
+        from credit_model.records.ledger import Ledger
         ledger = Ledger.create(sys.argv[1])
         for n in range(1000):
             ids = [f"CF-{n}-{i}" for i in range(500)]
@@ -634,7 +637,7 @@ def test_memory_is_bounded_by_batches_not_by_rows(tmp_path):
         """
         import sys
         from pathlib import Path
-        from credit_model.records import Ledger
+        from credit_model.records.ledger import Ledger
         report = Ledger.create(sys.argv[1]).ingest(records=sys.argv[2])
         status = Path("/proc/self/status").read_text()  # ru_maxrss would start from what the tests hold
         print(report.accepted, int(status.split("VmHWM:")[1].split()[0]) // 1024)

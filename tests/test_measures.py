@@ -20,16 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from test_performance import half_width, tied_rows
 
 from credit_model import UserError
-from credit_model.measures import (
-    UNDEFINED,
-    auc,
-    average_precision,
-    brier,
+from credit_model.measures.calibration import brier
+from credit_model.measures.detection import average_precision, lift
+from credit_model.measures.performance import UNDEFINED, auc
+from credit_model.measures.reliability import (
     brier_parts,
     expected_calibration_error,
     hosmer_lemeshow,
     integrated_calibration_index,
-    lift,
     odds_line,
     spiegelhalter,
 )

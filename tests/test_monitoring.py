@@ -14,19 +14,16 @@ import pytest
 from small_card import penalty, raw_card, small_card, small_ledger
 
 from credit_model import UserError
-from credit_model.law import to_day
-from credit_model.measures import SMALLEST_CELL
-from credit_model.monitoring import (
-    Cells,
-    Reference,
-    Snapshot,
-    compare,
-    episodes_of,
-    intake_of,
-    monitor,
-)
-from credit_model.sample import Y12
-from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, ProbabilityMap, load_profile
+from credit_model.law.dates import to_day
+from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.monitoring.intake import episodes_of, intake_of
+from credit_model.monitoring.month import monitor
+from credit_model.monitoring.reference import Cells, Reference, Snapshot
+from credit_model.monitoring.stability import compare
+from credit_model.sample.outcome import Y12
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 DAY_OF_USE = "2026-07-01"
 LEARNED = ["2020-06-01", "2021-01-01"]

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from small_card import penalty, small_ledger
 
-from credit_model.law import from_days, to_day
-from credit_model.records import Ledger
-from credit_model.sample import Y12, DevelopmentSample, Event, EventErrors, build_sample
+from credit_model.law.dates import from_days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.sample.development import DevelopmentSample, build_sample
+from credit_model.sample.observation import Event, EventErrors
+from credit_model.sample.outcome import Y12
 
 USE = "2026-11-24"
 SERVED = Event(["adm_penalty"], "served")

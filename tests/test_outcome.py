@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from credit_model.law import from_days, load_catalogue, to_day
-from credit_model.records import Ledger
-from credit_model.sample import Y12, Outcome, OutcomeErrors
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import from_days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.sample.outcome import Y12, Outcome, OutcomeErrors
 
 USE = "2026-11-24"
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "outcome.yaml").read_text(encoding="utf-8"))

@@ -21,13 +21,18 @@ from small_pairs import BREACHES, HONOURED, people_card, people_rows, raw_card, 
 from test_service import Door
 
 from credit_model import load_evaluator
-from credit_model.assessment import Evaluator
+from credit_model.assessment.assess import Evaluator
 from credit_model.cli import main
-from credit_model.evaluation import EvaluationReport
-from credit_model.model_card import ModelCard, render_model_card
-from credit_model.monitoring import Reference, Snapshot, alarms_of, compare, monitor
-from credit_model.registry import log_run, register
-from credit_model.scorecard import Card, Pair
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.model_card.document import ModelCard
+from credit_model.model_card.page import render_model_card
+from credit_model.monitoring.month import monitor
+from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.stability import compare
+from credit_model.monitoring.wording import alarms_of
+from credit_model.registry.runs import log_run, register
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.pairs import Pair
 from credit_model.serving import _load_pyfunc, open_card
 
 CARDS = {"people": people_card(), "raw": raw_card()}

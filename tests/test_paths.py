@@ -24,8 +24,10 @@ from service_process import ENVELOPE, running, send
 from small_card import small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
-from credit_model.registry import log_run, register
-from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, NumericBins, Pair
+from credit_model.registry.runs import log_run, register
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.pairs import Pair
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("paths.yaml").read_text(encoding="utf-8"))
 PAGE = Path(__file__).parents[1] / "docs" / "service.md"

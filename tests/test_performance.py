@@ -16,25 +16,18 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from credit_model import UserError
-from credit_model.measures import (
-    Estimate,
-    auc,
+from credit_model.measures.calibration import (
     brier,
     calibration_line,
-    cumulative_curve,
-    gini,
-    gini_difference,
+    effective_counts,
     holm,
     jeffreys,
-    ks,
     log_loss,
     observed_to_expected,
     observed_to_expected_limit,
-    rough_error,
-    soft_gini,
-    soft_gini_ratio,
 )
-from credit_model.measures.calibration import effective_counts
+from credit_model.measures.differences import gini_difference, soft_gini_ratio
+from credit_model.measures.performance import Estimate, auc, cumulative_curve, gini, ks, rough_error, soft_gini
 
 NOTHING = Estimate(None, None, None)
 

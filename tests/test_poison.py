@@ -22,9 +22,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from credit_model.features import FeatureDefinition, compute, library
-from credit_model.law import NO_DAY, Catalogue, add_months, load_catalogue, to_day
-from credit_model.visibility import Population, Tables, compile_segments
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.features.kernel import compute
+from credit_model.law.catalogue import Catalogue, load_catalogue
+from credit_model.law.dates import NO_DAY, add_months, to_day
+from credit_model.visibility.population import Population
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Tables
 
 CATALOGUE = load_catalogue()
 POOL = tuple(

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_model.law import from_days, to_days
-from credit_model.visibility import Population, Tables
+from credit_model.law.dates import from_days, to_days
+from credit_model.visibility.population import Population
+from credit_model.visibility.tables import Tables
 
 DAY = dt.timedelta(1)
 GROWN_UP = {"subject_id": "a", "born_on": "1980-05-01"}

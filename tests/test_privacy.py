@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credit_model.city import synthesise
+from credit_model.city.city import synthesise
 from credit_model.cli import main
 
 PEOPLE = 1_020  # some die or move before they come on file

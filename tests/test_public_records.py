@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.features import check_definitions, load_definitions
-from credit_model.law import from_days, to_day
-from credit_model.records import IngestReport, Ledger
-from credit_model.training import load_experiment
+from credit_model.definitions.checks import check_definitions
+from credit_model.definitions.dictionary import load_definitions
+from credit_model.law.dates import from_days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.records.report import IngestReport
+from credit_model.training.reading import load_experiment
 
 FOLDER = Path(__file__).parents[1] / "data" / "public" / "sf_restaurants"
 EXPERIMENT = FOLDER.parents[2] / "experiments" / "sf_restaurants.toml"

@@ -8,16 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_model.features import KERNEL_VERSION, FeatureDefinition
-from credit_model.scorecard import (
-    Attribute,
-    Card,
-    CategoricalBins,
-    Characteristic,
-    NumericBins,
-    ProbabilityMap,
-    Profile,
-)
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.kernel import KERNEL_VERSION
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 OPEN = Profile("open", 600, 40, ("B", "A"), (600,))
 EVEN = ProbabilityMap((0, 1200), (-5.0, 5.0))

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from credit_model.features import FeatureDefinition, compute, library
-from credit_model.law import load_catalogue, to_day
-from credit_model.visibility import Tables, compile_segments
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.features.kernel import compute
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import to_day
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Tables
 
 CATALOGUE = load_catalogue()
 USE, AS_OF = to_day("2026-11-24"), to_day("2024-06-03")

@@ -16,17 +16,12 @@ from hypothesis import strategies as st
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.features import KERNEL_VERSION, FeatureDefinition
-from credit_model.learner import ScorecardClassifier
-from credit_model.scorecard import (
-    Attribute,
-    Card,
-    CategoricalBins,
-    Characteristic,
-    NumericBins,
-    ProbabilityMap,
-    load_profile,
-)
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.kernel import KERNEL_VERSION
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 ADVERSE: dict[str, Any] = {"aggregate": "count", "where": {"polarity": "adverse"}, "trend": "higher_is_worse"}
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.features import UnknownSubjectsWarning
+from credit_model.features.build import UnknownSubjectsWarning
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = ROOT / "data" / "public" / "sf_restaurants"

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport, evaluate
-from credit_model.measures import gini
-from credit_model.reporting import render_html, render_markdown
+from credit_model.evaluation.report import EvaluationReport, evaluate
+from credit_model.measures.performance import gini
+from credit_model.reporting.markdown import render_markdown
+from credit_model.reporting.page import render_html
 
 
 def test_everybody_and_those_with_and_without_a_record_are_measured() -> None:

@@ -19,12 +19,17 @@ import pytest
 
 import credit_model
 from credit_model import UserError
-from credit_model.comparison import compare
-from credit_model.learner import ScorecardClassifier
-from credit_model.records import Ledger
-from credit_model.sample import DevelopmentSample, build_sample
-from credit_model.scorecard import Card
-from credit_model.training import Experiment, OutOfTime, OutOfTimeError, RunResult, load_experiment, run, run_folder
+from credit_model.comparison.runs import compare
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.records.ledger import Ledger
+from credit_model.sample.development import DevelopmentSample, build_sample
+from credit_model.scorecard.card import Card
+from credit_model.training.experiment import Experiment
+from credit_model.training.out_of_time import OutOfTime, OutOfTimeError
+from credit_model.training.pipeline import run
+from credit_model.training.reading import load_experiment
+from credit_model.training.result import RunResult
+from credit_model.training.source import run_folder
 
 EXPERIMENT = """
 schema = 1
@@ -297,8 +302,8 @@ def test_a_run_is_found_by_its_experiment_and_compared_row_by_row(
 CHILD = """
 import os, signal, sys
 from test_run import Notebook
-from credit_model.learner import ScorecardClassifier
-from credit_model.training import run
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.training.pipeline import run
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -340,7 +345,7 @@ AGAIN = """
 import sys
 import credit_model
 from test_run import Notebook
-from credit_model.training import run
+from credit_model.training.pipeline import run
 
 print(credit_model.__file__)
 run(sys.argv[1], tracker=Notebook(), progress=print)

@@ -14,20 +14,13 @@ from hypothesis import strategies as st
 from small_card import penalty, small_ledger
 
 from credit_model import UserError
-from credit_model.features import build_features, library
-from credit_model.law import from_days, to_day
-from credit_model.records import Ledger
-from credit_model.sample import (
-    REASONS,
-    Y12,
-    DevelopmentSample,
-    Outcome,
-    OverlapError,
-    build_sample,
-    check_gap,
-    development_dates,
-    tuning_folds,
-)
+from credit_model.definitions.dictionary import library
+from credit_model.features.build import build_features
+from credit_model.law.dates import from_days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.sample.development import REASONS, DevelopmentSample, build_sample
+from credit_model.sample.outcome import Y12, Outcome
+from credit_model.sample.split import OverlapError, check_gap, development_dates, tuning_folds
 
 USE = "2026-11-24"
 DATE = "2024-01-01"  # observed; what follows is known from then on, and the label is read on 2025-08-01

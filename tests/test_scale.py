@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.scorecard import ProbabilityMap, Profile, load_profile
+from credit_model.scorecard.scale import ProbabilityMap, Profile, load_profile
 
 
 def test_points_to_double_the_odds_double_the_odds() -> None:

@@ -29,15 +29,18 @@ from service_process import ENVELOPE, Running, ask, running
 from small_card import PERSON, penalty, raw_card, small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
-from credit_model.assessment import PURPOSES, Evaluator
+from credit_model.assessment.assess import PURPOSES, Evaluator
 from credit_model.cli import main
-from credit_model.records import Ledger
-from credit_model.registry import log_run, promote, register
-from credit_model.scorecard import Card
-from credit_model.service import QueryLog, Service, Settings, create_app, load_settings
+from credit_model.records.ledger import Ledger
+from credit_model.registry.promotion import promote
+from credit_model.registry.runs import log_run, register
+from credit_model.scorecard.card import Card
+from credit_model.service.answering import Service
+from credit_model.service.http import create_app
 from credit_model.service.model import ServedModel
-from credit_model.service.query_log import Query
+from credit_model.service.query_log import Query, QueryLog
 from credit_model.service.reading import Refusal, read_object, read_quickly
+from credit_model.service.settings import Settings, load_settings
 
 CARD = small_card()
 PAGE = Path(__file__).parents[1] / "docs" / "service.md"
@@ -742,7 +745,8 @@ def test_help_and_the_log_load_no_web_framework() -> None:
         "import sys\n"
         "from credit_model.cli import main\n"
         "main(['serve', '--help'])\n"
-        "from credit_model.service import QueryLog, load_settings\n"
+        "from credit_model.service.query_log import QueryLog\n"
+        "from credit_model.service.settings import load_settings\n"
         "assert not {'starlette', 'uvicorn', 'fastapi', 'mlflow', 'pandas', 'pyarrow'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from small_card import POINTS, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
-from credit_model.registry import log_run, register
+from credit_model.registry.runs import log_run, register
 from credit_model.serving import _load_pyfunc, open_card
 
 CARD = small_card()

@@ -13,17 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sample import definitions, sample
 
-from credit_model.learner import BoostedChallenger, ScorecardClassifier
-from credit_model.scorecard import (
-    Attribute,
-    Card,
-    CategoricalBins,
-    Characteristic,
-    NumericBins,
-    Policy,
-    ProbabilityMap,
-    load_profile,
-)
+from credit_model.learner.challenger import BoostedChallenger
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 with warnings.catch_warnings():  # shap loads its plots, which warn of what matplotlib will change
     warnings.simplefilter("ignore")

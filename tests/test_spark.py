@@ -16,14 +16,19 @@ from small_pairs import raw_rows
 
 import credit_model as cm
 from credit_model import UserError, spark
-from credit_model.engine import PersonPlan
-from credit_model.features import FeatureDefinition, UnknownSubjectsWarning, compute, library
-from credit_model.law import load_catalogue, to_days
-from credit_model.records import Ledger, buckets
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.engine.person import PersonPlan
+from credit_model.features.build import UnknownSubjectsWarning
+from credit_model.features.kernel import compute
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.dates import to_days
+from credit_model.records import buckets
+from credit_model.records.ledger import Ledger
 
 pytestmark = pytest.mark.needs("java")
 # "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
-pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.UnknownSubjectsWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")
 USE = "2026-07-01"
 DEFINITIONS = (
     *library()[::3],

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.law import load_catalogue, validate_id_number
-from credit_model.sample import Y12, build_sample
+from credit_model.law.catalogue import load_catalogue
+from credit_model.law.identity import validate_id_number
+from credit_model.sample.development import build_sample
+from credit_model.sample.outcome import Y12
 
 SEED = 20261124
 SAMPLE = Path(__file__).parents[1] / "data" / "synthetic" / "sample"

@@ -15,11 +15,10 @@ import pytest
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.learner import ScorecardClassifier
-from credit_model.sample import DevelopmentSample
-from credit_model.training import tune
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.sample.development import DevelopmentSample
 from credit_model.training.experiment import CardPlan, Range
-from credit_model.training.tuning import Settings, Tuning
+from credit_model.training.tuning import Settings, Tuning, tune
 
 PEOPLE = 1_500
 DATES = (18_000, 18_365)

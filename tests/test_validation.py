@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law import load_catalogue
-from credit_model.records import REASONS, ColumnErrors, IngestReport, Ledger
+from credit_model.law.catalogue import load_catalogue
+from credit_model.records.ledger import Ledger
+from credit_model.records.report import IngestReport
+from credit_model.records.validation import REASONS, ColumnErrors
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "validation.yaml").read_text(encoding="utf-8"))
 TABLES = ("records", "amendments", "subjects", "audit")

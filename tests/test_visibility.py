@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from test_visibility_naive import CATALOGUE, TRIAL, pool_of, random_ledger, tables_of
 
 from credit_model import UserError
-from credit_model.law import FOREVER, NO_DAY, load_catalogue, to_day
-from credit_model.law.catalogue import parse_catalogue
-from credit_model.visibility import ROLES, STATUSES, Segments, Tables, Text, compile_segments, grounds_at
+from credit_model.law.catalogue import load_catalogue, parse_catalogue
+from credit_model.law.dates import FOREVER, NO_DAY, to_day
 from credit_model.visibility.fold import parse_correction
-from credit_model.visibility.tables import TIERS
+from credit_model.visibility.segments import compile_segments, grounds_at
+from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, Tables
+from credit_model.visibility.text import Text
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("visibility.yaml").read_text(encoding="utf-8"))
 COLUMNS = [

@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_model.law import to_day
 from credit_model.law.catalogue import parse_catalogue
-from credit_model.visibility import ROLES, STATUSES, Tables, compile_segments, fold_at, grounds_at
+from credit_model.law.dates import to_day
+from credit_model.visibility.fold import fold_at
+from credit_model.visibility.segments import compile_segments, grounds_at
+from credit_model.visibility.tables import ROLES, STATUSES, Tables
 
 DAY = dt.timedelta(1)
 TIERS = ["", "minor", "general", "serious"]

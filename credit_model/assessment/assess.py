@@ -21,15 +21,15 @@ import numpy as np
 from credit_model import UserError
 from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
-from credit_model.engine import PersonPlan
-from credit_model.features import check_definitions
-from credit_model.law import NO_DAY, to_day
-from credit_model.visibility import SEMANTICS_VERSION
+from credit_model.definitions.checks import check_definitions
+from credit_model.engine.person import PersonPlan
+from credit_model.law.dates import NO_DAY, to_day
+from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
-    from credit_model.records import Ledger
-    from credit_model.scorecard import Card
-    from credit_model.scorecard import Reason as CardReason
+    from credit_model.records.ledger import Ledger
+    from credit_model.scorecard.card import Card
+    from credit_model.scorecard.reasons import Reason as CardReason
 
 PURPOSES: Final = ("self_query", "incentive", "service_priority", "model_validation", "audit", "dispute_review")
 DECIDING_PURPOSES: Final = frozenset({"incentive", "service_priority", "dispute_review"})
@@ -61,8 +61,9 @@ class Evaluator:
     >>> import tempfile
     >>> import pandas as pd
     >>> from credit_model import Card, Ledger
-    >>> from credit_model.features import library
-    >>> from credit_model.scorecard import Attribute, Characteristic, NumericBins, ProbabilityMap, load_profile
+    >>> from credit_model.definitions.dictionary import library
+    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.scale import ProbabilityMap, load_profile
     >>> counted = next(definition for definition in library() if definition.name == "adverse_24m")
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))
     >>> adverse = Characteristic("adverse_24m", NumericBins((0.5,), whole=True), points, 0, definition=counted)
@@ -117,7 +118,7 @@ class Evaluator:
         UserError
             No ledger; a date that is none or lies ahead; a card of raw columns or for another catalogue.
         """
-        from credit_model.law import subject_id as canonical_id  # loads Arrow, which a card does without
+        from credit_model.law.subject_ids import subject_id as canonical_id  # loads Arrow, which a card does without
 
         subject_id = canonical_id(subject_id)
         return self.assess_many([(subject_id, as_of)], ledger, purpose, authorisation, day_of_use)[0]
@@ -234,7 +235,7 @@ def _reason(reason: CardReason, used: dict[str, tuple[str, ...]], change: date |
 
 def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
     """Subject ids, days, and which answers are live."""
-    from credit_model.law import read_subject_ids
+    from credit_model.law.subject_ids import read_subject_ids
 
     if hasattr(observations, "columns"):
         if "subject_id" not in observations.columns:

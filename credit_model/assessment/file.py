@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model.assessment.answer import StatutoryStatus
-from credit_model.engine import days_of_change
-from credit_model.features import compute
-from credit_model.law import NO_DAY, add_months, from_days
-from credit_model.visibility import ROLES, STATUSES, Population, compile_segments
+from credit_model.engine.person import days_of_change
+from credit_model.features.kernel import compute
+from credit_model.law.dates import NO_DAY, add_months, from_days
+from credit_model.visibility.population import Population
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import ROLES, STATUSES
 
 if TYPE_CHECKING:
-    from credit_model.engine import Row
-    from credit_model.law import Catalogue
-    from credit_model.records import Ledger
-    from credit_model.scorecard import Card
-    from credit_model.visibility import Segments, Tables
+    from credit_model.engine.person import Row
+    from credit_model.law.catalogue import Catalogue
+    from credit_model.records.ledger import Ledger
+    from credit_model.scorecard.card import Card
+    from credit_model.visibility.tables import Segments, Tables
 
 OUTLOOK_MONTHS: Final = 61  # beyond every window and retention of 60 months
 

@@ -11,37 +11,3 @@ behind the end, and anything at all before it, is damage: nothing is mended, and
 
 In: entries of plain JSON values. Out: the same in order; a :class:`ChainReport`.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from credit_model import lazy_exports
-
-__getattr__, __dir__, __all__ = lazy_exports(
-    __name__,
-    {
-        "Chain": "chain",
-        "ChainError": "links",
-        "ChainMoved": "links",
-        "ChainReport": "links",
-        "End": "links",
-        "GENESIS": "links",
-        "force": "head",
-        "Head": "head",
-        "read_entries": "links",
-        "verify_file": "links",
-    },
-)
-
-if TYPE_CHECKING:
-    from credit_model.chain.chain import Chain as Chain
-    from credit_model.chain.head import Head as Head
-    from credit_model.chain.head import force as force
-    from credit_model.chain.links import GENESIS as GENESIS
-    from credit_model.chain.links import ChainError as ChainError
-    from credit_model.chain.links import ChainMoved as ChainMoved
-    from credit_model.chain.links import ChainReport as ChainReport
-    from credit_model.chain.links import End as End
-    from credit_model.chain.links import read_entries as read_entries
-    from credit_model.chain.links import verify_file as verify_file

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.scorecard import CategoricalBins, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 
 Real = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]

@@ -21,7 +21,7 @@ from credit_model import UserError
 from credit_model.classing.fine import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Bins, FineColumn, Real, cut_between
 from credit_model.classing.programme import TRENDS, Joining, Runs
 from credit_model.classing.woe import weight_of_evidence
-from credit_model.scorecard import CategoricalBins, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 
 Trend = int | str | None
 # What may be chosen from: by the name of the choice.

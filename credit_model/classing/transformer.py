@@ -28,7 +28,8 @@ from credit_model.classing.fine import (
 from credit_model.classing.fonts import font_families
 from credit_model.classing.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
 from credit_model.classing.optimal import ClassingRules, optimal_classings, ordered_woe
-from credit_model.scorecard import CategoricalBins, NumericBins, as_categories, as_numbers, attributes_of, holds_numbers
+from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
+from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from credit_model import UserError
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 FILE = "judged.parquet"
 _DIGEST = b"credit_model_rows"

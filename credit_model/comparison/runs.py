@@ -16,19 +16,15 @@ import numpy.typing as npt
 
 from credit_model import UserError
 from credit_model.comparison.judged import Judged
-from credit_model.measures import (
-    FEWEST_BADS,
-    Estimate,
-    brier,
+from credit_model.measures.calibration import brier, log_loss
+from credit_model.measures.differences import (
     brier_difference,
-    gini,
     gini_difference,
-    log_loss,
     log_loss_difference,
-    soft_gini,
     soft_gini_difference,
 )
-from credit_model.scorecard import Card
+from credit_model.measures.performance import FEWEST_BADS, Estimate, gini, soft_gini
+from credit_model.scorecard.card import Card
 
 GREATER_IS_BETTER: Final = {"gini": True, "soft_gini": True, "brier": False, "log_loss": False}
 

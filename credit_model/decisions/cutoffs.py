@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.evaluation import Counts, Sample, counts_of, distinct, sample_of
-from credit_model.measures import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate, Groups, share_estimate
+from credit_model.evaluation.tables import Counts, Sample, counts_of, distinct, sample_of
+from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.measures.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def cutoff_table(frame: pd.DataFrame, cutoffs: Sequence[float]) -> tuple[CutoffR
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluate` takes them.
+        Scored rows as `credit_model.evaluation.report.evaluate` takes them.
     cutoffs : sequence of float
 
     Returns

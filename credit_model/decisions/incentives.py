@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credit_model import UserError
-from credit_model.evaluation import Counts, Sample, counts_of, sample_of
-from credit_model.measures import UNDEFINED, Estimate, Groups, share_estimate
+from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.measures.performance import UNDEFINED, Estimate
+from credit_model.measures.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) ->
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluate` takes them, with the columns the rules name.
+        Scored rows as `credit_model.evaluation.report.evaluate` takes them, with the columns the rules name.
     programmes : sequence of Programme
 
     Returns

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credit_model import UserError
-from credit_model.evaluation import Counts, counts_of, sample_of
-from credit_model.measures import UNDEFINED, Estimate, Groups, share_estimate
+from credit_model.evaluation.tables import Counts, counts_of, sample_of
+from credit_model.measures.performance import UNDEFINED, Estimate
+from credit_model.measures.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def override_report(frame: pd.DataFrame, cutoff: float) -> Overrides:
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluate` takes them, with ``decided`` (``incentive`` or ``standard``)
+        Scored rows as `credit_model.evaluation.report.evaluate` takes them, with ``decided`` (``incentive`` or ``standard``)
         and ``reason`` (a code; empty where the score was followed).
     cutoff : float
         From which the score says incentive.

@@ -16,12 +16,12 @@ from credit_model.decisions.cutoffs import CutoffRow, table_of
 from credit_model.decisions.incentives import Outcome, Programme, simulate_incentives
 from credit_model.decisions.overrides import Overrides, override_report
 from credit_model.decisions.swaps import SwapSet, swaps_of
-from credit_model.evaluation import sample_of
+from credit_model.evaluation.tables import sample_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def summarise_decisions(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluate` takes them; with ``decided`` and ``reason``, overrides too.
+        Scored rows as `credit_model.evaluation.report.evaluate` takes them; with ``decided`` and ``reason``, overrides too.
     card : Card, optional
         Its grade cuts are the cut-offs.
     cutoffs : sequence of float, optional

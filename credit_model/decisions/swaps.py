@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from credit_model import UserError
-from credit_model.evaluation import Counts, Sample, counts_of, sample_of
-from credit_model.measures import UNDEFINED, Estimate, Groups, share_estimate
+from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.measures.performance import UNDEFINED, Estimate
+from credit_model.measures.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ def swap_set(
     Parameters
     ----------
     frame : DataFrame
-        Rows scored by the new card, as `credit_model.evaluation.evaluate` takes them.
+        Rows scored by the new card, as `credit_model.evaluation.report.evaluate` takes them.
     old_score : array_like of float, shape (n,)
         The old card's score of the same rows, more is better.
     cutoff, old_cutoff : float

@@ -13,8 +13,9 @@ from typing import Any
 from credit_model import UserError
 from credit_model.definitions.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
-from credit_model.law import Catalogue, Kind, to_day
-from credit_model.visibility import ROLES
+from credit_model.law.catalogue import Catalogue, Kind
+from credit_model.law.dates import to_day
+from credit_model.visibility.tables import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
 
@@ -48,7 +49,7 @@ def check_definitions(
 
     Examples
     --------
-    >>> from credit_model.law import load_catalogue
+    >>> from credit_model.law.catalogue import load_catalogue
     >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
     >>> check_definitions([wrong], load_catalogue())
     Traceback (most recent call last):

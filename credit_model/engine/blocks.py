@@ -20,7 +20,7 @@ from credit_model.engine.facts import Facts
 from credit_model.engine.ladders import Ints
 from credit_model.engine.loop import DISTINCT, Days, Rows, Seen, Tables, Work
 from credit_model.engine.program import Program, too_great
-from credit_model.visibility import Segments, spans
+from credit_model.visibility.tables import Segments, spans
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

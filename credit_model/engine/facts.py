@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law import NO_DAY, NO_VALUE, Catalogue, to_day
-from credit_model.visibility import ROLES, TIERS, Segments
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import NO_DAY, NO_VALUE, to_day
+from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.definitions import Condition
+    from credit_model.definitions.conditions import Condition
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -24,11 +24,13 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.engine.program import WEIGHT_BITS, decay_weights
-from credit_model.law import NO_DAY, NO_VALUE, Catalogue, add_months, to_day
-from credit_model.visibility import ROLES, TIERS, Segments
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import NO_DAY, NO_VALUE, add_months, to_day
+from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.definitions import Condition, FeatureDefinition
+    from credit_model.definitions.conditions import Condition
+    from credit_model.definitions.definition import FeatureDefinition
 
 _BY_KIND: Final = {"kinds": "code", "polarity": "polarity", "dimension": "dimension"}
 _LOOKED_UP = (*_BY_KIND, "tier", "role", "field")
@@ -57,9 +59,10 @@ class PersonPlan:
 
     Examples
     --------
-    >>> from credit_model.definitions import FeatureDefinition
-    >>> from credit_model.law import load_catalogue
-    >>> from credit_model.visibility import Tables, compile_segments
+    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.visibility.tables import Tables
+    >>> from credit_model.visibility.segments import compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
     >>> dates = ["2024-01-10", "2024-03-01"]
     >>> catalogue = load_catalogue()
@@ -394,9 +397,11 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
 
     Examples
     --------
-    >>> from credit_model.definitions import FeatureDefinition
-    >>> from credit_model.law import from_days, load_catalogue
-    >>> from credit_model.visibility import Tables, compile_segments
+    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.law.dates import from_days
+    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.visibility.tables import Tables
+    >>> from credit_model.visibility.segments import compile_segments
     >>> dates = {"decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}
     >>> tables = Tables.of({"record_id": ["h"], "subject_id": ["a"], "kind": ["honour"], **dates})
     >>> segments = compile_segments(tables, load_catalogue(), "tier", to_day("2026-11-24"))

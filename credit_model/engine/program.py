@@ -38,10 +38,11 @@ from credit_model.engine.loop import (
     Plan,
     Tables,
 )
-from credit_model.law import Catalogue
+from credit_model.law.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from credit_model.definitions import Condition, FeatureDefinition
+    from credit_model.definitions.conditions import Condition
+    from credit_model.definitions.definition import FeatureDefinition
 
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
@@ -138,8 +139,8 @@ def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -
 
     Examples
     --------
-    >>> from credit_model.definitions import FeatureDefinition
-    >>> from credit_model.law import load_catalogue
+    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.law.catalogue import load_catalogue
     >>> windows = [FeatureDefinition(name=f"n_{n}m", aggregate="count", window=f"{n}m") for n in (3, 12, 60)]
     >>> program = program_of(windows, load_catalogue())
     >>> len(program.groups), program.rungs[0].lengths
@@ -153,8 +154,8 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
 
     Examples
     --------
-    >>> from credit_model.definitions import FeatureDefinition
-    >>> from credit_model.law import load_catalogue
+    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.law.catalogue import load_catalogue
     >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
     >>> columns_read([count], load_catalogue())
     ('start', 'end', 'status', 'kind', 'decided_on', 'tier')

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from credit_model.engine import loop
 from credit_model.engine.ladders import Ints
 from credit_model.engine.loop import Days, Plan, Rows, Seen, Tables
-from credit_model.visibility import spans
+from credit_model.visibility.tables import spans
 
 
 def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: NDArray[np.float32]) -> int:

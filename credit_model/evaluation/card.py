@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.evaluation.tables import Sample, distinct
-from credit_model.measures import SMALLEST_CELL
-from credit_model.scorecard import run_label
+from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.scorecard.pairs import run_label
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Attribute, Card, Characteristic, Pair
+    from credit_model.scorecard.bins import Attribute, Characteristic
+    from credit_model.scorecard.card import Card
+    from credit_model.scorecard.pairs import Pair
 
 
 def mean_moved(points: NDArray[np.float64], weight: Any = None) -> float:

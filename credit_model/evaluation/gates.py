@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 Limit = float | tuple[float, float] | tuple[str, ...] | bool
 Bounds = tuple[float, float | None]

@@ -45,7 +45,7 @@ from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFI
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 
 @dataclass(frozen=True)

@@ -17,22 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.definitions import (
-    DefinitionErrors,
-    FeatureDefinition,
-    check_definitions,
-    library,
-    load_definitions,
-    nearest,
-)
+from credit_model.definitions.checks import check_definitions
+from credit_model.definitions.conditions import nearest
+from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
+from credit_model.definitions.dictionary import library, load_definitions
 from credit_model.features.kernel import compute, trail
-from credit_model.law import NO_DAY, from_days, to_day, to_days
-from credit_model.visibility import compile_segments
+from credit_model.law.dates import NO_DAY, from_days, to_day, to_days
+from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.records import Ledger
+    from credit_model.records.ledger import Ledger
 
 _OBSERVED_IDS = "observations, column subject_id"
 _ENGINES = ("local", "spark")
@@ -107,7 +103,7 @@ def build_features(
     --------
     >>> import tempfile
     >>> import pandas as pd
-    >>> from credit_model.records import Ledger
+    >>> from credit_model.records.ledger import Ledger
     >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
     >>> report = ledger.ingest(records=pd.DataFrame({
     ...     "subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}))
@@ -194,7 +190,7 @@ def explain_feature(
     --------
     >>> import tempfile
     >>> import pandas as pd
-    >>> from credit_model.records import Ledger
+    >>> from credit_model.records.ledger import Ledger
     >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
     >>> report = ledger.ingest(records=pd.DataFrame({
     ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],
@@ -210,7 +206,7 @@ def explain_feature(
     """
     import pandas as pd
 
-    from credit_model.law import subject_id as canonical_id
+    from credit_model.law.subject_ids import subject_id as canonical_id
 
     definitions = {definition.name: definition for definition in _definitions(ledger, features)}
     if name not in definitions:
@@ -267,7 +263,7 @@ def _definitions(
 
 def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
     """Return the canonical ids of the subjects, as Arrow text, and the days."""
-    from credit_model.law import read_subject_ids
+    from credit_model.law.subject_ids import read_subject_ids
 
     columns = list(getattr(observations, "columns", ()))
     missing = [name for name in ("subject_id", "as_of") if name not in columns]
@@ -300,7 +296,7 @@ def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
         return
     import pyarrow.compute as pc
 
-    from credit_model.law import redact
+    from credit_model.law.identity import redact
 
     rows = pc.is_in(subject_ids, value_set=unknown).to_numpy(zero_copy_only=False)
     count, first = int(rows.sum()), int(np.argmax(rows))

@@ -25,14 +25,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.engine import columns_read, compiled_repays
+from credit_model.engine.blocks import compiled_repays
+from credit_model.engine.program import columns_read
 from credit_model.features.kernel import KERNEL_VERSION, compute
-from credit_model.visibility import SEMANTICS_VERSION
+from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
-    from credit_model.definitions import FeatureDefinition
-    from credit_model.law import Catalogue
-    from credit_model.records import Buckets
+    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.law.catalogue import Catalogue
+    from credit_model.records.buckets import Buckets
 
 MANIFEST: Final = "dataset.json"
 _AT_ONCE: Final = 2  # buckets in memory

@@ -17,10 +17,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model.definitions import FeatureDefinition
-from credit_model.engine import EVER, Facts, last_days, lowest, program_of, run
-from credit_model.law import NO_VALUE, Catalogue
-from credit_model.visibility import STATUSES, Segments
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.engine.blocks import run
+from credit_model.engine.facts import Facts
+from credit_model.engine.ladders import EVER, last_days, lowest
+from credit_model.engine.program import program_of
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import NO_VALUE
+from credit_model.visibility.tables import STATUSES, Segments
 
 KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
 
@@ -68,8 +72,10 @@ def compute(
 
     Examples
     --------
-    >>> from credit_model.law import load_catalogue, to_day
-    >>> from credit_model.visibility import Tables, compile_segments
+    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.law.dates import to_day
+    >>> from credit_model.visibility.tables import Tables
+    >>> from credit_model.visibility.segments import compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
     >>> dates = ["2024-01-10", "2024-03-01"]
     >>> catalogue = load_catalogue()
@@ -106,8 +112,10 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
 
     Examples
     --------
-    >>> from credit_model.law import load_catalogue, to_day
-    >>> from credit_model.visibility import Tables, compile_segments
+    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.law.dates import to_day
+    >>> from credit_model.visibility.tables import Tables
+    >>> from credit_model.visibility.segments import compile_segments
     >>> record = {"record_id": ["h"], "subject_id": ["a"], "kind": ["honour"]}
     >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-01-10"]})
     >>> catalogue = load_catalogue()

@@ -17,13 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing import BADS, GOODS, FineTable, cut_between, information_value
-from credit_model.fitting import Sample, Terms, fit_additive, join_classes
+from credit_model.classing.fine import BADS, GOODS, cut_between
+from credit_model.classing.rows import FineTable
+from credit_model.classing.woe import information_value
+from credit_model.fitting.additive import fit_additive
+from credit_model.fitting.joining import join_classes
+from credit_model.fitting.terms import Sample, Terms
 from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
 from credit_model.learner.draft import choose
 from credit_model.learner.logistic import Limits, fit_logistic
 from credit_model.learner.predictors import Bins, Predictor
-from credit_model.scorecard import Attribute, Card, CategoricalBins, Characteristic, NumericBins, Pair, Profile
+from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.pairs import Pair
+from credit_model.scorecard.scale import Profile
 
 Real = npt.NDArray[np.float64]
 

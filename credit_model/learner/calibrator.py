@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from credit_model.learner.logistic import Limits, fit_logistic
-from credit_model.scorecard import ProbabilityMap, Profile
+from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 Real = npt.NDArray[np.float64]
 

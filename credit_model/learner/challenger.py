@@ -24,16 +24,18 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.classing import BADS, GOODS, FineColumn, FineTable, cut_between, fine_numbers
+from credit_model.classing.fine import BADS, GOODS, FineColumn, cut_between, fine_numbers
+from credit_model.classing.rows import FineTable
 from credit_model.extras import needed_for
 from credit_model.learner.calibrator import Line, fit_line
 from credit_model.learner.classifier import FOLDS
-from credit_model.scorecard import NumericBins, as_numbers
+from credit_model.scorecard.bins import NumericBins
+from credit_model.scorecard.columns import as_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.features import FeatureDefinition
+    from credit_model.definitions.definition import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
 
@@ -76,7 +78,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from credit_model.features import FeatureDefinition
+    >>> from credit_model.definitions.definition import FeatureDefinition
     >>> arrears = FeatureDefinition(name="arrears", aggregate="count", where={"polarity": "adverse"}, window="24m",
     ...                             trend="higher_is_worse", reason="A1")
     >>> rng = np.random.default_rng(0)

@@ -24,15 +24,20 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.classing import ClassingRules, FineTable, bad_place, read_columns, read_groups, read_outcome, rows_of
+from credit_model.classing.frames import read_columns, read_groups, read_outcome, rows_of
+from credit_model.classing.labels import bad_place
+from credit_model.classing.optimal import ClassingRules
+from credit_model.classing.rows import FineTable
 from credit_model.learner.additive import AdditiveRules, make_additive_card
 from credit_model.learner.calibrator import Line
 from credit_model.learner.draft import DraftRules, make_card
 from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
-from credit_model.scorecard import BinEdits, Card, NumericBins, Profile, load_profile
+from credit_model.scorecard.bins import BinEdits, NumericBins
+from credit_model.scorecard.card import Card
+from credit_model.scorecard.scale import Profile, load_profile
 
 if TYPE_CHECKING:
-    from credit_model.features import FeatureDefinition
+    from credit_model.definitions.definition import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -387,6 +392,6 @@ def _left_by_policy(predictors: Sequence[Predictor], profile: Profile) -> tuple[
 
 
 def _kernel_version() -> int:
-    from credit_model.features import KERNEL_VERSION
+    from credit_model.features.kernel import KERNEL_VERSION
 
     return KERNEL_VERSION

@@ -18,21 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model import UserError
-from credit_model.classing import RARE_ROWS, ClassingRules, FineColumn, fine_categories, fine_numbers, optimal_classing
-from credit_model.scorecard import (
-    BinEdits,
-    CategoricalBins,
-    NumericBins,
-    Policy,
-    Profile,
-    as_categories,
-    as_numbers,
-    attributes_of,
-    holds_numbers,
-)
+from credit_model.classing.fine import RARE_ROWS, FineColumn, fine_categories, fine_numbers
+from credit_model.classing.optimal import ClassingRules, optimal_classing
+from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of
+from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
+from credit_model.scorecard.scale import Profile
 
 if TYPE_CHECKING:
-    from credit_model.features import FeatureDefinition
+    from credit_model.definitions.definition import FeatureDefinition
 
 Bins = NumericBins | CategoricalBins
 Real = npt.NDArray[np.float64]

@@ -45,7 +45,7 @@ def average_precision(
     Parameters
     ----------
     y, risk, weight, subject, level
-        As in `credit_model.measures.auc`.
+        As in `credit_model.measures.performance.auc`.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def lift(
     Parameters
     ----------
     y, risk, weight, subject, level
-        As in `credit_model.measures.auc`.
+        As in `credit_model.measures.performance.auc`.
     share : float, default 0.1
         Share of people, above 0 and at most 1.
 

@@ -76,7 +76,7 @@ def hosmer_lemeshow(
     Parameters
     ----------
     y, probability, weight
-        As in `credit_model.measures.brier`.
+        As in `credit_model.measures.calibration.brier`.
     groups : int, default 10
         Groups of equal size; people with one probability stay in one group, so there may be fewer.
     fitted : int, default 0
@@ -132,7 +132,7 @@ def spiegelhalter(
     Parameters
     ----------
     y, probability, weight, subject
-        As in `credit_model.measures.brier`.
+        As in `credit_model.measures.calibration.brier`.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def expected_calibration_error(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.brier`.
+        As in `credit_model.measures.calibration.brier`.
     groups : int, default 10
         Groups of equal size, ties kept together.
 
@@ -224,7 +224,7 @@ def integrated_calibration_index(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.brier`; probabilities strictly between 0 and 1.
+        As in `credit_model.measures.calibration.brier`; probabilities strictly between 0 and 1.
 
     Returns
     -------
@@ -336,7 +336,7 @@ def brier_parts(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.brier`.
+        As in `credit_model.measures.calibration.brier`.
     groups : int, default 10
         Groups of equal size, ties kept together.
 
@@ -418,7 +418,7 @@ def odds_line(
     Parameters
     ----------
     y, weight, subject, level
-        As in `credit_model.measures.brier`.
+        As in `credit_model.measures.calibration.brier`.
     score : array_like of float, shape (n,)
         Points; more is better.
     reference : float

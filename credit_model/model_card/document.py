@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credit_model import UserError
-from credit_model.evaluation import EvaluationReport
-from credit_model.scorecard import Card
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.scorecard.card import Card
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class ModelCard:
 
     Examples
     --------
-    >>> from credit_model.scorecard import Attribute, Characteristic, NumericBins, ProbabilityMap, load_profile
+    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.scale import ProbabilityMap, load_profile
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))
     >>> only = Characteristic("adverse_24m", NumericBins((0.5,), whole=True), points, reference=0)
     >>> card = Card("demo", load_profile("zhejiang_1000"), (only,), ProbabilityMap((700, 800), (3.0, 5.0)))

@@ -15,8 +15,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.assessment import PURPOSES
-from credit_model.measures import Estimate
+from credit_model.assessment.assess import PURPOSES
+from credit_model.measures.performance import Estimate
 from credit_model.model_card.document import ModelCard
 
 LANGUAGES: Final = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}

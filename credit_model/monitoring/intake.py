@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law import Catalogue, add_months
-from credit_model.measures import SMALLEST_CELL
-from credit_model.records import Ledger
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import add_months
+from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.records.ledger import Ledger
 
 HISTORY = 24
 """Months a month is compared with."""

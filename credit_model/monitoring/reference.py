@@ -23,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.features import FeatureDefinition, compute
-from credit_model.law import from_days, to_day
-from credit_model.measures import SMALLEST_CELL
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.kernel import compute
+from credit_model.law.dates import from_days, to_day
+from credit_model.measures.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc
-from credit_model.records import Ledger
-from credit_model.sample import listed
-from credit_model.scorecard import CategoricalBins, attributes_of
+from credit_model.records.ledger import Ledger
+from credit_model.sample.events import listed
+from credit_model.scorecard.bins import CategoricalBins, attributes_of
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 SCHEMA = 1
 REFERENCE_FILE = "reference.json"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.measures import SMALLEST_CELL, Estimate
+from credit_model.measures.performance import SMALLEST_CELL, Estimate
 from credit_model.monitoring.drift import (
     ALARM_FLOOR,
     ALARM_LEVEL,
@@ -29,7 +29,7 @@ from credit_model.monitoring.drift import (
 from credit_model.monitoring.reference import Cells, Reference, Snapshot, Term, banded, terms_of
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 CHANGE = 1.2
 """A share matters when it is at least so many times what it was, or the other way round."""

@@ -24,11 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from credit_model.store import CACHE, Finder, LedgerError, Manifest, cache_prefix, locked
-from credit_model.visibility import Segments, compile_segments
+from credit_model.store.lookup import Finder
+from credit_model.store.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Segments
 
 if TYPE_CHECKING:
-    from credit_model.law import Catalogue
+    from credit_model.law.catalogue import Catalogue
 
 ROWS: Final = 400_000  # records in a bucket
 _IDS: Final = ("subject_ids", "record_ids", "case_ids")

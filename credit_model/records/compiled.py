@@ -12,8 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credit_model.store import CACHE, LedgerError, Manifest, cache_prefix, locked
-from credit_model.visibility import SEMANTICS_VERSION, Segments
+from credit_model.store.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
+from credit_model.visibility.segments import SEMANTICS_VERSION
+from credit_model.visibility.tables import Segments
 
 _KEPT = 4  # days of use
 

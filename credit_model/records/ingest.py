@@ -26,7 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.law import KEY_VARIABLE, WITHHELD, Catalogue, key_check, pseudonym_key, redact
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import Output
 from credit_model.records.recognition import Recogniser
@@ -42,16 +43,10 @@ from credit_model.records.validation import (
     column_types,
     validate,
 )
-from credit_model.store import (
-    QUARANTINE,
-    DeliveryCounts,
-    LedgerError,
-    Manifest,
-    Shelf,
-    Writing,
-    keys_of,
-    with_tombstone,
-)
+from credit_model.store.forgetting import with_tombstone
+from credit_model.store.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
+from credit_model.store.parts import Shelf, keys_of
+from credit_model.store.writing import Writing
 
 Faults = Mapping[tuple[str, str], NDArray[np.bool_]]
 Progress = Callable[[str, int], None]

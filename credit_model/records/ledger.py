@@ -18,17 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
-from credit_model.law import (
-    NO_VALUE,
-    TIERS,
-    Catalogue,
-    from_days,
-    load_catalogue,
-    read_subject_ids,
-    to_day,
-    to_days,
-)
-from credit_model.law import subject_id as canonical_id
+from credit_model.law.catalogue import TIERS, Catalogue, load_catalogue
+from credit_model.law.dates import NO_VALUE, from_days, to_day, to_days
+from credit_model.law.subject_ids import read_subject_ids
+from credit_model.law.subject_ids import subject_id as canonical_id
 from credit_model.records import compiled
 from credit_model.records.buckets import Buckets
 from credit_model.records.ingest import Delivery, plan
@@ -37,40 +30,32 @@ from credit_model.records.mapping import load_mapping
 from credit_model.records.report import IngestReport
 from credit_model.records.sources import open_sources
 from credit_model.records.validation import TABLE_NAMES, arrow_schema, column_types
-from credit_model.store import (
+from credit_model.store.forgetting import ForgetReport, forget, readmit
+from credit_model.store.manifest import (
     CACHE,
     CATALOGUE,
     LOCK,
     MANIFEST,
     PARTS,
     QUARANTINE,
-    ForgetReport,
     LedgerError,
     Manifest,
-    Shelf,
-    View,
-    Writing,
-    forget,
     locked,
-    readmit,
     write_forced,
 )
-from credit_model.visibility import (
-    ROLES,
-    Population,
-    Segments,
-    Tables,
-    compile_segments,
-    files_at,
-    fold_at,
-    grounds_at,
-)
+from credit_model.store.parts import Shelf
+from credit_model.store.view import View
+from credit_model.store.writing import Writing
+from credit_model.visibility.fold import fold_at
+from credit_model.visibility.population import Population
+from credit_model.visibility.segments import compile_segments, files_at, grounds_at
+from credit_model.visibility.tables import ROLES, Segments, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from credit_model.records.recognition import Recogniser
-    from credit_model.store import DeliveryCounts, Stamp
+    from credit_model.store.manifest import DeliveryCounts, Stamp
 
 
 class Ledger:
@@ -325,7 +310,7 @@ class Ledger:
         Parameters
         ----------
         subject_ids : pyarrow.Array of string
-            Canonical (see ``credit_model.law.read_subject_ids``).
+            Canonical (see ``credit_model.law.subject_ids.read_subject_ids``).
 
         Returns
         -------

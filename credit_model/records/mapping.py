@@ -46,9 +46,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law import TIERS, Catalogue, TomlReader, raise_faults, read_toml
+from credit_model.law.catalogue import TIERS, Catalogue
+from credit_model.law.toml_reader import TomlReader, raise_faults, read_toml
 from credit_model.records.validation import TABLE_NAMES, column_faults, column_types, read_dates, read_text
-from credit_model.visibility import ACTIONS
+from credit_model.visibility.fold import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 # Floats are written with an exponent where they are small; a large one is kept below what would overflow.

@@ -12,7 +12,7 @@ from typing import Final
 
 from credit_model import UserError
 from credit_model.records.validation import REASONS
-from credit_model.store import DeliveryCounts
+from credit_model.store.manifest import DeliveryCounts
 
 MAX_REJECTED_SHARE: Final = 0.001
 _TOP_REASONS: Final = 3

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from credit_model.store import DeliveryCounts
+from credit_model.store.manifest import DeliveryCounts
 
 
 @dataclass(frozen=True)

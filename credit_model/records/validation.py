@@ -22,18 +22,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law import (
-    EPOCH,
-    PROCEDURES,
-    RESERVED_ATTRIBUTES,
-    TIERS,
-    Catalogue,
-    canonical_ids,
-    canonical_text,
-    looks_like_id_number,
-    pseudonyms,
-)
-from credit_model.visibility import ACTIONS, AMENDMENT_TYPES, PAID, RECORD_TYPES, SUBJECT_TYPES, parse_correction
+from credit_model.law.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue
+from credit_model.law.identity import looks_like_id_number, pseudonyms
+from credit_model.law.subject_ids import canonical_ids, canonical_text
+from credit_model.visibility.fold import ACTIONS, PAID, parse_correction
+from credit_model.visibility.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
 
 Mask = NDArray[np.bool_]
 

@@ -24,7 +24,7 @@ from credit_model.registry.store import RegistryError, connected
 from credit_model.registry.versions import DEFAULT_MODEL, alias_of, verified_card, version_of
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 EVALUATION: Final = "evaluation.json"
 _ASSESSMENTS: Final = "impact_assessment"  # folder of the run

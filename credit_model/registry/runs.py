@@ -27,8 +27,8 @@ from credit_model.registry.versions import DEFAULT_MODEL
 from credit_model.serving import CARD_FILE
 
 if TYPE_CHECKING:
-    from credit_model.evaluation import EvaluationReport
-    from credit_model.scorecard import Card
+    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.scorecard.card import Card
 
 _RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
 _DIGESTS = {
@@ -363,7 +363,7 @@ def _signature(card: Card) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from credit_model.scorecard import NumericBins
+    from credit_model.scorecard.bins import NumericBins
 
     inputs = [ColSpec("double" if isinstance(c.bins, NumericBins) else "string", c.name) for c in card.characteristics]
     outputs = [ColSpec("integer", "score"), ColSpec("double", "probability_of_bad"), ColSpec("string", "grade")]

@@ -3,7 +3,7 @@
 A card is used only if it is the very card that was registered, and a version behind an alias only if the history says
 that it was promoted there.
 
-In: a URI. Out: an :class:`~credit_model.assessment.Evaluator`.
+In: a URI. Out: an :class:`~credit_model.assessment.assess.Evaluator`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.assessment import Evaluator
+from credit_model.assessment.assess import Evaluator
 from credit_model.registry.history import History
 from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.serving import open_card
 
 if TYPE_CHECKING:
-    from credit_model.records import Ledger
-    from credit_model.scorecard import Card
+    from credit_model.records.ledger import Ledger
+    from credit_model.scorecard.card import Card
 
 DEFAULT_MODEL = "personal-credit"
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")

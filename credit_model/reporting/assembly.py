@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.decisions import Programme, summarise_decisions
-from credit_model.evaluation import EvaluationReport, describe_samples, evaluate
-from credit_model.fairness import SourceRate, audit_fairness
+from credit_model.decisions.incentives import Programme
+from credit_model.decisions.summary import summarise_decisions
+from credit_model.evaluation.report import EvaluationReport, evaluate
+from credit_model.evaluation.samples import describe_samples
+from credit_model.fairness.audit import audit_fairness
+from credit_model.fairness.sources import SourceRate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 
 def full_evaluation(
@@ -41,10 +44,10 @@ def full_evaluation(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluate` takes them; with ``event_month``, vintages; with ``decided``
+        Scored rows as `credit_model.evaluation.report.evaluate` takes them; with ``event_month``, vintages; with ``decided``
         and ``reason``, overrides; with ``segment``, event rates by it.
     card, explanation, features, texts, labels
-        As in `credit_model.fairness.audit_fairness`.
+        As in `credit_model.fairness.audit.audit_fairness`.
     attributes : DataFrame, optional
         What may only be audited, keyed by person. Never columns of ``frame``.
     development : DataFrame, optional
@@ -56,7 +59,7 @@ def full_evaluation(
     window_months : int
         Performance window.
     **told
-        Further arguments of `credit_model.evaluation.evaluate`.
+        Further arguments of `credit_model.evaluation.report.evaluate`.
 
     Examples
     --------
@@ -115,7 +118,7 @@ def evaluate_file(
     frame, opened = _read(rows), None
     told: dict[str, Any] = {}
     if card is not None:
-        from credit_model.scorecard import Card
+        from credit_model.scorecard.card import Card
 
         opened = Card.load(card)
         if set(opened.columns) <= set(frame.columns):

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from credit_model.evaluation import Attribution, EvaluationReport
-from credit_model.measures import Estimate
+from credit_model.evaluation.challenger import Attribution
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.measures.performance import Estimate
 from credit_model.reporting.words import Said, Words, short_percent
 
 Scale = Callable[[float], float]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from credit_model.evaluation import EvaluationReport, GateVerdict
-from credit_model.measures import Estimate
+from credit_model.evaluation.gates import GateVerdict
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.measures.performance import Estimate
 from credit_model.reporting.sections import gates
 from credit_model.reporting.words import KINDS, Words, written
 

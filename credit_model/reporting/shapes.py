@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
-from credit_model.evaluation import card_of, mean_moved
+from credit_model.evaluation.card import card_of, mean_moved
 from credit_model.reporting.figures import BOLD, WIDE, Drawing, broken_lines
 from credit_model.reporting.words import Said, Words, short_percent, written
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 Term = Mapping[str, Any]
 HALF = 496  # two of them and the gap between make a page

@@ -21,12 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.features import FeatureDefinition, check_definitions, compute, library
-from credit_model.law import NO_DAY, from_days, read_subject_ids, to_day, to_days
-from credit_model.records import Ledger
+from credit_model.definitions.checks import check_definitions
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library
+from credit_model.features.kernel import compute
+from credit_model.law.dates import NO_DAY, from_days, to_day, to_days
+from credit_model.law.subject_ids import read_subject_ids
+from credit_model.records.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
-from credit_model.visibility import STATUSES, Segments
+from credit_model.visibility.tables import STATUSES, Segments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law import FOREVER, NO_DAY, Catalogue, Days, to_day
-from credit_model.records import Ledger
-from credit_model.visibility import ROLES, STATUSES, Segments, spans
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import FOREVER, NO_DAY, Days, to_day
+from credit_model.records.ledger import Ledger
+from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.definitions import Condition
+    from credit_model.definitions.conditions import Condition
 
 Mask = NDArray[np.bool_]
 

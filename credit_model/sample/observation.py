@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law import FOREVER, Catalogue, Days, from_days
-from credit_model.records import Ledger
-from credit_model.visibility import ACTIONS, STATUSES, Segments, spans
+from credit_model.law.catalogue import Catalogue
+from credit_model.law.dates import FOREVER, Days, from_days
+from credit_model.records.ledger import Ledger
+from credit_model.visibility.fold import ACTIONS
+from credit_model.visibility.tables import STATUSES, Segments, spans
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,7 @@ from credit_model.scorecard.scale import ProbabilityMap, Profile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.features import FeatureDefinition
+    from credit_model.definitions.definition import FeatureDefinition
 
 SCHEMA = 2  # pairs; a card without any is written in form 1, as ever
 GOLDEN_ROWS = 10
@@ -81,7 +81,8 @@ class Card:
 
     Examples
     --------
-    >>> from credit_model.scorecard import Attribute, Characteristic, NumericBins, load_profile
+    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.scale import load_profile
     >>> attributes = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, -40, 0))
     >>> records = Characteristic("adverse_24m", NumericBins((0.5, 1.5), whole=True), attributes, reference=0)
     >>> card = Card("demo", load_profile("zhejiang_1000"), (records,), ProbabilityMap((700, 800), (3.0, 5.0)))
@@ -230,7 +231,8 @@ class Card:
 
         Examples
         --------
-        >>> from credit_model.scorecard import Attribute, Characteristic, NumericBins, load_profile
+        >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+        >>> from credit_model.scorecard.scale import load_profile
         >>> attributes = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, -40, 0))
         >>> records = Characteristic("adverse_24m", NumericBins((0.5, 1.5), whole=True), attributes, reference=0)
         >>> card = Card("demo", load_profile("zhejiang_1000"), (records,), ProbabilityMap((700, 800), (3.0, 5.0)))

@@ -71,7 +71,7 @@ def check_kernel(version: int | None) -> None:
     """Refuse a card whose features were made with another meaning than this package gives them."""
     if version is None:
         return
-    from credit_model.features import KERNEL_VERSION
+    from credit_model.features.kernel import KERNEL_VERSION
 
     if version != KERNEL_VERSION:
         raise CardError(

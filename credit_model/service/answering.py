@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError, __version__
-from credit_model.assessment import PURPOSES
-from credit_model.records import ColumnErrors, Ledger, LedgerError
+from credit_model.assessment.assess import PURPOSES
+from credit_model.records.ledger import Ledger
+from credit_model.records.validation import ColumnErrors
 from credit_model.service.query_log import Query, QueryLog
 from credit_model.service.reading import (
     OWN_TABLES,
@@ -42,6 +43,7 @@ from credit_model.service.reading import (
     read_subjects,
 )
 from credit_model.service.settings import CALLER, Settings
+from credit_model.store.manifest import LedgerError
 
 if TYPE_CHECKING:
     from credit_model.service.model import Served, ServedModel
@@ -270,7 +272,7 @@ class Service:
 
 def features_of(card: Any) -> list[dict[str, Any]]:
     """Columns a card reads, with their types."""
-    from credit_model.scorecard import NumericBins
+    from credit_model.scorecard.bins import NumericBins
 
     return [
         {

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
-from credit_model.registry import load_evaluator
-from credit_model.scorecard import NumericBins
+from credit_model.registry.versions import load_evaluator
+from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:
-    from credit_model.assessment import Evaluator
-    from credit_model.records import Ledger
-    from credit_model.scorecard import Card
+    from credit_model.assessment.assess import Evaluator
+    from credit_model.records.ledger import Ledger
+    from credit_model.scorecard.card import Card
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from credit_model import __version__
-from credit_model.assessment import PURPOSES
+from credit_model.assessment.assess import PURPOSES
 from credit_model.service.answering import features_of
 from credit_model.service.reading import COLUMN, LONGEST_TEXT, TEXT
 from credit_model.service.settings import CALLER
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
     from credit_model.service.settings import Settings
 
 Schema = dict[str, Any]

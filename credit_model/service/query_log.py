@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model.chain import GENESIS, Chain, ChainError, ChainMoved, End, Head, read_entries, verify_file
-from credit_model.law import add_months, to_day
+from credit_model.chain.chain import Chain
+from credit_model.chain.head import Head
+from credit_model.chain.links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
+from credit_model.law.dates import add_months, to_day
 
 RETENTION_YEARS: Final = 10  # 浙江省公共信用信息管理条例 art. 20
 _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
@@ -73,7 +75,7 @@ class QueryLog:
     head : path
         The file that knows the end of the chain; in another folder.
     sync : bool
-        Force every entry to disk before :meth:`record` returns; see :class:`~credit_model.chain.Chain`.
+        Force every entry to disk before :meth:`record` returns; see :class:`~credit_model.chain.chain.Chain`.
 
     Examples
     --------
@@ -153,7 +155,7 @@ class QueryLog:
 
     def about(self, subject_id: str) -> list[dict[str, Any]]:
         """Every query about one person: what they may ask to be told."""
-        from credit_model.law import subject_id as canonical_id
+        from credit_model.law.subject_ids import subject_id as canonical_id
 
         subject_id = canonical_id(subject_id)
         name = json.dumps(subject_id, ensure_ascii=False).encode()

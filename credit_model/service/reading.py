@@ -22,12 +22,13 @@ import numpy as np
 import pyarrow as pa
 
 from credit_model import UserError
-from credit_model.assessment import PURPOSES
-from credit_model.law import looks_like_id_number, read_subject_ids
-from credit_model.scorecard import NumericBins
+from credit_model.assessment.assess import PURPOSES
+from credit_model.law.identity import looks_like_id_number
+from credit_model.law.subject_ids import read_subject_ids
+from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:
-    from credit_model.scorecard import Card
+    from credit_model.scorecard.card import Card
 
 # No control characters and no strange blanks, and spaces not at first; the OpenAPI page has the same pattern.
 _CONTROL = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u206f\u3000\ufeff\ufff0-\uffff"

@@ -15,10 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credit_model.law import NO_DAY, NO_VALUE, TIERS
+from credit_model.law.catalogue import TIERS
+from credit_model.law.dates import NO_DAY, NO_VALUE
 from credit_model.store.manifest import Manifest, Part
 from credit_model.store.parts import Shelf, keys_of
-from credit_model.visibility import Tables, Text
+from credit_model.visibility.tables import Tables
+from credit_model.visibility.text import Text
 
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}

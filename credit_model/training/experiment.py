@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.evaluation import Limit
-from credit_model.features import FeatureDefinition
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.evaluation.gates import Limit
 from credit_model.records.refusals import MAX_REJECTED_SHARE
-from credit_model.sample import Event, Outcome
-from credit_model.scorecard import BinEdits, NumericBins
+from credit_model.sample.observation import Event
+from credit_model.sample.outcome import Outcome
+from credit_model.scorecard.bins import BinEdits, NumericBins
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 SEARCHABLE: Final = {"max_characteristics": (1, 100), "max_bins": (2, 20), "penalty": (1e-6, 1e6)}
@@ -148,7 +149,7 @@ class ChallengerPlan:
     """Another model on the same rows, so that the report can say what the card gives up. It is never registered.
 
     ``[challenger]`` with ``method = "lightgbm"`` (the only one, and the default): gradient boosting with the same
-    signs, in the default settings of :class:`credit_model.learner.BoostedChallenger`. Without the table, none.
+    signs, in the default settings of :class:`credit_model.learner.challenger.BoostedChallenger`. Without the table, none.
     """
 
     method: str = "lightgbm"

@@ -15,21 +15,27 @@ import numpy as np
 import pandas as pd
 
 from credit_model import UserError
-from credit_model.evaluation import GATES, EvaluationReport, Evidence, verdicts_of
-from credit_model.fairness import source_rates
-from credit_model.features import FeatureDefinition, build_features
-from credit_model.law import add_months, from_days
-from credit_model.learner import BoostedChallenger, ScorecardClassifier
-from credit_model.monitoring import Reference, Snapshot, Stability, compare
-from credit_model.reporting import full_evaluation
-from credit_model.sample import REASONS, Y12, DevelopmentSample
-from credit_model.scorecard import Card, attributes_of
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.fairness.sources import source_rates
+from credit_model.features.build import build_features
+from credit_model.law.dates import add_months, from_days
+from credit_model.learner.challenger import BoostedChallenger
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.stability import Stability, compare
+from credit_model.reporting.assembly import full_evaluation
+from credit_model.sample.development import REASONS, DevelopmentSample
+from credit_model.sample.outcome import Y12
+from credit_model.scorecard.bins import attributes_of
+from credit_model.scorecard.card import Card
 from credit_model.training.experiment import Experiment
 from credit_model.training.raw_rows import RawRows
 from credit_model.training.source import Source
 
 if TYPE_CHECKING:
-    from credit_model.assessment import Evaluator
+    from credit_model.assessment.assess import Evaluator
 
 FEWEST_CHARACTERISTICS: Final = 3
 

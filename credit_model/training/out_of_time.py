@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from credit_model.sample import DevelopmentSample
-from credit_model.scorecard import Card
+from credit_model.sample.development import DevelopmentSample
+from credit_model.scorecard.card import Card
 from credit_model.training.experiment import Experiment
 
 

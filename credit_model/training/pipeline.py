@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from credit_model import UserError, registry
-from credit_model.assessment import Evaluator
-from credit_model.comparison import Judged
+from credit_model.assessment.assess import Evaluator
 from credit_model.comparison.judged import FILE as JUDGED
-from credit_model.evaluation import EvaluationReport, read_gates
-from credit_model.law import from_days
-from credit_model.learner import ScorecardClassifier
-from credit_model.measures import Estimate
-from credit_model.monitoring import REFERENCE_FILE, Reference
-from credit_model.reporting import render_html, render_markdown
-from credit_model.sample import DevelopmentSample
-from credit_model.scorecard import Card
+from credit_model.comparison.judged import Judged
+from credit_model.evaluation.gates import read_gates
+from credit_model.evaluation.report import EvaluationReport
+from credit_model.law.dates import from_days
+from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.measures.performance import Estimate
+from credit_model.monitoring.reference import REFERENCE_FILE, Reference
+from credit_model.reporting.markdown import render_markdown
+from credit_model.reporting.page import render_html
+from credit_model.sample.development import DevelopmentSample
+from credit_model.scorecard.card import Card
 from credit_model.training.experiment import Experiment, ExperimentErrors
 from credit_model.training.judging import (
     card_warnings,
@@ -60,7 +62,7 @@ from credit_model.training.source import (
     write_whole,
 )
 from credit_model.training.tuning import Settings, Tuning, tune, years
-from credit_model.visibility import SEMANTICS_VERSION
+from credit_model.visibility.segments import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
 DOCUMENTS: Final = (

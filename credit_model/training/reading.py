@@ -14,13 +14,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.evaluation import Limit, read_gates
-from credit_model.features import FeatureDefinition, check_definitions, library, load_definitions
-from credit_model.law import Catalogue, from_days, load_catalogue, parse_toml, to_day
-from credit_model.records import Ledger
+from credit_model.definitions.checks import check_definitions
+from credit_model.definitions.definition import FeatureDefinition
+from credit_model.definitions.dictionary import library, load_definitions
+from credit_model.evaluation.gates import Limit, read_gates
+from credit_model.law.catalogue import Catalogue, load_catalogue
+from credit_model.law.dates import from_days, to_day
+from credit_model.law.toml_reader import parse_toml
+from credit_model.records.ledger import Ledger
 from credit_model.records.refusals import MAX_REJECTED_SHARE
-from credit_model.sample import OUTCOMES, Y12, Event, Outcome, check_gap, development_dates
-from credit_model.scorecard import BinEdits, NumericBins, load_profile
+from credit_model.sample.observation import Event
+from credit_model.sample.outcome import OUTCOMES, Y12, Outcome
+from credit_model.sample.split import check_gap, development_dates
+from credit_model.scorecard.bins import BinEdits, NumericBins
+from credit_model.scorecard.scale import load_profile
 from credit_model.training.experiment import (
     CardPlan,
     ChallengerPlan,

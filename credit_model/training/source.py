@@ -26,10 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError, registry
-from credit_model.city import City, synthesise
-from credit_model.law import Catalogue, load_catalogue, to_day
-from credit_model.records import Ledger, load_mapping
-from credit_model.sample import DevelopmentSample, build_sample, last_known
+from credit_model.city.city import City, synthesise
+from credit_model.law.catalogue import Catalogue, load_catalogue
+from credit_model.law.dates import to_day
+from credit_model.records.ledger import Ledger
+from credit_model.records.mapping import load_mapping
+from credit_model.sample.development import DevelopmentSample, build_sample
+from credit_model.sample.outcome import last_known
 from credit_model.training.experiment import Experiment, MadeCity, RawTables, sha256
 from credit_model.training.reading import load_experiment
 

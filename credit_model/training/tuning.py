@@ -27,14 +27,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
-from credit_model.measures import gini
-from credit_model.sample import DevelopmentSample, tuning_folds
+from credit_model.measures.performance import gini
+from credit_model.sample.development import DevelopmentSample
+from credit_model.sample.split import tuning_folds
 from credit_model.training.experiment import CardPlan, Range
 
 if TYPE_CHECKING:
     import optuna
 
-    from credit_model.learner import ScorecardClassifier
+    from credit_model.learner.classifier import ScorecardClassifier
 
 FOLDS: Final = 3
 Settings = Mapping[str, Any]  # setting -> whole number or number

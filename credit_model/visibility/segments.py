@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
+from credit_model.law.dates import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
 from credit_model.visibility.fold import CodedTables, State
 from credit_model.visibility.population import ADULT_MONTHS, Population
 from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
 from credit_model.visibility.text import encode, is_constant, places, plain, take
 
 if TYPE_CHECKING:
-    from credit_model.law import Catalogue
+    from credit_model.law.catalogue import Catalogue
 
 SEMANTICS_VERSION: Final = 1  # of fold and rule; part of every cache key and card
 
@@ -52,7 +52,8 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
 
     Examples
     --------
-    >>> from credit_model.law import from_days, load_catalogue, to_day
+    >>> from credit_model.law.dates import from_days, to_day
+    >>> from credit_model.law.catalogue import load_catalogue
     >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "tier": ["general"]}
     >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]})
     >>> segments = compile_segments(tables, load_catalogue(), "tier", to_day("2026-11-24"))

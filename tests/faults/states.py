@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from credit_model.records import Ledger
-from credit_model.registry import History
+from credit_model.records.ledger import Ledger
+from credit_model.registry.history import History
 
 LEDGER, FEATURES, DATASET = "ledger", "X.parquet", "dataset"
 _OF_THE_DAY = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from credit_model.evaluation import FIFTHS, Challenger
+from credit_model.evaluation.challenger import FIFTHS, Challenger
 from credit_model.reporting import figures
 from credit_model.reporting.words import KINDS, Numbers, Words
 
