@@ -49,7 +49,7 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     from credit_model.assessment.assess import Evaluator
     from credit_model.engine.person import PersonPlan
     from credit_model.features.kernel import compute
-    from credit_model.law.dates import to_day
+    from credit_model.foundation.calendar import to_day
     from credit_model.visibility.segments import compile_segments
 
     card, ledger = made_card(), made_ledger(place, records)

@@ -34,7 +34,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from credit_model.law.dates import from_days
+from credit_model.foundation.calendar import from_days
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.measures.calibration import brier, calibration_line, log_loss
 from credit_model.measures.performance import auc, ks

@@ -55,7 +55,7 @@ def lazy_exports(
         try:
             return getattr(importlib.import_module(where[name] if is_elsewhere else f"{package}.{where[name]}"), name)
         except ImportError as error:
-            from credit_model.extras import missing_extra
+            from credit_model.foundation.extras import missing_extra
 
             missing = missing_extra(error, f"{package}.{name}")
             if missing is None:

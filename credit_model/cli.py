@@ -28,7 +28,7 @@ from credit_model.cli_answers import example as _example
 from credit_model.cli_answers import print_table as _print_table
 from credit_model.cli_answers import say as _say
 from credit_model.cli_answers import working as _working
-from credit_model.extras import missing_extra
+from credit_model.foundation.extras import missing_extra
 
 app = typer.Typer(
     name="credit-model",

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
-from credit_model.extras import needed_for
+from credit_model.foundation.extras import needed_for
 from credit_model.law.subject_ids import read_subject_ids
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law.dates import (
+from credit_model.foundation.calendar import (
     FOREVER,
     NO_DAY,
     NO_VALUE,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from credit_model import UserError
-from credit_model.law.dates import from_days
+from credit_model.foundation.calendar import from_days
 from credit_model.scorecard.bins import BinEdits, NumericBins
 from credit_model.training.experiment import Experiment, ExperimentErrors, MadeCity, Range
 from credit_model.training.reading import load_experiment

@@ -22,8 +22,8 @@ from test_compare import left, observed
 
 from credit_model import UserError
 from credit_model.cli import app
-from credit_model.extras import LIBRARIES, MissingExtraError, missing_extra, needed_for
 from credit_model.features.build import build_features
+from credit_model.foundation.extras import LIBRARIES, MissingExtraError, missing_extra, needed_for
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.records.ledger import Ledger
 

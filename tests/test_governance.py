@@ -317,7 +317,7 @@ def _cut(path: Path) -> None:
 
 def _rewrite(path: Path) -> None:
     """Write the history anew, every link right, as if another had approved."""
-    from credit_model.chain.chain import Chain
+    from credit_model.foundation.chain import Chain
 
     other = Chain(path.with_name("other") / path.name, head=path.parents[1] / "other" / "head")
     for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines()):

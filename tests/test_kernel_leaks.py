@@ -25,7 +25,7 @@ from test_kernel import CATALOGUE, DAYS, ENGINES, MADE, in_force, naive, ordinal
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.engine import loop, vectors
 from credit_model.features.kernel import compute
-from credit_model.law.dates import FOREVER, NO_DAY, NO_VALUE
+from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE
 from credit_model.visibility.tables import STATUSES, Segments
 
 CASES, SOAK_CASES, MUST_NOTICE = 240, 4_000, 0.05

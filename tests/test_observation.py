@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from small_card import penalty, small_ledger
 
-from credit_model.law.dates import from_days, to_day
+from credit_model.foundation.calendar import from_days, to_day
 from credit_model.records.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.sample.observation import Event, EventErrors

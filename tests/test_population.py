@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_model.law.dates import from_days, to_days
+from credit_model.foundation.calendar import from_days, to_days
 from credit_model.visibility.population import Population
 from credit_model.visibility.tables import Tables
 

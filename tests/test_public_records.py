@@ -12,7 +12,7 @@ import pytest
 import credit_model as cm
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.dictionary import load_definitions
-from credit_model.law.dates import from_days, to_day
+from credit_model.foundation.calendar import from_days, to_day
 from credit_model.records.ledger import Ledger
 from credit_model.records.report import IngestReport
 from credit_model.training.reading import load_experiment

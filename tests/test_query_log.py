@@ -19,8 +19,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from credit_model.chain.chain import Chain
-from credit_model.chain.links import GENESIS, ChainError, ChainReport
+from credit_model.foundation.chain import Chain
+from credit_model.foundation.chain_links import GENESIS, ChainError, ChainReport
 from credit_model.service.query_log import Query, QueryLog
 
 ENTRIES = st.lists(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=6), max_size=3), min_size=1)
@@ -195,7 +195,7 @@ def test_values_that_are_no_json_are_refused_and_leave_nothing() -> None:
 
 WRITER = """
 import json, os, sys, threading
-from credit_model.chain.chain import Chain
+from credit_model.foundation.chain import Chain
 chain = Chain(sys.argv[1], head=sys.argv[2], sync=sys.argv[4] == "sync")
 def write(hand):
     for n in range(int(sys.argv[3])):
@@ -266,7 +266,7 @@ def test_a_full_disk_loses_nothing_and_leaves_a_chain_that_goes_on(tmp_path: Pat
     limit = chain.path.stat().st_size + 40  # room for a part of a line: the kernel writes it and no more
     program = (
         "import resource, signal, sys\n"
-        "from credit_model.chain.chain import Chain\n"
+        "from credit_model.foundation.chain import Chain\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         "try:\n"

@@ -21,8 +21,8 @@ from credit_model.definitions.dictionary import library
 from credit_model.engine.person import PersonPlan
 from credit_model.features.build import UnknownSubjectsWarning
 from credit_model.features.kernel import compute
+from credit_model.foundation.calendar import to_days
 from credit_model.law.catalogue import load_catalogue
-from credit_model.law.dates import to_days
 from credit_model.records import buckets
 from credit_model.records.ledger import Ledger
 

@@ -23,7 +23,7 @@ from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
 from credit_model.definitions.checks import check_definitions
 from credit_model.engine.person import PersonPlan
-from credit_model.law.dates import NO_DAY, to_day
+from credit_model.foundation.calendar import NO_DAY, to_day
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 from credit_model.assessment.answer import StatutoryStatus
 from credit_model.engine.person import days_of_change
 from credit_model.features.kernel import compute
-from credit_model.law.dates import NO_DAY, add_months, from_days
+from credit_model.foundation.calendar import NO_DAY, add_months, from_days
 from credit_model.visibility.population import Population
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import ROLES, STATUSES

@@ -40,8 +40,8 @@ from credit_model.city.people import (
     People,
     make_people,
 )
+from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
 from credit_model.law.catalogue import load_catalogue
-from credit_model.law.dates import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
 
 OBSERVATION_DATES = ("2022-09-01", "2023-09-01", "2025-04-01")  # development, development, out-of-time
 

@@ -32,8 +32,8 @@ from credit_model.city.people import (
     Events,
     People,
 )
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
 from credit_model.law.catalogue import Catalogue
-from credit_model.law.dates import NO_DAY, NO_VALUE, add_months, to_day
 
 Rows = dict[str, Column]
 Numbers = NDArray[np.int64]

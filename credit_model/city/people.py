@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law.dates import FOREVER, NO_DAY, Days, add_months
+from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months
 
 Column = NDArray[Any]
 Reals = NDArray[np.float64]

@@ -13,8 +13,8 @@ from typing import Any
 from credit_model import UserError
 from credit_model.definitions.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
+from credit_model.foundation.calendar import to_day
 from credit_model.law.catalogue import Catalogue, Kind
-from credit_model.law.dates import to_day
 from credit_model.visibility.tables import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")

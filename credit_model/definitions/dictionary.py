@@ -15,7 +15,7 @@ from typing import Any
 
 from credit_model.definitions.conditions import nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
-from credit_model.law.toml_reader import parse_toml
+from credit_model.foundation.toml_reader import parse_toml
 
 _TOP = ("schema", "feature")
 

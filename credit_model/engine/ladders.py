@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.engine.loop import Days
-from credit_model.law.dates import NO_DAY
+from credit_model.foundation.calendar import NO_DAY
 
 Ints = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ def lowest(until: Ints, unit: str, length: int) -> Ints:
 
     Examples
     --------
-    >>> from credit_model.law.dates import from_days, to_day
+    >>> from credit_model.foundation.calendar import from_days, to_day
     >>> last = np.array([to_day("2025-02-28"), to_day("2025-03-01")])
     >>> from_days(lowest(last, "months", 12)).tolist()  # 2024-02-29 and twelve months is 2025-03-01
     [datetime.date(2024, 2, 29), datetime.date(2024, 3, 2)]

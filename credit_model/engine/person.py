@@ -24,8 +24,8 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.engine.program import WEIGHT_BITS, decay_weights
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
 from credit_model.law.catalogue import Catalogue
-from credit_model.law.dates import NO_DAY, NO_VALUE, add_months, to_day
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
@@ -398,7 +398,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     Examples
     --------
     >>> from credit_model.definitions.definition import FeatureDefinition
-    >>> from credit_model.law.dates import from_days
+    >>> from credit_model.foundation.calendar import from_days
     >>> from credit_model.law.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments

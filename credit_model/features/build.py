@@ -22,7 +22,7 @@ from credit_model.definitions.conditions import nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
 from credit_model.definitions.dictionary import library, load_definitions
 from credit_model.features.kernel import compute, trail
-from credit_model.law.dates import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
 from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:

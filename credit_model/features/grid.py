@@ -21,8 +21,8 @@ from credit_model import UserError
 from credit_model.definitions.checks import check_definitions, matching_kinds
 from credit_model.definitions.conditions import NUMBERS, POLARITIES, TIERS, nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition, label
+from credit_model.foundation.calendar import to_day
 from credit_model.law.catalogue import Catalogue, Kind, PolicyEdition
-from credit_model.law.dates import to_day
 from credit_model.visibility.fold import APPEAL_MONTHS
 
 _CALLED: Final = {

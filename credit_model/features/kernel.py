@@ -22,8 +22,8 @@ from credit_model.engine.blocks import run
 from credit_model.engine.facts import Facts
 from credit_model.engine.ladders import EVER, last_days, lowest
 from credit_model.engine.program import program_of
+from credit_model.foundation.calendar import NO_VALUE
 from credit_model.law.catalogue import Catalogue
-from credit_model.law.dates import NO_VALUE
 from credit_model.visibility.tables import STATUSES, Segments
 
 KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
@@ -73,7 +73,7 @@ def compute(
     Examples
     --------
     >>> from credit_model.law.catalogue import load_catalogue
-    >>> from credit_model.law.dates import to_day
+    >>> from credit_model.foundation.calendar import to_day
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
@@ -113,7 +113,7 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     Examples
     --------
     >>> from credit_model.law.catalogue import load_catalogue
-    >>> from credit_model.law.dates import to_day
+    >>> from credit_model.foundation.calendar import to_day
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
     >>> record = {"record_id": ["h"], "subject_id": ["a"], "kind": ["honour"]}

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from credit_model import UserError
 from credit_model.classing.fine import BADS, GOODS, FineColumn, cut_between, fine_numbers
 from credit_model.classing.rows import FineTable
-from credit_model.extras import needed_for
+from credit_model.foundation.extras import needed_for
 from credit_model.learner.calibrator import Line, fit_line
 from credit_model.learner.classifier import FOLDS
 from credit_model.scorecard.bins import NumericBins

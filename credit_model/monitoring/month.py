@@ -11,7 +11,7 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.definitions.checks import matching_kinds
-from credit_model.law.dates import add_months, from_days, to_day
+from credit_model.foundation.calendar import add_months, from_days, to_day
 from credit_model.measures.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.realised import realised_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_model.law.dates import from_day, from_days, to_day
+from credit_model.foundation.calendar import from_day, from_days, to_day
 from credit_model.measures.calibration import observed_to_expected
 from credit_model.measures.calibration import observed_to_expected_limit as limit_of
 from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, auc

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
+from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
 from credit_model.law.catalogue import TIERS, Catalogue, load_catalogue
-from credit_model.law.dates import NO_VALUE, from_days, to_day, to_days
 from credit_model.law.subject_ids import read_subject_ids
 from credit_model.law.subject_ids import subject_id as canonical_id
 from credit_model.records import compiled

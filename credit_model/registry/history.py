@@ -26,8 +26,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model.chain.chain import Chain
-from credit_model.chain.links import ChainReport
+from credit_model.foundation.chain import Chain
+from credit_model.foundation.chain_links import ChainReport
 from credit_model.registry.store import RegistryError, sqlite_file, tracking_uri
 
 _FILE: Final = "history.jsonl"

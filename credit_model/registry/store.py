@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
-from credit_model.extras import needed_for
+from credit_model.foundation.extras import needed_for
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 # Whose errors are the registry's.

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from credit_model import UserError
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.definition import FeatureDefinition
+from credit_model.foundation.calendar import NO_DAY, Days, add_months, from_days, to_day, to_days
 from credit_model.law.catalogue import Catalogue
-from credit_model.law.dates import NO_DAY, Days, add_months, from_days, to_day, to_days
 from credit_model.law.subject_ids import read_subject_ids
 from credit_model.records.ledger import Ledger
 from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
@@ -73,7 +73,7 @@ class Outcome:
 
     Examples
     --------
-    >>> from credit_model.law.dates import from_days, to_day
+    >>> from credit_model.foundation.calendar import from_days, to_day
     >>> day = to_day("2023-09-01")
     >>> str(from_days(Y12.window_end(day))), str(from_days(Y12.mature_on(day)))
     ('2024-09-01', '2025-04-01')

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credit_model import UserError
-from credit_model.law.dates import add_months, from_days
+from credit_model.foundation.calendar import add_months, from_days
 
 if TYPE_CHECKING:
     from credit_model.sample.outcome import Outcome
@@ -50,7 +50,7 @@ def development_dates(out_of_time: int, outcome: Outcome, n: int, every_months: 
 
     Examples
     --------
-    >>> from credit_model.law.dates import from_days, to_day
+    >>> from credit_model.foundation.calendar import from_days, to_day
     >>> from credit_model.sample.outcome import Y12
     >>> [str(from_days(day)) for day in development_dates(to_day("2025-04-01"), Y12, n=2, every_months=12)]
     ['2022-09-01', '2023-09-01']

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from credit_model import UserError
-from credit_model.law.toml_reader import parse_toml
+from credit_model.foundation.toml_reader import parse_toml
 
 _OWN_PROFILES = Path(__file__).with_name("profiles.toml")
 _REFERENCE_ROWS = ("nothing_on_record", "most_frequent")

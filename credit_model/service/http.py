@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from credit_model import UserError
-from credit_model.extras import needed_for
+from credit_model.foundation.extras import needed_for
 from credit_model.records.ledger import Ledger
 from credit_model.service.answering import Answer, Service
 from credit_model.service.model import ServedModel

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model.chain.chain import Chain
-from credit_model.chain.head import Head
-from credit_model.chain.links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
-from credit_model.law.dates import add_months, to_day
+from credit_model.foundation.calendar import add_months, to_day
+from credit_model.foundation.chain import Chain
+from credit_model.foundation.chain_head import Head
+from credit_model.foundation.chain_links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
 
 RETENTION_YEARS: Final = 10  # 浙江省公共信用信息管理条例 art. 20
 _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
@@ -75,7 +75,7 @@ class QueryLog:
     head : path
         The file that knows the end of the chain; in another folder.
     sync : bool
-        Force every entry to disk before :meth:`record` returns; see :class:`~credit_model.chain.chain.Chain`.
+        Force every entry to disk before :meth:`record` returns; see :class:`~credit_model.foundation.chain.Chain`.
 
     Examples
     --------

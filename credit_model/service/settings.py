@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.law.toml_reader import TomlReader, read_toml
+from credit_model.foundation.toml_reader import TomlReader, read_toml
 from credit_model.service.query_log import RETENTION_YEARS
 
 CALLER: Final = r"[A-Za-z0-9._-]{1,64}"

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from credit_model.chain.head import force
+from credit_model.foundation.chain_head import force
 from credit_model.store.manifest import (
     PARTS,
     QUARANTINE,

@@ -20,7 +20,7 @@ from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.fairness.sources import source_rates
 from credit_model.features.build import build_features
-from credit_model.law.dates import add_months, from_days
+from credit_model.foundation.calendar import add_months, from_days
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.monitoring.reference import Reference, Snapshot

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.law.dates import to_day
+from credit_model.foundation.calendar import to_day
 from credit_model.training.experiment import SEARCHABLE, Range
 
 _REQUIRED: Final = object()

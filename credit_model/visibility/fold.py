@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law.dates import FOREVER, NO_DAY, NO_VALUE, Days, add_months
+from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, Days, add_months
 from credit_model.visibility.tables import TIERS, Column, Tables, pick, spans, typed_column
 from credit_model.visibility.text import Text, Words, constant, encode, is_constant, joined, places, plain, take
 
@@ -110,7 +110,7 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
     Examples
     --------
     >>> from credit_model.law.catalogue import load_catalogue
-    >>> from credit_model.law.dates import to_day
+    >>> from credit_model.foundation.calendar import to_day
     >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "decided_on": ["2024-01-10"]}
     >>> tables = Tables.of(
     ...     {**record, "known_on": ["2024-02-01"], "tier": ["minor"]},

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law.dates import NO_DAY, Days, add_months, pack, to_day, to_days
+from credit_model.foundation.calendar import NO_DAY, Days, add_months, pack, to_day, to_days
 from credit_model.visibility.tables import SUBJECT_TYPES, Column, Tables, pick
 from credit_model.visibility.text import encode
 

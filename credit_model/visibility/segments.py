@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.law.dates import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
+from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
 from credit_model.visibility.fold import CodedTables, State
 from credit_model.visibility.population import ADULT_MONTHS, Population
 from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
@@ -52,7 +52,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
 
     Examples
     --------
-    >>> from credit_model.law.dates import from_days, to_day
+    >>> from credit_model.foundation.calendar import from_days, to_day
     >>> from credit_model.law.catalogue import load_catalogue
     >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "tier": ["general"]}
     >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]})

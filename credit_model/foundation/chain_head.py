@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from credit_model.chain.links import JSON, ChainError, End
+from credit_model.foundation.chain_links import JSON, ChainError, End
 
 SLOT: Final = 512
 """One sector: a disk writes it whole or not at all."""

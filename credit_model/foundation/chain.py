@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from credit_model.chain.head import SLOT, Head, force
-from credit_model.chain.links import (
+from credit_model.foundation.chain_head import SLOT, Head, force
+from credit_model.foundation.chain_links import (
     GENESIS,
     ChainError,
     ChainMoved,
