@@ -31,10 +31,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.features.build import build_features
 from credit_model.foundation.calendar import FOREVER, from_days, to_day
-from credit_model.law.catalogue import load_catalogue
 from credit_model.records import buckets as kept
 from credit_model.records.ledger import Ledger
 from credit_model.visibility.segments import compile_segments

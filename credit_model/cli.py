@@ -91,7 +91,7 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason; 3 if it is too much."""
-    from credit_model.law.catalogue import load_catalogue
+    from credit_model.catalogue.catalogue import load_catalogue
     from credit_model.records.ledger import Ledger
     from credit_model.records.refusals import MAX_REJECTED_SHARE, RefusedRowsError, check_refusals
 
@@ -232,8 +232,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show a feature's value, which records made it, and which were left out on what ground."""
+    from credit_model.catalogue.subject_ids import subject_id
     from credit_model.features.build import explain_feature
-    from credit_model.law.subject_ids import subject_id
     from credit_model.records.ledger import Ledger
 
     subject = subject_id(subject)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
+from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.foundation.extras import needed_for
-from credit_model.law.subject_ids import read_subject_ids
 
 if TYPE_CHECKING:
     import pandas as pd

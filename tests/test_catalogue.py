@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import Catalogue, CatalogueErrors, load_catalogue
 from credit_model.foundation.calendar import to_day
-from credit_model.law.catalogue import Catalogue, CatalogueErrors, load_catalogue
 
 CATALOGUE = load_catalogue()
 

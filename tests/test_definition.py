@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.conditions import Window
 from credit_model.definitions.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
 from credit_model.definitions.dictionary import library, load_definitions
-from credit_model.law.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue()
 ADVERSE = {"polarity": "adverse"}

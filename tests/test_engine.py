@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.definitions.dictionary import library
 from credit_model.engine import blocks
@@ -21,7 +22,6 @@ from credit_model.engine.ladders import lowest
 from credit_model.engine.program import columns_read, program_of
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import add_months, to_day
-from credit_model.law.catalogue import load_catalogue
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 

@@ -23,9 +23,9 @@ from faults.mutations import CANARY, NUMBERS, TEXTS, damaged, mutated, to_toml
 from small_card import penalty, small_card, small_evaluation, small_ledger
 
 from credit_model import UserError, build_features
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.cli import main
 from credit_model.definitions.dictionary import load_definitions
-from credit_model.law.catalogue import load_catalogue
 from credit_model.records.ledger import Ledger
 from credit_model.records.mapping import load_mapping
 from credit_model.scorecard.card import Card

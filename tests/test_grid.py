@@ -13,11 +13,11 @@ from small_card import penalty, small_ledger
 from test_kernel import MADE
 
 from credit_model import UserError, build_features
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.definitions.dictionary import library, load_definitions, save_definitions
 from credit_model.features.grid import feature_grid
-from credit_model.law.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue()
 USE = "2026-07-01"

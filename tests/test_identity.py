@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law.identity import (
+from credit_model.catalogue.identity import (
     IdNumberError,
     looks_like_id_number,
     pseudonym,

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.law.catalogue import load_catalogue
 from credit_model.records import sources
 from credit_model.records.ledger import Ledger
 from credit_model.store import writing

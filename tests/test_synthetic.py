@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.law.catalogue import load_catalogue
-from credit_model.law.identity import validate_id_number
+from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.catalogue.identity import validate_id_number
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 

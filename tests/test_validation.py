@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.law.catalogue import load_catalogue
+from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.records.ledger import Ledger
 from credit_model.records.report import IngestReport
 from credit_model.records.validation import REASONS, ColumnErrors

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from test_visibility_naive import CATALOGUE, TRIAL, pool_of, random_ledger, tables_of
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import load_catalogue, parse_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, to_day
-from credit_model.law.catalogue import load_catalogue, parse_catalogue
 from credit_model.visibility.fold import parse_correction
 from credit_model.visibility.segments import compile_segments, grounds_at
 from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, Tables

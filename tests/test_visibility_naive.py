@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from credit_model.catalogue.catalogue import parse_catalogue
 from credit_model.foundation.calendar import to_day
-from credit_model.law.catalogue import parse_catalogue
 from credit_model.visibility.fold import fold_at
 from credit_model.visibility.segments import compile_segments, grounds_at
 from credit_model.visibility.tables import ROLES, STATUSES, Tables

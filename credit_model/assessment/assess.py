@@ -118,7 +118,9 @@ class Evaluator:
         UserError
             No ledger; a date that is none or lies ahead; a card of raw columns or for another catalogue.
         """
-        from credit_model.law.subject_ids import subject_id as canonical_id  # loads Arrow, which a card does without
+        from credit_model.catalogue.subject_ids import (
+            subject_id as canonical_id,  # loads Arrow, which a card does without
+        )
 
         subject_id = canonical_id(subject_id)
         return self.assess_many([(subject_id, as_of)], ledger, purpose, authorisation, day_of_use)[0]
@@ -235,7 +237,7 @@ def _reason(reason: CardReason, used: dict[str, tuple[str, ...]], change: date |
 
 def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
     """Subject ids, days, and which answers are live."""
-    from credit_model.law.subject_ids import read_subject_ids
+    from credit_model.catalogue.subject_ids import read_subject_ids
 
     if hasattr(observations, "columns"):
         if "subject_id" not in observations.columns:

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.city.people import (
     BREACH,
     END,
@@ -33,7 +34,6 @@ from credit_model.city.people import (
     People,
 )
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
-from credit_model.law.catalogue import Catalogue
 
 Rows = dict[str, Column]
 Numbers = NDArray[np.int64]

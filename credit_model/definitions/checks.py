@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import Catalogue, Kind
 from credit_model.definitions.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
 from credit_model.foundation.calendar import to_day
-from credit_model.law.catalogue import Catalogue, Kind
 from credit_model.visibility.tables import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
@@ -49,7 +49,7 @@ def check_definitions(
 
     Examples
     --------
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
     >>> check_definitions([wrong], load_catalogue())
     Traceback (most recent call last):

@@ -20,7 +20,7 @@ from credit_model.definitions.conditions import NUMBERS, TIERS, Condition, Windo
 from credit_model.definitions.wording import NAMES, name_said, records_said, words
 
 if TYPE_CHECKING:
-    from credit_model.law.catalogue import Catalogue
+    from credit_model.catalogue.catalogue import Catalogue
 
 AGGREGATES = (
     "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",

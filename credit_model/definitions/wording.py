@@ -13,7 +13,7 @@ from credit_model import UserError
 from credit_model.definitions.conditions import TIERS, Condition
 
 if TYPE_CHECKING:
-    from credit_model.law.catalogue import Catalogue
+    from credit_model.catalogue.catalogue import Catalogue
 
 SAY = {
     "en": {

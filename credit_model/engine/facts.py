@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day
-from credit_model.law.catalogue import Catalogue
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:

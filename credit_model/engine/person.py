@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.engine.program import WEIGHT_BITS, decay_weights
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
-from credit_model.law.catalogue import Catalogue
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class PersonPlan:
     Examples
     --------
     >>> from credit_model.definitions.definition import FeatureDefinition
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
@@ -399,7 +399,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     --------
     >>> from credit_model.definitions.definition import FeatureDefinition
     >>> from credit_model.foundation.calendar import from_days
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
     >>> dates = {"decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.engine.facts import Classes
 from credit_model.engine.ladders import EVER, Ints, Rung, days_of
 from credit_model.engine.loop import (
@@ -38,7 +39,6 @@ from credit_model.engine.loop import (
     Plan,
     Tables,
 )
-from credit_model.law.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from credit_model.definitions.conditions import Condition
@@ -140,7 +140,7 @@ def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -
     Examples
     --------
     >>> from credit_model.definitions.definition import FeatureDefinition
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> windows = [FeatureDefinition(name=f"n_{n}m", aggregate="count", window=f"{n}m") for n in (3, 12, 60)]
     >>> program = program_of(windows, load_catalogue())
     >>> len(program.groups), program.rungs[0].lengths
@@ -155,7 +155,7 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
     Examples
     --------
     >>> from credit_model.definitions.definition import FeatureDefinition
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
     >>> columns_read([count], load_catalogue())
     ('start', 'end', 'status', 'kind', 'decided_on', 'tier')

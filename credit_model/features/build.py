@@ -206,7 +206,7 @@ def explain_feature(
     """
     import pandas as pd
 
-    from credit_model.law.subject_ids import subject_id as canonical_id
+    from credit_model.catalogue.subject_ids import subject_id as canonical_id
 
     definitions = {definition.name: definition for definition in _definitions(ledger, features)}
     if name not in definitions:
@@ -263,7 +263,7 @@ def _definitions(
 
 def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
     """Return the canonical ids of the subjects, as Arrow text, and the days."""
-    from credit_model.law.subject_ids import read_subject_ids
+    from credit_model.catalogue.subject_ids import read_subject_ids
 
     columns = list(getattr(observations, "columns", ()))
     missing = [name for name in ("subject_id", "as_of") if name not in columns]
@@ -296,7 +296,7 @@ def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
         return
     import pyarrow.compute as pc
 
-    from credit_model.law.identity import redact
+    from credit_model.catalogue.identity import redact
 
     rows = pc.is_in(subject_ids, value_set=unknown).to_numpy(zero_copy_only=False)
     count, first = int(rows.sum()), int(np.argmax(rows))

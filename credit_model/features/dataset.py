@@ -31,8 +31,8 @@ from credit_model.features.kernel import KERNEL_VERSION, compute
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
+    from credit_model.catalogue.catalogue import Catalogue
     from credit_model.definitions.definition import FeatureDefinition
-    from credit_model.law.catalogue import Catalogue
     from credit_model.records.buckets import Buckets
 
 MANIFEST: Final = "dataset.json"

@@ -18,11 +18,11 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
 from credit_model.definitions.checks import check_definitions, matching_kinds
 from credit_model.definitions.conditions import NUMBERS, POLARITIES, TIERS, nearest
 from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition, label
 from credit_model.foundation.calendar import to_day
-from credit_model.law.catalogue import Catalogue, Kind, PolicyEdition
 from credit_model.visibility.fold import APPEAL_MONTHS
 
 _CALLED: Final = {
@@ -90,7 +90,7 @@ def feature_grid(
 
     Examples
     --------
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> grid = feature_grid(
     ...     load_catalogue(), ["adm_penalty", "housing_fund_overdue"], ["count", "mean:amount"], ["6m", "24m"],
     ...     day_of_use="2026-11-24",

@@ -17,13 +17,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.engine.blocks import run
 from credit_model.engine.facts import Facts
 from credit_model.engine.ladders import EVER, last_days, lowest
 from credit_model.engine.program import program_of
 from credit_model.foundation.calendar import NO_VALUE
-from credit_model.law.catalogue import Catalogue
 from credit_model.visibility.tables import STATUSES, Segments
 
 KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
@@ -72,7 +72,7 @@ def compute(
 
     Examples
     --------
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.foundation.calendar import to_day
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
@@ -112,7 +112,7 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
 
     Examples
     --------
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.foundation.calendar import to_day
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import add_months
-from credit_model.law.catalogue import Catalogue
 from credit_model.measures.performance import SMALLEST_CELL
 from credit_model.records.ledger import Ledger
 

@@ -30,7 +30,7 @@ from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 
 if TYPE_CHECKING:
-    from credit_model.law.catalogue import Catalogue
+    from credit_model.catalogue.catalogue import Catalogue
 
 ROWS: Final = 400_000  # records in a bucket
 _IDS: Final = ("subject_ids", "record_ids", "case_ids")

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.law.catalogue import Catalogue
-from credit_model.law.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
 from credit_model.records.mapping import Mapping as ColumnMapping
 from credit_model.records.mapping import Output
 from credit_model.records.recognition import Recogniser

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
+from credit_model.catalogue.catalogue import TIERS, Catalogue, load_catalogue
+from credit_model.catalogue.subject_ids import read_subject_ids
+from credit_model.catalogue.subject_ids import subject_id as canonical_id
 from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
-from credit_model.law.catalogue import TIERS, Catalogue, load_catalogue
-from credit_model.law.subject_ids import read_subject_ids
-from credit_model.law.subject_ids import subject_id as canonical_id
 from credit_model.records import compiled
 from credit_model.records.buckets import Buckets
 from credit_model.records.ingest import Delivery, plan
@@ -310,7 +310,7 @@ class Ledger:
         Parameters
         ----------
         subject_ids : pyarrow.Array of string
-            Canonical (see ``credit_model.law.subject_ids.read_subject_ids``).
+            Canonical (see ``credit_model.catalogue.subject_ids.read_subject_ids``).
 
         Returns
         -------

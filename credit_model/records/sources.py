@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law.subject_ids import id_texts
+from credit_model.catalogue.subject_ids import id_texts
 
 BATCH_ROWS = 131_072
 _CSV_BLOCK = 16 << 20

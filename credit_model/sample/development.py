@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
+from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.definitions.dictionary import library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
-from credit_model.law.subject_ids import read_subject_ids
 from credit_model.records.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome

@@ -155,7 +155,7 @@ class QueryLog:
 
     def about(self, subject_id: str) -> list[dict[str, Any]]:
         """Every query about one person: what they may ask to be told."""
-        from credit_model.law.subject_ids import subject_id as canonical_id
+        from credit_model.catalogue.subject_ids import subject_id as canonical_id
 
         subject_id = canonical_id(subject_id)
         name = json.dumps(subject_id, ensure_ascii=False).encode()

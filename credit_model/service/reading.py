@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from credit_model import UserError
 from credit_model.assessment.assess import PURPOSES
-from credit_model.law.identity import looks_like_id_number
-from credit_model.law.subject_ids import read_subject_ids
+from credit_model.catalogue.identity import looks_like_id_number
+from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:

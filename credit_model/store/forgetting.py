@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.law.identity import redact
+from credit_model.catalogue.identity import redact
 from credit_model.store.lookup import MOVED, Finder
 from credit_model.store.manifest import (
     CACHE,

@@ -25,7 +25,7 @@ from credit_model.visibility.tables import TIERS, Column, Tables, pick, spans, t
 from credit_model.visibility.text import Text, Words, constant, encode, is_constant, joined, places, plain, take
 
 if TYPE_CHECKING:
-    from credit_model.law.catalogue import Catalogue
+    from credit_model.catalogue.catalogue import Catalogue
 
 ACTIONS: Final = (
     "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
@@ -109,7 +109,7 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
 
     Examples
     --------
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.foundation.calendar import to_day
     >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "decided_on": ["2024-01-10"]}
     >>> tables = Tables.of(

@@ -28,7 +28,7 @@ from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Ta
 from credit_model.visibility.text import encode, is_constant, places, plain, take
 
 if TYPE_CHECKING:
-    from credit_model.law.catalogue import Catalogue
+    from credit_model.catalogue.catalogue import Catalogue
 
 SEMANTICS_VERSION: Final = 1  # of fold and rule; part of every cache key and card
 
@@ -53,7 +53,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     Examples
     --------
     >>> from credit_model.foundation.calendar import from_days, to_day
-    >>> from credit_model.law.catalogue import load_catalogue
+    >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["adm_penalty"], "tier": ["general"]}
     >>> tables = Tables.of({**record, "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]})
     >>> segments = compile_segments(tables, load_catalogue(), "tier", to_day("2026-11-24"))

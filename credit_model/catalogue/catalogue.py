@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
+from credit_model.catalogue.denylist import Forbidden, normalise_name
 from credit_model.foundation.toml_reader import TomlReader, read_toml
-from credit_model.law.denylist import Forbidden, normalise_name
 
 EPOCH = date(1970, 1, 1)
 POLARITIES = ("adverse", "positive", "neutral")

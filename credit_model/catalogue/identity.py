@@ -81,7 +81,7 @@ def validate_id_number(number: str, id_type: str = "resident_id", on: date | Non
     '110101202311012176'
     >>> validate_id_number("360426199101010072")
     Traceback (most recent call last):
-    credit_model.law.identity.IdNumberError: the check digit of the identity number is wrong
+    credit_model.catalogue.identity.IdNumberError: the check digit of the identity number is wrong
     """
     if id_type not in ID_TYPES:
         raise IdNumberError("unknown_id_type", f"the identity type is not one of {', '.join(ID_TYPES)}")
