@@ -24,7 +24,7 @@ from credit_model.foundation.calendar import FOREVER, NO_DAY, to_day
 from credit_model.visibility.fold import parse_correction
 from credit_model.visibility.segments import compile_segments, grounds_at
 from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, Tables
-from credit_model.visibility.text import Text
+from credit_model.visibility.text_columns import Text
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("visibility.yaml").read_text(encoding="utf-8"))
 COLUMNS = [

@@ -20,7 +20,7 @@ from credit_model.foundation.calendar import NO_DAY, NO_VALUE
 from credit_model.store.manifest import Manifest, Part
 from credit_model.store.parts import Shelf, keys_of
 from credit_model.visibility.tables import Tables
-from credit_model.visibility.text import Text
+from credit_model.visibility.text_columns import Text
 
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}

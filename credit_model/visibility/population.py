@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import NO_DAY, Days, add_months, pack, to_day, to_days
 from credit_model.visibility.tables import SUBJECT_TYPES, Column, Tables, pick
-from credit_model.visibility.text import encode
+from credit_model.visibility.text_columns import encode
 
 ADULT_MONTHS: Final = 18 * 12
 COVERED_MONTHS: Final = 12

@@ -25,7 +25,7 @@ from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, 
 from credit_model.visibility.fold import CodedTables, State
 from credit_model.visibility.population import ADULT_MONTHS, Population
 from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
-from credit_model.visibility.text import encode, is_constant, places, plain, take
+from credit_model.visibility.text_columns import encode, is_constant, places, plain, take
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
