@@ -30,8 +30,8 @@ import numpy as np
 
 from credit_model.city.city import synthesise
 from credit_model.definitions.dictionary import library
+from credit_model.ledger.ledger import Ledger
 from credit_model.measures.performance import soft_gini
-from credit_model.records.ledger import Ledger
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 

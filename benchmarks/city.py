@@ -35,8 +35,8 @@ from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.features.build import build_features
 from credit_model.foundation.calendar import FOREVER, from_days, to_day
-from credit_model.records import buckets as kept
-from credit_model.records.ledger import Ledger
+from credit_model.ledger import buckets as kept
+from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 

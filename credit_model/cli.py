@@ -92,8 +92,8 @@ def ingest(
 ) -> None:
     """Add raw rows to a ledger; what cannot be accepted goes to quarantine with every reason; 3 if it is too much."""
     from credit_model.catalogue.catalogue import load_catalogue
-    from credit_model.records.ledger import Ledger
-    from credit_model.records.refusals import MAX_REJECTED_SHARE, RefusedRowsError, check_refusals
+    from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE, RefusedRowsError, check_refusals
+    from credit_model.ledger.ledger import Ledger
 
     if not (records or amendments or subjects or audit):
         raise UserError("nothing to ingest: give at least one of --records, --amendments, --subjects, --audit.")
@@ -148,7 +148,7 @@ def features(
 ) -> None:
     """Describe people as of dates: one row an observation, one column a feature."""
     from credit_model.features.build import UnknownSubjectsWarning, build_features
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
 
     opened, rows = Ledger.open(ledger), _table(observations)
     with (
@@ -204,7 +204,7 @@ def assess(
     as_json: AsJson = False,
 ) -> None:
     """Assess one person: status, score, grade, reasons; without --as-of, on everything known by now."""
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
     from credit_model.registry.versions import load_evaluator
 
     opened = Ledger.open(ledger)
@@ -234,7 +234,7 @@ def explain(
     """Show a feature's value, which records made it, and which were left out on what ground."""
     from credit_model.catalogue.subject_ids import subject_id
     from credit_model.features.build import explain_feature
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
 
     subject = subject_id(subject)
     trail = explain_feature(Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use)

@@ -191,7 +191,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Remove a person from every table, quarantine, cache and feature file, and prove it; 3 if anything remains."""
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
 
     opened = Ledger.open(ledger)
     with working("Removing and looking again"):

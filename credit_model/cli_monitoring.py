@@ -46,9 +46,9 @@ def monitor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
+    from credit_model.ledger.ledger import Ledger
     from credit_model.monitoring.month import monitor as watch
     from credit_model.monitoring.reference import Reference
-    from credit_model.records.ledger import Ledger
     from credit_model.registry.reference import fetch_reference
     from credit_model.registry.versions import load_evaluator
 

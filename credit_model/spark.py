@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from credit_model.definitions.definition import FeatureDefinition
-    from credit_model.records.buckets import Buckets
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.buckets import Buckets
+    from credit_model.ledger.ledger import Ledger
 
 _LOCAL: Final = {
     "spark.master": "local[*]",
@@ -254,7 +254,7 @@ def _described(
 @lru_cache(maxsize=4)
 def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
     """The ledger and its buckets, once a worker: what was verified stays so."""
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
 
     ledger = Ledger.open(folder)
     if ledger.digest != digest:

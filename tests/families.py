@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from test_visibility_naive import TRIAL, pool_of, random_ledger
 
-from credit_model.records import sources
-from credit_model.records.ledger import Ledger
-from credit_model.store import parts, writing
+from credit_model.ledger import parts, sources
+from credit_model.ledger import transaction as writing
+from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 

@@ -369,7 +369,7 @@ def test_a_fault_of_ours_is_one_line_that_tells_no_value(command: Run, monkeypat
     def fail(path: object) -> None:
         raise RuntimeError("诺一")
 
-    monkeypatch.setattr("credit_model.records.ledger.Ledger.open", fail)
+    monkeypatch.setattr("credit_model.ledger.ledger.Ledger.open", fail)
     arguments = ["explain", "a", "--ledger", "x", "--as-of", "2026-01-01", "--feature", "f"]
     answer = command(*arguments)
     assert (answer.code, answer.out) == (1, "")
@@ -384,7 +384,7 @@ def test_an_interrupted_command_says_so(command: Run, monkeypatch: pytest.Monkey
     def interrupt(path: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("credit_model.records.ledger.Ledger.open", interrupt)
+    monkeypatch.setattr("credit_model.ledger.ledger.Ledger.open", interrupt)
     answer = command("explain", "a", "--ledger", "x", "--as-of", "2026-01-01", "--feature", "f")
     assert answer == Answer(130, "", "error: interrupted.\n")
 

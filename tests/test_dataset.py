@@ -17,9 +17,9 @@ import pytest
 from credit_model import UserError
 from credit_model.cli import main
 from credit_model.features.build import build_features
-from credit_model.records import buckets as kept
-from credit_model.records.buckets import Buckets
-from credit_model.records.ledger import Ledger
+from credit_model.ledger import buckets as kept
+from credit_model.ledger.buckets import Buckets
+from credit_model.ledger.ledger import Ledger
 
 # "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
 pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")
@@ -145,7 +145,7 @@ def test_a_build_that_was_killed_ends_in_the_same_bytes(ledger: Ledger, tmp_path
         file.unlink()
     build = (
         "import os, signal, sys, pandas as pd\n"
-        "from credit_model.records.ledger import Ledger\n"
+        "from credit_model.ledger.ledger import Ledger\n"
         "from credit_model.records import buckets\n"
         "from credit_model.features.build import build_features\n"
         "buckets.ROWS = 1_000\n"

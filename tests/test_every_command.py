@@ -22,7 +22,7 @@ from typer.main import get_command
 
 from credit_model.cli import app, main
 from credit_model.definitions.dictionary import library
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.service.query_log import QueryLog
 
 PEOPLE = 200

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small_fines import VARIABLE, invented_tables
 
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.scorecard.card import Card
 from credit_model.training.experiment import MadeCity
 from credit_model.training.pipeline import run

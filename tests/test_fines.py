@@ -28,7 +28,7 @@ from small_fines import (
 import credit_model as cm
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample
 from credit_model.sample.split import tuning_folds
 from credit_model.training.experiment import Experiment

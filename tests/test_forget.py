@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 import credit_model as cm
 from credit_model import UserError
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
-from credit_model.store.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
 
 USE = "2026-11-24"
 WHO = "f3a9c1d27be84605a1c2d3e4f5061728"  # as a keyed pseudonym looks

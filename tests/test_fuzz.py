@@ -26,8 +26,8 @@ from credit_model import UserError, build_features
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.cli import main
 from credit_model.definitions.dictionary import load_definitions
-from credit_model.records.ledger import Ledger
-from credit_model.records.mapping import load_mapping
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.mapping import load_mapping
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.document import seal
 from credit_model.training.reading import load_experiment

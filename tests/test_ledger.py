@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records import sources
-from credit_model.records.ledger import Ledger
-from credit_model.store import writing
-from credit_model.store.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
+from credit_model.ledger import sources
+from credit_model.ledger import transaction as writing
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
 
 USE = "2026-11-24"
 
@@ -294,7 +294,7 @@ def test_a_writer_that_is_really_killed_leaves_a_whole_ledger(tmp_path):
     script = textwrap.dedent(
         """
         import sys, pandas as pd
-        from credit_model.records.ledger import Ledger
+        from credit_model.ledger.ledger import Ledger
         ledger = Ledger.create(sys.argv[1])
         for n in range(1000):
             ids = [f"CF-{n}-{i}" for i in range(500)]
@@ -427,7 +427,7 @@ def test_a_cache_that_was_removed_is_made_again(ledger):
 def test_compiled_segments_are_read_when_they_were_kept(ledger, monkeypatch):
     ledger.ingest(records=fines(*range(40)))
     fresh = ledger.segments(USE).to_arrow()
-    monkeypatch.setattr("credit_model.records.ledger.compile_segments", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr("credit_model.ledger.ledger.compile_segments", lambda *_: pytest.fail("compiled again"))
     assert Ledger.open(ledger.path).segments(USE).to_arrow().equals(fresh)
 
 
@@ -637,7 +637,7 @@ def test_memory_is_bounded_by_batches_not_by_rows(tmp_path):
         """
         import sys
         from pathlib import Path
-        from credit_model.records.ledger import Ledger
+        from credit_model.ledger.ledger import Ledger
         report = Ledger.create(sys.argv[1]).ingest(records=sys.argv[2])
         status = Path("/proc/self/status").read_text()  # ru_maxrss would start from what the tests hold
         print(report.accepted, int(status.split("VmHWM:")[1].split()[0]) // 1024)

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_visibility_naive import TRIAL
 
-from credit_model.records.ledger import Ledger
-from credit_model.store import parts, writing
-from credit_model.store.manifest import MANIFEST, PARTS, LedgerError, Manifest
+from credit_model.ledger import parts
+from credit_model.ledger import transaction as writing
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.manifest import MANIFEST, PARTS, LedgerError, Manifest
 
 
 def honours(*numbers: int, subject: str = "S0001") -> pd.DataFrame:
@@ -104,7 +105,7 @@ def test_what_another_process_delivered_is_seen_after_refresh_and_not_before(led
     ledger.ingest(records=honours(1))
     before = ledger.segments("2026-11-24")
     script = (
-        "import sys, pandas as pd; from credit_model.records.ledger import Ledger; ledger = Ledger.open(sys.argv[1]); "
+        "import sys, pandas as pd; from credit_model.ledger.ledger import Ledger; ledger = Ledger.open(sys.argv[1]); "
         "ledger.ingest(records=pd.DataFrame({'record_id': ['H-2'], 'subject_id': 'S0001', 'kind': 'honour', "
         "'decided_on': '2024-01-10', 'known_on': '2024-03-01'})); print(ledger.digest)"
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import credit_model.records.mapping as mapping_module
+import credit_model.ledger.mapping as mapping_module
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days
-from credit_model.records.ledger import Ledger
-from credit_model.records.mapping import Mapping, MappingErrors, load_mapping
-from credit_model.records.validation import ColumnErrors
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.mapping import Mapping, MappingErrors, load_mapping
+from credit_model.ledger.validation import ColumnErrors
 
 SHOPS = """
 schema = 1

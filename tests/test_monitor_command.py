@@ -11,8 +11,8 @@ from small_card import small_card, small_evaluation, small_ledger
 from test_monitoring import CARD, LEARNED, PEOPLE, inspected
 
 from credit_model.cli import main
+from credit_model.ledger.ledger import Ledger
 from credit_model.monitoring.reference import Reference, Snapshot
-from credit_model.records.ledger import Ledger
 from credit_model.registry.reference import fetch_reference
 from credit_model.registry.runs import log_run, register
 from credit_model.registry.store import RegistryError

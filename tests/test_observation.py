@@ -11,7 +11,7 @@ import pytest
 from small_card import penalty, small_ledger
 
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.sample.observation import Event, EventErrors
 from credit_model.sample.outcome import Y12

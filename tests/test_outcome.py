@@ -13,7 +13,7 @@ import yaml
 
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.outcome import Y12, Outcome, OutcomeErrors
 
 USE = "2026-11-24"

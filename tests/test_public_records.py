@@ -13,8 +13,8 @@ import credit_model as cm
 from credit_model.definitions.checks import check_definitions
 from credit_model.definitions.dictionary import load_definitions
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records.ledger import Ledger
-from credit_model.records.report import IngestReport
+from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.ledger import Ledger
 from credit_model.training.reading import load_experiment
 
 FOLDER = Path(__file__).parents[1] / "data" / "public" / "sf_restaurants"

@@ -17,7 +17,7 @@ from small_fines import EXPERIMENT, VARIABLE, invented_log, invented_tables
 from credit_model import UserError
 from credit_model.cli import main
 from credit_model.cli_printing import print_run
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.reporting.markdown import render_markdown
 from credit_model.reporting.page import render_html
 from credit_model.training.experiment import ExperimentErrors

@@ -21,7 +21,7 @@ import credit_model
 from credit_model import UserError
 from credit_model.comparison.runs import compare
 from credit_model.learner.classifier import ScorecardClassifier
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.scorecard.card import Card
 from credit_model.training.experiment import Experiment

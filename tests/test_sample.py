@@ -17,7 +17,7 @@ from credit_model import UserError
 from credit_model.definitions.dictionary import library
 from credit_model.features.build import build_features
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import REASONS, DevelopmentSample, build_sample
 from credit_model.sample.outcome import Y12, Outcome
 from credit_model.sample.split import OverlapError, check_gap, development_dates, tuning_folds

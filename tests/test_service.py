@@ -31,7 +31,7 @@ from small_card import PERSON, penalty, raw_card, small_card, small_evaluation, 
 from credit_model import UserError
 from credit_model.assessment.assess import PURPOSES, Evaluator
 from credit_model.cli import main
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.registry.promotion import promote
 from credit_model.registry.runs import log_run, register
 from credit_model.scorecard.card import Card

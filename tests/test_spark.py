@@ -23,8 +23,8 @@ from credit_model.engine.person import PersonPlan
 from credit_model.features.build import UnknownSubjectsWarning
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import to_days
-from credit_model.records import buckets
-from credit_model.records.ledger import Ledger
+from credit_model.ledger import buckets
+from credit_model.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.needs("java")
 # "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.

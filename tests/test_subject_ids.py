@@ -23,7 +23,7 @@ from credit_model.assessment.assess import Evaluator
 from credit_model.catalogue.subject_ids import read_subject_ids, subject_id
 from credit_model.cli import main
 from credit_model.features.build import UnknownSubjectsWarning
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.outcome import Y12
 
 USE = "2026-11-24"

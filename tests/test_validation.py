@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.records.ledger import Ledger
-from credit_model.records.report import IngestReport
-from credit_model.records.validation import REASONS, ColumnErrors
+from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.validation import REASONS, ColumnErrors
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "validation.yaml").read_text(encoding="utf-8"))
 TABLES = ("records", "amendments", "subjects", "audit")

@@ -27,7 +27,7 @@ from credit_model.foundation.calendar import NO_DAY, to_day
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
     from credit_model.scorecard.reasons import Reason as CardReason
 

@@ -28,7 +28,7 @@ from credit_model.visibility.tables import ROLES, STATUSES
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
     from credit_model.engine.person import Row
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
     from credit_model.visibility.tables import Segments, Tables
 

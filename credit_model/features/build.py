@@ -28,7 +28,7 @@ from credit_model.visibility.segments import compile_segments
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
 
 _OBSERVED_IDS = "observations, column subject_id"
 _ENGINES = ("local", "spark")
@@ -103,7 +103,7 @@ def build_features(
     --------
     >>> import tempfile
     >>> import pandas as pd
-    >>> from credit_model.records.ledger import Ledger
+    >>> from credit_model.ledger.ledger import Ledger
     >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
     >>> report = ledger.ingest(records=pd.DataFrame({
     ...     "subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"], "known_on": ["2024-03-01"]}))
@@ -190,7 +190,7 @@ def explain_feature(
     --------
     >>> import tempfile
     >>> import pandas as pd
-    >>> from credit_model.records.ledger import Ledger
+    >>> from credit_model.ledger.ledger import Ledger
     >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
     >>> report = ledger.ingest(records=pd.DataFrame({
     ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],

@@ -33,7 +33,7 @@ from credit_model.visibility.segments import SEMANTICS_VERSION
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
     from credit_model.definitions.definition import FeatureDefinition
-    from credit_model.records.buckets import Buckets
+    from credit_model.ledger.buckets import Buckets
 
 MANIFEST: Final = "dataset.json"
 _AT_ONCE: Final = 2  # buckets in memory

@@ -12,13 +12,13 @@ import numpy as np
 from credit_model import UserError
 from credit_model.definitions.checks import matching_kinds
 from credit_model.foundation.calendar import add_months, from_days, to_day
+from credit_model.ledger.ledger import Ledger
 from credit_model.measures.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.realised import realised_of
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import Migration, Monitoring
-from credit_model.records.ledger import Ledger
 
 if TYPE_CHECKING:
     from credit_model.scorecard.card import Card

@@ -19,7 +19,7 @@ from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.serving import open_card
 
 if TYPE_CHECKING:
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
 
 DEFAULT_MODEL = "personal-credit"

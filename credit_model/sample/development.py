@@ -27,7 +27,7 @@ from credit_model.definitions.definition import FeatureDefinition
 from credit_model.definitions.dictionary import library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
 from credit_model.visibility.tables import STATUSES, Segments

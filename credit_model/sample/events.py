@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, to_day
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
 
 if TYPE_CHECKING:

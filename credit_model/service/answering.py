@@ -24,8 +24,9 @@ import numpy as np
 
 from credit_model import UserError, __version__
 from credit_model.assessment.assess import PURPOSES
-from credit_model.records.ledger import Ledger
-from credit_model.records.validation import ColumnErrors
+from credit_model.ledger.ledger import Ledger
+from credit_model.ledger.manifest import LedgerError
+from credit_model.ledger.validation import ColumnErrors
 from credit_model.service.query_log import Query, QueryLog
 from credit_model.service.reading import (
     OWN_TABLES,
@@ -43,7 +44,6 @@ from credit_model.service.reading import (
     read_subjects,
 )
 from credit_model.service.settings import CALLER, Settings
-from credit_model.store.manifest import LedgerError
 
 if TYPE_CHECKING:
     from credit_model.service.model import Served, ServedModel

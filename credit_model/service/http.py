@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from credit_model import UserError
 from credit_model.foundation.extras import needed_for
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.service.answering import Answer, Service
 from credit_model.service.model import ServedModel
 from credit_model.service.openapi import document

@@ -19,7 +19,7 @@ from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:
     from credit_model.assessment.assess import Evaluator
-    from credit_model.records.ledger import Ledger
+    from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")

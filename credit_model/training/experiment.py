@@ -22,7 +22,7 @@ from typing import Any, Final
 from credit_model import UserError
 from credit_model.definitions.definition import FeatureDefinition
 from credit_model.evaluation.gates import Limit
-from credit_model.records.refusals import MAX_REJECTED_SHARE
+from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.sample.observation import Event
 from credit_model.sample.outcome import Outcome
 from credit_model.scorecard.bins import BinEdits, NumericBins

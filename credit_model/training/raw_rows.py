@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from credit_model.records.refusals import check_refusals
-from credit_model.records.validation import REASONS
+from credit_model.ledger.ingest_report import check_refusals
+from credit_model.ledger.validation import REASONS
 from credit_model.training.experiment import Experiment
 from credit_model.training.source import Source
 

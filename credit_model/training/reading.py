@@ -21,8 +21,8 @@ from credit_model.definitions.dictionary import library, load_definitions
 from credit_model.evaluation.gates import Limit, read_gates
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.foundation.toml_reader import parse_toml
-from credit_model.records.ledger import Ledger
-from credit_model.records.refusals import MAX_REJECTED_SHARE
+from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
+from credit_model.ledger.ledger import Ledger
 from credit_model.sample.observation import Event
 from credit_model.sample.outcome import OUTCOMES, Y12, Outcome
 from credit_model.sample.split import check_gap, development_dates

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from credit_model.records.ledger import Ledger
+from credit_model.ledger.ledger import Ledger
 from credit_model.registry.history import History
 
 LEDGER, FEATURES, DATASET = "ledger", "X.parquet", "dataset"

@@ -22,16 +22,12 @@ from credit_model.catalogue.catalogue import TIERS, Catalogue, load_catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
 from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
-from credit_model.records import compiled
-from credit_model.records.buckets import Buckets
-from credit_model.records.ingest import Delivery, plan
-from credit_model.records.mapping import Mapping as ColumnMapping
-from credit_model.records.mapping import load_mapping
-from credit_model.records.report import IngestReport
-from credit_model.records.sources import open_sources
-from credit_model.records.validation import TABLE_NAMES, arrow_schema, column_types
-from credit_model.store.forgetting import ForgetReport, forget, readmit
-from credit_model.store.manifest import (
+from credit_model.ledger import segment_cache as compiled
+from credit_model.ledger.buckets import Buckets
+from credit_model.ledger.forgetting import ForgetReport, forget, readmit
+from credit_model.ledger.ingest import Delivery, plan
+from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.manifest import (
     CACHE,
     CATALOGUE,
     LOCK,
@@ -43,9 +39,13 @@ from credit_model.store.manifest import (
     locked,
     write_forced,
 )
-from credit_model.store.parts import Shelf
-from credit_model.store.view import View
-from credit_model.store.writing import Writing
+from credit_model.ledger.mapping import Mapping as ColumnMapping
+from credit_model.ledger.mapping import load_mapping
+from credit_model.ledger.parts import Shelf
+from credit_model.ledger.sources import open_sources
+from credit_model.ledger.transaction import Writing
+from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
+from credit_model.ledger.view import View
 from credit_model.visibility.fold import fold_at
 from credit_model.visibility.population import Population
 from credit_model.visibility.segments import compile_segments, files_at, grounds_at
@@ -54,8 +54,8 @@ from credit_model.visibility.tables import ROLES, Segments, Tables
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.records.recognition import Recogniser
-    from credit_model.store.manifest import DeliveryCounts, Stamp
+    from credit_model.ledger.deduplication import Recogniser
+    from credit_model.ledger.manifest import DeliveryCounts, Stamp
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credit_model.store.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
+from credit_model.ledger.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
 from credit_model.visibility.segments import SEMANTICS_VERSION
 from credit_model.visibility.tables import Segments
 

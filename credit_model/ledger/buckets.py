@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from credit_model.store.lookup import Finder
-from credit_model.store.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
+from credit_model.ledger.lookup import Finder
+from credit_model.ledger.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model.store.manifest import PARTS, LedgerError, Part, PartGone, write_forced
+from credit_model.ledger.manifest import PARTS, LedgerError, Part, PartGone, write_forced
 
 KEYS = ("row_key", "content_key")  # digests kept beside each row: who it is, what it says
 SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from credit_model.foundation.chain_head import force
-from credit_model.store.manifest import (
+from credit_model.ledger.manifest import (
     PARTS,
     QUARANTINE,
     LedgerError,
@@ -28,7 +28,7 @@ from credit_model.store.manifest import (
     locked,
     sweep,
 )
-from credit_model.store.parts import KEYS, SMALL_ROWS, Shelf, write_part
+from credit_model.ledger.parts import KEYS, SMALL_ROWS, Shelf, write_part
 
 PART_ROWS = 1_000_000
 MOST: Final = 16  # neighbours of a kind that stay unmerged: small ones, and such as could make one of PART_ROWS

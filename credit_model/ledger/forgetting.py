@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.catalogue.identity import redact
-from credit_model.store.lookup import MOVED, Finder
-from credit_model.store.manifest import (
+from credit_model.ledger.lookup import MOVED, Finder
+from credit_model.ledger.manifest import (
     CACHE,
     CATALOGUE,
     PARTS,
@@ -44,7 +44,7 @@ from credit_model.store.manifest import (
     Manifest,
     write_forced,
 )
-from credit_model.store.writing import Writing
+from credit_model.ledger.transaction import Writing
 
 NOTE_ZH: Final = (
     "此前训练的模型版本只含汇总痕迹(分箱、计数与权重),不含本人记录;欲完全消除,请以新摘要的台账重新训练并发布。"

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.store.manifest import Manifest, Part
-from credit_model.store.parts import KEYS, Shelf, digests_of, keys_of
+from credit_model.ledger.manifest import Manifest, Part
+from credit_model.ledger.parts import KEYS, Shelf, digests_of, keys_of
 
 Keys = NDArray[np.uint64]
 Mask = NDArray[np.bool_]

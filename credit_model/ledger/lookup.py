@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from credit_model.catalogue.catalogue import TIERS
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE
-from credit_model.store.manifest import Manifest, Part
-from credit_model.store.parts import Shelf, keys_of
+from credit_model.ledger.manifest import Manifest, Part
+from credit_model.ledger.parts import Shelf, keys_of
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.text_columns import Text
 

@@ -28,12 +28,16 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
-from credit_model.records.mapping import Mapping as ColumnMapping
-from credit_model.records.mapping import Output
-from credit_model.records.recognition import Recogniser
-from credit_model.records.report import IngestReport
-from credit_model.records.sources import Batch, Source
-from credit_model.records.validation import (
+from credit_model.ledger.deduplication import Recogniser
+from credit_model.ledger.forgetting import with_tombstone
+from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
+from credit_model.ledger.mapping import Mapping as ColumnMapping
+from credit_model.ledger.mapping import Output
+from credit_model.ledger.parts import Shelf, keys_of
+from credit_model.ledger.sources import Batch, Source
+from credit_model.ledger.transaction import Writing
+from credit_model.ledger.validation import (
     ID_COLUMNS,
     REASONS,
     TABLE_NAMES,
@@ -43,10 +47,6 @@ from credit_model.records.validation import (
     column_types,
     validate,
 )
-from credit_model.store.forgetting import with_tombstone
-from credit_model.store.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
-from credit_model.store.parts import Shelf, keys_of
-from credit_model.store.writing import Writing
 
 Faults = Mapping[tuple[str, str], NDArray[np.bool_]]
 Progress = Callable[[str, int], None]

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from credit_model.store.lookup import Finder
-from credit_model.store.manifest import LedgerError, Manifest, PartGone, Stamp, stamp
-from credit_model.store.parts import Shelf
+from credit_model.ledger.lookup import Finder
+from credit_model.ledger.manifest import LedgerError, Manifest, PartGone, Stamp, stamp
+from credit_model.ledger.parts import Shelf
 
 T = TypeVar("T")
 
