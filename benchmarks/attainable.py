@@ -28,12 +28,12 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from credit_model.city.city import synthesise
 from credit_model.definitions.dictionary import library
 from credit_model.ledger.ledger import Ledger
 from credit_model.measures.performance import soft_gini
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
+from credit_model.synthetic.city import synthesise
 
 HOME = Path(__file__).resolve().parents[1] / "data" / "synthetic" / "attainable"
 PROFILES, POLICIES = ("R", "L"), ("tier", "retention")

@@ -54,7 +54,7 @@ def synthesise(
     as_json: AsJson = False,
 ) -> None:
     """Make a city with a known true risk: raw tables to ingest, the truth in a folder apart."""
-    from credit_model.city.city import synthesise as make
+    from credit_model.synthetic.city import synthesise as make
 
     with _working(f"Making a city of {people:,} people"):
         city = make(profile=profile, people=people, seed=seed)

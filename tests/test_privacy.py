@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credit_model.city.city import synthesise
 from credit_model.cli import main
+from credit_model.synthetic.city import synthesise
 
 PEOPLE = 1_020  # some die or move before they come on file
 KEY = "a pseudonym key that lives outside the ledger"

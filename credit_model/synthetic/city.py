@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.city.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
-from credit_model.city.people import (
+from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
+from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
+from credit_model.synthetic.people import (
     END,
     FIRST_MONTH,
     MONTHS,
@@ -41,7 +42,6 @@ from credit_model.city.people import (
     People,
     make_people,
 )
-from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
 
 OBSERVATION_DATES = ("2022-09-01", "2023-09-01", "2025-04-01")  # development, development, out-of-time
 

@@ -20,7 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.city.people import (
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
+from credit_model.synthetic.people import (
     BREACH,
     END,
     LISTING,
@@ -33,7 +34,6 @@ from credit_model.city.people import (
     Events,
     People,
 )
-from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
 
 Rows = dict[str, Column]
 Numbers = NDArray[np.int64]

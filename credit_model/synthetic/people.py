@@ -27,7 +27,7 @@ from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months
 Column = NDArray[Any]
 Reals = NDArray[np.float64]
 
-RECIPE: dict[str, Any] = tomllib.loads((files("credit_model.city") / "profiles.toml").read_text(encoding="utf-8"))
+RECIPE: dict[str, Any] = tomllib.loads((files("credit_model.synthetic") / "profiles.toml").read_text(encoding="utf-8"))
 EVENTS = ("minor", "general", "serious", "listing", "breach")
 MINOR, GENERAL, SERIOUS, LISTING, BREACH = range(5)
 
