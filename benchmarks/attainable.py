@@ -28,7 +28,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from credit_model.definitions.dictionary import library
+from credit_model.features.dictionary import library
 from credit_model.ledger.ledger import Ledger
 from credit_model.measures.performance import soft_gini
 from credit_model.sample.development import build_sample

@@ -32,8 +32,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
 from credit_model.features.build import build_features
+from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import FOREVER, from_days, to_day
 from credit_model.ledger import buckets as kept
 from credit_model.ledger.ledger import Ledger

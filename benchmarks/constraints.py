@@ -25,7 +25,7 @@ import numpy as np
 from made_city import NoTracker, planned
 
 from credit_model.classing.transformer import WoeTransformer
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.learner import draft
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.learner.classifier import ScorecardClassifier

@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.engine.blocks import run
-from credit_model.engine.ladders import lowest
-from credit_model.engine.program import columns_read, program_of
+from credit_model.features.batching import run
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
+from credit_model.features.program import columns_read, program_of
+from credit_model.features.windows import lowest
 from credit_model.foundation.calendar import FOREVER, to_day
 from credit_model.visibility.tables import Segments
 

@@ -47,8 +47,8 @@ def main() -> int:
 
 def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     from credit_model.assessment.assess import Evaluator
-    from credit_model.engine.person import PersonPlan
     from credit_model.features.kernel import compute
+    from credit_model.features.subject_features import PersonPlan
     from credit_model.foundation.calendar import to_day
     from credit_model.visibility.segments import compile_segments
 
@@ -110,7 +110,7 @@ def timed(stage: Callable[[], Any], rounds: int) -> tuple[float, float]:
 
 def made_card() -> Any:
     """Forty characteristics of the dictionary with points set by hand: the size matters here, not the ranking."""
-    from credit_model.definitions.dictionary import library
+    from credit_model.features.dictionary import library
     from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
     from credit_model.scorecard.card import Card
     from credit_model.scorecard.scale import ProbabilityMap, load_profile

@@ -93,7 +93,7 @@ def measure(place: Path, people: int, seconds: float, queries: int) -> dict[str,
 
 def made_card() -> Any:
     """Forty characteristics of the dictionary with points set by hand: the size matters here, not the ranking."""
-    from credit_model.definitions.dictionary import library
+    from credit_model.features.dictionary import library
     from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
     from credit_model.scorecard.card import Card
     from credit_model.scorecard.scale import ProbabilityMap, load_profile

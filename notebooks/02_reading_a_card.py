@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.definitions.dictionary import library
+from credit_model.features.dictionary import library
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.measures.differences import gini_difference
 from credit_model.sample.development import build_sample

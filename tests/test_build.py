@@ -12,9 +12,9 @@ import pytest
 
 import credit_model as cm
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
 from credit_model.features.build import UnknownSubjectsWarning
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 
 # "nobody" is observed on purpose; tests/test_subject_ids.py holds what is said of such subjects.
 pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
 from credit_model.scorecard.card import Card

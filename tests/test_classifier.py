@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card

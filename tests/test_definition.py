@@ -10,10 +10,9 @@ import pytest
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.conditions import Window
-from credit_model.definitions.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
-from credit_model.definitions.dictionary import library, load_definitions
+from credit_model.features.conditions import Window
+from credit_model.features.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library, load_definitions
 
 CATALOGUE = load_catalogue()
 ADVERSE = {"polarity": "adverse"}

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
-from credit_model.engine import blocks
-from credit_model.engine.blocks import run
-from credit_model.engine.ladders import lowest
-from credit_model.engine.program import columns_read, program_of
+from credit_model.features import batching as blocks
+from credit_model.features.batching import run
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute
+from credit_model.features.program import columns_read, program_of
+from credit_model.features.windows import lowest
 from credit_model.foundation.calendar import add_months, to_day
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
@@ -117,7 +117,7 @@ def test_own_days_are_what_each_day_alone_gives(engine: str) -> None:
 
 
 def test_classes_too_many_to_tabulate_are_counted_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from credit_model.engine import facts
+    from credit_model.features import facts
 
     segments = city(60)
     people = np.arange(len(segments.subject_ids))

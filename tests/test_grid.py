@@ -14,9 +14,8 @@ from test_kernel import MADE
 
 from credit_model import UserError, build_features
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library, load_definitions, save_definitions
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library, load_definitions, save_definitions
 from credit_model.features.grid import feature_grid
 
 CATALOGUE = load_catalogue()

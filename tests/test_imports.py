@@ -85,7 +85,7 @@ def test_from_a_persons_rows_to_a_score_with_reasons_loads_numpy_only(tmp_path: 
     path = small_card().save(tmp_path / "card.json")
     program = (
         "import credit_model as cm\n"
-        "from credit_model.engine.person import PersonPlan\n"
+        "from credit_model.features.subject_features import PersonPlan\n"
         "from credit_model.catalogue.catalogue import load_catalogue\n"
         "from credit_model.foundation.calendar import to_day\n"
         "from credit_model.visibility.tables import Tables\n"

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
-from credit_model.engine import blocks
+from credit_model.features import batching as blocks
+from credit_model.features.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
+from credit_model.features.dictionary import check_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import ROLES, STATUSES, Segments, Tables

@@ -22,8 +22,9 @@ import pytest
 from numpy.typing import NDArray
 from test_kernel import CATALOGUE, DAYS, ENGINES, MADE, in_force, naive, ordinal
 
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.engine import loop, vectors
+from credit_model.features import kernel_compiled as loop
+from credit_model.features import kernel_numpy as vectors
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE
 from credit_model.visibility.tables import STATUSES, Segments

@@ -12,10 +12,10 @@ from test_kernel import CATALOGUE, MADE, computed, days, made_segments, observat
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
-from credit_model.engine.person import PersonPlan, days_of_change
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute, trail
+from credit_model.features.subject_features import PersonPlan, days_of_change
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 

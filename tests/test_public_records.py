@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.dictionary import load_definitions
+from credit_model.features.dictionary import check_definitions, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ingest_report import IngestReport
 from credit_model.ledger.ledger import Ledger

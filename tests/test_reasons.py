@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
 from credit_model.scorecard.card import Card

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import to_day
 from credit_model.visibility.segments import compile_segments

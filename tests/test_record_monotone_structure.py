@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins

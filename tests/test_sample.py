@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from small_card import penalty, small_ledger
 
 from credit_model import UserError
-from credit_model.definitions.dictionary import library
 from credit_model.features.build import build_features
+from credit_model.features.dictionary import library
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import REASONS, DevelopmentSample, build_sample

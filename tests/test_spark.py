@@ -15,13 +15,14 @@ from small_pairs import raw_card as raw_pairs_card
 from small_pairs import raw_rows
 
 import credit_model as cm
-from credit_model import UserError, spark
+from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
-from credit_model.engine.person import PersonPlan
+from credit_model.features import spark
 from credit_model.features.build import UnknownSubjectsWarning
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute
+from credit_model.features.subject_features import PersonPlan
 from credit_model.foundation.calendar import to_days
 from credit_model.ledger import buckets
 from credit_model.ledger.ledger import Ledger

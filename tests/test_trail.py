@@ -16,9 +16,9 @@ from small_card import DAY_OF_USE, small_ledger
 from test_kernel import CATALOGUE, MADE, days, made_segments, ordinal
 
 import credit_model as cm
-from credit_model.definitions.definition import AGGREGATES, FeatureDefinition
-from credit_model.engine.person import PersonPlan
+from credit_model.features.definition import AGGREGATES, FeatureDefinition
 from credit_model.features.kernel import compute, trail
+from credit_model.features.subject_features import PersonPlan
 from credit_model.visibility.tables import Segments
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("trail.yaml").read_text(encoding="utf-8"))

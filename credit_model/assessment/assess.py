@@ -21,8 +21,8 @@ import numpy as np
 from credit_model import UserError
 from credit_model.assessment.answer import Assessment, Reason, explanation
 from credit_model.assessment.file import Files, PersonFile, date_of
-from credit_model.definitions.checks import check_definitions
-from credit_model.engine.person import PersonPlan
+from credit_model.features.dictionary import check_definitions
+from credit_model.features.subject_features import PersonPlan
 from credit_model.foundation.calendar import NO_DAY, to_day
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
@@ -61,7 +61,7 @@ class Evaluator:
     >>> import tempfile
     >>> import pandas as pd
     >>> from credit_model import Card, Ledger
-    >>> from credit_model.definitions.dictionary import library
+    >>> from credit_model.features.dictionary import library
     >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
     >>> from credit_model.scorecard.scale import ProbabilityMap, load_profile
     >>> counted = next(definition for definition in library() if definition.name == "adverse_24m")

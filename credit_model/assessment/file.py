@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model.assessment.answer import StatutoryStatus
-from credit_model.engine.person import days_of_change
 from credit_model.features.kernel import compute
+from credit_model.features.subject_features import days_of_change
 from credit_model.foundation.calendar import NO_DAY, add_months, from_days
 from credit_model.visibility.population import Population
 from credit_model.visibility.segments import compile_segments
@@ -27,7 +27,7 @@ from credit_model.visibility.tables import ROLES, STATUSES
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
-    from credit_model.engine.person import Row
+    from credit_model.features.subject_features import Row
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
     from credit_model.visibility.tables import Segments, Tables

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.conditions import nearest
-from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
-from credit_model.definitions.dictionary import library, load_definitions
+from credit_model.features.conditions import nearest
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
 from credit_model.visibility.segments import compile_segments
@@ -119,7 +118,7 @@ def build_features(
         raise UserError(f"features were to be written to {out}: there is no folder {Path(out).parent}; make it first")
     definitions = _definitions(ledger, features)
     if engine == "spark":
-        from credit_model.spark import build
+        from credit_model.features.spark import build
 
         used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
         given: Any = observations

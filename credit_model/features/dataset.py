@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.engine.blocks import compiled_repays
-from credit_model.engine.program import columns_read
+from credit_model.features.batching import compiled_repays
 from credit_model.features.kernel import KERNEL_VERSION, compute
+from credit_model.features.program import columns_read
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
     from credit_model.ledger.buckets import Buckets
 
 MANIFEST: Final = "dataset.json"

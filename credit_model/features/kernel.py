@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.engine.blocks import run
-from credit_model.engine.facts import Facts
-from credit_model.engine.ladders import EVER, last_days, lowest
-from credit_model.engine.program import program_of
+from credit_model.features.batching import run
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.facts import Facts
+from credit_model.features.program import program_of
+from credit_model.features.windows import EVER, last_days, lowest
 from credit_model.foundation.calendar import NO_VALUE
 from credit_model.visibility.tables import STATUSES, Segments
 

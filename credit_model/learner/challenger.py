@@ -35,7 +35,7 @@ from credit_model.scorecard.columns import as_numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.features.definition import FeatureDefinition
     >>> arrears = FeatureDefinition(name="arrears", aggregate="count", where={"polarity": "adverse"}, window="24m",
     ...                             trend="higher_is_worse", reason="A1")
     >>> rng = np.random.default_rng(0)

@@ -37,7 +37,7 @@ from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile, load_profile
 
 if TYPE_CHECKING:
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
 
 Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -25,7 +25,7 @@ from credit_model.scorecard.columns import as_categories, as_numbers, holds_numb
 from credit_model.scorecard.scale import Profile
 
 if TYPE_CHECKING:
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
 
 Bins = NumericBins | CategoricalBins
 Real = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credit_model import UserError
-from credit_model.definitions.checks import matching_kinds
+from credit_model.features.dictionary import matching_kinds
 from credit_model.foundation.calendar import add_months, from_days, to_day
 from credit_model.ledger.ledger import Ledger
 from credit_model.measures.performance import SMALLEST_CELL

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.catalogue.subject_ids import read_subject_ids
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
 from credit_model.ledger.ledger import Ledger

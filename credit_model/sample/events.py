@@ -20,7 +20,7 @@ from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.definitions.conditions import Condition
+    from credit_model.features.conditions import Condition
 
 Mask = NDArray[np.bool_]
 

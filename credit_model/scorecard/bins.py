@@ -28,7 +28,7 @@ from credit_model.scorecard.document import CardError
 from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, stated
 
 if TYPE_CHECKING:
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
 
 Value = float | str | None
 Float32 = npt.NDArray[np.float32]
@@ -441,7 +441,7 @@ class Characteristic:
         attributes = tuple(Attribute(**a) for a in rest.pop("attributes"))
         policy, definition = rest.pop("policy", None), rest.pop("definition", None)
         if definition is not None:
-            from credit_model.definitions.definition import FeatureDefinition
+            from credit_model.features.definition import FeatureDefinition
 
             definition = FeatureDefinition.from_dict(definition)
         return cls(

@@ -32,7 +32,7 @@ from credit_model.scorecard.scale import ProbabilityMap, Profile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
 
 SCHEMA = 2  # pairs; a card without any is written in form 1, as ever
 GOLDEN_ROWS = 10

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
 from credit_model.evaluation.gates import Limit
+from credit_model.features.definition import FeatureDefinition
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.sample.observation import Event
 from credit_model.sample.outcome import Outcome

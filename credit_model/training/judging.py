@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from credit_model import UserError
-from credit_model.definitions.definition import FeatureDefinition
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.fairness.sources import source_rates
 from credit_model.features.build import build_features
+from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import add_months, from_days
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.learner.classifier import ScorecardClassifier

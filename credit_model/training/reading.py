@@ -15,10 +15,9 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
-from credit_model.definitions.checks import check_definitions
-from credit_model.definitions.definition import FeatureDefinition
-from credit_model.definitions.dictionary import library, load_definitions
 from credit_model.evaluation.gates import Limit, read_gates
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.foundation.toml_reader import parse_toml
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE

@@ -24,13 +24,13 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.engine.program import WEIGHT_BITS, decay_weights
+from credit_model.features.program import WEIGHT_BITS, decay_weights
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.definitions.conditions import Condition
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.conditions import Condition
+    from credit_model.features.definition import FeatureDefinition
 
 _BY_KIND: Final = {"kinds": "code", "polarity": "polarity", "dimension": "dimension"}
 _LOOKED_UP = (*_BY_KIND, "tier", "role", "field")
@@ -59,7 +59,7 @@ class PersonPlan:
 
     Examples
     --------
-    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.features.definition import FeatureDefinition
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
@@ -397,7 +397,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
 
     Examples
     --------
-    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.features.definition import FeatureDefinition
     >>> from credit_model.foundation.calendar import from_days
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables

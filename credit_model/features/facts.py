@@ -20,7 +20,7 @@ from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
-    from credit_model.definitions.conditions import Condition
+    from credit_model.features.conditions import Condition
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.engine.loop import Days
+from credit_model.features.kernel_compiled import Days
 from credit_model.foundation.calendar import NO_DAY
 
 Ints = NDArray[np.int64]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.engine import loop
-from credit_model.engine.ladders import Ints
-from credit_model.engine.loop import Days, Plan, Rows, Seen, Tables
+from credit_model.features import kernel_compiled as loop
+from credit_model.features.kernel_compiled import Days, Plan, Rows, Seen, Tables
+from credit_model.features.windows import Ints
 from credit_model.visibility.tables import spans
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.definition import FeatureDefinition
     from credit_model.ledger.buckets import Buckets
     from credit_model.ledger.ledger import Ledger
 
@@ -235,8 +235,8 @@ def _described(
     def work(key: tuple[Any, ...], observed: Any) -> Any:
         import pyarrow as pa
 
-        from credit_model.engine.blocks import run
-        from credit_model.engine.program import columns_read, program_of
+        from credit_model.features.batching import run
+        from credit_model.features.program import columns_read, program_of
 
         ledger, buckets = _opened(folder, digest, day_of_use)
         segments = buckets.open(key[0].as_py(), columns_read(definitions, ledger.catalogue))

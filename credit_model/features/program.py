@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.engine.facts import Classes
-from credit_model.engine.ladders import EVER, Ints, Rung, days_of
-from credit_model.engine.loop import (
+from credit_model.features.facts import Classes
+from credit_model.features.kernel_compiled import (
     ANY,
     AS_IT_IS,
     CONTRAST,
@@ -39,10 +38,11 @@ from credit_model.engine.loop import (
     Plan,
     Tables,
 )
+from credit_model.features.windows import EVER, Ints, Rung, days_of
 
 if TYPE_CHECKING:
-    from credit_model.definitions.conditions import Condition
-    from credit_model.definitions.definition import FeatureDefinition
+    from credit_model.features.conditions import Condition
+    from credit_model.features.definition import FeatureDefinition
 
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
@@ -139,7 +139,7 @@ def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -
 
     Examples
     --------
-    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.features.definition import FeatureDefinition
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> windows = [FeatureDefinition(name=f"n_{n}m", aggregate="count", window=f"{n}m") for n in (3, 12, 60)]
     >>> program = program_of(windows, load_catalogue())
@@ -154,7 +154,7 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
 
     Examples
     --------
-    >>> from credit_model.definitions.definition import FeatureDefinition
+    >>> from credit_model.features.definition import FeatureDefinition
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
     >>> columns_read([count], load_catalogue())

@@ -16,8 +16,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.definitions.conditions import NUMBERS, TIERS, Condition, Window, nearest, read_where
-from credit_model.definitions.wording import NAMES, name_said, records_said, words
+from credit_model.features.conditions import (
+    NAMES,
+    NUMBERS,
+    TIERS,
+    Condition,
+    Window,
+    name_said,
+    nearest,
+    read_where,
+    records_said,
+    words,
+)
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue

@@ -2,19 +2,29 @@
 
 In: feature definitions and the catalogue of the ledger they are meant for.
 Out: nothing, or one ``DefinitionErrors`` with every fault of every definition.
+
+The dictionary of features, and how a file of definitions is read and written.
+
+In: TOML, one ``[[feature]]`` a definition (the package's own ``dictionary.toml``, or any other file).
+Out: a tuple of ``FeatureDefinition``, in the order of the file.
 """
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, Kind
-from credit_model.definitions.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
-from credit_model.definitions.definition import DefinitionErrors, FeatureDefinition
+from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.toml_reader import parse_toml
 from credit_model.visibility.tables import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
@@ -53,7 +63,7 @@ def check_definitions(
     >>> wrong = FeatureDefinition(name="n", aggregate="count", where={"kinds": ["adm_penalti"]})
     >>> check_definitions([wrong], load_catalogue())
     Traceback (most recent call last):
-    credit_model.definitions.definition.DefinitionErrors: feature definitions: 1 fault: feature 'n': where: unknown kind
+    credit_model.features.definition.DefinitionErrors: feature definitions: 1 fault: feature 'n': where: unknown kind
     'adm_penalti'; did you mean 'adm_penalty'?
     """
     faults = [f"feature {name!r}: {n} definitions share the name" for name, n in Counter(
@@ -176,3 +186,88 @@ def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str
         odd += [k.code for k in matching_kinds(whole, catalogue) if k.code not in codes and k.polarity == wanted]
     if odd:
         yield f"not record-monotone: under trend {d.trend!r} it must count {wanted} records, yet: {', '.join(odd[:5])}"
+
+
+_TOP = ("schema", "feature")
+
+
+def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
+    """Read feature definitions from a TOML file.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of ``[[feature]]`` tables; their keys are the arguments of ``FeatureDefinition``.
+
+    Returns
+    -------
+    tuple of FeatureDefinition
+
+    Raises
+    ------
+    DefinitionErrors
+        If the file cannot be read, or with every fault of every definition at once.
+
+    Examples
+    --------
+    >>> path = Path(__file__).with_name("dictionary.toml")
+    >>> load_definitions(path) == library()
+    True
+    """
+    try:
+        content = parse_toml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DefinitionErrors([f"{path}: cannot be read as TOML ({error})"]) from None
+    tables = content.get("feature")
+    faults = [f"{path}: unknown key {key!r}{nearest(key, _TOP)}" for key in content if key not in _TOP]
+    if content.get("schema", 1) != 1:
+        faults.append(f"{path}: schema {content['schema']!r} is not known; this version reads schema 1")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise DefinitionErrors([*faults, f"{path}: there is no [[feature]] in it"])
+    definitions = []
+    for table in tables:
+        try:
+            definitions.append(FeatureDefinition.from_dict(table))
+        except DefinitionErrors as errors:
+            faults += errors.faults
+    if faults:
+        raise DefinitionErrors(faults)
+    return tuple(definitions)
+
+
+def save_definitions(definitions: Iterable[FeatureDefinition], path: str | Path) -> Path:
+    """Write feature definitions as a TOML file that ``load_definitions`` reads back; returns the path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = save_definitions(library(), tempfile.mkdtemp() + "/features.toml")
+    >>> load_definitions(path) == library()
+    True
+    """
+    lines = ["schema = 1"]
+    for definition in definitions:
+        lines += ["", "[[feature]]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in definition.to_dict().items()]
+    path = Path(path)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML. JSON's texts, numbers and lists are TOML's; tables are written inline."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def library() -> tuple[FeatureDefinition, ...]:
+    """The package's own dictionary: about forty features of natural persons, all record-monotone.
+
+    Examples
+    --------
+    >>> all(definition.record_monotone for definition in library())
+    True
+    """
+    return load_definitions(Path(__file__).with_name("dictionary.toml"))
