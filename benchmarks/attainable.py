@@ -30,7 +30,7 @@ import numpy as np
 
 from credit_model.features.dictionary import library
 from credit_model.ledger.ledger import Ledger
-from credit_model.measures.performance import soft_gini
+from credit_model.metrics.performance import soft_gini
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 from credit_model.synthetic.city import synthesise

@@ -30,8 +30,8 @@ from credit_model.learner import draft
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.learner.logistic import Limits, fit_logistic
-from credit_model.measures.differences import soft_gini_difference
-from credit_model.measures.performance import soft_gini
+from credit_model.metrics.differences import soft_gini_difference
+from credit_model.metrics.performance import soft_gini
 from credit_model.sample.development import DevelopmentSample
 from credit_model.scorecard.scale import Profile, load_profile
 from credit_model.training.experiment import Experiment

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from credit_model.fairness.rates import eligibility_ratio, error_rates
-from credit_model.measures.shares import Shares, ratio_estimate
+from credit_model.metrics.shares import Shares, ratio_estimate
 
 RATIOS = (0.7, 0.8, 0.9, 1.0)
 BASES = (0.02, 0.1, 0.3, 0.5, 0.9, 0.99)

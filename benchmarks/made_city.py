@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from credit_model.comparison.judged import Judged
-from credit_model.measures.calibration import holm, jeffreys
+from credit_model.metrics.calibration import holm, jeffreys
 from credit_model.training.experiment import Experiment
 from credit_model.training.pipeline import run
 from credit_model.training.reading import load_experiment

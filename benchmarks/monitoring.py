@@ -24,7 +24,7 @@ import credit_model as cm
 from credit_model.evaluation.report import evaluate
 from credit_model.features.dictionary import library
 from credit_model.foundation.calendar import add_months, from_day, to_day
-from credit_model.measures.performance import soft_gini
+from credit_model.metrics.performance import soft_gini
 from credit_model.monitoring.drift import ALARM_FLOOR, ALARM_LEVEL, psi, psi_limit
 from credit_model.monitoring.month import monitor
 from credit_model.monitoring.reference import Reference, Snapshot

@@ -37,8 +37,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from credit_model.foundation.calendar import from_days
 from credit_model.learner.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
-from credit_model.measures.calibration import brier, calibration_line, log_loss
-from credit_model.measures.performance import auc, ks
+from credit_model.metrics.calibration import brier, calibration_line, log_loss
+from credit_model.metrics.performance import auc, ks
 from credit_model.reporting.page import render_html
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.training.experiment import Experiment

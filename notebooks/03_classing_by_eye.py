@@ -23,7 +23,7 @@ import pandas as pd
 
 import credit_model as cm
 from credit_model.classing.transformer import WoeTransformer
-from credit_model.measures.differences import gini_difference
+from credit_model.metrics.differences import gini_difference
 from credit_model.scorecard.bins import BinEdits
 
 rng = np.random.default_rng(20261124)

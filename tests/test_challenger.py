@@ -21,15 +21,15 @@ from credit_model import UserError
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.learner.challenger import BoostedChallenger
 from credit_model.learner.classifier import ScorecardClassifier
-from credit_model.measures.calibration import brier, calibration_line, log_loss
-from credit_model.measures.differences import (
+from credit_model.metrics.calibration import brier, calibration_line, log_loss
+from credit_model.metrics.differences import (
     brier_difference,
     gini_difference,
     log_loss_difference,
     slope_difference,
     soft_gini_difference,
 )
-from credit_model.measures.performance import soft_gini
+from credit_model.metrics.performance import soft_gini
 from credit_model.reporting.markdown import render_markdown
 from credit_model.reporting.page import render_html
 from credit_model.serving import open_card

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.measures.performance import UNDEFINED, auc
+from credit_model.metrics.performance import UNDEFINED, auc
 from credit_model.monitoring.drift import ALARM_LEVEL, expected_auc, order_reversals, points_shift, psi, psi_limit
 
 counts = st.lists(st.integers(1, 5_000), min_size=2, max_size=12)

@@ -22,7 +22,7 @@ from credit_model.fairness.audit import audit_fairness
 from credit_model.fairness.proxies import screen_proxies
 from credit_model.fairness.rates import eligibility_ratio, error_rates
 from credit_model.fairness.sources import source_rates
-from credit_model.measures.performance import auc
+from credit_model.metrics.performance import auc
 
 COUNTS = pd.read_csv(Path(__file__).parent / "cases" / "compas_counts.csv")
 ROWS = COUNTS.loc[COUNTS.index.repeat(COUNTS["people"])].reset_index(drop=True)

@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from test_performance import half_width, tied_rows
 
 from credit_model import UserError
-from credit_model.measures.calibration import brier
-from credit_model.measures.detection import average_precision, lift
-from credit_model.measures.performance import UNDEFINED, auc
-from credit_model.measures.reliability import (
+from credit_model.metrics.calibration import brier
+from credit_model.metrics.detection import average_precision, lift
+from credit_model.metrics.performance import UNDEFINED, auc
+from credit_model.metrics.reliability import (
     brier_parts,
     expected_calibration_error,
     hosmer_lemeshow,

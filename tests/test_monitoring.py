@@ -15,7 +15,7 @@ from small_card import penalty, raw_card, small_card, small_ledger
 
 from credit_model import UserError
 from credit_model.foundation.calendar import to_day
-from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.month import monitor
 from credit_model.monitoring.reference import Cells, Reference, Snapshot

@@ -16,14 +16,14 @@ import numpy.typing as npt
 
 from credit_model import UserError
 from credit_model.comparison.judged import Judged
-from credit_model.measures.calibration import brier, log_loss
-from credit_model.measures.differences import (
+from credit_model.metrics.calibration import brier, log_loss
+from credit_model.metrics.differences import (
     brier_difference,
     gini_difference,
     log_loss_difference,
     soft_gini_difference,
 )
-from credit_model.measures.performance import FEWEST_BADS, Estimate, gini, soft_gini
+from credit_model.metrics.performance import FEWEST_BADS, Estimate, gini, soft_gini
 from credit_model.scorecard.card import Card
 
 GREATER_IS_BETTER: Final = {"gini": True, "soft_gini": True, "brier": False, "log_loss": False}

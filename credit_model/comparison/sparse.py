@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
 from credit_model import UserError
-from credit_model.measures.differences import gini_difference
-from credit_model.measures.performance import auc
+from credit_model.metrics.differences import gini_difference
+from credit_model.metrics.performance import auc
 
 if TYPE_CHECKING:
     import pandas as pd

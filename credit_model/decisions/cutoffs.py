@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credit_model.evaluation.tables import Counts, Sample, counts_of, distinct, sample_of
-from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
-from credit_model.measures.shares import Groups, share_estimate
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.metrics.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd

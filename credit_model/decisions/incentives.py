@@ -16,8 +16,8 @@ import numpy as np
 
 from credit_model import UserError
 from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
-from credit_model.measures.performance import UNDEFINED, Estimate
-from credit_model.measures.shares import Groups, share_estimate
+from credit_model.metrics.performance import UNDEFINED, Estimate
+from credit_model.metrics.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd

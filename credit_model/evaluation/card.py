@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.evaluation.tables import Sample, distinct
-from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.scorecard.pairs import run_label
 
 if TYPE_CHECKING:

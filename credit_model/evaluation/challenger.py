@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation.tables import Counts, Grade, Sample, Segment, counts_of, measures_of
-from credit_model.measures import differences
-from credit_model.measures.performance import Estimate
+from credit_model.metrics import differences
+from credit_model.metrics.performance import Estimate
 
 WORTH = 0.02
 """AUC that a challenger must gain before the card is put in question."""

@@ -388,7 +388,7 @@ def _between(limit: tuple[float, float], bads: int) -> Bounds:
 
 def _tolerance(limit: float | tuple[float, float], bads: int) -> Bounds:
     """A tolerance is widened by what chance does to so many bads."""
-    from credit_model.measures.calibration import observed_to_expected_limit
+    from credit_model.metrics.calibration import observed_to_expected_limit
 
     if isinstance(limit, tuple):
         return limit

@@ -39,8 +39,8 @@ from credit_model.evaluation.tables import (
     sample_of,
     segments_of,
 )
-from credit_model.measures import calibration, differences, performance
-from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.metrics import calibration, differences, performance
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from credit_model import UserError
 from credit_model.evaluation.tables import with_second
-from credit_model.measures.calibration import calibration_line, observed_to_expected
-from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, gini, ks
+from credit_model.metrics.calibration import calibration_line, observed_to_expected
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, gini, ks
 
 if TYPE_CHECKING:
     import pandas as pd

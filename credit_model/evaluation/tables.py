@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.measures import calibration, detection, differences, performance, reliability
-from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
-from credit_model.measures.reliability import Significance
+from credit_model.metrics import calibration, detection, differences, performance, reliability
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
+from credit_model.metrics.reliability import Significance
 
 if TYPE_CHECKING:
     import pandas as pd

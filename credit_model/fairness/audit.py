@@ -19,9 +19,9 @@ from credit_model.fairness.cutoffs import Cutoff, cutoffs_of
 from credit_model.fairness.groups import LIMITS, Grouping, groupings, label
 from credit_model.fairness.proxies import Proxy, screen_proxies
 from credit_model.fairness.sources import SourceRate
-from credit_model.measures.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
-from credit_model.measures.performance import SMALLEST_CELL, UNDEFINED, Estimate, auc
-from credit_model.measures.shares import Groups, gap_estimate, ratio_estimate, share_estimate
+from credit_model.metrics.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
+from credit_model.metrics.performance import SMALLEST_CELL, UNDEFINED, Estimate, auc
+from credit_model.metrics.shares import Groups, gap_estimate, ratio_estimate, share_estimate
 
 if TYPE_CHECKING:
     import pandas as pd

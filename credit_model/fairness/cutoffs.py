@@ -13,8 +13,8 @@ import numpy as np
 from credit_model.decisions.cutoffs import step_hidden
 from credit_model.evaluation.tables import Counts, Sample, distinct, with_second
 from credit_model.fairness.groups import LIMITS, Grouping
-from credit_model.measures.performance import UNDEFINED, Estimate
-from credit_model.measures.shares import Groups, Shares, gap_estimate, ratio_estimate, share_estimate
+from credit_model.metrics.performance import UNDEFINED, Estimate
+from credit_model.metrics.shares import Groups, Shares, gap_estimate, ratio_estimate, share_estimate
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.measures.performance import SMALLEST_CELL, Estimate
+from credit_model.metrics.performance import SMALLEST_CELL, Estimate
 
 
 @dataclass(frozen=True)

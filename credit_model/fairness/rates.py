@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from credit_model import UserError
-from credit_model.measures.performance import Estimate
-from credit_model.measures.shares import Groups, ratio_estimate, share_estimate
+from credit_model.metrics.performance import Estimate
+from credit_model.metrics.shares import Groups, ratio_estimate, share_estimate
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from credit_model import UserError
-from credit_model.measures.performance import FEWEST_BADS, UNDEFINED, Estimate
+from credit_model.metrics.performance import FEWEST_BADS, UNDEFINED, Estimate
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from credit_model import UserError
 from credit_model.assessment.assess import PURPOSES
-from credit_model.measures.performance import Estimate
+from credit_model.metrics.performance import Estimate
 from credit_model.model_card.document import ModelCard
 
 LANGUAGES: Final = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}

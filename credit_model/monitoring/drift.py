@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from credit_model import UserError
-from credit_model.measures.calibration import holm
-from credit_model.measures.performance import UNDEFINED, Estimate, Floats, Subjects, interval, soft_gini
+from credit_model.metrics.calibration import holm
+from credit_model.metrics.performance import UNDEFINED, Estimate, Floats, Subjects, interval, soft_gini
 
 ALARM_LEVEL = 0.999
 """Level at which the monitor speaks: one false alarm in a thousand comparisons."""
@@ -258,7 +258,7 @@ def expected_auc(
     risk : array_like of float, shape (n,)
         The ranking; grows with risk.
     weight, subject
-        As in `credit_model.measures.performance.auc`.
+        As in `credit_model.metrics.performance.auc`.
 
     Notes
     -----

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import add_months
 from credit_model.ledger.ledger import Ledger
-from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.metrics.performance import SMALLEST_CELL
 
 HISTORY = 24
 """Months a month is compared with."""

@@ -15,9 +15,9 @@ import numpy as np
 
 from credit_model.foundation.calendar import from_day, from_days, to_day
 from credit_model.ledger.ledger import Ledger
-from credit_model.measures.calibration import observed_to_expected
-from credit_model.measures.calibration import observed_to_expected_limit as limit_of
-from credit_model.measures.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, auc
+from credit_model.metrics.calibration import observed_to_expected
+from credit_model.metrics.calibration import observed_to_expected_limit as limit_of
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, auc
 from credit_model.monitoring.drift import expected_auc, order_reversals
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Outcome

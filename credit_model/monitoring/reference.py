@@ -27,7 +27,7 @@ from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger
-from credit_model.measures.performance import SMALLEST_CELL
+from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc
 from credit_model.sample.events import listed
 from credit_model.scorecard.bins import CategoricalBins, attributes_of

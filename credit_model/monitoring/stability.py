@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.measures.performance import SMALLEST_CELL, Estimate
+from credit_model.metrics.performance import SMALLEST_CELL, Estimate
 from credit_model.monitoring.drift import (
     ALARM_FLOOR,
     ALARM_LEVEL,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from credit_model.evaluation.gates import GateVerdict
 from credit_model.evaluation.report import EvaluationReport
-from credit_model.measures.performance import Estimate
+from credit_model.metrics.performance import Estimate
 from credit_model.reporting.sections import gates
 from credit_model.reporting.words import KINDS, Words, written
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.measures.performance import Estimate
+from credit_model.metrics.performance import Estimate
 from credit_model.reporting.figures import WIDE, Drawing, decades, linear, logarithmic, ticks
 from credit_model.reporting.words import Words, short_percent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.measures.performance import Estimate
+from credit_model.metrics.performance import Estimate
 from credit_model.reporting.figures import WIDE, Drawing, logarithmic
 from credit_model.reporting.words import Said, Words
 

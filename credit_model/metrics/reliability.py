@@ -1,6 +1,6 @@
 """Where and how much probabilities are off: tests of Hosmer-Lemeshow and Spiegelhalter, ECE, ICI, Brier's parts, PDO.
 
-`credit_model.measures.calibration` asks whether probabilities are right on the whole; here they are asked group by
+`credit_model.metrics.calibration` asks whether probabilities are right on the whole; here they are asked group by
 group and along a smooth curve. Measures that are absolute differences have no normal error: their intervals are a
 bootstrap of people by counts.
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model.measures.calibration import effective_counts, fit_logistic
-from credit_model.measures.performance import (
+from credit_model.metrics.calibration import effective_counts, fit_logistic
+from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
@@ -28,7 +28,7 @@ from credit_model.measures.performance import (
     standard_error,
     within_people,
 )
-from credit_model.measures.resampling import Bootstrap, Cells, mass
+from credit_model.metrics.resampling import Bootstrap, Cells, mass
 
 GROUPS = 10
 """Groups of people of equal size, by predicted probability."""
@@ -76,7 +76,7 @@ def hosmer_lemeshow(
     Parameters
     ----------
     y, probability, weight
-        As in `credit_model.measures.calibration.brier`.
+        As in `credit_model.metrics.calibration.brier`.
     groups : int, default 10
         Groups of equal size; people with one probability stay in one group, so there may be fewer.
     fitted : int, default 0
@@ -132,7 +132,7 @@ def spiegelhalter(
     Parameters
     ----------
     y, probability, weight, subject
-        As in `credit_model.measures.calibration.brier`.
+        As in `credit_model.metrics.calibration.brier`.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def expected_calibration_error(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.calibration.brier`.
+        As in `credit_model.metrics.calibration.brier`.
     groups : int, default 10
         Groups of equal size, ties kept together.
 
@@ -224,7 +224,7 @@ def integrated_calibration_index(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.calibration.brier`; probabilities strictly between 0 and 1.
+        As in `credit_model.metrics.calibration.brier`; probabilities strictly between 0 and 1.
 
     Returns
     -------
@@ -336,7 +336,7 @@ def brier_parts(
     Parameters
     ----------
     y, probability, weight, subject, level
-        As in `credit_model.measures.calibration.brier`.
+        As in `credit_model.metrics.calibration.brier`.
     groups : int, default 10
         Groups of equal size, ties kept together.
 
@@ -418,7 +418,7 @@ def odds_line(
     Parameters
     ----------
     y, weight, subject, level
-        As in `credit_model.measures.calibration.brier`.
+        As in `credit_model.metrics.calibration.brier`.
     score : array_like of float, shape (n,)
         Points; more is better.
     reference : float

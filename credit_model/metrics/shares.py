@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.measures.performance import UNDEFINED, Estimate, Floats
+from credit_model.metrics.performance import UNDEFINED, Estimate, Floats
 
 
 @dataclass(frozen=True)

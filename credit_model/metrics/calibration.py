@@ -2,7 +2,7 @@
 
 A ranking may be perfect and every probability twice too high; these measures see that and nothing else. All take
 ``probability``, the predicted probability of bad, and sampling weights; intervals are summed within people where a
-person has several rows, as in `credit_model.measures.performance`.
+person has several rows, as in `credit_model.metrics.performance`.
 
 In: arrays of equal length, or counts. Out: `Estimate`, or p-values.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from credit_model import UserError
-from credit_model.measures.performance import (
+from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
@@ -56,7 +56,7 @@ def brier(
     probability : array_like of float in [0, 1], shape (n,)
         Predicted probability of bad.
     weight, subject, level
-        As in `credit_model.measures.performance.auc`.
+        As in `credit_model.metrics.performance.auc`.
 
     Notes
     -----

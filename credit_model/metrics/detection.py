@@ -1,7 +1,7 @@
 """How many of the bads a card finds among those it ranks worst: average precision and lift, each with its interval.
 
 Where bads are rare an AUC is mostly about goods that nobody would ever look at; these measures ask about the worst end
-alone. They work on the distinct values of risk, as `credit_model.measures.performance` does: a tie is one step, and a
+alone. They work on the distinct values of risk, as `credit_model.metrics.performance` does: a tie is one step, and a
 cut that falls inside it takes the tie's average.
 
 In: arrays of equal length, one row an observation. Out: `Estimate`.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from credit_model import UserError
-from credit_model.measures.performance import (
+from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
@@ -23,7 +23,7 @@ from credit_model.measures.performance import (
     rows_of,
     standard_error,
 )
-from credit_model.measures.resampling import mass
+from credit_model.metrics.resampling import mass
 
 
 def _steps(rows: Rows) -> tuple[NDArray[np.intp], Floats, Floats]:
@@ -45,7 +45,7 @@ def average_precision(
     Parameters
     ----------
     y, risk, weight, subject, level
-        As in `credit_model.measures.performance.auc`.
+        As in `credit_model.metrics.performance.auc`.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def lift(
     Parameters
     ----------
     y, risk, weight, subject, level
-        As in `credit_model.measures.performance.auc`.
+        As in `credit_model.metrics.performance.auc`.
     share : float, default 0.1
         Share of people, above 0 and at most 1.
 

@@ -15,8 +15,8 @@ import math
 
 from numpy.typing import ArrayLike
 
-from credit_model.measures.calibration import fit_line, mean_of, surprise
-from credit_model.measures.performance import (
+from credit_model.metrics.calibration import fit_line, mean_of, surprise
+from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,

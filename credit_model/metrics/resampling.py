@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.measures.performance import Floats, Rows
+from credit_model.metrics.performance import Floats, Rows
 
 DRAWS = 200
 """Bootstrap draws behind an interval."""
