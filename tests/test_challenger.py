@@ -32,7 +32,7 @@ from credit_model.metrics.differences import (
 from credit_model.metrics.performance import soft_gini
 from credit_model.reporting.markdown import render_markdown
 from credit_model.reporting.page import render_html
-from credit_model.serving import open_card
+from credit_model.scorecard.loader import open_card
 from credit_model.training.experiment import ChallengerPlan, ExperimentErrors
 from credit_model.training.reading import read_experiment
 
@@ -147,8 +147,8 @@ def test_columns_and_definitions_must_match() -> None:
 
 def test_no_door_that_scores_people_loads_a_challenger() -> None:
     program = (
-        "import sys, credit_model.assessment, credit_model.serving\n"
-        "from credit_model.assessment.assess import Evaluator\nfrom credit_model.serving import open_card\n"
+        "import sys, credit_model.assessment, credit_model.scorecard.loader\n"
+        "from credit_model.assessment.assess import Evaluator\nfrom credit_model.scorecard.loader import open_card\n"
         "assert not {m for m in sys.modules if 'learner' in m or 'lightgbm' in m}, sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -32,8 +32,8 @@ from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import alarms_of
 from credit_model.registry.runs import log_run, register
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.loader import _load_pyfunc, open_card
 from credit_model.scorecard.pairs import Pair
-from credit_model.serving import _load_pyfunc, open_card
 
 CARDS = {"people": people_card(), "raw": raw_card()}
 ROWS = {"people": people_rows(), "raw": raw_rows()}

@@ -17,7 +17,7 @@ from small_card import POINTS, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
 from credit_model.registry.runs import log_run, register
-from credit_model.serving import _load_pyfunc, open_card
+from credit_model.scorecard.loader import _load_pyfunc, open_card
 
 CARD = small_card()
 CUTS = sorted({cut for cuts, _ in POINTS.values() for cut in cuts})
@@ -82,7 +82,7 @@ def test_a_folder_without_a_card_is_one_line(tmp_path: Path) -> None:
 def test_opening_a_card_as_mlflow_would_imports_no_mlflow(tmp_path: Path) -> None:
     CARD.save(tmp_path / "card.json")
     program = (
-        f"import sys; from credit_model.serving import _load_pyfunc; _load_pyfunc({str(tmp_path)!r})\n"
+        f"import sys; from credit_model.scorecard.loader import _load_pyfunc; _load_pyfunc({str(tmp_path)!r})\n"
         "assert not {'mlflow', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

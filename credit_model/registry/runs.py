@@ -1,6 +1,6 @@
 """Runs and what they leave: parameters, figures, files, and the card as a version of a registered model.
 
-A registered model is a JSON card read by :mod:`credit_model.serving`: no pickle is written or read. A version carries
+A registered model is a JSON card read by :mod:`credit_model.scorecard.loader`: no pickle is written or read. A version carries
 in its tags the digest of its card, its author and the gates it was measured against. What a process that was killed
 had begun to record is continued, never recorded twice.
 
@@ -24,7 +24,7 @@ from credit_model.registry.history import History
 from credit_model.registry.promotion import EVALUATION, ApprovalError
 from credit_model.registry.store import RegistryError, connected, sqlite_file, tracking_uri
 from credit_model.registry.versions import DEFAULT_MODEL
-from credit_model.serving import CARD_FILE
+from credit_model.scorecard.loader import CARD_FILE
 
 if TYPE_CHECKING:
     from credit_model.evaluation.report import EvaluationReport
@@ -348,7 +348,7 @@ def _logged_model(client: Any, card: Card, run_id: str) -> str:
         pyfunc.save_model(
             model_folder,
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
-            loader_module="credit_model.serving",
+            loader_module="credit_model.scorecard.loader",
             data_path=str(document),
             signature=_signature(card),
             pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],

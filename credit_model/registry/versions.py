@@ -16,7 +16,7 @@ from credit_model import UserError
 from credit_model.assessment.assess import Evaluator
 from credit_model.registry.history import History
 from credit_model.registry.store import RegistryError, connected, tracking_uri
-from credit_model.serving import open_card
+from credit_model.scorecard.loader import open_card
 
 if TYPE_CHECKING:
     from credit_model.ledger.ledger import Ledger
