@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from credit_model.classing.transformer import WoeTransformer
-from credit_model.classing.woe import information_value, weight_of_evidence
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.learning.fine_classes import information_value, weight_of_evidence
+from credit_model.learning.transformer import WoeTransformer
 
 LEAST_TIMES, LEAST_VALUE, MOST_SLOPE = 10.0, 0.99, 1.1
 SIZES, WIDTHS = (250_000, 500_000, 1_000_000, 2_000_000), (25, 50, 100, 200)

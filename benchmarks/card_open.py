@@ -24,7 +24,7 @@ LIMIT = 50.0  # milliseconds
 
 def made_card(folder: Path) -> Path:
     """A card of forty characteristics, learned on noise: the size matters here, not the ranking."""
-    from credit_model.learner.classifier import ScorecardClassifier
+    from credit_model.learning.classifier import ScorecardClassifier
 
     rng = np.random.default_rng(20261124)
     X = pd.DataFrame(rng.poisson(1.0, (4_000, 40)).astype(np.float32), columns=[f"c{i:02d}" for i in range(40)])

@@ -24,12 +24,12 @@ from unittest.mock import patch
 import numpy as np
 from made_city import NoTracker, planned
 
-from credit_model.classing.transformer import WoeTransformer
 from credit_model.features.definition import FeatureDefinition
-from credit_model.learner import draft
-from credit_model.learner.challenger import BoostedChallenger
-from credit_model.learner.classifier import ScorecardClassifier
-from credit_model.learner.logistic import Limits, fit_logistic
+from credit_model.learning import fitted_scorecard as draft
+from credit_model.learning.challenger import BoostedChallenger
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.learning.logistic import Limits, fit_logistic
+from credit_model.learning.transformer import WoeTransformer
 from credit_model.metrics.differences import soft_gini_difference
 from credit_model.metrics.performance import soft_gini
 from credit_model.sample.development import DevelopmentSample

@@ -62,7 +62,7 @@ def load(data: Path, name: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def card(name: str, X: pd.DataFrame, y: np.ndarray, Xt: pd.DataFrame) -> np.ndarray:
-    from credit_model.learner.classifier import ScorecardClassifier
+    from credit_model.learning.classifier import ScorecardClassifier
 
     return ScorecardClassifier().fit(X, y).predict_proba(Xt)[:, 1]
 
@@ -190,7 +190,7 @@ def recalibrated(y: np.ndarray, pooled: np.ndarray) -> dict[str, Any]:
 
 def frontier(name: str, X: pd.DataFrame, y: np.ndarray, sizes: list[int]) -> dict[int, float]:
     """AUC of the best card of at most so many characteristics."""
-    from credit_model.learner.classifier import ScorecardClassifier
+    from credit_model.learning.classifier import ScorecardClassifier
 
     def of(most: int) -> Callable[..., np.ndarray]:
         return lambda _, X, y, Xt: (

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from credit_model.evaluation.report import evaluate
 from credit_model.foundation.calendar import from_days
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import build_sample
 from credit_model.training.reading import load_experiment
 from credit_model.training.source import open_source

@@ -35,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from credit_model.foundation.calendar import from_days
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.calibration import brier, calibration_line, log_loss
 from credit_model.metrics.performance import auc, ks

@@ -38,7 +38,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     from optbinning import BinningProcess, Scorecard
 
-    from credit_model.learner.classifier import ScorecardClassifier
+    from credit_model.learning.classifier import ScorecardClassifier
 
     rng = np.random.default_rng(20261124)
     names = [f"c{j:02d}" for j in range(COLUMNS)]

@@ -23,7 +23,7 @@ import pandas as pd
 
 import credit_model as cm
 from credit_model.features.dictionary import library
-from credit_model.learner.challenger import BoostedChallenger
+from credit_model.learning.challenger import BoostedChallenger
 from credit_model.metrics.differences import gini_difference
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12

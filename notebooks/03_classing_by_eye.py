@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.classing.transformer import WoeTransformer
+from credit_model.learning.transformer import WoeTransformer
 from credit_model.metrics.differences import gini_difference
 from credit_model.scorecard.bins import BinEdits
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.classing.fine import counted_numbers, fine_categories, fine_numbers
-from credit_model.classing.optimal import ClassingRules, optimal_classing, optimal_classings, ordered_woe
-from credit_model.classing.rows import FineTable
+from credit_model.learning.fine_classes import counted_numbers, fine_categories, fine_numbers
+from credit_model.learning.fine_table import FineTable
+from credit_model.learning.optimal_binning import ClassingRules, optimal_classing, optimal_classings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins
 
 cells = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), min_size=2, max_size=8)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_model import UserError
-from credit_model.classing.woe import information_value, weight_of_evidence
+from credit_model.learning.fine_classes import information_value, weight_of_evidence
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
 from credit_model.scorecard.columns import as_categories, as_numbers
 

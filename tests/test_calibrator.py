@@ -15,9 +15,9 @@ from scipy.optimize import LinearConstraint, minimize
 from sklearn.linear_model import LogisticRegression
 
 from credit_model import UserError
-from credit_model.learner.calibrator import fit_line, fit_map, grade_intervals
-from credit_model.learner.classifier import ScorecardClassifier
-from credit_model.learner.logistic import Limits, LogisticFit, fit_logistic, minimise_quadratic
+from credit_model.learning.calibration import fit_line, fit_map, grade_intervals
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.learning.logistic import Limits, LogisticFit, fit_logistic, minimise_quadratic
 from credit_model.scorecard.scale import load_profile
 
 PROFILE = load_profile("zhejiang_1000")

@@ -19,8 +19,8 @@ from small_sample import NEVER, definitions, sample
 
 from credit_model import UserError
 from credit_model.evaluation.report import EvaluationReport
-from credit_model.learner.challenger import BoostedChallenger
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.challenger import BoostedChallenger
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.calibration import brier, calibration_line, log_loss
 from credit_model.metrics.differences import (
     brier_difference,

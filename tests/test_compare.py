@@ -18,7 +18,7 @@ from credit_model.cli import app, main
 from credit_model.comparison.judged import Judged
 from credit_model.comparison.runs import compare
 from credit_model.comparison.sparse import frontier
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import DevelopmentSample
 
 PEOPLE = 6_000

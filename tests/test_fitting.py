@@ -14,10 +14,10 @@ from sklearn.metrics import roc_auc_score
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.fitting.boosting import Growth, grow
-from credit_model.fitting.joining import join_classes
-from credit_model.fitting.terms import Sample, Terms
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.additive_fit import join_classes
+from credit_model.learning.boosting import Growth, grow
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.learning.terms import Sample, Terms
 from credit_model.scorecard.scale import Profile
 
 FREE = Profile("free", 600, 40, ("B", "A"), (600,), reference_row="nothing_on_record")

@@ -15,8 +15,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from credit_model import UserError
-from credit_model.classing.transformer import WoeTransformer
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.learning.transformer import WoeTransformer
 
 
 def frame(n: int = 1200, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:

@@ -18,7 +18,7 @@ from small_sample import definitions, sample
 from credit_model import UserError
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import ProbabilityMap, load_profile

@@ -20,7 +20,7 @@ import pytest
 import credit_model
 from credit_model import UserError
 from credit_model.comparison.runs import compare
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.scorecard.card import Card
@@ -302,7 +302,7 @@ def test_a_run_is_found_by_its_experiment_and_compared_row_by_row(
 CHILD = """
 import os, signal, sys
 from test_run import Notebook
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.training.pipeline import run
 
 def die():

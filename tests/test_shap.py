@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sample import definitions, sample
 
-from credit_model.learner.challenger import BoostedChallenger
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.challenger import BoostedChallenger
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import ProbabilityMap, load_profile

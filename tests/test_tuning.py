@@ -15,7 +15,7 @@ import pytest
 from small_sample import definitions, sample
 
 from credit_model import UserError
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import DevelopmentSample
 from credit_model.training.experiment import CardPlan, Range
 from credit_model.training.tuning import Settings, Tuning, tune

@@ -149,7 +149,7 @@ class ChallengerPlan:
     """Another model on the same rows, so that the report can say what the card gives up. It is never registered.
 
     ``[challenger]`` with ``method = "lightgbm"`` (the only one, and the default): gradient boosting with the same
-    signs, in the default settings of :class:`credit_model.learner.challenger.BoostedChallenger`. Without the table, none.
+    signs, in the default settings of :class:`credit_model.learning.challenger.BoostedChallenger`. Without the table, none.
     """
 
     method: str = "lightgbm"

@@ -21,8 +21,8 @@ from credit_model.fairness.sources import source_rates
 from credit_model.features.build import build_features
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import add_months, from_days
-from credit_model.learner.challenger import BoostedChallenger
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.challenger import BoostedChallenger
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import Stability, compare
 from credit_model.reporting.assembly import full_evaluation

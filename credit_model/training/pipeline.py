@@ -27,7 +27,7 @@ from credit_model.comparison.judged import Judged
 from credit_model.evaluation.gates import read_gates
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.foundation.calendar import from_days
-from credit_model.learner.classifier import ScorecardClassifier
+from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
 from credit_model.reporting.markdown import render_markdown

@@ -35,7 +35,7 @@ from credit_model.training.experiment import CardPlan, Range
 if TYPE_CHECKING:
     import optuna
 
-    from credit_model.learner.classifier import ScorecardClassifier
+    from credit_model.learning.classifier import ScorecardClassifier
 
 FOLDS: Final = 3
 Settings = Mapping[str, Any]  # setting -> whole number or number

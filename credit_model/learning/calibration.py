@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from credit_model.learner.logistic import Limits, fit_logistic
+from credit_model.learning.logistic import Limits, fit_logistic
 from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 Real = npt.NDArray[np.float64]

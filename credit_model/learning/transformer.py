@@ -16,7 +16,8 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from credit_model import UserError
-from credit_model.classing.fine import (
+from credit_model.classing.fonts import font_families
+from credit_model.learning.fine_classes import (
     BADS,
     GOODS,
     RARE_ROWS,
@@ -25,9 +26,8 @@ from credit_model.classing.fine import (
     fine_categories,
     fine_numbers,
 )
-from credit_model.classing.fonts import font_families
-from credit_model.classing.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
-from credit_model.classing.optimal import ClassingRules, optimal_classings, ordered_woe
+from credit_model.learning.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.optimal_binning import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
 from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
 

@@ -24,11 +24,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.classing.fine import BADS, GOODS, FineColumn, cut_between, fine_numbers
-from credit_model.classing.rows import FineTable
 from credit_model.foundation.extras import needed_for
-from credit_model.learner.calibrator import Line, fit_line
-from credit_model.learner.classifier import FOLDS
+from credit_model.learning.calibration import Line, fit_line
+from credit_model.learning.classifier import FOLDS
+from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, fine_numbers
+from credit_model.learning.fine_table import FineTable
 from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.columns import as_numbers
 

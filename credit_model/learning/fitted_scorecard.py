@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing.fine import BADS, GOODS
-from credit_model.classing.optimal import Classing, ClassingRules, optimal_classings, ordered_woe
-from credit_model.classing.rows import FineTable
-from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
-from credit_model.learner.logistic import Limits, LogisticFit, LookedUp, fit_logistic
-from credit_model.learner.predictors import Predictor
+from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
+from credit_model.learning.fine_classes import BADS, GOODS
+from credit_model.learning.fine_table import FineTable
+from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, fit_logistic
+from credit_model.learning.optimal_binning import Classing, ClassingRules, optimal_classings, ordered_woe
+from credit_model.learning.predictors import Predictor
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile

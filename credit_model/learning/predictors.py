@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model import UserError
-from credit_model.classing.fine import RARE_ROWS, FineColumn, fine_categories, fine_numbers
-from credit_model.classing.optimal import ClassingRules, optimal_classing
+from credit_model.learning.fine_classes import RARE_ROWS, FineColumn, fine_categories, fine_numbers
+from credit_model.learning.optimal_binning import ClassingRules, optimal_classing
 from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of
 from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
 from credit_model.scorecard.scale import Profile

@@ -24,14 +24,13 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model import UserError
-from credit_model.classing.frames import read_columns, read_groups, read_outcome, rows_of
-from credit_model.classing.labels import bad_place
-from credit_model.classing.optimal import ClassingRules
-from credit_model.classing.rows import FineTable
-from credit_model.learner.additive import AdditiveRules, make_additive_card
-from credit_model.learner.calibrator import Line
-from credit_model.learner.draft import DraftRules, make_card
-from credit_model.learner.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
+from credit_model.learning.additive_card import AdditiveRules, make_additive_card
+from credit_model.learning.calibration import Line
+from credit_model.learning.fine_table import FineTable
+from credit_model.learning.fitted_scorecard import DraftRules, make_card
+from credit_model.learning.frames import bad_place, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.optimal_binning import ClassingRules
+from credit_model.learning.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
 from credit_model.scorecard.bins import BinEdits, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile, load_profile

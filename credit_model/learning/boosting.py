@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.fitting.terms import Codes, Places, Real, Sample, Terms
 from credit_model.foundation.extras import needed_for
+from credit_model.learning.terms import Codes, Places, Real, Sample, Terms
 
 _PATIENCE = 100  # rounds without a gain on the rows not seen, after which no more are tried
 _SMOOTHING = 10.0  # rows added to each class of a nominal column, at the average rate, before it is put in order

@@ -17,16 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing.fine import BADS, GOODS, cut_between
-from credit_model.classing.rows import FineTable
-from credit_model.classing.woe import information_value
-from credit_model.fitting.additive import fit_additive
-from credit_model.fitting.joining import join_classes
-from credit_model.fitting.terms import Sample, Terms
-from credit_model.learner.calibrator import GradeInterval, Line, fit_line, fit_map, grade_intervals
-from credit_model.learner.draft import choose
-from credit_model.learner.logistic import Limits, fit_logistic
-from credit_model.learner.predictors import Bins, Predictor
+from credit_model.learning.additive_fit import fit_additive, join_classes
+from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
+from credit_model.learning.fine_classes import BADS, GOODS, cut_between, information_value
+from credit_model.learning.fine_table import FineTable
+from credit_model.learning.fitted_scorecard import choose
+from credit_model.learning.logistic import Limits, fit_logistic
+from credit_model.learning.predictors import Bins, Predictor
+from credit_model.learning.terms import Sample, Terms
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.pairs import Pair
@@ -70,7 +68,7 @@ class Joined:
 def make_additive_card(
     predictors: Sequence[Predictor], table: FineTable, folds: int, rules: AdditiveRules, profile: Profile, **fields: Any
 ) -> tuple[Card, dict[str, Joined], Line, tuple[GradeInterval, ...]]:
-    """Make a card of a table; see :func:`credit_model.learner.draft.make_card`."""
+    """Make a card of a table; see :func:`credit_model.learning.fitted_scorecard.make_card`."""
     set_points = np.zeros(len(table.fold))
     for j, p in enumerate(predictors):
         if p.set_points is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.classing.fine import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Codes, FineColumn, Real
+from credit_model.learning.fine_classes import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Codes, FineColumn, Real
 
 
 @dataclass(frozen=True)
