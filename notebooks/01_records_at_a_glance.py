@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.classing.fonts import font_families
 from credit_model.features.grid import feature_grid
 from credit_model.foundation.calendar import from_days, to_day
+from credit_model.texts.fonts import font_families
 from credit_model.visibility.tables import STATUSES
 
 plt.rcParams["font.family"] = font_families()  # Chinese labels are letters where this machine has a font for them

@@ -119,7 +119,7 @@ def test_each_language_stands_alone() -> None:
     english = " ".join(Page(render_html(FULL, lang="en")).texts)
     chinese = " ".join(Page(render_html(FULL, lang="zh")).texts)
     assert not re.search(r"[\u4e00-\u9fff]", english)
-    own_words = tomllib.loads(files("credit_model.reporting").joinpath("report.toml").read_text(encoding="utf-8"))
+    own_words = tomllib.loads(files("credit_model.texts").joinpath("report.toml").read_text(encoding="utf-8"))
     for section in own_words.values():
         for text in section.values():
             told = re.sub(r"<[^>]*>", "", text["en"].split("{")[0]).strip()
@@ -131,7 +131,7 @@ def test_each_language_stands_alone() -> None:
 
 
 def test_every_text_has_both_languages_and_the_same_blanks() -> None:
-    texts = tomllib.loads(files("credit_model.reporting").joinpath("report.toml").read_text(encoding="utf-8"))
+    texts = tomllib.loads(files("credit_model.texts").joinpath("report.toml").read_text(encoding="utf-8"))
     for section, entries in texts.items():
         for name, text in entries.items():
             blanks = {lang: sorted(re.findall(r"{(\w+)}", said)) for lang, said in text.items()}

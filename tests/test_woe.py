@@ -14,10 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from credit_model import UserError
-from credit_model.classing.fonts import font_families
 from credit_model.learning.fine_classes import weight_of_evidence
 from credit_model.learning.transformer import WoeTransformer
 from credit_model.scorecard.bins import CategoricalBins, NumericBins
+from credit_model.texts.fonts import font_families
 
 # What scikit-learn would check and is not promised, and why; everything else it checks must pass.
 EXPECTED_FAILED_CHECKS = {

@@ -16,7 +16,6 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from credit_model import UserError
-from credit_model.classing.fonts import font_families
 from credit_model.learning.fine_classes import (
     BADS,
     GOODS,
@@ -30,6 +29,7 @@ from credit_model.learning.frames import Outcome, read_columns, read_groups, rea
 from credit_model.learning.optimal_binning import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
 from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
+from credit_model.texts.fonts import font_families
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -58,7 +58,7 @@ class _Page:
     def __init__(self, made: ModelCard, languages: Sequence[str]) -> None:
         self.made, self.card, self.found = made, made.card, made.evaluation
         self.languages = languages
-        self.words = tomllib.loads(files("credit_model.model_card").joinpath("words.toml").read_text(encoding="utf-8"))
+        self.words = tomllib.loads(files("credit_model.texts").joinpath("model_card.toml").read_text(encoding="utf-8"))
 
     # ------------------------------------------------------------------ words
 

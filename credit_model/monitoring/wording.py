@@ -89,7 +89,7 @@ class Monitoring:
 
 @cache
 def _texts() -> dict[str, dict[str, dict[str, str]]]:
-    return tomllib.loads(files("credit_model.monitoring").joinpath("monitoring.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("credit_model.texts").joinpath("monitoring.toml").read_text(encoding="utf-8"))
 
 
 def said(key: str, lang: str, **values: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from credit_model.evaluation.challenger import Attribution
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.metrics.performance import Estimate
-from credit_model.reporting.words import Said, Words, short_percent
+from credit_model.texts.words import Said, Words, short_percent
 
 Scale = Callable[[float], float]
 WIDE = 1016

@@ -11,7 +11,7 @@ from credit_model.evaluation.gates import GateVerdict
 from credit_model.evaluation.report import EvaluationReport
 from credit_model.metrics.performance import Estimate
 from credit_model.reporting.sections import gates
-from credit_model.reporting.words import KINDS, Words, written
+from credit_model.texts.words import KINDS, Words, written
 
 
 def render_markdown(report: EvaluationReport) -> str:

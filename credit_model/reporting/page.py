@@ -19,7 +19,7 @@ from credit_model.metrics.performance import rough_error
 from credit_model.reporting import figures
 from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, gates, stability
 from credit_model.reporting.sheet import Sheet
-from credit_model.reporting.words import KINDS, TAGS, Words
+from credit_model.texts.words import KINDS, TAGS, Words
 
 _TILES = {
     "soft_gini": (0, 1),

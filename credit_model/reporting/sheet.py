@@ -10,7 +10,7 @@ from typing import Any
 
 from credit_model.evaluation.gates import Check
 from credit_model.evaluation.report import EvaluationReport, Gate
-from credit_model.reporting.words import Numbers, Said, Words
+from credit_model.texts.words import Numbers, Said, Words
 
 
 class Sheet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.reporting.words import Said
+from credit_model.texts.words import Said
 
 if TYPE_CHECKING:
     from credit_model.reporting.sheet import Sheet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from credit_model.evaluation.challenger import FIFTHS, Challenger
 from credit_model.reporting import figures
-from credit_model.reporting.words import KINDS, Numbers, Words
+from credit_model.texts.words import KINDS, Numbers, Words
 
 if TYPE_CHECKING:
     from credit_model.reporting.sheet import Sheet

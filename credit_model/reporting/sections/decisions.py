@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_model.metrics.performance import Estimate
 from credit_model.reporting.figures import WIDE, Drawing, decades, linear, logarithmic, ticks
-from credit_model.reporting.words import Words, short_percent
+from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
     from credit_model.reporting.sheet import Sheet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_model.metrics.performance import Estimate
 from credit_model.reporting.figures import WIDE, Drawing, logarithmic
-from credit_model.reporting.words import Said, Words
+from credit_model.texts.words import Said, Words
 
 if TYPE_CHECKING:
     from credit_model.reporting.sheet import Sheet

@@ -9,7 +9,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from credit_model.reporting import figures
-from credit_model.reporting.words import Words, short_percent
+from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
     from credit_model.reporting.sheet import Sheet

@@ -90,7 +90,7 @@ class Words:
         if lang not in _LANGUAGES:
             raise UserError(f"A report cannot be rendered in {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
         self.languages = _LANGUAGES[lang]
-        own = files("credit_model.reporting").joinpath("report.toml")
+        own = files("credit_model.texts").joinpath("report.toml")
         self._texts = tomllib.loads(own.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **values: str | Said) -> Said:
