@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credit_model.fairness.rates import eligibility_ratio, error_rates
+from credit_model.evaluation.fairness_rates import eligibility_ratio, error_rates
 from credit_model.metrics.shares import Shares, ratio_estimate
 
 RATIOS = (0.7, 0.8, 0.9, 1.0)

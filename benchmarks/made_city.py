@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_model.comparison.judged import Judged
+from credit_model.evaluation.comparison import Judged
 from credit_model.metrics.calibration import holm, jeffreys
 from credit_model.training.experiment import Experiment
 from credit_model.training.pipeline import run

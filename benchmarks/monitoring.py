@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.evaluation.report import evaluate
+from credit_model.evaluation.evaluation import evaluate
 from credit_model.features.dictionary import library
 from credit_model.foundation.calendar import add_months, from_day, to_day
 from credit_model.metrics.performance import soft_gini

@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credit_model.evaluation.report import evaluate
+from credit_model.evaluation.evaluation import evaluate
 from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import build_sample

@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.decisions.summary import summarise_decisions
-from credit_model.evaluation.report import evaluate
+from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.decisions import summarise_decisions
+from credit_model.evaluation.evaluation import evaluate
+from credit_model.evaluation.fairness_audit import audit_fairness
 from credit_model.evaluation.samples import describe_samples
-from credit_model.fairness.audit import audit_fairness
 from credit_model.features.dictionary import library
-from credit_model.reporting.assembly import full_evaluation
 from credit_model.reporting.page import render_html
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12

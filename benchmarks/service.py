@@ -107,7 +107,7 @@ def made_card() -> Any:
 
 
 def no_gates() -> Any:
-    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.evaluation.evaluation import EvaluationReport
 
     return EvaluationReport.from_dict({"schema": 1, "context": {"question": "How fast?"}, "gates": []})
 

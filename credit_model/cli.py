@@ -322,8 +322,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Render an evaluation as one self-contained page; evaluate scored rows first, their JSON beside the page."""
-    from credit_model.evaluation.report import EvaluationReport
-    from credit_model.reporting.assembly import evaluate_file
+    from credit_model.evaluation.assembly import evaluate_file
+    from credit_model.evaluation.evaluation import EvaluationReport
     from credit_model.reporting.page import render_html
 
     path = Path(source)

@@ -17,7 +17,7 @@ from credit_model import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from credit_model.comparison.runs import Comparison
+    from credit_model.evaluation.comparison import Comparison
 
 Run = Annotated[str, typer.Argument(help="Folder of a run, TOML of its experiment, or its run id.", metavar="RUN")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -29,7 +29,7 @@ def register(app: typer.Typer, say: Callable[..., None], working: Callable[[str]
     @app.command(epilog="Example: credit-model compare experiments/baseline.toml experiments/retention.toml")
     def compare(first: Run, second: Run, as_json: AsJson = False) -> None:
         """Compare two runs on the rows both were judged on: paired differences, second minus first."""
-        from credit_model.comparison.runs import compare as side_by_side
+        from credit_model.evaluation.comparison import compare as side_by_side
         from credit_model.training.source import run_folder
 
         with working("Comparing"):

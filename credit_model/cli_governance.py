@@ -149,7 +149,7 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
-    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.evaluation.evaluation import EvaluationReport
     from credit_model.model_card.document import ModelCard
     from credit_model.model_card.page import render_model_card
     from credit_model.registry.promotion import recorded

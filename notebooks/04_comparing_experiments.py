@@ -26,8 +26,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.comparison.runs import compare
-from credit_model.comparison.sparse import frontier
+from credit_model.evaluation.comparison import compare, frontier
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 from credit_model.training.reading import load_experiment

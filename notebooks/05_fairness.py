@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.decisions.cutoffs import cutoff_table
-from credit_model.decisions.swaps import swap_set
-from credit_model.fairness.audit import audit_fairness
-from credit_model.fairness.rates import eligibility_ratio
+from credit_model.evaluation.cutoffs import cutoff_table
+from credit_model.evaluation.fairness_audit import audit_fairness
+from credit_model.evaluation.fairness_rates import eligibility_ratio
+from credit_model.evaluation.past_decisions import swap_set
 from credit_model.features.dictionary import library
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12

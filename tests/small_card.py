@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.features.dictionary import library
 from credit_model.ledger.ledger import Ledger
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins, Policy

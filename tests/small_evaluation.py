@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
-from credit_model.decisions.incentives import Programme
-from credit_model.evaluation.report import EvaluationReport, evaluate
-from credit_model.fairness.sources import source_rates
+from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.decisions import Programme
+from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import Stability, compare
-from credit_model.reporting.assembly import full_evaluation
 
 CARD = small_card()
 BASELINE = {"single": ("Best single characteristic", "最佳单一特征")}

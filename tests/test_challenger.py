@@ -18,7 +18,7 @@ from small_evaluation import CHALLENGER, FRAME, POINTS, REPORT, judged, made_fra
 from small_sample import NEVER, definitions, sample
 
 from credit_model import UserError
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.calibration import brier, calibration_line, log_loss

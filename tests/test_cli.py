@@ -16,7 +16,7 @@ from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_
 from small_evaluation import CARD, FRAME, beside
 
 from credit_model.cli import app, main
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.registry.runs import log_run, register
 
 EXPERIMENT = """

@@ -15,9 +15,7 @@ from typer.testing import CliRunner
 
 from credit_model import UserError
 from credit_model.cli import app, main
-from credit_model.comparison.judged import Judged
-from credit_model.comparison.runs import compare
-from credit_model.comparison.sparse import frontier
+from credit_model.evaluation.comparison import Judged, compare, frontier
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import DevelopmentSample
 

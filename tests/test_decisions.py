@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, FRAME, REPORT, made_frame
 
 from credit_model import UserError
-from credit_model.decisions.cutoffs import cutoff_table
-from credit_model.decisions.incentives import Programme, simulate_incentives
-from credit_model.decisions.overrides import override_report
-from credit_model.decisions.summary import summarise_decisions
-from credit_model.decisions.swaps import matching_cutoff, swap_set
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.cutoffs import cutoff_table
+from credit_model.evaluation.decisions import Programme, simulate_incentives, summarise_decisions
+from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.past_decisions import matching_cutoff, override_report, swap_set
 
 CUTS = list(CARD.profile.grade_cuts)
 

@@ -15,8 +15,8 @@ from small_card import small_card, small_evaluation
 from small_evaluation import CARD, FULL, judged
 
 from credit_model.cli import main
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
-from credit_model.evaluation.report import EvaluationReport
 from credit_model.features.dictionary import library
 from credit_model.registry.runs import log_run, register
 from credit_model.reporting.markdown import render_markdown

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from small_card import DATA, raw_card, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GATES, Evidence, check
-from credit_model.evaluation.report import EvaluationReport
 from credit_model.registry.history import History, HistoryError, Told, served_at
 from credit_model.registry.promotion import ApprovalError, GateError, promote, rollback
 from credit_model.registry.runs import log_run, register

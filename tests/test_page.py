@@ -22,8 +22,8 @@ from small_evaluation import CARD, FRAME, FULL, POINTS, REPORT, full, judged
 from small_pairs import scored_rows, wide_card, wide_rows
 
 from credit_model import UserError
-from credit_model.evaluation.card import card_of
-from credit_model.evaluation.report import EvaluationReport, evaluate
+from credit_model.evaluation.card_summary import card_of
+from credit_model.evaluation.evaluation import EvaluationReport, evaluate
 from credit_model.reporting.markdown import render_markdown
 from credit_model.reporting.page import render_html
 from credit_model.reporting.shapes import importance
@@ -103,7 +103,7 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing() -> None:
 def test_the_same_evaluation_gives_the_same_bytes_in_another_process(tmp_path: Any) -> None:
     (tmp_path / "evaluation.json").write_text(FULL.to_json(), encoding="utf-8")
     program = (
-        "import sys; from credit_model.evaluation.report import EvaluationReport;"
+        "import sys; from credit_model.evaluation.evaluation import EvaluationReport;"
         "from credit_model.reporting.page import render_html;"
         "render_html(EvaluationReport.from_json(open(sys.argv[1], encoding='utf-8').read()), sys.argv[2])"
     )

@@ -23,7 +23,7 @@ from test_service import Door
 from credit_model import load_evaluator
 from credit_model.assessment.assess import Evaluator
 from credit_model.cli import main
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.model_card.document import ModelCard
 from credit_model.model_card.page import render_model_card
 from credit_model.monitoring.month import monitor

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation.report import EvaluationReport, evaluate
+from credit_model.evaluation.evaluation import EvaluationReport, evaluate
 from credit_model.metrics.performance import gini
 from credit_model.reporting.markdown import render_markdown
 from credit_model.reporting.page import render_html

@@ -19,7 +19,7 @@ import pytest
 
 import credit_model
 from credit_model import UserError
-from credit_model.comparison.runs import compare
+from credit_model.evaluation.comparison import compare
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample

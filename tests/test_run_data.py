@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from credit_model import UserError
 from credit_model.cli import app, main
-from credit_model.comparison.runs import compare
+from credit_model.evaluation.comparison import compare
 from credit_model.training.pipeline import run
 from credit_model.training.result import RunResult
 from credit_model.training.source import run_folder

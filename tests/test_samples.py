@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, FRAME, FULL, beside
 
 from credit_model import UserError
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.samples import describe_samples
-from credit_model.reporting.assembly import full_evaluation
 from credit_model.reporting.page import render_html
 
 MONTHS = pd.read_csv(Path(__file__).parent / "cases" / "compas_months.csv")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credit_model import UserError
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.scorecard.card import Card
 
 

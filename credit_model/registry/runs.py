@@ -27,7 +27,7 @@ from credit_model.registry.versions import DEFAULT_MODEL
 from credit_model.scorecard.loader import CARD_FILE
 
 if TYPE_CHECKING:
-    from credit_model.evaluation.report import EvaluationReport
+    from credit_model.evaluation.evaluation import EvaluationReport
     from credit_model.scorecard.card import Card
 
 _RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what

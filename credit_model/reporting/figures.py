@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from credit_model.evaluation.challenger import Attribution
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import Estimate
 from credit_model.texts.words import Said, Words, short_percent
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import rough_error
 from credit_model.reporting import figures
 from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, gates, stability

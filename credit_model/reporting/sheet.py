@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from credit_model.evaluation.evaluation import EvaluationReport, Gate
 from credit_model.evaluation.gates import Check
-from credit_model.evaluation.report import EvaluationReport, Gate
 from credit_model.texts.words import Numbers, Said, Words
 
 

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from credit_model import UserError
+from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
-from credit_model.evaluation.report import EvaluationReport
-from credit_model.fairness.sources import source_rates
 from credit_model.features.build import build_features
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import add_months, from_days
@@ -25,7 +26,6 @@ from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import Stability, compare
-from credit_model.reporting.assembly import full_evaluation
 from credit_model.sample.development import REASONS, DevelopmentSample
 from credit_model.sample.outcome import Y12
 from credit_model.scorecard.bins import attributes_of

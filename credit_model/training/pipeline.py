@@ -22,10 +22,10 @@ from typing import Any, Final, Protocol, cast
 
 from credit_model import UserError, registry
 from credit_model.assessment.assess import Evaluator
-from credit_model.comparison.judged import FILE as JUDGED
-from credit_model.comparison.judged import Judged
+from credit_model.evaluation.comparison import FILE as JUDGED
+from credit_model.evaluation.comparison import Judged
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
-from credit_model.evaluation.report import EvaluationReport
 from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate

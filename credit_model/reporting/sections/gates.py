@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from credit_model.evaluation.report import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.texts.words import KINDS, Said, Words
 
 if TYPE_CHECKING:

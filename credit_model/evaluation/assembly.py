@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.decisions.incentives import Programme
-from credit_model.decisions.summary import summarise_decisions
-from credit_model.evaluation.report import EvaluationReport, evaluate
+from credit_model.evaluation.decisions import Programme, summarise_decisions
+from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.fairness_audit import audit_fairness
+from credit_model.evaluation.fairness_rates import SourceRate
 from credit_model.evaluation.samples import describe_samples
-from credit_model.fairness.audit import audit_fairness
-from credit_model.fairness.sources import SourceRate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,10 +43,10 @@ def full_evaluation(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.report.evaluate` takes them; with ``event_month``, vintages; with ``decided``
+        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them; with ``event_month``, vintages; with ``decided``
         and ``reason``, overrides; with ``segment``, event rates by it.
     card, explanation, features, texts, labels
-        As in `credit_model.fairness.audit.audit_fairness`.
+        As in `credit_model.evaluation.fairness_audit.audit_fairness`.
     attributes : DataFrame, optional
         What may only be audited, keyed by person. Never columns of ``frame``.
     development : DataFrame, optional
@@ -59,7 +58,7 @@ def full_evaluation(
     window_months : int
         Performance window.
     **told
-        Further arguments of `credit_model.evaluation.report.evaluate`.
+        Further arguments of `credit_model.evaluation.evaluation.evaluate`.
 
     Examples
     --------

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model import UserError
-from credit_model.evaluation.breakdown import Breakdown, breakdowns_of
-from credit_model.evaluation.card import card_of, moved_by_term, term_texts
+from credit_model.evaluation.card_summary import Breakdown, breakdowns_of, card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.gates import GATES, GateVerdict, checks_of_rows, read_gates
 from credit_model.evaluation.tables import (

@@ -1,21 +1,34 @@
-"""Two runs side by side: what differs, and by how much, with intervals that know they judged the same people.
+"""The out-of-time rows of a run as its card judged them, so that two runs can be compared row by row.
+
+They stay in the run's own folder and go to no registry. A row has no name: rows stand in the order of their subjects,
+people are numbered, and a digest tells whether two runs judged the same rows.
+
+In: a sample and a card. Out: ``judged.parquet``.
+
+Two runs side by side: what differs, and by how much, with intervals that know they judged the same people.
 
 In: the folders of two runs. Out: a ``Comparison``.
+
+Fewer characteristics: the best card of at most so many, for every number, and what each costs.
+
+In: a classifier with ``max_characteristics``, a sample, sizes. Out: a table: AUC on unseen rows by size.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold
 
 from credit_model import UserError
-from credit_model.comparison.judged import Judged
 from credit_model.metrics.calibration import brier, log_loss
 from credit_model.metrics.differences import (
     brier_difference,
@@ -23,8 +36,72 @@ from credit_model.metrics.differences import (
     log_loss_difference,
     soft_gini_difference,
 )
-from credit_model.metrics.performance import FEWEST_BADS, Estimate, gini, soft_gini
+from credit_model.metrics.performance import FEWEST_BADS, Estimate, auc, gini, soft_gini
 from credit_model.scorecard.card import Card
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.scorecard.card import Card
+
+
+FILE = "judged.parquet"
+_DIGEST = b"credit_model_rows"
+COLUMNS = ("person", "y", "weight", "with_record", "score", "probability_of_bad", "true_risk")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows with outcome, score and probability, by column; ``digest`` is of who was judged when, and how it ended."""
+
+    digest: str
+    columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(cls, card: Card, sample: Any, true_risk: npt.NDArray[np.float64] | None = None) -> Judged:
+        """Judge a ``DevelopmentSample`` by a card."""
+        order = np.lexsort((sample.as_of, sample.subject_id.astype(str)))
+        people, person = np.unique(sample.subject_id.astype(str), return_inverse=True)
+        digest = hashlib.sha256("\n".join(people).encode())
+        for part in (person, sample.as_of, sample.y, sample.weight):
+            digest.update(np.ascontiguousarray(np.asarray(part, dtype=np.float64)[order]).tobytes())
+        scored = card.score(sample.X[list(card.columns)])
+        columns: dict[str, npt.NDArray[Any]] = {
+            "person": person.astype(np.int32), "y": np.asarray(sample.y, dtype=np.int8),
+            "weight": np.asarray(sample.weight, dtype=np.float64), "with_record": np.asarray(sample.with_record),
+            "score": scored["score"].to_numpy(), "probability_of_bad": scored["probability_of_bad"].to_numpy(),
+        }  # fmt: skip
+        if true_risk is not None:
+            columns["true_risk"] = np.asarray(true_risk, dtype=np.float64)
+        return cls(digest.hexdigest(), {name: values[order] for name, values in columns.items()})
+
+    def write(self, folder: Path) -> Path:
+        """Write the rows into a run's folder, whole or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(self.columns).replace_schema_metadata({_DIGEST: self.digest.encode()})
+        part = folder / f"{FILE}.part"
+        pq.write_table(table, part)
+        return part.replace(folder / FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> Judged:
+        """Read the rows of a run's folder."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(folder / FILE)
+            digest = (table.schema.metadata or {})[_DIGEST].decode()
+            columns = {name: table[name].to_numpy() for name in table.column_names if name in COLUMNS}
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise UserError(
+                f"compare: {folder} holds no rows that a run judged ({type(error).__name__}); run its experiment here "
+                "again, it ends in the same card"
+            ) from None
+        return cls(digest, columns)
+
 
 GREATER_IS_BETTER: Final = {"gini": True, "soft_gini": True, "brier": False, "log_loss": False}
 
@@ -175,3 +252,66 @@ def _flat(value: Any, place: str = "") -> dict[str, Any]:
     if isinstance(value, list):
         value = ", ".join(str(item.get("name", item)) if isinstance(item, dict) else str(item) for item in value)
     return {place.rstrip("."): value}
+
+
+def frontier(
+    classifier: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    groups: Any = None,
+    *,
+    sizes: Iterable[int] = (1, 2, 3, 4, 6, 8, 12, 20),
+    folds: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """AUC on unseen rows by the most characteristics a card may have.
+
+    Parameters
+    ----------
+    classifier : ScorecardClassifier
+        Anything with ``max_characteristics``; it is cloned, never changed.
+    X, y, sample_weight, groups
+        As `fit` takes them; without groups every row is a subject.
+    sizes : iterable of int
+        Most characteristics.
+    folds : int
+        Stratified folds that part no subject.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    DataFrame
+        A row for each size: ``at_most``; ``characteristics``, the mean number used; ``auc`` with its interval;
+        ``auc_given_up``, what the largest of the sizes ranks better on the same rows, with its paired interval.
+    """
+    import pandas as pd
+
+    wanted = sorted(set(sizes))
+    y = np.asarray(y)
+    if not wanted or wanted[0] < 1:
+        raise UserError("frontier: sizes must be whole numbers from 1")
+    classes = np.unique(y)
+    if len(classes) != 2 or min((y == which).sum() for which in classes) < folds:
+        raise UserError(f"frontier: y must have two classes with at least {folds} rows each")
+    bad = (y == classes[1]).astype(int)
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    subjects = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    dealt = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), bad, subjects))
+    take = getattr(X, "iloc", X)
+    risk, used = np.empty((len(wanted), len(y))), np.zeros(len(wanted))
+    for place, size in enumerate(wanted):
+        for train, test in dealt:
+            fitted = clone(classifier).set_params(max_characteristics=size)
+            fitted.fit(take[train], y[train], weight[train], subjects[train])
+            risk[place, test] = fitted.decision_function(take[test])
+            used[place] += len(fitted.card_.terms) / folds
+    rows = []
+    for place, size in enumerate(wanted):
+        ranks = auc(bad, risk[place], weight=weight, subject=subjects)
+        lost = gini_difference(bad, risk[-1], risk[place], weight=weight, subject=subjects)
+        half = [None if end is None else end / 2 for end in (lost.value, lost.low, lost.high)]
+        rows.append((size, used[place], ranks.value, ranks.low, ranks.high, *half))
+    names = ["at_most", "characteristics", "auc", "auc_low", "auc_high"]
+    return pd.DataFrame(rows, columns=[*names, "auc_given_up", "auc_given_up_low", "auc_given_up_high"])

@@ -1,18 +1,23 @@
 """The table of a card as an evaluation keeps it: scale, characteristics with their strength, attributes.
 
 In: a card; scored rows and their points. Out: plain values.
+
+The measures of every segment somebody named: by district, by source, by whatever column stands beside the scores.
+
+In: scored rows as a `Sample`, columns of texts. Out: segments as plain values, small ones left blank.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.tables import Sample, distinct
+from credit_model.evaluation.tables import Sample, Segment, counts_of, distinct, measures_of, tests_of
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.scorecard.pairs import run_label
 
@@ -160,3 +165,27 @@ def _grid(parts: Sequence[Characteristic], pair: Pair) -> dict[str, Any]:
     )
     points = [[pair.points[row[0]][column[0]] for column in sides[1]] for row in sides[0]]
     return {"first": first, "second": second, "points": points}
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The measures of each part of the people by one column."""
+
+    column: str
+    label_en: str
+    label_zh: str
+    parts: dict[str, Segment]
+
+
+def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[np.str_]]]) -> tuple[Breakdown, ...]:
+    """Measures by the values of columns, each given with its labels and its values in the order of the sample."""
+    found = []
+    for name, (label_en, label_zh, values) in columns.items():
+        names = [str(value) for value in np.unique(values)]
+        parts = [sample.where(values == value) for value in names]
+        cells = {
+            value: Segment(counts, {} if counts.hidden else measures_of(part), {} if counts.hidden else tests_of(part))
+            for value, part, counts in zip(names, parts, counts_of(parts, sample), strict=True)
+        }
+        found.append(Breakdown(name, label_en, label_zh, cells))
+    return tuple(found)
