@@ -29,7 +29,7 @@ from credit_model.evaluation.evaluation import evaluate
 from credit_model.evaluation.fairness_audit import audit_fairness
 from credit_model.evaluation.samples import describe_samples
 from credit_model.features.dictionary import library
-from credit_model.reporting.page import render_html
+from credit_model.reports.page import render_html
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 

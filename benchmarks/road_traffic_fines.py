@@ -39,7 +39,7 @@ from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.calibration import brier, calibration_line, log_loss
 from credit_model.metrics.performance import auc, ks
-from credit_model.reporting.page import render_html
+from credit_model.reports.page import render_html
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.training.experiment import Experiment
 from credit_model.training.judging import judge

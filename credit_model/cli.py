@@ -324,7 +324,7 @@ def report(
     """Render an evaluation as one self-contained page; evaluate scored rows first, their JSON beside the page."""
     from credit_model.evaluation.assembly import evaluate_file
     from credit_model.evaluation.evaluation import EvaluationReport
-    from credit_model.reporting.page import render_html
+    from credit_model.reports.page import render_html
 
     path = Path(source)
     if path.suffix in (".parquet", ".csv"):

@@ -150,9 +150,8 @@ def card(
 ) -> None:
     """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
     from credit_model.evaluation.evaluation import EvaluationReport
-    from credit_model.model_card.document import ModelCard
-    from credit_model.model_card.page import render_model_card
     from credit_model.registry.promotion import recorded
+    from credit_model.reports.model_card import ModelCard, render_model_card
 
     with working("Reading the evidence"):
         known = recorded(version, name=name)

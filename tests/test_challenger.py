@@ -30,8 +30,8 @@ from credit_model.metrics.differences import (
     soft_gini_difference,
 )
 from credit_model.metrics.performance import soft_gini
-from credit_model.reporting.markdown import render_markdown
-from credit_model.reporting.page import render_html
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
 from credit_model.scorecard.loader import open_card
 from credit_model.training.experiment import ChallengerPlan, ExperimentErrors
 from credit_model.training.reading import read_experiment

@@ -11,10 +11,9 @@ from small_evaluation import REPORT
 
 from credit_model import UserError
 from credit_model.cli import main
-from credit_model.model_card.document import ModelCard
-from credit_model.model_card.page import render_model_card
 from credit_model.registry.promotion import promote
 from credit_model.registry.runs import log_run, register
+from credit_model.reports.model_card import ModelCard, render_model_card
 
 TERM = {"alias": "champion", "approver": "Zhou Min", "how": "promotion", "since": "2026-05-01", "until": None}
 MADE = ModelCard(

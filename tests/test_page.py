@@ -24,9 +24,9 @@ from small_pairs import scored_rows, wide_card, wide_rows
 from credit_model import UserError
 from credit_model.evaluation.card_summary import card_of
 from credit_model.evaluation.evaluation import EvaluationReport, evaluate
-from credit_model.reporting.markdown import render_markdown
-from credit_model.reporting.page import render_html
-from credit_model.reporting.shapes import importance
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
+from credit_model.reports.shapes import importance
 
 PAGE = render_html(FULL)
 ENGLISH = render_html(FULL, lang="en")
@@ -104,7 +104,7 @@ def test_the_same_evaluation_gives_the_same_bytes_in_another_process(tmp_path: A
     (tmp_path / "evaluation.json").write_text(FULL.to_json(), encoding="utf-8")
     program = (
         "import sys; from credit_model.evaluation.evaluation import EvaluationReport;"
-        "from credit_model.reporting.page import render_html;"
+        "from credit_model.reports.page import render_html;"
         "render_html(EvaluationReport.from_json(open(sys.argv[1], encoding='utf-8').read()), sys.argv[2])"
     )
     subprocess.run(

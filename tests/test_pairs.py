@@ -24,13 +24,12 @@ from credit_model import load_evaluator
 from credit_model.assessment.assess import Evaluator
 from credit_model.cli import main
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.model_card.document import ModelCard
-from credit_model.model_card.page import render_model_card
 from credit_model.monitoring.month import monitor
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import alarms_of
 from credit_model.registry.runs import log_run, register
+from credit_model.reports.model_card import ModelCard, render_model_card
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.loader import _load_pyfunc, open_card
 from credit_model.scorecard.pairs import Pair

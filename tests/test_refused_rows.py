@@ -18,8 +18,8 @@ from credit_model import UserError
 from credit_model.cli import main
 from credit_model.cli_printing import print_run
 from credit_model.ledger.ledger import Ledger
-from credit_model.reporting.markdown import render_markdown
-from credit_model.reporting.page import render_html
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
 from credit_model.training.experiment import ExperimentErrors
 from credit_model.training.pipeline import run
 from credit_model.training.reading import load_experiment

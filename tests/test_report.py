@@ -15,8 +15,8 @@ from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_
 from credit_model import UserError
 from credit_model.evaluation.evaluation import EvaluationReport, evaluate
 from credit_model.metrics.performance import gini
-from credit_model.reporting.markdown import render_markdown
-from credit_model.reporting.page import render_html
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
 
 
 def test_everybody_and_those_with_and_without_a_record_are_measured() -> None:

@@ -15,7 +15,7 @@ from credit_model import UserError
 from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.samples import describe_samples
-from credit_model.reporting.page import render_html
+from credit_model.reports.page import render_html
 
 MONTHS = pd.read_csv(Path(__file__).parent / "cases" / "compas_months.csv")
 

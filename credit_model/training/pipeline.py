@@ -30,8 +30,8 @@ from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
-from credit_model.reporting.markdown import render_markdown
-from credit_model.reporting.page import render_html
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
 from credit_model.sample.development import DevelopmentSample
 from credit_model.scorecard.card import Card
 from credit_model.training.experiment import Experiment, ExperimentErrors

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from credit_model.texts.words import Said
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 
 def section(page: Sheet) -> str:

@@ -16,9 +16,16 @@ from typing import Any
 
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import rough_error
-from credit_model.reporting import figures
-from credit_model.reporting.sections import card, challenger, data, decisions, effects, fairness, gates, stability
-from credit_model.reporting.sheet import Sheet
+from credit_model.reports import card_section as card
+from credit_model.reports import challenger_section as challenger
+from credit_model.reports import data_section as data
+from credit_model.reports import decisions_section as decisions
+from credit_model.reports import effects_section as effects
+from credit_model.reports import fairness_section as fairness
+from credit_model.reports import figures
+from credit_model.reports import gates_section as gates
+from credit_model.reports import stability_section as stability
+from credit_model.reports.sheet import Sheet
 from credit_model.texts.words import KINDS, TAGS, Words
 
 _TILES = {
@@ -307,7 +314,7 @@ class _Page(Sheet):
     def whole(self) -> str:
         sections = {n: _OWN_MODULE[n].section(self) if n in _OWN_MODULE else getattr(self, n)() for n in _SECTIONS}
         links = "".join(f'<a href="#{n}">{self.say("section." + n)}</a>' for n, text in sections.items() if text)
-        style = files("credit_model.reporting").joinpath("report.css").read_text(encoding="utf-8")
+        style = files("credit_model.reports").joinpath("report.css").read_text(encoding="utf-8")
         title = html.escape(str(self.report.context.get("experiment") or "")) or self.words.plain(
             self.words("page.untitled")
         )

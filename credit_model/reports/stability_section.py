@@ -8,11 +8,11 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.reporting import figures
+from credit_model.reports import figures
 from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 _OF_SCORE = ("grades", "tail", "off_reference", "with_record")
 _DRAWN = 14  # characteristics in the drawing; the table has them all

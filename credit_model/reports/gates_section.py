@@ -11,7 +11,7 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.texts.words import KINDS, Said, Words
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 _OTHER_KIND = "ratio"  # of a measure that is no figure of the page
 

@@ -9,11 +9,11 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from credit_model.metrics.performance import Estimate
-from credit_model.reporting.figures import WIDE, Drawing, decades, linear, logarithmic, ticks
+from credit_model.reports.figures import WIDE, Drawing, decades, linear, logarithmic, ticks
 from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 
 def told(page: Sheet) -> list[str]:

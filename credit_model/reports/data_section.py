@@ -8,11 +8,11 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.reporting.figures import WIDE, Drawing, linear, ticks
+from credit_model.reports.figures import WIDE, Drawing, linear, ticks
 from credit_model.texts.words import KINDS, Said, Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 ROWS = 60
 """Rows of the table; flagged ones and whole months come first, the evaluation has them all."""

@@ -9,11 +9,11 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from credit_model.metrics.performance import Estimate
-from credit_model.reporting.figures import WIDE, Drawing, logarithmic
+from credit_model.reports.figures import WIDE, Drawing, logarithmic
 from credit_model.texts.words import Said, Words
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 _KIND = {"eligibility": "ratio", "slope": "ratio", "level": "ratio", "base_rate": "ratio", "proxy": "gini",
          "source": "ratio"}  # fmt: skip

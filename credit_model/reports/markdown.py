@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GateVerdict
 from credit_model.metrics.performance import Estimate
-from credit_model.reporting.sections import gates
+from credit_model.reports import gates_section as gates
 from credit_model.texts.words import KINDS, Words, written
 
 

@@ -9,11 +9,11 @@ import html
 from typing import TYPE_CHECKING
 
 from credit_model.evaluation.challenger import FIFTHS, Challenger
-from credit_model.reporting import figures
+from credit_model.reports import figures
 from credit_model.texts.words import KINDS, Numbers, Words
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 _MEASURES = {"auc": "gini"} | {name: KINDS[name] for name in ("gini", "soft_gini", "brier", "log_loss", "slope")}
 FEATURES = 20

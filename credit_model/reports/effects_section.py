@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from credit_model.reporting import shapes
+from credit_model.reports import shapes
 
 if TYPE_CHECKING:
-    from credit_model.reporting.sheet import Sheet
+    from credit_model.reports.sheet import Sheet
 
 TERMS, SHAPES, PAIRS = 20, 8, 4
 """Drawn at most; the table of the card has them all."""
