@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
-    from credit_model.assessment.assess import Evaluator
+    from credit_model.assessment.evaluator import Evaluator
     from credit_model.features.kernel import compute
     from credit_model.features.subject_features import PersonPlan
     from credit_model.foundation.calendar import to_day

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from credit_model.assessment.answer import Assessment, Reason
+    from credit_model.assessment.assessment import Assessment, Reason
     from credit_model.ledger.ingest_report import IngestReport
     from credit_model.training.result import RunResult
 

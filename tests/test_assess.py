@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from small_card import DAY_OF_USE, penalty, raw_card, small_card, small_ledger
 
 from credit_model import UserError, build_features
-from credit_model.assessment.answer import Assessment
-from credit_model.assessment.assess import PURPOSES, Evaluator, PurposeError
+from credit_model.assessment.assessment import Assessment
+from credit_model.assessment.evaluator import PURPOSES, Evaluator, PurposeError
 from credit_model.scorecard.card import Card
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("assessment.yaml").read_text(encoding="utf-8"))

@@ -148,7 +148,7 @@ def test_columns_and_definitions_must_match() -> None:
 def test_no_door_that_scores_people_loads_a_challenger() -> None:
     program = (
         "import sys, credit_model.assessment, credit_model.scorecard.loader\n"
-        "from credit_model.assessment.assess import Evaluator\nfrom credit_model.scorecard.loader import open_card\n"
+        "from credit_model.assessment.evaluator import Evaluator\nfrom credit_model.scorecard.loader import open_card\n"
         "assert not {m for m in sys.modules if 'learner' in m or 'lightgbm' in m}, sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -102,7 +102,7 @@ def test_from_a_persons_rows_to_a_score_with_reasons_loads_numpy_only(tmp_path: 
 
 
 def test_what_assesses_people_loads_numpy_only() -> None:
-    assert _loaded_by("from credit_model.assessment.assess import Evaluator") == {"numpy"}
+    assert _loaded_by("from credit_model.assessment.evaluator import Evaluator") == {"numpy"}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_public_surface_is_where_callers_look_for_it(name: str, parameters: 
 
 
 def test_an_evaluator_assesses_one_and_many() -> None:
-    from credit_model.assessment.assess import Evaluator
+    from credit_model.assessment.evaluator import Evaluator
 
     one, many = (list(inspect.signature(way).parameters) for way in (Evaluator.assess, Evaluator.assess_many))
     assert one[1:6] == ["subject_id", "as_of", "ledger", "purpose", "authorisation"]

@@ -21,7 +21,7 @@ from small_pairs import BREACHES, HONOURED, people_card, people_rows, raw_card, 
 from test_service import Door
 
 from credit_model import load_evaluator
-from credit_model.assessment.assess import Evaluator
+from credit_model.assessment.evaluator import Evaluator
 from credit_model.cli import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.monitoring.month import monitor

@@ -29,7 +29,7 @@ from service_process import ENVELOPE, Running, ask, running
 from small_card import PERSON, penalty, raw_card, small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
-from credit_model.assessment.assess import PURPOSES, Evaluator
+from credit_model.assessment.evaluator import PURPOSES, Evaluator
 from credit_model.cli import main
 from credit_model.ledger.ledger import Ledger
 from credit_model.registry.promotion import promote

@@ -19,7 +19,7 @@ from small_card import small_card
 
 import credit_model as cm
 from credit_model import UserError
-from credit_model.assessment.assess import Evaluator
+from credit_model.assessment.evaluator import Evaluator
 from credit_model.catalogue.subject_ids import read_subject_ids, subject_id
 from credit_model.cli import main
 from credit_model.features.build import UnknownSubjectsWarning

@@ -3,7 +3,7 @@
 A card is used only if it is the very card that was registered, and a version behind an alias only if the history says
 that it was promoted there.
 
-In: a URI. Out: an :class:`~credit_model.assessment.assess.Evaluator`.
+In: a URI. Out: an :class:`~credit_model.assessment.evaluator.Evaluator`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credit_model import UserError
-from credit_model.assessment.assess import Evaluator
+from credit_model.assessment.evaluator import Evaluator
 from credit_model.registry.history import History
 from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.scorecard.loader import open_card

@@ -20,7 +20,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from credit_model import UserError
-from credit_model.assessment.assess import PURPOSES
+from credit_model.assessment.evaluator import PURPOSES
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import Estimate
 from credit_model.scorecard.card import Card

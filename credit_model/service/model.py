@@ -18,7 +18,7 @@ from credit_model.registry.versions import load_evaluator
 from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:
-    from credit_model.assessment.assess import Evaluator
+    from credit_model.assessment.evaluator import Evaluator
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
 

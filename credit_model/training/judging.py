@@ -35,7 +35,7 @@ from credit_model.training.raw_rows import RawRows
 from credit_model.training.source import Source
 
 if TYPE_CHECKING:
-    from credit_model.assessment.assess import Evaluator
+    from credit_model.assessment.evaluator import Evaluator
 
 FEWEST_CHARACTERISTICS: Final = 3
 

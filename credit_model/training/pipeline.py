@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from credit_model import UserError, registry
-from credit_model.assessment.assess import Evaluator
+from credit_model.assessment.evaluator import Evaluator
 from credit_model.evaluation.comparison import FILE as JUDGED
 from credit_model.evaluation.comparison import Judged
 from credit_model.evaluation.evaluation import EvaluationReport

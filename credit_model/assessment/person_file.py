@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model.assessment.answer import StatutoryStatus
+from credit_model.assessment.assessment import StatutoryStatus
 from credit_model.features.kernel import compute
 from credit_model.features.subject_features import days_of_change
 from credit_model.foundation.calendar import NO_DAY, add_months, from_days
