@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from made_city import NoTracker, planned
 
-from credit_model.training.experiment import Experiment
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
 
 PUBLIC = Path(__file__).resolve().parents[1] / "experiments" / "sf_restaurants.toml"
 MEASURES = ("auc", "soft_gini", "brier", "log_loss", "slope")

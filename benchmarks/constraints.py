@@ -24,6 +24,9 @@ from unittest.mock import patch
 import numpy as np
 from made_city import NoTracker, planned
 
+from credit_model.experiments.data_source import development_sample, open_source, out_of_time_sample
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.pipeline import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.learning import fitted_scorecard as draft
 from credit_model.learning.challenger import BoostedChallenger
@@ -34,9 +37,6 @@ from credit_model.metrics.differences import soft_gini_difference
 from credit_model.metrics.performance import soft_gini
 from credit_model.sample.development import DevelopmentSample
 from credit_model.scorecard.scale import Profile, load_profile
-from credit_model.training.experiment import Experiment
-from credit_model.training.pipeline import run
-from credit_model.training.source import development_sample, open_source, out_of_time_sample
 
 ADVERSE: dict[str, Any] = {"where": {"polarity": "adverse"}, "window": "60m", "reason": "A100"}
 # Families that one more adverse record could improve, so that no record-monotone card may use them.

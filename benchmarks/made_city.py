@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 
 from credit_model.evaluation.comparison import Judged
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
 from credit_model.metrics.calibration import holm, jeffreys
-from credit_model.training.experiment import Experiment
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_SHARE, LEAST_MEAN, LEAST_OF_A_MILLION, LEAST_OF_FEW = 0.95, 0.965, 0.97, 0.95

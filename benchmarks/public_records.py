@@ -25,12 +25,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from credit_model.evaluation.evaluation import evaluate
+from credit_model.experiments.data_source import open_source
+from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.tuning import tune
 from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import build_sample
-from credit_model.training.reading import load_experiment
-from credit_model.training.source import open_source
-from credit_model.training.tuning import tune
 
 EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "sf_restaurants.toml"
 MEASURES = ("gini", "ks", "brier", "log_loss", "slope", "observed_to_expected")

@@ -21,7 +21,7 @@ import pandas as pd
 from made_city import NoTracker, planned
 
 from credit_model import Ledger, build_features, load_catalogue, synthesise
-from credit_model.training.pipeline import run
+from credit_model.experiments.pipeline import run
 
 AS_OF = "2025-04-01"
 ADVERSE = ("adm_penalty", "commitment_breach", "judgment_unperformed", "dishonest_executee", "housing_fund_overdue")

@@ -34,6 +34,11 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from credit_model.experiments.data_source import development_sample, home, open_source, out_of_time_sample
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.judgement import judge
+from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.tuning import tune
 from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
@@ -41,11 +46,6 @@ from credit_model.metrics.calibration import brier, calibration_line, log_loss
 from credit_model.metrics.performance import auc, ks
 from credit_model.reports.page import render_html
 from credit_model.sample.development import DevelopmentSample, build_sample
-from credit_model.training.experiment import Experiment
-from credit_model.training.judging import judge
-from credit_model.training.reading import load_experiment
-from credit_model.training.source import development_sample, home, open_source, out_of_time_sample
-from credit_model.training.tuning import tune
 
 EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "road_traffic_fines.toml"
 MEASURES = ("auc", "ks", "brier", "log_loss", "slope", "ece")

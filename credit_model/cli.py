@@ -176,7 +176,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train, judge and register a card as an experiment says; 3 if a gate said no."""
-    from credit_model.training.pipeline import run as train
+    from credit_model.experiments.pipeline import run as train
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)

@@ -30,7 +30,7 @@ def register(app: typer.Typer, say: Callable[..., None], working: Callable[[str]
     def compare(first: Run, second: Run, as_json: AsJson = False) -> None:
         """Compare two runs on the rows both were judged on: paired differences, second minus first."""
         from credit_model.evaluation.comparison import compare as side_by_side
-        from credit_model.training.source import run_folder
+        from credit_model.experiments.data_source import run_folder
 
         with working("Comparing"):
             folders = run_folder(first), run_folder(second)
@@ -42,7 +42,7 @@ def register(app: typer.Typer, say: Callable[..., None], working: Callable[[str]
 
 def _one_run(first: str, second: str, folder: Path) -> str:
     """Say that both arguments name one run, and which others there are of the experiment."""
-    from credit_model.training.source import other_runs
+    from credit_model.experiments.data_source import other_runs
 
     others = ", ".join(map(str, other_runs(folder)))
     advice = f"Name another run of the experiment: {others}." if others else "Name two runs."

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from credit_model.assessment.assessment import Assessment, Reason
+    from credit_model.experiments.result import RunResult
     from credit_model.ledger.ingest_report import IngestReport
-    from credit_model.training.result import RunResult
 
 _STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 

@@ -27,9 +27,9 @@ import pandas as pd
 
 import credit_model as cm
 from credit_model.evaluation.comparison import compare, frontier
+from credit_model.experiments.reader import load_experiment
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
-from credit_model.training.reading import load_experiment
 
 home = Path(tempfile.mkdtemp())
 os.environ["CREDIT_MODEL_HOME"] = str(home)  # a real project leaves this out: everything is kept in .credit_model

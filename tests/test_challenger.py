@@ -19,6 +19,8 @@ from small_sample import NEVER, definitions, sample
 
 from credit_model import UserError
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.experiments.experiment import ChallengerPlan, ExperimentErrors
+from credit_model.experiments.reader import read_experiment
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.calibration import brier, calibration_line, log_loss
@@ -33,8 +35,6 @@ from credit_model.metrics.performance import soft_gini
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 from credit_model.scorecard.loader import open_card
-from credit_model.training.experiment import ChallengerPlan, ExperimentErrors
-from credit_model.training.reading import read_experiment
 
 X, Y, _ = sample(8_000, base=-4.0)
 SUBJECT = np.arange(8_000) // 2

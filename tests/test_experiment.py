@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from credit_model import UserError
+from credit_model.experiments.experiment import Experiment, ExperimentErrors, MadeCity, Range
+from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import from_days
 from credit_model.scorecard.bins import BinEdits, NumericBins
-from credit_model.training.experiment import Experiment, ExperimentErrors, MadeCity, Range
-from credit_model.training.reading import load_experiment
 
 # The example of the interfaces, word for word, with an approver and a ground.
 EXAMPLE = """\

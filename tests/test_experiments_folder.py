@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from small_fines import VARIABLE, invented_tables
 
+from credit_model.experiments.experiment import MadeCity
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
 from credit_model.ledger.ledger import Ledger
 from credit_model.scorecard.card import Card
-from credit_model.training.experiment import MadeCity
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.toml"))
 NAMES = [path.stem for path in EXPERIMENTS]

@@ -27,14 +27,14 @@ from small_fines import (
 
 import credit_model as cm
 from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.experiments.data_source import Source, development_sample, open_source, out_of_time_sample
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import PERSONS_MODEL, load_experiment
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample
 from credit_model.sample.split import tuning_folds
-from credit_model.training.experiment import Experiment
-from credit_model.training.pipeline import run
-from credit_model.training.reading import PERSONS_MODEL, load_experiment
-from credit_model.training.source import Source, development_sample, open_source, out_of_time_sample
 from credit_model.visibility.tables import STATUSES
 
 FILES = EXPERIMENT.with_suffix("")

@@ -25,12 +25,12 @@ from small_card import penalty, small_card, small_evaluation, small_ledger
 from credit_model import UserError, build_features
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.cli import main
+from credit_model.experiments.reader import load_experiment
 from credit_model.features.dictionary import load_definitions
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.document import seal
-from credit_model.training.reading import load_experiment
 from credit_model.visibility.fold import ACTIONS
 
 # Observed ids are damaged on purpose; tests/test_subject_ids.py holds what is said of subjects nobody knows.

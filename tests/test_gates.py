@@ -17,13 +17,13 @@ from small_evaluation import CARD, FULL, judged
 from credit_model.cli import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.experiments.experiment import Experiment, ExperimentErrors
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
 from credit_model.features.dictionary import library
 from credit_model.registry.runs import log_run, register
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
-from credit_model.training.experiment import Experiment, ExperimentErrors
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
 
 EXPERIMENT = """
 schema = 1

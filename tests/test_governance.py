@@ -537,7 +537,7 @@ def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from credit_model.cli import main
-    from credit_model.training.pipeline import run
+    from credit_model.experiments.pipeline import run
 
     monkeypatch.setenv("CREDIT_MODEL_HOME", str(store / "home"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import credit_model
-from credit_model.training.provenance import commit_of
+from credit_model.experiments.provenance import commit_of
 
 PACKAGE = Path(credit_model.__file__).parent
 SURROUNDINGS = [name for name in os.environ if name.startswith("GIT_")]
@@ -54,7 +54,7 @@ def test_a_package_installed_inside_a_users_repository_has_no_commit(tmp_path: P
     folder = repository(tmp_path / "work", ignored)
     package = installed_in(folder / ".venv" / "lib" / "site-packages")
     assert commit_of(package / "__init__.py") == ""
-    told = "from credit_model.training.provenance import code_versions; print(code_versions()['commit'] or 'none')"
+    told = "from credit_model.experiments.provenance import code_versions; print(code_versions()['commit'] or 'none')"
     done = subprocess.run(
         [sys.executable, "-c", told], cwd=folder, env={**os.environ, "PYTHONPATH": str(package.parent)},
         capture_output=True, text=True, check=True,

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 import credit_model as cm
+from credit_model.experiments.reader import load_experiment
 from credit_model.features.dictionary import check_definitions, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ingest_report import IngestReport
 from credit_model.ledger.ledger import Ledger
-from credit_model.training.reading import load_experiment
 
 FOLDER = Path(__file__).parents[1] / "data" / "public" / "sf_restaurants"
 EXPERIMENT = FOLDER.parents[2] / "experiments" / "sf_restaurants.toml"

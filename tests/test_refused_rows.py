@@ -17,13 +17,13 @@ from small_fines import EXPERIMENT, VARIABLE, invented_log, invented_tables
 from credit_model import UserError
 from credit_model.cli import main
 from credit_model.cli_printing import print_run
+from credit_model.experiments.experiment import ExperimentErrors
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.result import RunResult
 from credit_model.ledger.ledger import Ledger
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
-from credit_model.training.experiment import ExperimentErrors
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
-from credit_model.training.result import RunResult
 
 FILES = EXPERIMENT.with_suffix("")
 SMALL = (("trials = 12", "trials = 2"), ('"road_traffic_fines/', f'"{FILES.as_posix()}/'))

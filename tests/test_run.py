@@ -20,16 +20,16 @@ import pytest
 import credit_model
 from credit_model import UserError
 from credit_model.evaluation.comparison import compare
+from credit_model.experiments.data_source import run_folder
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.out_of_time import OutOfTime, OutOfTimeError
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.result import RunResult
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.scorecard.card import Card
-from credit_model.training.experiment import Experiment
-from credit_model.training.out_of_time import OutOfTime, OutOfTimeError
-from credit_model.training.pipeline import run
-from credit_model.training.reading import load_experiment
-from credit_model.training.result import RunResult
-from credit_model.training.source import run_folder
 
 EXPERIMENT = """
 schema = 1
@@ -303,7 +303,7 @@ CHILD = """
 import os, signal, sys
 from test_run import Notebook
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.training.pipeline import run
+from credit_model.experiments.pipeline import run
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -345,7 +345,7 @@ AGAIN = """
 import sys
 import credit_model
 from test_run import Notebook
-from credit_model.training.pipeline import run
+from credit_model.experiments.pipeline import run
 
 print(credit_model.__file__)
 run(sys.argv[1], tracker=Notebook(), progress=print)

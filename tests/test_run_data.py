@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from credit_model import UserError
 from credit_model.cli import app, main
 from credit_model.evaluation.comparison import compare
-from credit_model.training.pipeline import run
-from credit_model.training.result import RunResult
-from credit_model.training.source import run_folder
+from credit_model.experiments.data_source import run_folder
+from credit_model.experiments.pipeline import run
+from credit_model.experiments.result import RunResult
 
 SMALL = (("trials = 12", "trials = 2"), ('"road_traffic_fines/', f'"{EXPERIMENT.with_suffix("").as_posix()}/'))
 DATA = {"first": 20261124, "second": 7, "third": 8}

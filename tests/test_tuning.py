@@ -15,10 +15,10 @@ import pytest
 from small_sample import definitions, sample
 
 from credit_model import UserError
+from credit_model.experiments.experiment import CardPlan, Range
+from credit_model.experiments.tuning import Settings, Tuning, tune
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import DevelopmentSample
-from credit_model.training.experiment import CardPlan, Range
-from credit_model.training.tuning import Settings, Tuning, tune
 
 PEOPLE = 1_500
 DATES = (18_000, 18_365)

@@ -16,18 +16,7 @@ from typing import Any, Final
 from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.evaluation.gates import Limit, read_gates
-from credit_model.features.definition import FeatureDefinition
-from credit_model.features.dictionary import check_definitions, library, load_definitions
-from credit_model.foundation.calendar import from_days, to_day
-from credit_model.foundation.toml_reader import parse_toml
-from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
-from credit_model.ledger.ledger import Ledger
-from credit_model.sample.observation import Event
-from credit_model.sample.outcome import OUTCOMES, Y12, Outcome
-from credit_model.sample.split import check_gap, development_dates
-from credit_model.scorecard.bins import BinEdits, NumericBins
-from credit_model.scorecard.scale import load_profile
-from credit_model.training.experiment import (
+from credit_model.experiments.experiment import (
     CardPlan,
     ChallengerPlan,
     Experiment,
@@ -40,7 +29,18 @@ from credit_model.training.experiment import (
     located,
     sha256,
 )
-from credit_model.training.table import Table, nearest, told
+from credit_model.experiments.toml_table import Table, nearest, told
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import check_definitions, library, load_definitions
+from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.toml_reader import parse_toml
+from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
+from credit_model.ledger.ledger import Ledger
+from credit_model.sample.observation import Event
+from credit_model.sample.outcome import OUTCOMES, Y12, Outcome
+from credit_model.sample.split import check_gap, development_dates
+from credit_model.scorecard.bins import BinEdits, NumericBins
+from credit_model.scorecard.scale import load_profile
 
 METHODS: Final = ("woe_logistic", "additive")
 CHALLENGERS: Final = ("lightgbm",)

@@ -19,6 +19,9 @@ from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.experiments.data_source import Source
+from credit_model.experiments.experiment import Experiment
+from credit_model.experiments.raw_rows import RawRows
 from credit_model.features.build import build_features
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import add_months, from_days
@@ -30,9 +33,6 @@ from credit_model.sample.development import REASONS, DevelopmentSample
 from credit_model.sample.outcome import Y12
 from credit_model.scorecard.bins import attributes_of
 from credit_model.scorecard.card import Card
-from credit_model.training.experiment import Experiment
-from credit_model.training.raw_rows import RawRows
-from credit_model.training.source import Source
 
 if TYPE_CHECKING:
     from credit_model.assessment.evaluator import Evaluator

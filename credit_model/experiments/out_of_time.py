@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from credit_model.experiments.experiment import Experiment
 from credit_model.sample.development import DevelopmentSample
 from credit_model.scorecard.card import Card
-from credit_model.training.experiment import Experiment
 
 
 class OutOfTimeError(RuntimeError):

@@ -26,30 +26,7 @@ from credit_model.evaluation.comparison import FILE as JUDGED
 from credit_model.evaluation.comparison import Judged
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
-from credit_model.foundation.calendar import from_days
-from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.metrics.performance import Estimate
-from credit_model.monitoring.reference import REFERENCE_FILE, Reference
-from credit_model.reports.markdown import render_markdown
-from credit_model.reports.page import render_html
-from credit_model.sample.development import DevelopmentSample
-from credit_model.scorecard.card import Card
-from credit_model.training.experiment import Experiment, ExperimentErrors
-from credit_model.training.judging import (
-    card_warnings,
-    fit_challenger,
-    freeze,
-    judge,
-    judge_gates,
-    refuse_empty,
-    true_risk_of,
-)
-from credit_model.training.out_of_time import OutOfTime
-from credit_model.training.provenance import code_versions, library_versions
-from credit_model.training.raw_rows import RawRows, check_raw_rows
-from credit_model.training.reading import load_experiment
-from credit_model.training.result import RunResult
-from credit_model.training.source import (
+from credit_model.experiments.data_source import (
     Source,
     alone,
     code_digest,
@@ -61,7 +38,30 @@ from credit_model.training.source import (
     out_of_time_sample,
     write_whole,
 )
-from credit_model.training.tuning import Settings, Tuning, tune, years
+from credit_model.experiments.experiment import Experiment, ExperimentErrors
+from credit_model.experiments.judgement import (
+    card_warnings,
+    fit_challenger,
+    freeze,
+    judge,
+    judge_gates,
+    refuse_empty,
+    true_risk_of,
+)
+from credit_model.experiments.out_of_time import OutOfTime
+from credit_model.experiments.provenance import code_versions, library_versions
+from credit_model.experiments.raw_rows import RawRows, check_raw_rows
+from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.result import RunResult
+from credit_model.experiments.tuning import Settings, Tuning, tune, years
+from credit_model.foundation.calendar import from_days
+from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.metrics.performance import Estimate
+from credit_model.monitoring.reference import REFERENCE_FILE, Reference
+from credit_model.reports.markdown import render_markdown
+from credit_model.reports.page import render_html
+from credit_model.sample.development import DevelopmentSample
+from credit_model.scorecard.card import Card
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 
 from credit_model import UserError, registry
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
+from credit_model.experiments.experiment import Experiment, MadeCity, RawTables, sha256
+from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import to_day
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.sample.outcome import last_known
 from credit_model.synthetic.city import City, synthesise
-from credit_model.training.experiment import Experiment, MadeCity, RawTables, sha256
-from credit_model.training.reading import load_experiment
 
 Progress = Callable[[str], None]
 _RECORD_ROOMS = ("law", "visibility", "store", "records", "city")  # make and keep records

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from credit_model.experiments.data_source import Source
+from credit_model.experiments.experiment import Experiment
 from credit_model.ledger.ingest_report import check_refusals
 from credit_model.ledger.validation import REASONS
-from credit_model.training.experiment import Experiment
-from credit_model.training.source import Source
 
 
 class RefusalReason(TypedDict):

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.experiments.raw_rows import RawRows
 from credit_model.scorecard.card import Card
-from credit_model.training.raw_rows import RawRows
 
 
 @dataclass(frozen=True)
