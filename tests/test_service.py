@@ -35,11 +35,11 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.registry.promotion import promote
 from credit_model.registry.runs import log_run, register
 from credit_model.scorecard.card import Card
-from credit_model.service.answering import Service
+from credit_model.service.endpoints import Service
 from credit_model.service.http import create_app
-from credit_model.service.model import ServedModel
 from credit_model.service.query_log import Query, QueryLog
-from credit_model.service.reading import Refusal, read_object, read_quickly
+from credit_model.service.requests import Refusal, read_object, read_quickly
+from credit_model.service.served_model import ServedModel
 from credit_model.service.settings import Settings, load_settings
 
 CARD = small_card()

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from credit_model import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.ledger.ledger import Ledger
-from credit_model.service.answering import Answer, Service
-from credit_model.service.model import ServedModel
+from credit_model.service.endpoints import Answer, Service
 from credit_model.service.openapi import document
 from credit_model.service.query_log import QueryLog
-from credit_model.service.reading import Refusal
+from credit_model.service.requests import Refusal
+from credit_model.service.served_model import ServedModel
 from credit_model.service.settings import Settings
 
 with needed_for("the service"):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from credit_model import __version__
 from credit_model.assessment.evaluator import PURPOSES
-from credit_model.service.answering import features_of
-from credit_model.service.reading import COLUMN, LONGEST_TEXT, TEXT
+from credit_model.service.endpoints import features_of
+from credit_model.service.requests import COLUMN, LONGEST_TEXT, TEXT
 from credit_model.service.settings import CALLER
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import LedgerError
 from credit_model.ledger.validation import ColumnErrors
 from credit_model.service.query_log import Query, QueryLog
-from credit_model.service.reading import (
+from credit_model.service.requests import (
     OWN_TABLES,
     OwnRows,
     Refusal,
@@ -46,7 +46,7 @@ from credit_model.service.reading import (
 from credit_model.service.settings import CALLER, Settings
 
 if TYPE_CHECKING:
-    from credit_model.service.model import Served, ServedModel
+    from credit_model.service.served_model import Served, ServedModel
 
 ENVELOPE: Final = ("purpose", "authorisation")
 _MEMORY = Path("/dev/shm")
