@@ -47,7 +47,7 @@ def monitor(
 ) -> None:
     """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
     from credit_model.ledger.ledger import Ledger
-    from credit_model.monitoring.month import monitor as watch
+    from credit_model.monitoring.monitor import monitor as watch
     from credit_model.monitoring.reference import Reference
     from credit_model.registry.reference import fetch_reference
     from credit_model.registry.versions import load_evaluator

@@ -25,7 +25,7 @@ import pandas as pd
 
 import credit_model as cm
 from credit_model.features.dictionary import library
-from credit_model.monitoring.month import monitor
+from credit_model.monitoring.monitor import monitor
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12

@@ -17,7 +17,7 @@ from credit_model import UserError
 from credit_model.foundation.calendar import to_day
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
-from credit_model.monitoring.month import monitor
+from credit_model.monitoring.monitor import monitor
 from credit_model.monitoring.reference import Cells, Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.sample.outcome import Y12

@@ -24,7 +24,7 @@ from credit_model import load_evaluator
 from credit_model.assessment.evaluator import Evaluator
 from credit_model.cli import main
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.monitoring.month import monitor
+from credit_model.monitoring.monitor import monitor
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import alarms_of
