@@ -2,6 +2,6 @@
 
 import sys
 
-from credit_model.cli import main
+from credit_model.cli.main import main
 
 sys.exit(main())

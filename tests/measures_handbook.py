@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import credit_model.measures
+
 import credit_model.monitoring
 
 PAGE = Path(__file__).parents[1] / "docs" / "measures.md"

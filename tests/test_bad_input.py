@@ -13,7 +13,7 @@ import pytest
 import yaml
 from small_card import DATA, DAY_OF_USE, penalty, raw_card, small_card, small_evaluation, small_ledger
 
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.registry.runs import log_run, register
 
 CASES = Path(__file__).with_name("cases")

@@ -15,7 +15,7 @@ import pytest
 from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
 from small_evaluation import CARD, FRAME, beside
 
-from credit_model.cli import app, main
+from credit_model.cli.main import app, main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.registry.runs import log_run, register
 

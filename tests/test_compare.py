@@ -14,7 +14,7 @@ from small_sample import definitions, sample
 from typer.testing import CliRunner
 
 from credit_model import UserError
-from credit_model.cli import app, main
+from credit_model.cli.main import app, main
 from credit_model.evaluation.comparison import Judged, compare, frontier
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.sample.development import DevelopmentSample

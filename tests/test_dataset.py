@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from credit_model import UserError
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.features.build import build_features
 from credit_model.ledger import buckets as kept
 from credit_model.ledger.buckets import Buckets

@@ -20,7 +20,7 @@ from small_card import penalty, small_card, small_ledger
 from small_evaluation import FRAME, beside
 from typer.main import get_command
 
-from credit_model.cli import app, main
+from credit_model.cli.main import app, main
 from credit_model.features.dictionary import library
 from credit_model.ledger.ledger import Ledger
 from credit_model.service.query_log import QueryLog

@@ -21,7 +21,7 @@ from small_evaluation import made_values
 from test_compare import left, observed
 
 from credit_model import UserError
-from credit_model.cli import app
+from credit_model.cli.main import app
 from credit_model.features.build import build_features
 from credit_model.foundation.extras import LIBRARIES, MissingExtraError, missing_extra, needed_for
 from credit_model.ledger.ledger import Ledger
@@ -39,7 +39,7 @@ class Hide:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
 
 sys.meta_path.insert(0, Hide())
-from credit_model.cli import main
+from credit_model.cli.main import main
 answers = []
 for command in commands:
     out, err = io.StringIO(), io.StringIO()

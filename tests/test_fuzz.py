@@ -24,7 +24,7 @@ from small_card import penalty, small_card, small_evaluation, small_ledger
 
 from credit_model import UserError, build_features
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.experiments.reader import load_experiment
 from credit_model.features.dictionary import load_definitions
 from credit_model.ledger.ledger import Ledger

@@ -14,7 +14,7 @@ import pytest
 from small_card import small_card, small_evaluation
 from small_evaluation import CARD, FULL, judged
 
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
 from credit_model.experiments.experiment import Experiment, ExperimentErrors

@@ -536,7 +536,7 @@ documents = ["card.json", "evaluation.json", "report.html"]
 def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from credit_model.cli import main
+    from credit_model.cli.main import main
     from credit_model.experiments.pipeline import run
 
     monkeypatch.setenv("CREDIT_MODEL_HOME", str(store / "home"))
@@ -568,7 +568,7 @@ def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
 
 
 def test_what_was_in_force_is_told_by_commands(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from credit_model.cli import main
+    from credit_model.cli.main import main
 
     def said(*arguments: str, code: int = 0) -> str:
         assert main(list(arguments)) == code

@@ -66,7 +66,9 @@ def test_importing_every_room_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    program = "from credit_model.cli import main; main(['--help']); [main([c, '--help']) for c in ('run', 'assess')]"
+    program = (
+        "from credit_model.cli.main import main; main(['--help']); [main([c, '--help']) for c in ('run', 'assess')]"
+    )
     assert _loaded_by(program) == set()
 
 

@@ -10,7 +10,7 @@ from small_card import small_card
 from small_evaluation import REPORT
 
 from credit_model import UserError
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.registry.promotion import promote
 from credit_model.registry.runs import log_run, register
 from credit_model.reports.model_card import ModelCard, render_model_card

@@ -10,7 +10,7 @@ import pytest
 from small_card import small_card, small_evaluation, small_ledger
 from test_monitoring import CARD, LEARNED, PEOPLE, inspected
 
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.ledger.ledger import Ledger
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.registry.reference import fetch_reference

@@ -22,7 +22,7 @@ from test_service import Door
 
 from credit_model import load_evaluator
 from credit_model.assessment.evaluator import Evaluator
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.monitoring.monitor import monitor
 from credit_model.monitoring.reference import Reference, Snapshot

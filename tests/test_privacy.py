@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.synthetic.city import synthesise
 
 PEOPLE = 1_020  # some die or move before they come on file

@@ -15,8 +15,8 @@ import pytest
 from small_fines import EXPERIMENT, VARIABLE, invented_log, invented_tables
 
 from credit_model import UserError
-from credit_model.cli import main
-from credit_model.cli_printing import print_run
+from credit_model.cli.main import main
+from credit_model.cli.printing import print_run
 from credit_model.experiments.experiment import ExperimentErrors
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment

@@ -13,7 +13,7 @@ from small_fines import EXPERIMENT, VARIABLE, invented_log, invented_tables
 from typer.testing import CliRunner
 
 from credit_model import UserError
-from credit_model.cli import app, main
+from credit_model.cli.main import app, main
 from credit_model.evaluation.comparison import compare
 from credit_model.experiments.data_source import run_folder
 from credit_model.experiments.pipeline import run

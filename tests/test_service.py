@@ -30,7 +30,7 @@ from small_card import PERSON, penalty, raw_card, small_card, small_evaluation, 
 
 from credit_model import UserError
 from credit_model.assessment.evaluator import PURPOSES, Evaluator
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.ledger.ledger import Ledger
 from credit_model.registry.promotion import promote
 from credit_model.registry.runs import log_run, register
@@ -731,7 +731,7 @@ def test_what_keeps_it_from_starting_is_one_line_and_exit_2(tmp_path: Path, caps
 def test_without_the_extra_one_line_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
-        "from credit_model.cli import main\n"
+        "from credit_model.cli.main import main\n"
         "sys.exit(main(['serve', 'x', '--ledger', 'l', '--log', 'a', '--log-head', 'b']))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -743,7 +743,7 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
 def test_help_and_the_log_load_no_web_framework() -> None:
     program = (
         "import sys\n"
-        "from credit_model.cli import main\n"
+        "from credit_model.cli.main import main\n"
         "main(['serve', '--help'])\n"
         "from credit_model.service.query_log import QueryLog\n"
         "from credit_model.service.settings import load_settings\n"

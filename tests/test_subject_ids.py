@@ -21,7 +21,7 @@ import credit_model as cm
 from credit_model import UserError
 from credit_model.assessment.evaluator import Evaluator
 from credit_model.catalogue.subject_ids import read_subject_ids, subject_id
-from credit_model.cli import main
+from credit_model.cli.main import main
 from credit_model.features.build import UnknownSubjectsWarning
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.outcome import Y12

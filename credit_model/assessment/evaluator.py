@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.assessment.assessment import Assessment, Reason, explanation
 from credit_model.assessment.person_file import Files, PersonFile, date_of
 from credit_model.features.dictionary import check_definitions
 from credit_model.features.subject_features import PersonPlan
 from credit_model.foundation.calendar import NO_DAY, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:

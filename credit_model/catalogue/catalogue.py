@@ -21,8 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from credit_model import UserError
 from credit_model.catalogue.denylist import Forbidden, normalise_name
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, read_toml
 
 EPOCH = date(1970, 1, 1)

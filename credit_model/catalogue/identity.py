@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 KEY_VARIABLE = "CREDIT_MODEL_PSEUDONYM_KEY"
 ID_TYPES = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident", "passport", "other")

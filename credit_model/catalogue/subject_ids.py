@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 NO_ID: Final = "\0"  # in no id; marks, in a column of text, what came as something that cannot be one
 _POINT: Final = ".0"

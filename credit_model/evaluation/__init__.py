@@ -1,4 +1,1 @@
-"""An evaluation as a value: how good a card is and how far to trust it, on people it has not seen.
-
-In: scored out-of-time rows. Out: an ``EvaluationReport`` and its gates.
-"""
+"""One value that says how a card does: ranking, calibration, stability, fairness, decisions, comparison, gates."""

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_model import UserError
 from credit_model.evaluation.decisions import Programme, summarise_decisions
 from credit_model.evaluation.evaluation import EvaluationReport, evaluate
 from credit_model.evaluation.fairness_audit import audit_fairness
 from credit_model.evaluation.fairness_rates import SourceRate
 from credit_model.evaluation.samples import describe_samples
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def full_evaluation(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them; with ``event_month``, vintages; with ``decided``
+        Scored rows as `evaluate` takes them; with ``event_month``, vintages; with ``decided``
         and ``reason``, overrides; with ``segment``, event rates by it.
     card, explanation, features, texts, labels
         As in `credit_model.evaluation.fairness_audit.audit_fairness`.
@@ -58,7 +58,7 @@ def full_evaluation(
     window_months : int
         Performance window.
     **told
-        Further arguments of `credit_model.evaluation.evaluation.evaluate`.
+        Further arguments of `evaluate`.
 
     Examples
     --------

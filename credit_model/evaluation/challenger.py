@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.tables import Counts, Grade, Sample, Segment, counts_of, measures_of
+from credit_model.foundation.errors import UserError
 from credit_model.metrics import differences
 from credit_model.metrics.performance import Estimate
 

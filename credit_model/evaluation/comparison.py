@@ -28,7 +28,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import brier, log_loss
 from credit_model.metrics.differences import (
     brier_difference,

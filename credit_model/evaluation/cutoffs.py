@@ -77,7 +77,7 @@ def cutoff_table(frame: pd.DataFrame, cutoffs: Sequence[float]) -> tuple[CutoffR
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them.
+        Scored rows as `evaluate` takes them.
     cutoffs : sequence of float
 
     Returns

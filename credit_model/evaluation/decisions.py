@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.evaluation.cutoffs import CutoffRow, table_of
 from credit_model.evaluation.past_decisions import Overrides, SwapSet, override_report, swaps_of
 from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate
 
@@ -90,7 +90,7 @@ def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) ->
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them, with the columns the rules name.
+        Scored rows as `evaluate` takes them, with the columns the rules name.
     programmes : sequence of Programme
 
     Returns
@@ -197,7 +197,7 @@ def summarise_decisions(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them; with ``decided`` and ``reason``, overrides too.
+        Scored rows as `evaluate` takes them; with ``decided`` and ``reason``, overrides too.
     card : Card, optional
         Its grade cuts are the cut-offs.
     cutoffs : sequence of float, optional

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.card_summary import Breakdown, breakdowns_of, card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
 from credit_model.evaluation.gates import GATES, GateVerdict, checks_of_rows, read_gates
@@ -38,6 +37,7 @@ from credit_model.evaluation.tables import (
     sample_of,
     segments_of,
 )
+from credit_model.foundation.errors import UserError
 from credit_model.metrics import calibration, differences, performance
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.card_summary import term_texts
 from credit_model.evaluation.fairness_cutoffs import LIMITS, Cutoff, Grouping, cutoffs_of, groupings, label
 from credit_model.evaluation.fairness_rates import SourceRate
 from credit_model.evaluation.proxies import Proxy, screen_proxies
 from credit_model.evaluation.tables import Counts, Sample, counts_of, distinct, sample_of, told_reasons, with_second
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
 from credit_model.metrics.performance import SMALLEST_CELL, UNDEFINED, Estimate, auc
 from credit_model.metrics.shares import Groups, gap_estimate, ratio_estimate, share_estimate
@@ -142,7 +142,7 @@ def audit_fairness(
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them.
+        Scored rows as `evaluate` takes them.
     attributes : DataFrame
         One row a person (``subject_id`` as column or index; with ``as_of``, one a person and date), one column an
         attribute. Who is not on it, or has no value, is a group of its own;

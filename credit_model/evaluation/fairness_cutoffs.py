@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.cutoffs import step_hidden
 from credit_model.evaluation.tables import Counts, Sample, distinct, with_second
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, Shares, gap_estimate, ratio_estimate, share_estimate
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import FEWEST_BADS, UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, ratio_estimate, share_estimate
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate
 
@@ -91,7 +91,7 @@ def swap_set(
     Parameters
     ----------
     frame : DataFrame
-        Rows scored by the new card, as `credit_model.evaluation.evaluation.evaluate` takes them.
+        Rows scored by the new card, as `evaluate` takes them.
     old_score : array_like of float, shape (n,)
         The old card's score of the same rows, more is better.
     cutoff, old_cutoff : float
@@ -216,7 +216,7 @@ def override_report(frame: pd.DataFrame, cutoff: float) -> Overrides:
     Parameters
     ----------
     frame : DataFrame
-        Scored rows as `credit_model.evaluation.evaluation.evaluate` takes them, with ``decided`` (``incentive`` or ``standard``)
+        Scored rows as `evaluate` takes them, with ``decided`` (``incentive`` or ``standard``)
         and ``reason`` (a code; empty where the score was followed).
     cutoff : float
         From which the score says incentive.

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import SMALLEST_CELL, Estimate
 
 

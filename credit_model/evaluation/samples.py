@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.evaluation.tables import with_second
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import calibration_line, observed_to_expected
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, gini, ks
 

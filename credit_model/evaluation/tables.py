@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics import calibration, detection, differences, performance, reliability
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 from credit_model.metrics.reliability import Significance

@@ -1,1 +1,1 @@
-""""""
+"""From an experiment file to a registered version."""

@@ -25,19 +25,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError, registry
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.experiments.experiment import Experiment, MadeCity, RawTables, sha256
 from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
+from credit_model.registry.runs import fetch_artifact
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.sample.outcome import last_known
 from credit_model.synthetic.city import City, synthesise
 
 Progress = Callable[[str], None]
-_RECORD_ROOMS = ("law", "visibility", "store", "records", "city")  # make and keep records
+_RECORD_ROOMS = ("foundation", "catalogue", "visibility", "ledger", "synthetic")  # make and keep records
 _SOURCES = (".py", ".toml")
 _RECORDED = ("experiment.json", "evaluation.json", "card.json")  # what a run recorded, and its folder must hold
 CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
@@ -152,7 +153,7 @@ def run_folder(said: str | Path) -> Path:
         return path
     if path.suffix == ".toml":
         return _folder_as_data_are(path)
-    recorded = {name: sha256(registry.fetch_artifact(str(said), name)) for name in _RECORDED}
+    recorded = {name: sha256(fetch_artifact(str(said), name)) for name in _RECORDED}
     folders = _ran_here(said, recorded["experiment.json"])
     for folder in folders:
         if all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in recorded.items()):

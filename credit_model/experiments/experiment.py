@@ -19,9 +19,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model import UserError
 from credit_model.evaluation.gates import Limit
 from credit_model.features.definition import FeatureDefinition
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.sample.observation import Event
 from credit_model.sample.outcome import Outcome
@@ -149,7 +149,7 @@ class ChallengerPlan:
     """Another model on the same rows, so that the report can say what the card gives up. It is never registered.
 
     ``[challenger]`` with ``method = "lightgbm"`` (the only one, and the default): gradient boosting with the same
-    signs, in the default settings of :class:`credit_model.learning.challenger.BoostedChallenger`. Without the table, none.
+    signs, in the default settings of `BoostedChallenger`. Without the table, none.
     """
 
     method: str = "lightgbm"

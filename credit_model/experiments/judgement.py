@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from credit_model import UserError
 from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_rates import source_rates
@@ -25,6 +24,7 @@ from credit_model.experiments.raw_rows import RawRows
 from credit_model.features.build import build_features
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import add_months, from_days
+from credit_model.foundation.errors import UserError
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.monitoring.reference import Reference, Snapshot

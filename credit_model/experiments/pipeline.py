@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-from credit_model import UserError, registry
 from credit_model.assessment.evaluator import Evaluator
 from credit_model.evaluation.comparison import FILE as JUDGED
 from credit_model.evaluation.comparison import Judged
@@ -55,9 +54,12 @@ from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.result import RunResult
 from credit_model.experiments.tuning import Settings, Tuning, tune, years
 from credit_model.foundation.calendar import from_days
+from credit_model.foundation.errors import UserError
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
+from credit_model.registry import runs
+from credit_model.registry.versions import champion
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 from credit_model.sample.development import DevelopmentSample
@@ -124,7 +126,7 @@ def run(
         home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}",
         lambda: say("Waiting for another run of this experiment"),
     ):
-        return _run(experiment, source, tracker or cast(Tracker, registry), author or getpass.getuser(), say)
+        return _run(experiment, source, tracker or cast(Tracker, runs), author or getpass.getuser(), say)
 
 
 def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, say: Progress) -> RunResult:
@@ -182,17 +184,17 @@ def _champion(experiment: Experiment) -> Evaluator | None:
     if "gini_minus_champion" not in experiment.gates:
         return None
     model, policy = experiment.card.model, experiment.ledger.policy
-    champion = registry.champion(model)
-    if champion is None:
+    evaluator = champion(model)
+    if evaluator is None:
         return None
-    made_under = champion.card.provenance.get("ledger", {}).get("policy")
-    if made_under != policy or any(c.definition is None for c in champion.card.characteristics):
+    made_under = evaluator.card.provenance.get("ledger", {}).get("policy")
+    if made_under != policy or any(c.definition is None for c in evaluator.card.characteristics):
         raise UserError(
-            f"experiment {experiment.name!r}: gini_minus_champion cannot be measured, for version {champion.version} "
+            f"experiment {experiment.name!r}: gini_minus_champion cannot be measured, for version {evaluator.version} "
             f"of {model!r} was made under policy {made_under!r} and reads records otherwise than {policy!r}. Name "
             "another model in [card], or leave the gate out."
         )
-    return champion
+    return evaluator
 
 
 # ---------------------------------------------------------------------------------------------------- making the card

@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.evaluation.gates import Limit, read_gates
 from credit_model.experiments.experiment import (
@@ -33,6 +32,7 @@ from credit_model.experiments.toml_table import Table, nearest, told
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import parse_toml
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.ledger.ledger import Ledger

@@ -10,9 +10,9 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any, Final
 
-from credit_model import UserError
 from credit_model.experiments.experiment import SEARCHABLE, Range
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.errors import UserError
 
 _REQUIRED: Final = object()
 _YEARS: Final = (1900, 2200)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.experiments.experiment import CardPlan, Range
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import gini
 from credit_model.sample.development import DevelopmentSample
 from credit_model.sample.split import tuning_folds

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.features import kernel_compiled as loop
 from credit_model.features import kernel_numpy as vectors
 from credit_model.features.facts import Facts
 from credit_model.features.kernel_compiled import DISTINCT, Days, Rows, Seen, Tables, Work
 from credit_model.features.program import Program, too_great
 from credit_model.features.windows import Ints
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import Segments, spans
 
 if TYPE_CHECKING:

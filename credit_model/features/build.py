@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.features.conditions import nearest
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue

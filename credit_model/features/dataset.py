@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.features.batching import compiled_repays
 from credit_model.features.kernel import KERNEL_VERSION, compute
 from credit_model.features.program import columns_read
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from credit_model import UserError
 from credit_model.features.conditions import (
     NAMES,
     NUMBERS,
@@ -28,6 +27,7 @@ from credit_model.features.conditions import (
     records_said,
     words,
 )
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue

@@ -19,11 +19,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, Kind
 from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import parse_toml
 from credit_model.visibility.tables import ROLES
 

@@ -17,12 +17,12 @@ from datetime import date
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
 from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS, nearest
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, label
 from credit_model.features.dictionary import check_definitions, matching_kinds
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.fold import APPEAL_MONTHS
 
 _CALLED: Final = {

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.catalogue.subject_ids import read_subject_ids
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 
 if TYPE_CHECKING:

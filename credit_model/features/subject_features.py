@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features.program import WEIGHT_BITS, decay_weights
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 Days = NDArray[np.int32]
 T = TypeVar("T", bound=np.integer[Any])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 GENESIS: Final = "0" * 64  # what the first line of a chain carries
 JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 # Name in an import -> name on a package index, extra. Where two extras bring it, the smaller.
 LIBRARIES: Final = MappingProxyType(

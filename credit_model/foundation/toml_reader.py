@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 _DEEPEST = 30
 _TOO_DEEP = f"tables and lists lie more than {_DEEPEST} deep in each other"

@@ -28,8 +28,6 @@ import numpy.typing as npt
 from credit_model.learning.boosting import Growth, grow
 from credit_model.learning.terms import Places, Real, Sample, Terms, mean_of
 
-Real = npt.NDArray[np.float64]
-
 
 def join_classes(profiles: Real, mass: Real, most: int, loss: float) -> npt.NDArray[np.intp]:
     r"""Join neighbours.

@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.learning.calibration import Line, fit_line
 from credit_model.learning.classifier import FOLDS

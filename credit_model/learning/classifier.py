@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.learning.additive_card import AdditiveRules, make_additive_card
 from credit_model.learning.calibration import Line
 from credit_model.learning.fine_table import FineTable

@@ -227,9 +227,6 @@ def cut_between(low: np.float32, high: np.float32) -> float:
     return float(middle) if a <= middle < high else a
 
 
-Real = npt.NDArray[np.float64]
-
-
 def weight_of_evidence(
     goods: Sequence[float] | Real,
     bads: Sequence[float] | Real,

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 # The bad word of each pair that has one meaning only, by its good word.
 _WORDS: Final = {

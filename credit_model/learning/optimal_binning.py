@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import (
     BAD_ROWS,
     BADS,
@@ -43,8 +43,6 @@ from credit_model.learning.fine_classes import (
     weight_of_evidence,
 )
 from credit_model.scorecard.bins import CategoricalBins, NumericBins
-
-Real = npt.NDArray[np.float64]
 
 # Trend of the bad rate with the value: the steps it may take, in their order.
 TRENDS: Final = {"ascending": (1,), "descending": (-1,), "peak": (1, -1), "valley": (-1, 1), "none": (0,)}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import RARE_ROWS, FineColumn, fine_categories, fine_numbers
 from credit_model.learning.optimal_binning import ClassingRules, optimal_classing
 from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import (
     BADS,
     GOODS,

@@ -1,1 +1,1 @@
-""""""
+"""The append-only ledger: mapping, validation, ingest, lookup, buckets, forgetting."""

@@ -31,8 +31,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.identity import redact
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.lookup import MOVED, Finder
 from credit_model.ledger.manifest import (
     CACHE,

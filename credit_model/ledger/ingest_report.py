@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.manifest import DeliveryCounts
 from credit_model.ledger.validation import REASONS
 

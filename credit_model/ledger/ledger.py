@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import TIERS, Catalogue, load_catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
 from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.ledger import segment_cache as compiled
 from credit_model.ledger.buckets import Buckets
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit

@@ -24,8 +24,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from credit_model import UserError
 from credit_model.foundation.chain_head import force
+from credit_model.foundation.errors import UserError
 
 MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts", "quarantine", "cache"
 CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again

@@ -24,8 +24,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.subject_ids import id_texts
+from credit_model.foundation.errors import UserError
 
 BATCH_ROWS = 131_072
 _CSV_BLOCK = 16 << 20

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.fold import ACTIONS, PAID, parse_correction
 from credit_model.visibility.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
 

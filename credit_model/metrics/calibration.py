@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,

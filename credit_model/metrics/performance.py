@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 Floats = NDArray[np.float64]
 Subjects = Sequence[Any] | ArrayLike | None

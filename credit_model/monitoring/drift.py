@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import holm
 from credit_model.metrics.performance import UNDEFINED, Estimate, Floats, Subjects, interval, soft_gini
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.features.dictionary import matching_kinds
 from credit_model.foundation.calendar import add_months, from_days, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of

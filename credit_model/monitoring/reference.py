@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from credit_model import UserError
 from credit_model.evaluation.gates import Check, Evidence, check
+from credit_model.foundation.errors import UserError
 from credit_model.registry.history import Entry, History, Term, Told
 from credit_model.registry.store import RegistryError, connected
 from credit_model.registry.versions import DEFAULT_MODEL, alias_of, verified_card, version_of

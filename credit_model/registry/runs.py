@@ -1,6 +1,6 @@
 """Runs and what they leave: parameters, figures, files, and the card as a version of a registered model.
 
-A registered model is a JSON card read by :mod:`credit_model.scorecard.loader`: no pickle is written or read. A version carries
+A registered model is a JSON card read by `scorecard.loader`: no pickle is written or read. A version carries
 in its tags the digest of its card, its author and the gates it was measured against. What a process that was killed
 had begun to record is continued, never recorded twice.
 
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_model import __version__
+from credit_model.foundation.version import __version__
 from credit_model.registry.history import History
 from credit_model.registry.promotion import EVALUATION, ApprovalError
 from credit_model.registry.store import RegistryError, connected, sqlite_file, tracking_uri

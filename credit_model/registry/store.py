@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"

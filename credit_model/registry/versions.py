@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_model import UserError
 from credit_model.assessment.evaluator import Evaluator
+from credit_model.foundation.errors import UserError
 from credit_model.registry.history import History
 from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.scorecard.loader import open_card

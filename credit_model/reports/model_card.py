@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import Any, Final
 
-from credit_model import UserError
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import Estimate
 from credit_model.scorecard.card import Card
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.evaluation.card_summary import card_of, mean_moved
+from credit_model.foundation.errors import UserError
 from credit_model.reports.figures import BOLD, WIDE, Drawing, broken_lines
 from credit_model.texts.words import Said, Words, short_percent, written
 

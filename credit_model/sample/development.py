@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import FOREVER, Days, from_days
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.fold import ACTIONS
 from credit_model.visibility.tables import STATUSES, Segments, spans

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions
 from credit_model.foundation.calendar import NO_DAY, Days, add_months, from_days, to_day, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model import UserError
 from credit_model.foundation.calendar import add_months, from_days
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from credit_model.sample.outcome import Outcome

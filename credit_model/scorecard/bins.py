@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
 from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, stated

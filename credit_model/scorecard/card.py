@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.scorecard.bins import Characteristic, NumericBins, Value, attributes_of
 from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
 from credit_model.scorecard.document import CardError, canonical, check_kernel, digest, seal, unseal

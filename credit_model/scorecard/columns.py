@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 # What a frame of features carries beside them (``interfaces``: observations).
 IGNORED = frozenset({"subject_id", "as_of"})

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 _PART_LENGTH = 16
 

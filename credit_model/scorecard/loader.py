@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.scorecard.card import Card
 
 if TYPE_CHECKING:

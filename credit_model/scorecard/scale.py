@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import parse_toml
 
 _OWN_PROFILES = Path(__file__).with_name("profiles.toml")

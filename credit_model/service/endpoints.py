@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from credit_model import UserError, __version__
 from credit_model.assessment.evaluator import PURPOSES
+from credit_model.foundation.errors import UserError
+from credit_model.foundation.version import __version__
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import LedgerError
 from credit_model.ledger.validation import ColumnErrors

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.ledger.ledger import Ledger
 from credit_model.service.endpoints import Answer, Service

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from credit_model import __version__
 from credit_model.assessment.evaluator import PURPOSES
+from credit_model.foundation.version import __version__
 from credit_model.service.endpoints import features_of
 from credit_model.service.requests import COLUMN, LONGEST_TEXT, TEXT
 from credit_model.service.settings import CALLER

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from credit_model import UserError
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.catalogue.identity import looks_like_id_number
 from credit_model.catalogue.subject_ids import read_subject_ids
+from credit_model.foundation.errors import UserError
 from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.registry.versions import load_evaluator
 from credit_model.scorecard.bins import NumericBins
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, read_toml
 from credit_model.service.query_log import RETENTION_YEARS
 

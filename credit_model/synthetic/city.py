@@ -26,9 +26,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
+from credit_model.foundation.errors import UserError
 from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
 from credit_model.synthetic.people import (
     END,

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 Said = dict[str, str]
 TAGS = {"en": "en", "zh": "zh-CN"}

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, Days, add_months
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import TIERS, Column, Tables, pick, spans, typed_column
 from credit_model.visibility.text_columns import Text, Words, constant, encode, is_constant, joined, places, plain, take
 

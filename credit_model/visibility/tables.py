@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model import UserError
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, Days, is_null, parse_each, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.visibility.text_columns import encode, objects
 
 Column = NDArray[Any]

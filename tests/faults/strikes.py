@@ -134,7 +134,7 @@ def _obey(
     _Watch(folder, strike, steps).install()
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    from credit_model.cli import main
+    from credit_model.cli.main import main
     from credit_model.ledger import buckets
 
     buckets.ROWS = 1_000  # many of them from a small ledger

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model import UserError
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_model import UserError
-from credit_model.cli_answers import say, working
+from credit_model.cli.options import say, working
+from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,12 +22,13 @@ from typing import Annotated, Any
 
 import typer
 
-from credit_model import UserError, cli_compare, cli_governance, cli_monitoring, cli_printing
-from credit_model.cli_answers import AsJson, Day, DayOfUse, LedgerFolder, Model, RequiredDay
-from credit_model.cli_answers import example as _example
-from credit_model.cli_answers import print_table as _print_table
-from credit_model.cli_answers import say as _say
-from credit_model.cli_answers import working as _working
+from credit_model.cli import comparing, governance, monitoring, printing
+from credit_model.cli.options import AsJson, Day, DayOfUse, LedgerFolder, Model, RequiredDay
+from credit_model.cli.options import example as _example
+from credit_model.cli.options import print_table as _print_table
+from credit_model.cli.options import say as _say
+from credit_model.cli.options import working as _working
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import missing_extra
 
 app = typer.Typer(
@@ -128,7 +129,7 @@ def ingest(
     except RefusedRowsError as error:
         refused = str(error)
         value |= {"error": refused}
-    _say(value, as_json, lambda console: cli_printing.print_ingest(console, report))
+    _say(value, as_json, lambda console: printing.print_ingest(console, report))
     if refused:
         if not as_json:
             typer.echo(f"error: {refused}", err=True)
@@ -180,12 +181,12 @@ def run(
 
     with _working("Reading the experiment") as step:
         result = train(experiment, author=author or _user(), progress=step)
-    _say(asdict(result), as_json, lambda console: cli_printing.print_run(console, result))
+    _say(asdict(result), as_json, lambda console: printing.print_run(console, result))
     if result.failed_gates:
         raise typer.Exit(3)
 
 
-app.registered_commands += cli_governance.commands.registered_commands
+app.registered_commands += governance.commands.registered_commands
 
 
 @app.command(
@@ -212,7 +213,7 @@ def assess(
         assessment = load_evaluator(model, ledger=opened).assess(
             subject, as_of, purpose=purpose, authorisation=authorisation, day_of_use=day_of_use
         )
-    _say(assessment.to_dict(), as_json, lambda console: cli_printing.print_assessment(console, subject, assessment))
+    _say(assessment.to_dict(), as_json, lambda console: printing.print_assessment(console, subject, assessment))
 
 
 @app.command(
@@ -353,7 +354,7 @@ def report(
     _say({"report": str(out), "lang": lang}, as_json, f"report in {out}")
 
 
-app.registered_commands += cli_monitoring.commands.registered_commands
+app.registered_commands += monitoring.commands.registered_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -421,4 +422,4 @@ def _table(path: Path) -> Any:
         ) from error
 
 
-cli_compare.register(app, _say, _working)
+comparing.register(app, _say, _working)

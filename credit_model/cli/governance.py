@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_model.cli_answers import AsJson, LedgerFolder, example, say, working
+from credit_model.cli.options import AsJson, LedgerFolder, example, say, working
 
 if TYPE_CHECKING:
     from rich.console import Console
