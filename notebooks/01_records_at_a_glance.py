@@ -23,12 +23,8 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.features.grid import feature_grid
-from credit_model.foundation.calendar import from_days, to_day
-from credit_model.texts.fonts import font_families
-from credit_model.visibility.tables import STATUSES
 
-plt.rcParams["font.family"] = font_families()  # Chinese labels are letters where this machine has a font for them
+plt.rcParams["font.family"] = cm.font_families()  # Chinese labels are letters where this machine has a font for them
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="R", people=2_000, seed=20261124)
 ledger = cm.Ledger.create(tempfile.mkdtemp() + "/ledger", policy="tier")
@@ -70,9 +66,9 @@ plt.show()
 
 # %%
 segments = ledger.segments()
-day = segments.at(to_day(AS_OF))
+day = segments.at(cm.to_day(AS_OF))
 polarity = np.array([ledger.catalogue.kinds[code].polarity for code in segments.kind_codes])[day.kind]
-grounds = pd.crosstab(np.array(STATUSES)[day.status], polarity, rownames=["status"], colnames=["polarity"])
+grounds = pd.crosstab(np.array(cm.STATUSES)[day.status], polarity, rownames=["status"], colnames=["polarity"])
 grounds.sort_values("adverse", ascending=False)
 
 # %% [markdown]
@@ -85,10 +81,10 @@ busiest = int(pieces.index[0])
 mine = segments.take(np.flatnonzero(segments.record == busiest))
 pd.DataFrame(
     {
-        "from": from_days(mine.start),
-        "status": np.array(STATUSES)[mine.status],
+        "from": cm.from_days(mine.start),
+        "status": np.array(cm.STATUSES)[mine.status],
         "kind": [segments.kind_codes[k] for k in mine.kind],
-        "decided on": from_days(mine.decided_on),
+        "decided on": cm.from_days(mine.decided_on),
     }
 )
 
@@ -107,7 +103,7 @@ cm.explain_feature(ledger, person, AS_OF, "adverse_60m")
 # Kinds, aggregates and windows make a grid. What a card may not use, or no record can fill, is left out with its reason.
 
 # %%
-grid = feature_grid(
+grid = cm.feature_grid(
     ledger.catalogue,
     ["adm_penalty", "judgment_unperformed"],
     ["count", "sum:amount", "mean:amount"],

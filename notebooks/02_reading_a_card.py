@@ -22,18 +22,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.features.dictionary import library
-from credit_model.learning.challenger import BoostedChallenger
-from credit_model.metrics.differences import gini_difference
-from credit_model.sample.development import build_sample
-from credit_model.sample.outcome import Y12
 
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="L", people=6_000, seed=20261124)
 ledger = cm.Ledger.create(tempfile.mkdtemp() + "/ledger", policy="retention")
 ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
-definitions = [d for d in library() if d.record_monotone]
-sample = build_sample(ledger, Y12, ["2022-09-01", "2023-09-01"], definitions)
+definitions = [d for d in cm.library() if d.record_monotone]
+sample = cm.build_sample(ledger, cm.Y12, ["2022-09-01", "2023-09-01"], definitions)
 print(f"{len(sample)} rows of {sample.people} people, {sample.bads} bad")
 
 # %%
@@ -75,15 +70,15 @@ plt.show()
 # from the same rows and are held to the same signs, but free in shape and interaction. Both are in points.
 
 # %%
-challenger = BoostedChallenger(definitions).fit(sample.X, sample.y, sample.weight, sample.subject_id)
+challenger = cm.BoostedChallenger(definitions).fit(sample.X, sample.y, sample.weight, sample.subject_id)
 shap_values = points - card.explain(sample.X[list(card.columns)]).mean()
 moves = {"card": shap_values.abs().mean(), "challenger": card.profile.factor * challenger.contributions(X).abs().mean()}
 pd.DataFrame(moves).drop(index="base").sort_values("challenger", ascending=False).head(10).round(2)
 
 # %%
-later = build_sample(ledger, Y12, [AS_OF], definitions)
+later = cm.build_sample(ledger, cm.Y12, [AS_OF], definitions)
 by_card = -card.score(later.X[list(card.columns)])["score"]
-gained = gini_difference(later.y, challenger.decision_function(later.X), by_card)
+gained = cm.gini_difference(later.y, challenger.decision_function(later.X), by_card)
 print(f"Gini, challenger minus card, {later.bads} bads: {gained.value:+.3f} ({gained.low:+.3f} to {gained.high:+.3f})")
 
 # %% [markdown]

@@ -22,9 +22,6 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.learning.transformer import WoeTransformer
-from credit_model.metrics.differences import gini_difference
-from credit_model.scorecard.bins import BinEdits
 
 rng = np.random.default_rng(20261124)
 n = 20_000
@@ -47,7 +44,7 @@ learn, new = slice(0, n // 2), slice(n // 2, n)
 # `auto` lets a trend turn where that is worth it. Bars are shares, dots are bad rates: a dot on a short bar is worth little.
 
 # %%
-classed = WoeTransformer(trend="auto", special_values={"months_since_payment": [-999]}).fit(X[learn], y[learn])
+classed = cm.WoeTransformer(trend="auto", special_values={"months_since_payment": [-999]}).fit(X[learn], y[learn])
 figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
 for name, ax in zip(X, axes.flat, strict=True):
     classed.plot(name, ax)
@@ -61,7 +58,7 @@ classed.table("months_since_payment").round(3)
 # The order by WOE should hold every year. Given the years, classing joins what one of them contradicts.
 
 # %%
-steady = WoeTransformer(trend="auto").fit(X[learn], y[learn], periods=year[learn])
+steady = cm.WoeTransformer(trend="auto").fit(X[learn], y[learn], periods=year[learn])
 by_year = pd.DataFrame(
     {"attribute": classed.bins_["visits"].index(X["visits"].to_numpy(np.float32)), "year": year, "bad": y}
 )
@@ -76,7 +73,7 @@ by_year[learn].pivot_table(index="attribute", columns="year", values="bad").roun
 
 # %%
 found = cm.ScorecardClassifier(method="woe_logistic").fit(X[learn], y[learn])
-edits = {"age": BinEdits((("split", 59.5), ("merge", 0))), "home": BinEdits((("move", "other", "family"),))}
+edits = {"age": cm.BinEdits((("split", 59.5), ("merge", 0))), "home": cm.BinEdits((("move", "other", "family"),))}
 edited = cm.ScorecardClassifier(bins=edits).fit(X[learn], y[learn])
 pd.concat(
     {
@@ -90,7 +87,7 @@ pd.concat(
 
 # %%
 before, after = (-clf.card_.score(X[new][list(clf.card_.columns)])["score"] for clf in (found, edited))
-change = gini_difference(y[new], after, before)
+change = cm.gini_difference(y[new], after, before)
 print(f"Gini on new rows, edited minus found: {change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f})")
 print("scores that moved:", f"{(before != after).mean():.0%}")
 

@@ -26,10 +26,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.evaluation.comparison import compare, frontier
-from credit_model.experiments.reader import load_experiment
-from credit_model.sample.development import build_sample
-from credit_model.sample.outcome import Y12
 
 home = Path(tempfile.mkdtemp())
 os.environ["CREDIT_MODEL_HOME"] = str(home)  # a real project leaves this out: everything is kept in .credit_model
@@ -69,7 +65,7 @@ pd.DataFrame({run.experiment: {name: value for name, (value, *_) in run.figures.
 # The same as `credit-model compare look_back_12.toml look_back_60.toml`. Both read what the runs left; nobody is observed again.
 
 # %%
-found = compare(*(run.folder for run in runs))
+found = cm.compare(*(run.folder for run in runs))
 print(f"{found.rows} rows, {found.bads} bad; {found.moved:.0%} change grade; {found.characteristics} characteristics")
 table = pd.DataFrame(
     [
@@ -96,9 +92,9 @@ plt.show()
 
 # %%
 ledger = cm.Ledger.open(runs[1].ledger)
-definitions = list(load_experiment(home / "look_back_60.toml").features)
-sample = build_sample(ledger, Y12, ["2022-09-01", "2023-09-01"], definitions)
-sizes = frontier(
+definitions = list(cm.load_experiment(home / "look_back_60.toml").features)
+sample = cm.build_sample(ledger, cm.Y12, ["2022-09-01", "2023-09-01"], definitions)
+sizes = cm.frontier(
     cm.ScorecardClassifier(definitions, max_bins=5),
     sample.X,
     sample.y,

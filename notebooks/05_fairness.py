@@ -24,21 +24,14 @@ import numpy as np
 import pandas as pd
 
 import credit_model as cm
-from credit_model.evaluation.cutoffs import cutoff_table
-from credit_model.evaluation.fairness_audit import audit_fairness
-from credit_model.evaluation.fairness_rates import eligibility_ratio
-from credit_model.evaluation.past_decisions import swap_set
-from credit_model.features.dictionary import library
-from credit_model.sample.development import build_sample
-from credit_model.sample.outcome import Y12
 
 AS_OF = "2025-04-01"
 city = cm.synthesise(profile="L", people=10_000, seed=20261124)
 ledger = cm.Ledger.create(tempfile.mkdtemp() + "/ledger", policy="retention")
 ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
-definitions = [d for d in library() if d.record_monotone]
-learned = build_sample(ledger, Y12, ["2023-09-01"], definitions)
-judged = build_sample(ledger, Y12, [AS_OF], definitions)
+definitions = [d for d in cm.library() if d.record_monotone]
+learned = cm.build_sample(ledger, cm.Y12, ["2023-09-01"], definitions)
+judged = cm.build_sample(ledger, cm.Y12, [AS_OF], definitions)
 classifier = cm.ScorecardClassifier(definitions, max_characteristics=8)
 card = classifier.fit(learned.X, learned.y, learned.weight, learned.subject_id).to_card("example")
 X = judged.X[list(card.columns)]
@@ -53,7 +46,7 @@ print(f"{len(scored)} people, {judged.bads} bad")
 # %%
 beside = judged.audit.assign(subject_id=judged.subject_id)
 try:
-    audit_fairness(scored.assign(sex=judged.audit["sex"]), beside, card=card)
+    cm.audit_fairness(scored.assign(sex=judged.audit["sex"]), beside, card=card)
 except cm.UserError as refusal:
     print(refusal)
 
@@ -61,7 +54,7 @@ except cm.UserError as refusal:
 # ## Who is eligible
 
 # %%
-found = audit_fairness(scored, beside, card=card, explanation=card.explain(X), features=judged.X)
+found = cm.audit_fairness(scored, beside, card=card, explanation=card.explain(X), features=judged.X)
 rows = [
     {
         "attribute": a.name,
@@ -127,7 +120,7 @@ eligible, sex = (scored["score"] >= 795).to_numpy(), judged.audit["sex"].to_nump
 biased = eligible & ~((sex == "F") & (rng.random(len(sex)) < 0.25))
 for share in (1.0, 0.1, 0.02):
     kept = rng.random(len(sex)) < share
-    ratio = eligibility_ratio(biased[kept], sex[kept], "M")["F"]
+    ratio = cm.eligibility_ratio(biased[kept], sex[kept], "M")["F"]
     print(f"{kept.sum():>6} people: {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), found: {ratio.high < 0.8}")
 
 # %% [markdown]
@@ -136,12 +129,12 @@ for share in (1.0, 0.1, 0.02):
 # %%
 table = [
     {"cut-off": r.cutoff, "eligible": r.share.value, "bad rate": r.bad_rate.value, "below": r.bad_rate_below.value}
-    for r in cutoff_table(scored, card.profile.grade_cuts)
+    for r in cm.cutoff_table(scored, card.profile.grade_cuts)
 ]
 pd.DataFrame(table).round(4)
 
 # %%
-swap = swap_set(scored, -judged.X["adverse_24m"], 806)
+swap = cm.swap_set(scored, -judged.X["adverse_24m"], 806)
 pd.DataFrame({"cell": c.name, "people": c.counts.people, "bad rate": c.bad_rate.value} for c in swap.cells).round(4)
 
 # %% [markdown]

@@ -24,11 +24,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import credit_model as cm
-from credit_model.features.dictionary import library
-from credit_model.monitoring.monitor import monitor
-from credit_model.monitoring.reference import Reference, Snapshot
-from credit_model.sample.development import build_sample
-from credit_model.sample.outcome import Y12
 
 city = cm.synthesise(profile="R", people=100_000, seed=20261124)
 penalties = city.records[city.records["kind"] == "adm_penalty"]
@@ -44,10 +39,10 @@ plt.show()
 
 # %%
 names = ("adverse_24m", "law_abiding_24m", "penalties_general_36m", "fines_36m")
-definitions = [d for d in library() if d.name in names]
-sample = build_sample(ledger, Y12, ["2019-10-01"], definitions)
+definitions = [d for d in cm.library() if d.name in names]
+sample = cm.build_sample(ledger, cm.Y12, ["2019-10-01"], definitions)
 card = cm.ScorecardClassifier(definitions).fit(sample.X, sample.y, sample.weight, sample.subject_id).to_card("watched")
-reference = Reference.of(card, Snapshot.take(ledger, card, ["2021-05-01"]))
+reference = cm.Reference.of(card, cm.Snapshot.take(ledger, card, ["2021-05-01"]))
 print(reference.people, "people;", reference.off_reference, "off the reference score")
 pd.DataFrame({name: pd.Series(cells.counts) for name, cells in reference.characteristics.items()})
 
@@ -56,7 +51,7 @@ pd.DataFrame({name: pd.Series(cells.counts) for name, cells in reference.charact
 
 # %%
 days = ["2021-06-01", "2021-08-01", "2021-10-01", "2021-12-01", "2022-02-01", "2022-04-01", "2022-06-01"]
-months = {day: monitor(ledger, card, reference, day) for day in days}
+months = {day: cm.monitor(ledger, card, reference, day) for day in days}
 pd.DataFrame(
     {
         "decisions": {day: any(one.moved for one in found.intake) for day, found in months.items()},

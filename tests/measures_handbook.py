@@ -8,14 +8,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import credit_model.measures
-
-import credit_model.monitoring
+from credit_model.metrics import calibration, detection, differences, performance, reliability, shares
+from credit_model.monitoring import drift
 
 PAGE = Path(__file__).parents[1] / "docs" / "measures.md"
 HELPERS = {
-    "effective_counts", "gap_estimate", "holm", "observed_to_expected_limit", "ratio_estimate", "psi_limit",
-    "rough_error", "share_estimate",
+    "effective_counts", "fit_line", "fit_logistic", "gap_estimate", "holm", "interval", "mean_of",
+    "observed_to_expected_limit", "placement", "placement_error", "psi_limit", "ratio_estimate", "rough_error",
+    "rows_of", "share_estimate", "standard_error", "surprise", "within_people",
 }  # fmt: skip
 ITEMS = ("Formula", "Source", "Danger", "Limits")
 OPENING = """What each one is for, how it is computed, where it comes from, when to worry, and what it cannot tell. Made
@@ -33,13 +33,16 @@ CHAPTERS = {
 
 
 def _functions() -> dict[str, Any]:
-    """Every function that measures: those of the room of measures, and those of drift in the room of monitoring."""
-    rooms = (credit_model.measures, credit_model.monitoring)
-    named = {name: getattr(room, name) for room in rooms for name in room.__all__ if name not in HELPERS}
+    """Return every public function of the modules that measure, without what only helps them."""
+    modules = (performance, detection, calibration, reliability, differences, shares, drift)
     return {
-        name: made
-        for name, made in named.items()
-        if inspect.isfunction(made) and (".measures." in made.__module__ or made.__module__.endswith(".drift"))
+        name: function
+        for module in modules
+        for name, function in sorted(vars(module).items())
+        if inspect.isfunction(function)
+        and function.__module__ == module.__name__
+        and not name.startswith("_")
+        and name not in HELPERS
     }
 
 

@@ -146,7 +146,7 @@ def test_a_build_that_was_killed_ends_in_the_same_bytes(ledger: Ledger, tmp_path
     build = (
         "import os, signal, sys, pandas as pd\n"
         "from credit_model.ledger.ledger import Ledger\n"
-        "from credit_model.records import buckets\n"
+        "from credit_model.ledger import buckets\n"
         "from credit_model.features.build import build_features\n"
         "buckets.ROWS = 1_000\n"
         "done = []\n"

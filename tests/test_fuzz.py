@@ -408,7 +408,7 @@ def mappings(chance: random.Random, folder: Path) -> str:
 
 @sort
 def catalogues(chance: random.Random, folder: Path) -> str:
-    sources = (ROOT / "credit_model/law/catalogue.toml", ROOT / "tests/cases/small_catalogue.toml",
+    sources = (ROOT / "credit_model/catalogue/catalogue.toml", ROOT / "tests/cases/small_catalogue.toml",
                ROOT / "data/public/sf_restaurants/catalogue.toml")  # fmt: skip
     path = toml_file(chance.choice(sources), chance, folder)
     try:
@@ -429,7 +429,7 @@ def catalogues(chance: random.Random, folder: Path) -> str:
 
 @sort
 def definitions(chance: random.Random, folder: Path) -> str:
-    sources = ROOT / "credit_model/definitions/dictionary.toml", ROOT / "data/public/sf_restaurants/features.toml"
+    sources = ROOT / "credit_model/features/dictionary.toml", ROOT / "data/public/sf_restaurants/features.toml"
     path = toml_file(chance.choice(sources), chance, folder)
     ledger = small_ledger(folder / "ledger", [penalty("r1", "2025-10-10")])
     frame = pd.DataFrame({"subject_id": ["a", "b"], "as_of": ["2026-01-01", "2025-01-01"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import subprocess
 import sys
@@ -14,26 +13,8 @@ from small_card import small_card
 
 import credit_model as cm
 
-ROOMS = (
-    "store",
-    "records",
-    "definitions",
-    "features",
-    "sample",
-    "scorecard",
-    "classing",
-    "comparison",
-    "training",
-    "measures",
-    "monitoring",
-    "evaluation",
-    "fairness",
-    "decisions",
-    "reporting",
-    "model_card",
-    "assessment",
-    "service",
-)
+PACKAGE = Path(cm.__file__).parent
+PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 HEAVY = {
     "numpy",
     "pandas",
@@ -61,8 +42,8 @@ def test_a_bare_import_loads_nothing_heavy() -> None:
     assert _loaded_by("import credit_model") == set()
 
 
-def test_importing_every_room_loads_nothing_heavy() -> None:
-    assert _loaded_by("\n".join(f"import credit_model.{room}" for room in ROOMS)) == set()
+def test_importing_every_package_loads_nothing_heavy() -> None:
+    assert _loaded_by("\n".join(f"import credit_model.{name}" for name in PACKAGES)) == set()
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -156,47 +137,26 @@ def test_an_evaluator_assesses_one_and_many() -> None:
     assert many[1] == "observations"
 
 
-@pytest.mark.parametrize("room", ["", *(f".{room}" for room in ROOMS)])
-def test_every_name_a_room_offers_can_be_had_and_is_known_to_type_checkers(room: str) -> None:
-    module = importlib.import_module(f"credit_model{room}")
-    for name in module.__all__:
-        assert not inspect.ismodule(getattr(module, name))
-        assert not inspect.ismodule(getattr(module, name)), "a submodule of the same name hides it the second time"
+def test_every_public_name_can_be_had_and_is_known_to_type_checkers() -> None:
+    for name in cm.__all__:
+        assert not inspect.ismodule(getattr(cm, name)), "a submodule of the same name hides it the second time"
     guarded = [
         node
-        for block in ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8")).body
+        for block in ast.parse(Path(cm.__file__).read_text(encoding="utf-8")).body
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in block.body
         if isinstance(node, ast.ImportFrom)
     ]
-    assert {alias.name for node in guarded for alias in node.names} == set(module.__all__)
+    assert {alias.name for node in guarded for alias in node.names} == set(cm.__all__) - {"UserError"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_says_what_it_is_and_offers_nothing_else(package: str) -> None:
+    tree = ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'credit_model' has no attribute 'scorer'"):
         cm.scorer  # noqa: B018
-
-
-def _imports(module: str, path: Path, known: set[str]) -> set[str]:
-    """Modules of the house that a module imports anywhere: at its head, in a function, for a type alone."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "credit_model":
-            for name in (alias.name for alias in node.names):
-                where = f"{node.module}.{name}"
-                if where not in known:  # a public name: the module that defines it, if its room is lazy
-                    defined = getattr(getattr(importlib.import_module(node.module), name, None), "__module__", None)
-                    where = defined if defined in known else node.module
-                found.add(where)
-    return found - {module, "credit_model"}  # the bare package is beneath everything, and loads nothing
-
-
-def test_no_module_is_imported_by_what_it_imports() -> None:
-    root = Path(cm.__file__).parent
-    files = {".".join(("credit_model", *p.relative_to(root).with_suffix("").parts)): p for p in root.rglob("*.py")}
-    modules = {name: path for name, path in files.items() if not name.endswith(("__init__", "__main__"))}
-    beneath = {name: _imports(name, path, set(modules)) for name, path in modules.items()}
-    while free := [name for name, below in beneath.items() if not below & beneath.keys()]:
-        for name in free:
-            del beneath[name]
-    assert not beneath, f"these stand on each other: {sorted(beneath)}"

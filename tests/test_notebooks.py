@@ -14,13 +14,6 @@ import pytest
 from matplotlib.image import imread
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
-ROOMS = {"credit_model"} | {
-    f"credit_model.{folder.name}"
-    for folder in (Path(__file__).parents[1] / "credit_model").iterdir()
-    if folder.is_dir()
-}
-
-
 # A cell that says one of these draws: ``plt.subplots``, ``frame.plot.bar``, ``transformer.plot``, ``plt.show``.
 DRAWING = {"plot", "subplots", "show"}
 
@@ -78,11 +71,11 @@ def test_a_notebook_holds_no_class_no_long_function_no_absolute_path_and_no_inne
             case ast.ClassDef():
                 faults.append(f"class {node.name}")
             case ast.FunctionDef() if node.end_lineno - node.lineno > 8:
-                faults.append(f"{node.name} is longer than 8 lines; it belongs in a room")
+                faults.append(f"{node.name} is longer than 8 lines; it belongs in the package")
             case ast.Constant(value=str(text)) if text.startswith(("/", "~")) and len(text) > 1 and "/" in text[1:]:
                 faults.append(f"absolute path {text!r}")
-            case ast.ImportFrom(module=str(module)) if module.startswith("credit_model") and module not in ROOMS:
-                faults.append(f"{module} is inside a room")
+            case ast.ImportFrom(module=str(module)) if module.startswith("credit_model"):
+                faults.append(f"{module} is not the public surface; write cm.NAME")
     assert not faults
 
 

@@ -369,7 +369,7 @@ def test_trials_of_another_learner_are_not_taken_for_this_one(undisturbed: Ran, 
         return [message for message in said if message.startswith(("Making", "Tuning"))]
 
     assert asked() == []  # the same code: every trial is kept
-    learner = package / "learner" / "draft.py"
+    learner = package / "learning" / "fitted_scorecard.py"
     text = learner.read_text(encoding="utf-8")
     learner.write_text(text.replace("_WORTH = 0.25", "_WORTH = 4.0"), encoding="utf-8")
     assert len(asked()) == 3  # every trial is asked again; the city, which no learner makes, is kept

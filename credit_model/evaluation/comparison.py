@@ -25,8 +25,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold
 
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import brier, log_loss
@@ -41,8 +39,6 @@ from credit_model.scorecard.card import Card
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from credit_model.scorecard.card import Card
 
 
 FILE = "judged.parquet"
@@ -287,6 +283,8 @@ def frontier(
         ``auc_given_up``, what the largest of the sizes ranks better on the same rows, with its paired interval.
     """
     import pandas as pd
+    from sklearn.base import clone
+    from sklearn.model_selection import StratifiedGroupKFold
 
     wanted = sorted(set(sizes))
     y = np.asarray(y)

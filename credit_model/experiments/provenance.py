@@ -9,13 +9,13 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-import credit_model
+from credit_model.foundation import version as package
 
 
 def code_versions() -> dict[str, str]:
     """Return the versions of the package and of its libraries, and the commit (empty where there is none)."""
-    commit = commit_of(Path(credit_model.__file__))
-    return {"credit_model": credit_model.__version__, "commit": commit, **library_versions()}
+    commit = commit_of(Path(package.__file__))
+    return {"credit_model": package.__version__, "commit": commit, **library_versions()}
 
 
 def library_versions() -> dict[str, str]:
