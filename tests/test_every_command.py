@@ -208,6 +208,11 @@ def rollback(desk: Path, folder: Path) -> Iterable[Arguments]:
     yield "rollback", "--approver", "Zhou Min", "--reason", "a [/] reason"
 
 
+def upgrade(desk: Path, folder: Path) -> Iterable[Arguments]:
+    yield ("upgrade",)
+    yield "upgrade", "--name", "nobody"
+
+
 def history(desk: Path, folder: Path) -> Iterable[Arguments]:
     yield ("history",)
     yield "history", "--alias", "champion", "--name", "nobody"
@@ -271,8 +276,8 @@ def compare(desk: Path, folder: Path) -> Iterable[Arguments]:
 
 
 ONE_OF_EACH = (
-    synthesise, ingest, run, promote, rollback, history, served_at, card, assess, explain, features, forget, serve,
-    report, monitor, compare,
+    synthesise, ingest, run, promote, rollback, upgrade, history, served_at, card, assess, explain, features, forget,
+    serve, report, monitor, compare,
 )  # fmt: skip
 
 

@@ -125,6 +125,7 @@ WITH_EXTRA = [
     ("serve", ["promote", "1", *APPROVED]),
     ("serve", ["rollback", *APPROVED]),
     ("serve", ["card", "1"]),
+    ("serve", ["upgrade"]),
     ("serve", ["serve", "card.json", "--ledger", "ledger", *LOG]),
 ]
 """Each with the extra it needs."""

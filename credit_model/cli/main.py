@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 import typer
 
-from credit_model.cli import comparing, governance, monitoring, printing
+from credit_model.cli import comparing, governance, monitoring, printing, upgrading
 from credit_model.cli.options import AsJson, Day, DayOfUse, LedgerFolder, Model, RequiredDay
 from credit_model.cli.options import example as _example
 from credit_model.cli.options import print_table as _print_table
@@ -187,6 +187,7 @@ def run(
 
 
 app.registered_commands += governance.commands.registered_commands
+app.registered_commands += upgrading.commands.registered_commands
 
 
 @app.command(

@@ -24,7 +24,7 @@ from credit_model.registry.history import History
 from credit_model.registry.promotion import EVALUATION, ApprovalError
 from credit_model.registry.store import RegistryError, connected, sqlite_file, tracking_uri
 from credit_model.registry.versions import DEFAULT_MODEL
-from credit_model.scorecard.loader import CARD_FILE
+from credit_model.scorecard.loader import CARD_FILE, LOADER
 
 if TYPE_CHECKING:
     from credit_model.evaluation.evaluation import EvaluationReport
@@ -348,7 +348,7 @@ def _logged_model(client: Any, card: Card, run_id: str) -> str:
         pyfunc.save_model(
             model_folder,
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
-            loader_module="credit_model.scorecard.loader",
+            loader_module=LOADER,
             data_path=str(document),
             signature=_signature(card),
             pip_requirements=[f"credit-model=={__version__}", "numpy", "pandas"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CARD_FILE = "card.json"
+LOADER = __name__  # what MLflow keeps as the loader of a registered card
 
 
 def open_card(source: str | Path) -> Card:
