@@ -25,6 +25,7 @@ _DECIMAL: Final = r"^(-?[0-9]+)\.0+$"
 _EXACT_UP_TO: Final = {pa.float16(): 2**11, pa.float32(): 2**24, pa.float64(): 2**53}
 _UNFIT: Final = (pa.ArrowException, TypeError, ValueError, OverflowError)  # for one Arrow array
 _ADVICE: Final = "Give text or whole numbers"
+_FEW: Final = 64  # ids looked at one by one: an assessment reads one, and Arrow's functions cost more than that
 
 
 def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -103,6 +104,8 @@ def read_subject_ids(values: Any, place: str) -> Any:
     >>> read_subject_ids([30790.0, 30791.0], "observations, column subject_id").to_pylist()
     ['30790', '30791']
     """
+    if isinstance(values, list) and len(values) <= _FEW and all(map(_is_canonical, values)):
+        return pa.array(values, pa.string())
     try:
         column = pa.array(values, from_pandas=True)
     except _UNFIT:
@@ -147,11 +150,18 @@ def subject_id(value: Any) -> str:
     >>> subject_id(30790.0), subject_id(" S000123 "), subject_id("30790.0")
     ('30790', 'S000123', '30790')
     """
+    if _is_canonical(value):
+        return str(value)
     column = pa.array([_as_text(value, "the subject id is")], pa.string())
     name: str | None = canonical_ids(column)[0][0].as_py()
     if name is None:
         raise UserError(f"the subject id is {_fault_of(column[0])}. {_ADVICE}.")
     return name
+
+
+def _is_canonical(value: Any) -> bool:
+    """Return whether a value is an id in its canonical form beyond doubt: ASCII letters and digits only."""
+    return isinstance(value, str) and value.isascii() and value.isalnum()
 
 
 def _as_text(value: Any, place: str) -> str | None:
