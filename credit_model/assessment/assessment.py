@@ -1,4 +1,4 @@
-"""The answer as a value: what is said of one person as of one date, and in which words.
+"""The answer as a value: the assessment of one person as of one date, and its words.
 
 In: plain values. Out: :class:`Assessment`, :class:`Reason`, :class:`StatutoryStatus`; all of it as JSON.
 """
@@ -53,7 +53,7 @@ class StatutoryStatus:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What is said of one person as of one date.
+    """Assessment of one person as of one date.
 
     ``status`` is ``scored``, ``insufficient_records`` or ``not_eligible``; without ``scored`` there is no score, grade
     or reason, and ``explanation_zh``, ``explanation_en`` say why. ``thin_file``: nothing is visible on record, which
@@ -85,13 +85,13 @@ class Assessment:
     explanation_en: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values under the names of the fields; dates as ISO text."""
+        """Return plain JSON values under the names of the fields; dates as ISO text."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
 
 def explanation(why: str, as_of: date | None, live: bool, is_thin: bool) -> tuple[str, str]:
-    """Why there is no score, or what the score rests on, in Chinese and in English.
+    """Explain why there is no score, or what the score rests on, in Chinese and in English.
 
     Examples
     --------

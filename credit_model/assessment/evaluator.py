@@ -1,9 +1,8 @@
-"""One person, one day, one purpose: what the card says, why, and what the law says beside it.
+"""Assess one person on one day for one purpose: score, reasons, and the statutory status beside them.
 
-The score is a number with reasons, and each reason carries the records that made it and the first day it can become
-smaller if nothing new is learned. Statutory status (lists and bans from written decisions) stands beside the score and
-never changes it; the score never creates a status. The purposes permitted here support incentives, advice and
-examination: none denies anything.
+Each reason carries the records behind it and the first day it can become smaller if nothing new is recorded.
+Statutory status (lists and bans from written decisions) stands beside the score and never changes it; the score never
+creates a status. The permitted purposes support incentives, advice and examination: none denies anything.
 
 In: a card, a ledger, subjects, as-of dates, a purpose.
 Out: an :class:`Assessment` each.
@@ -14,26 +13,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from credit_model.assessment.assessment import Assessment, Reason, explanation
-from credit_model.assessment.person_file import Files, PersonFile, date_of
+from credit_model.assessment.person_file import Files, PersonFile
 from credit_model.features.dictionary import check_definitions
 from credit_model.features.subject_features import PersonPlan
-from credit_model.foundation.calendar import NO_DAY, to_day
+from credit_model.foundation.calendar import NO_DAY, from_day, to_day
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
     from credit_model.scorecard.reasons import Reason as CardReason
 
+    DateLike = date | np.datetime64 | str
+    Observations = pd.DataFrame | Sequence[tuple[str, DateLike | None]]
+
 PURPOSES: Final = ("self_query", "incentive", "service_priority", "model_validation", "audit", "dispute_review")
 DECIDING_PURPOSES: Final = frozenset({"incentive", "service_priority", "dispute_review"})
-_OBSERVED_IDS: Final = "observations, column subject_id"
+_IDS_COLUMN: Final = "observations, column subject_id"
 _STATUS_OF = {"": "scored", "covered_too_short": "insufficient_records"}
 
 
@@ -88,11 +93,11 @@ class Evaluator:
     def assess(
         self,
         subject_id: str,
-        as_of: Any = None,
+        as_of: DateLike | None = None,
         ledger: Ledger | None = None,
         purpose: str = "self_query",
         authorisation: str | None = None,
-        day_of_use: Any = None,
+        day_of_use: DateLike | None = None,
     ) -> Assessment:
         """Assess one person.
 
@@ -127,11 +132,11 @@ class Evaluator:
 
     def assess_many(
         self,
-        observations: Any,
+        observations: Observations,
         ledger: Ledger | None = None,
         purpose: str = "self_query",
         authorisation: str | None = None,
-        day_of_use: Any = None,
+        day_of_use: DateLike | None = None,
     ) -> tuple[Assessment, ...]:
         """Assess many, each as :meth:`assess` would, in the order given.
 
@@ -146,7 +151,7 @@ class Evaluator:
         if ledger is None:
             raise UserError("nothing to assess from: give a ledger, to load_evaluator or to assess.")
         used_on = to_day(date.today()) if day_of_use is None else _day(day_of_use, "day_of_use")
-        subject_ids, days, live = _observed(observations, used_on)
+        subject_ids, days, live = _read_observations(observations, used_on)
         files = Files.of(ledger, subject_ids, used_on)
         plan = self._plan(files)
         subjects = files.segments.subject_index(subject_ids)
@@ -159,18 +164,18 @@ class Evaluator:
         )
 
     def _plan(self, files: Files) -> PersonPlan:
-        """The card's definitions, prepared for the catalogue: once a card, whoever is asked about."""
+        """Return the card's definitions prepared for the catalogue, prepared once."""
         definitions = self.card.features
         if definitions is None or len(definitions) < len(self.card.columns):
             raise UserError(
                 f"card {self.card.id} reads raw columns without feature definitions: it cannot assess from a ledger. "
                 "Score rows with card.score."
             )
-        made = self.card.provenance.get("ledger", {})
+        origin = self.card.provenance.get("ledger", {})
         for what, ours in (("policy", files.policy), ("semantics", SEMANTICS_VERSION)):
-            if made.get(what, ours) != ours:
+            if origin.get(what, ours) != ours:
                 raise UserError(
-                    f"card {self.card.id} was made under {what} {made[what]!r}, here it is {ours!r} (ledger "
+                    f"card {self.card.id} was made under {what} {origin[what]!r}, here it is {ours!r} (ledger "
                     f"{files.path}): its features would not mean the same. Use a card made under the same."
                 )
         digest = files.catalogue.digest
@@ -192,14 +197,15 @@ class Evaluator:
         authorisation: str | None,
     ) -> Assessment:
         file = files.file(subject_id, subject, day)
-        scored = why == ""
-        features = plan.one(files.segments, subject, day) if scored else None
+        is_scored = why == ""
+        features = plan.one(files.segments, subject, day) if is_scored else None
         row = self.card.score_one(dict(zip(self.card.columns, features.values, strict=True))) if features else None
         used = file.records_behind(self.card.columns, features) if features else {}
         both = {pair.name: {*used[pair.first], *used[pair.second]} for pair in self.card.pairs if used}
         used |= {name: tuple(sorted(records)) for name, records in both.items()}
         statutory = file.statutory_status()
-        explanation_zh, explanation_en = explanation(why, date_of(day), live, file.is_thin)
+        as_of = cast("date", from_day(day))
+        explanation_zh, explanation_en = explanation(why, as_of, live, file.is_thin)
         return Assessment(
             status=_STATUS_OF.get(why, "not_eligible"),
             thin_file=file.is_thin,
@@ -209,14 +215,14 @@ class Evaluator:
             reasons=tuple(self._reasons(file, row.reasons, used)) if row else (),
             positives=tuple(_reason(positive, used) for positive in row.positives) if row else (),
             statutory_status=statutory,
-            as_of=date_of(day),
+            as_of=as_of,
             live=live,
             card_id=self.card.id,
             card_digest=self.card.digest,
             record_ids=tuple(sorted({record for records in used.values() for record in records})),
             purpose=purpose,
             authorisation=authorisation,
-            requires_human=purpose in DECIDING_PURPOSES or not scored or bool(statutory) or file.is_disputed,
+            requires_human=purpose in DECIDING_PURPOSES or not is_scored or bool(statutory) or file.is_disputed,
             explanation_zh=explanation_zh,
             explanation_en=explanation_en,
         )
@@ -235,19 +241,21 @@ def _reason(reason: CardReason, used: dict[str, tuple[str, ...]], change: date |
     )
 
 
-def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
-    """Subject ids, days, and which answers are live."""
+def _read_observations(
+    observations: Observations, used_on: int
+) -> tuple[NDArray[np.object_], NDArray[np.int32], NDArray[np.bool_]]:
+    """Return subject ids, days, and which answers are live."""
     from credit_model.catalogue.subject_ids import read_subject_ids
 
-    if hasattr(observations, "columns"):
+    if not isinstance(observations, Sequence | np.ndarray):
         if "subject_id" not in observations.columns:
             raise UserError(
                 f"observations need a column subject_id (found: {', '.join(map(str, observations.columns))})."
             )
-        ids = read_subject_ids(observations["subject_id"], _OBSERVED_IDS)
+        ids = read_subject_ids(observations["subject_id"], _IDS_COLUMN)
         dates = observations["as_of"].tolist() if "as_of" in observations.columns else [None] * len(ids)
     else:
-        ids = read_subject_ids([subject_id for subject_id, _ in observations], _OBSERVED_IDS)
+        ids = read_subject_ids([subject_id for subject_id, _ in observations], _IDS_COLUMN)
         dates = [as_of for _, as_of in observations]
     subject_ids = ids.to_numpy(zero_copy_only=False)
     days = np.array([_day(as_of, "as_of") for as_of in dates], np.int32)
@@ -255,13 +263,13 @@ def _observed(observations: Any, used_on: int) -> tuple[Any, Any, Any]:
     days[live] = used_on + 1
     if (days > used_on + 1).any():
         raise UserError(
-            f"cannot assess as of {date_of(int(days.max()))}: on {date_of(used_on)}, the day of use, nothing can be "
-            f"known beyond {date_of(used_on + 1)}. Leave the date out for a live answer."
+            f"cannot assess as of {from_day(int(days.max()))}: on {from_day(used_on)}, the day of use, nothing can be "
+            f"known beyond {from_day(used_on + 1)}. Leave the date out for a live answer."
         )
     return subject_ids, days, live
 
 
-def _day(value: Any, name: str) -> int:
+def _day(value: DateLike | None, name: str) -> int:
     try:
         return to_day(value)
     except UserError:

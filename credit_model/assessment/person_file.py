@@ -1,4 +1,4 @@
-"""What is on file about a person at the start of a day, and how it will age if nothing new is learned.
+"""The file of a person at the start of a day, and how it will age if nothing new is recorded.
 
 The outlook compiles the rows known at that day and nothing later, then asks every day to come: windows end, records
 fade, a repair already decided takes effect. A record the law of the day of use has removed comes back in none.
@@ -13,19 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from credit_model.assessment.assessment import StatutoryStatus
 from credit_model.features.kernel import compute
 from credit_model.features.subject_features import days_of_change
-from credit_model.foundation.calendar import NO_DAY, add_months, from_days
+from credit_model.foundation.calendar import NO_DAY, add_months, from_day
 from credit_model.visibility.population import Population
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import ROLES, STATUSES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from credit_model.catalogue.catalogue import Catalogue
     from credit_model.features.subject_features import Row
     from credit_model.ledger.ledger import Ledger
@@ -44,15 +47,15 @@ class Files:
 
     tables: Tables
     segments: Segments
-    offsets: Any
+    offsets: NDArray[np.int64]
     population: Population
     catalogue: Catalogue
     policy: str
-    path: Any
+    path: Path
     day_of_use: int
 
     @classmethod
-    def of(cls, ledger: Ledger, subject_ids: Any, day_of_use: int) -> Files:
+    def of(cls, ledger: Ledger, subject_ids: NDArray[np.object_], day_of_use: int) -> Files:
         """Compile what the ledger holds on these subjects, and nothing else of it."""
         tables = ledger.tables(sorted(set(subject_ids.tolist())))
         segments = compile_segments(tables, ledger.catalogue, ledger.policy, day_of_use)
@@ -62,82 +65,77 @@ class Files:
         )
 
     def outlook(self, subject_id: str, day: int) -> Segments:
-        """The file of one of them by the rows known at the start of a day, and nothing later."""
-        if self._last_known < day:
+        """Compile the file of one person from the rows known at the start of a day."""
+        if self._latest_known_on < day:
             return self.segments.select([subject_id])
-        known = self.tables.for_subjects([subject_id]).known_before(day)
-        return compile_segments(known, self.catalogue, self.policy, self.day_of_use)
+        tables = self.tables.for_subjects([subject_id]).known_before(day)
+        return compile_segments(tables, self.catalogue, self.policy, self.day_of_use)
 
     @cached_property
-    def _last_known(self) -> int:
+    def _latest_known_on(self) -> int:
         tables = (self.tables.records, self.tables.amendments, self.tables.subjects)
         return max(int(table["known_on"].max(initial=NO_DAY)) for table in tables)
 
     def file(self, subject_id: str, subject: int, day: int) -> PersonFile:
-        """The file of one of them (``subject`` is -1 where there is none) at the start of a day."""
+        """Return the file of one person (``subject`` is -1 for none) at the start of a day."""
         low, high = (0, 0) if subject < 0 else self.offsets[subject : subject + 2]
         return PersonFile(self, subject_id, subject, day, self.segments.take(np.arange(low, high)).at(day))
 
 
 @dataclass(frozen=True)
 class PersonFile:
-    """What is on file about one person at the start of a day."""
+    """The file of one person at the start of a day."""
 
     files: Files
     subject_id: str
     subject: int
     day: int
-    held: Segments  # one row a record, in force or not
+    segments: Segments  # one row a record, in force or not
 
     @property
     def is_thin(self) -> bool:
         """Whether nothing is in force on it."""
-        return not (self.held.status == 0).any()
+        return not (self.segments.status == 0).any()
 
     @property
     def is_disputed(self) -> bool:
         """Whether a record on it is out of use for a dispute."""
-        return bool((self.held.status == STATUSES.index("disputed")).any())
+        return bool((self.segments.status == STATUSES.index("disputed")).any())
 
     def statutory_status(self) -> tuple[StatutoryStatus, ...]:
-        """Lists and bans in force by a written decision; a former listing is none."""
-        held, kinds = self.held, self.files.catalogue.kinds
-        current = (held.status == 0) & (held.role != ROLES.index("was_listed"))
-        found = []
+        """Return lists and bans in force by a written decision; a former listing is none."""
+        rows, kinds = self.segments, self.files.catalogue.kinds
+        current = (rows.status == 0) & (rows.role != ROLES.index("was_listed"))
+        statuses = []
         for row in np.flatnonzero(current):
-            kind = kinds[held.kind_codes[held.kind[row]]]
+            kind = kinds[rows.kind_codes[rows.kind[row]]]
             if kind.statutory:
-                record_id = str(held.record_ids[held.record[row]])
-                decided_on = date_of(int(held.decided_on[row]))
-                found.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
-        return tuple(sorted(found, key=lambda status: status.record_id))
+                record_id = str(rows.record_ids[rows.record[row]])
+                decided_on = from_day(int(rows.decided_on[row]))
+                statuses.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
+        return tuple(sorted(statuses, key=lambda status: status.record_id))
 
     def records_behind(self, names: Sequence[str], features: Row) -> dict[str, tuple[str, ...]]:
-        """Ids of the records that made each value."""
+        """Return the ids of the records behind each value."""
         ids = self.files.segments.record_ids
         return {name: tuple(str(ids[r]) for r in features.used(column)) for column, name in enumerate(names)}
 
-    def earliest_changes(self, card: Card, lost: Sequence[tuple[str, int]]) -> list[date | None]:
-        """For each term of a card and its points, the first later day with more, by what is known at the day alone."""
-        if not lost:
+    def earliest_changes(self, card: Card, costs: Sequence[tuple[str, int]]) -> list[date | None]:
+        """Return, for each term of a card and its points, the first later day on which time alone brings more."""
+        if not costs:
             return []
         files = self.files
-        removed = np.isin(self.held.status, [STATUSES.index(ground) for ground in _REMOVED_BY_LAW])
-        gone = self.held.record_ids[self.held.record[removed]].tolist()
+        removed = np.isin(self.segments.status, [STATUSES.index(ground) for ground in _REMOVED_BY_LAW])
+        removed_ids = self.segments.record_ids[self.segments.record[removed]].tolist()
         outlook = files.outlook(self.subject_id, self.day)
-        outlook = outlook.take(~np.isin(outlook.record_ids[outlook.record], gone))
+        outlook = outlook.take(~np.isin(outlook.record_ids[outlook.record], removed_ids))
         subject = outlook.subject_index([self.subject_id])
         last = add_months(self.day, OUTLOOK_MONTHS)
         changes: list[date | None] = []
-        for term, points in lost:
+        for term, points in costs:
             definitions = [c.definition for c in card.parts(term) if c.definition is not None]
             days = days_of_change(definitions, outlook, self.day + 1, last)
             columns = compute(outlook, np.repeat(subject, len(days)), days, definitions, files.catalogue).T
             better = np.flatnonzero(card.points_of(term, list(columns)) > points)
-            changes.append(date_of(int(days[better[0]])) if len(better) else None)
+            changes.append(from_day(int(days[better[0]])) if len(better) else None)
         return changes
-
-
-def date_of(day: int) -> Any:
-    """A day as a date; None for no date."""
-    return from_days(day).item()
