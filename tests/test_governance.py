@@ -475,7 +475,7 @@ def test_a_promotion_that_was_cut_off_is_finished_or_superseded(store: Path, mon
     client = client_of(store)
     promote(first, approver="Zhou Min")
     history = History()
-    with history.alone() as told:
+    with history.lock() as told:
         history.add("approved", told, model="personal-credit", alias="champion", version=second,
                     card=small_card(seed=2).digest, author="Li Wei", approver="Zhou Min", how="promotion")  # fmt: skip
     assert load_evaluator("models:/personal-credit@champion").version == first

@@ -10,8 +10,6 @@ Out: a frozen ``Catalogue``; every fault of the file at once in one ``CatalogueE
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model.catalogue.denylist import Forbidden, normalise_name
+from credit_model.foundation.digests import sha256_json
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, read_toml
 
@@ -246,7 +245,7 @@ class _Reader(TomlReader):
             policies={name: self.editions(name, entries) for name, entries in self.entries("policies")},
             **self.lists,
             text=text,
-            digest=hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest(),
+            digest=sha256_json(raw),
         )
         for name in ("kinds", "policies"):
             if not getattr(catalogue, name):

@@ -16,7 +16,6 @@ In: a classifier with ``max_characteristics``, a sample, sizes. Out: a table: AU
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,7 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from credit_model.foundation.digests import sha256_parts
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import replacing
 from credit_model.metrics.calibration import brier, log_loss
 from credit_model.metrics.differences import (
     brier_difference,
@@ -58,9 +59,9 @@ class Judged:
         """Judge a ``DevelopmentSample`` by a card."""
         order = np.lexsort((sample.as_of, sample.subject_id.astype(str)))
         people, person = np.unique(sample.subject_id.astype(str), return_inverse=True)
-        digest = hashlib.sha256("\n".join(people).encode())
-        for part in (person, sample.as_of, sample.y, sample.weight):
-            digest.update(np.ascontiguousarray(np.asarray(part, dtype=np.float64)[order]).tobytes())
+        rows = (person, sample.as_of, sample.y, sample.weight)
+        values = (np.asarray(column, dtype=np.float64)[order].tobytes() for column in rows)
+        digest = sha256_parts(["\n".join(people), *values])
         scored = card.score(sample.X[list(card.columns)])
         columns: dict[str, npt.NDArray[Any]] = {
             "person": person.astype(np.int32), "y": np.asarray(sample.y, dtype=np.int8),
@@ -69,7 +70,7 @@ class Judged:
         }  # fmt: skip
         if true_risk is not None:
             columns["true_risk"] = np.asarray(true_risk, dtype=np.float64)
-        return cls(digest.hexdigest(), {name: values[order] for name, values in columns.items()})
+        return cls(digest, {name: values[order] for name, values in columns.items()})
 
     def write(self, folder: Path) -> Path:
         """Write the rows into a run's folder, whole or not at all."""
@@ -77,9 +78,9 @@ class Judged:
         import pyarrow.parquet as pq
 
         table = pa.table(self.columns).replace_schema_metadata({_DIGEST: self.digest.encode()})
-        part = folder / f"{FILE}.part"
-        pq.write_table(table, part)
-        return part.replace(folder / FILE)
+        with replacing(folder / FILE, under_lock=True) as new:
+            pq.write_table(table, new)
+        return folder / FILE
 
     @classmethod
     def read(cls, folder: Path) -> Judged:

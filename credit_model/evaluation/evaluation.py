@@ -10,7 +10,6 @@ Out: an `EvaluationReport` that survives a round trip through JSON unchanged.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import typing
 from collections.abc import Mapping
@@ -37,6 +36,7 @@ from credit_model.evaluation.tables import (
     sample_of,
     segments_of,
 )
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.metrics import calibration, differences, performance
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
@@ -170,7 +170,7 @@ class EvaluationReport:
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON form."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return sha256(self.to_json())
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, texts, numbers and None."""

@@ -9,9 +9,7 @@ In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
-from credit_model.experiments.experiment import Experiment, MadeCity, RawTables, sha256
+from credit_model.experiments.experiment import Experiment, MadeCity, RawTables
 from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.digests import sha256_file, sha256_json
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import exclusive_lock
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
 from credit_model.registry.runs import fetch_artifact
@@ -63,7 +63,7 @@ class Source:
         """Return the SHA-256 of what a run can read: rows, what became of the raw ones, how far they are known."""
         counts = self.ledger.deliveries
         content = [self.ledger.digest, None if counts is None else asdict(counts), self.known_through]
-        return _digest(content)
+        return sha256_json(content)
 
 
 def home() -> Path:
@@ -118,8 +118,8 @@ def open_source(experiment: Experiment, progress: Progress, make: bool = True) -
 
 def data_digest(experiment: Experiment, source: Source) -> str:
     """Return the SHA-256 of the data of a run: its source, and the stored model its card is held against."""
-    attainable = None if experiment.attainable is None else sha256(experiment.path(experiment.attainable))
-    return _digest([source.digest, attainable])
+    attainable = None if experiment.attainable is None else sha256_file(experiment.path(experiment.attainable))
+    return sha256_json([source.digest, attainable])
 
 
 def folder_of(experiment: Experiment, source: Source) -> Path:
@@ -153,10 +153,10 @@ def run_folder(said: str | Path) -> Path:
         return path
     if path.suffix == ".toml":
         return _folder_as_data_are(path)
-    recorded = {name: sha256(fetch_artifact(str(said), name)) for name in _RECORDED}
+    recorded = {name: sha256_file(fetch_artifact(str(said), name)) for name in _RECORDED}
     folders = _ran_here(said, recorded["experiment.json"])
     for folder in folders:
-        if all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in recorded.items()):
+        if all((folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in recorded.items()):
             return folder
     raise UserError(
         f"run {said}: its folder is gone or holds what a later run left. Run its experiment again, or name the folder "
@@ -167,7 +167,7 @@ def run_folder(said: str | Path) -> Path:
 def other_runs(folder: Path) -> list[Path]:
     """Return the folders of other runs of the experiment that a run is of."""
     document = folder / "experiment.json"
-    digest = sha256(document) if document.is_file() else ""
+    digest = sha256_file(document) if document.is_file() else ""
     return [other for other in runs_of(digest) if other.resolve() != folder.resolve()] if digest else []
 
 
@@ -198,10 +198,6 @@ def _listed(folders: Sequence[Path]) -> str:
     """Name some folders, the latest first."""
     latest = sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
     return ", ".join(map(str, latest[:3])) + (f" and {len(latest) - 3} more" if len(latest) > 3 else "")
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def development_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
@@ -249,7 +245,7 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress, m
         ledger.ingest(**{name: paths for name, paths in tables.items() if paths}, mapping=mapping)
 
     said = [source.catalogue, *([source.mapping] if source.mapping else [])]
-    contents = [sha256(file) for file in [*map(path, said), *chain(*tables.values())]]
+    contents = [sha256_file(file) for file in [*map(path, said), *chain(*tables.values())]]
     depends_on = [contents, plan.policy]
     ledger = _kept(experiment.name, depends_on, catalogue, plan.policy, fill if make else None, progress)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
@@ -264,12 +260,12 @@ def _kept(
     progress: Progress,
 ) -> Ledger:
     """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
-    key = _digest([depends_on, code_digest(*_RECORD_ROOMS)])[:12]
+    key = sha256_json([depends_on, code_digest(*_RECORD_ROOMS)])[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():
         if fill is None:
             raise LedgerAbsentError(f"there is no ledger in {folder} yet; `credit-model run` makes it")
-        with alone(folder, lambda: progress("Waiting for another run that makes the same ledger")):
+        with lock_in_home(folder, lambda: progress("Waiting for another run that makes the same ledger")):
             if not folder.is_dir():
                 part = folder.with_name(f"{folder.name}.part")
                 shutil.rmtree(part, ignore_errors=True)
@@ -279,23 +275,11 @@ def _kept(
 
 
 @contextmanager
-def alone(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Be the only process that works on something in the home; the lock, ``PATH.lock``, dies with the process."""
+def lock_in_home(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Keep other processes from working on something in the home; the lock is ``PATH.lock``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive_lock(path.with_name(f"{path.name}.lock"), on_wait=on_wait):
         yield
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
 
 
 @cache
@@ -307,4 +291,4 @@ def code_digest(*rooms: str) -> str:
     """
     package = Path(__file__).parents[1]
     files = [file for room in rooms or ("**",) for file in package.glob(f"{room}/*.*") if file.suffix in _SOURCES]
-    return hashlib.sha256("".join(sha256(file) for file in sorted(files)).encode()).hexdigest()
+    return hashlib.sha256("".join(sha256_file(file) for file in sorted(files)).encode()).hexdigest()

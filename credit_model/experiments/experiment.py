@@ -10,7 +10,6 @@ content; comments, the order of keys and the place of the file do not change the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 from credit_model.evaluation.gates import Limit
 from credit_model.features.definition import FeatureDefinition
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.sample.observation import Event
@@ -183,7 +183,7 @@ class Experiment:
     @property
     def digest(self) -> str:
         """SHA-256 of what the experiment says."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return sha256(self.to_json())
 
     def to_json(self) -> str:
         """What the experiment says, resolved, as JSON."""
@@ -214,9 +214,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

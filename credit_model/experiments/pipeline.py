@@ -13,7 +13,6 @@ Out: a ``RunResult``; card, evaluation and pages in a folder of their own.
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import socket
 from collections.abc import Callable
@@ -27,15 +26,14 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
 from credit_model.experiments.data_source import (
     Source,
-    alone,
     code_digest,
     data_digest,
     development_sample,
     folder_of,
     home,
+    lock_in_home,
     open_source,
     out_of_time_sample,
-    write_whole,
 )
 from credit_model.experiments.experiment import Experiment, ExperimentErrors
 from credit_model.experiments.judgement import (
@@ -54,7 +52,9 @@ from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.result import RunResult
 from credit_model.experiments.tuning import Settings, Tuning, tune, years
 from credit_model.foundation.calendar import from_days
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import write_atomically
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
@@ -122,7 +122,7 @@ def run(
     say: Progress = progress or (lambda message: None)
     source = open_source(experiment, say)
     check_raw_rows(experiment, source)
-    with alone(
+    with lock_in_home(
         home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}",
         lambda: say("Waiting for another run of this experiment"),
     ):
@@ -211,7 +211,7 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
 def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress) -> Tuning:
     """Search what the plan leaves open; the journal is named by everything a trial depends on."""
     said = json.dumps([experiment.digest, development.digest, code_digest(), library_versions()])
-    journal = home() / "tuning" / f"{experiment.name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.journal"
+    journal = home() / "tuning" / f"{experiment.name}-{sha256(said)[:16]}.journal"
     return tune(
         lambda settings: _classifier(experiment, settings), development, experiment.card,
         seed=experiment.seed, journal=journal, progress=say,
@@ -269,7 +269,7 @@ def _write(
         json.dumps(trials, indent=1) + "\n",
     )
     for name, text in zip(DOCUMENTS, texts, strict=True):
-        write_whole(folder / name, text)
+        write_atomically(folder / name, text, under_lock=True)
     return folder
 
 
@@ -368,7 +368,7 @@ def _recorder(experiment: Experiment, card: Card, evaluation: EvaluationReport, 
 
 
 def _short(said: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+    return sha256(json.dumps(said))[:16]
 
 
 def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:

@@ -26,12 +26,12 @@ from credit_model.experiments.experiment import (
     RawTables,
     SamplePlan,
     located,
-    sha256,
 )
 from credit_model.experiments.toml_table import Table, nearest, told
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import parse_toml
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
@@ -452,7 +452,9 @@ def _attainable(table: Table, folder: Path) -> str | None:
     sums = model.with_name("SHA256SUMS")
     if not model.is_file():
         table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")
-    elif not sums.is_file() or f"{sha256(model)}  {model.name}" not in sums.read_text(encoding="ascii").splitlines():
+        return said
+    listed = sums.read_text(encoding="ascii").splitlines() if sums.is_file() else []
+    if f"{sha256_file(model)}  {model.name}" not in listed:
         table.fault("attainable", f"{said!r} is not the model that SHA256SUMS beside it names; restore it")
     return said
 

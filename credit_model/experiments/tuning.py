@@ -15,7 +15,6 @@ In: a development sample, a maker of classifiers, the plan of a card, a journal.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from credit_model.experiments.experiment import CardPlan, Range
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import gini
 from credit_model.sample.development import DevelopmentSample
@@ -202,7 +202,7 @@ class Journal:
 
     def _follow(self, said: Any) -> str:
         """Digest of a line and of all before it."""
-        return hashlib.sha256((self._digest + json.dumps(said, sort_keys=True)).encode()).hexdigest()
+        return sha256(self._digest + json.dumps(said, sort_keys=True))
 
 
 @contextmanager

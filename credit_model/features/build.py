@@ -6,7 +6,6 @@ Out: a float32 frame (or a Parquet file), rows and index as the observations; a 
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -22,6 +21,7 @@ from credit_model.features.dictionary import check_definitions, library, load_de
 from credit_model.features.kernel import compute, trail
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import replacing
 from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:
@@ -329,16 +329,12 @@ def _write(
 
     fields = [pa.field("subject_id", pa.string()), pa.field("as_of", pa.date32())]
     schema = pa.schema([*fields, *(pa.field(name, pa.float32()) for name in names)])
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with pq.ParquetWriter(part, schema) as writer:
+        with replacing(path) as new, pq.ParquetWriter(new, schema) as writer:
             for subject_ids, days, values in batches:
                 columns = [pa.array(subject_ids, pa.string()), pa.array(days).cast(pa.date32())]
                 columns += [pa.array(np.ascontiguousarray(column)) for column in values.T]
                 writer.write_table(pa.table(columns, schema=schema))
-        os.replace(part, path)
     except OSError as error:
         raise UserError(f"features were to be written to {path}: {error}; give another path") from None
-    finally:
-        part.unlink(missing_ok=True)
     return path

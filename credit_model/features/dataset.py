@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,9 @@ from numpy.typing import NDArray
 from credit_model.features.batching import compiled_repays
 from credit_model.features.kernel import KERNEL_VERSION, compute
 from credit_model.features.program import columns_read
+from credit_model.foundation.digests import sha256, sha256_file, sha256_json
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import write_atomically
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ def write_dataset(
         subject_ids, as_of = subject_ids.take(order), as_of[order.to_numpy()]
     request = {
         "segments": buckets.name,
-        "bounds": _digest(json.dumps(buckets.bounds).encode()),
+        "bounds": sha256(json.dumps(buckets.bounds)),
         "observations": _observations_digest(subject_ids, as_of),
         "features": [definition.name for definition in definitions],
-        "definitions": _digest(json.dumps([d.to_dict() for d in definitions], sort_keys=True).encode()),
+        "definitions": sha256_json([d.to_dict() for d in definitions]),
         "versions": [KERNEL_VERSION, SEMANTICS_VERSION],
     }
     done = _begun(folder, request)
@@ -156,9 +157,7 @@ def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
 
 def _say(folder: Path, request: dict[str, Any], done: dict[str, str], complete: bool) -> None:
     text = json.dumps({"request": request, "complete": complete, "files": dict(sorted(done.items()))}, indent=1)
-    new = folder / f".{MANIFEST}.{os.getpid()}"
-    new.write_text(text, encoding="utf-8")
-    new.replace(folder / MANIFEST)
+    write_atomically(folder / MANIFEST, text)
 
 
 def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32], names: Sequence[str]) -> str:
@@ -174,13 +173,8 @@ def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32],
         write_statistics=["subject_id", "as_of"],
     )
     data = sink.getvalue()
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_bytes(data)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-    return _digest(data)
+    write_atomically(path, data)
+    return sha256(data)
 
 
 def _first(subject_ids: Any, bound: str) -> int:
@@ -206,13 +200,8 @@ def _observations_digest(subject_ids: Any, as_of: NDArray[np.int32]) -> str:
     return digest.hexdigest()
 
 
-def _digest(data: Any) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _digest_of(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError:
         return None

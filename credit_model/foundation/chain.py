@@ -14,20 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from credit_model.foundation.chain_head import SLOT, Head, force
+from credit_model.foundation.chain_head import SLOT, Head
 from credit_model.foundation.chain_links import (
     GENESIS,
     ChainError,
     ChainMoved,
     ChainReport,
     End,
-    digest_of,
     line_of,
     plain,
     read_entries,
     verify_file,
     walk,
 )
+from credit_model.foundation.digests import sha256
+from credit_model.foundation.files import force, write_forced
 
 
 @dataclass
@@ -127,13 +128,13 @@ class Chain:
     def succeed(self, path: Path, entry: Mapping[str, Any]) -> Chain:
         """Go on in another file, whose first line carries ``entry`` and the digest of the last line here."""
         following = Chain(path, head=self.head, sync=self.sync)
-        with self._writing, self._head.held() as handle:
+        with self._writing, self._head.lock() as handle:
             end = self._settled(handle)
             if end.lines:
                 force(self.path)
             line = line_of(end.digest, plain(entry))
             _make_first_line(following.path, line)
-            following._known = End(path.name, end.digest, 1, len(line), digest_of(line), end.serial + 1)
+            following._known = End(path.name, end.digest, 1, len(line), sha256(line), end.serial + 1)
             self._head.write(handle, following._known)
             os.fsync(handle)
         return following
@@ -151,7 +152,7 @@ class Chain:
                 for pending in batch:
                     for entry in pending.entries:
                         lines.append(line_of(digest, entry))
-                        digest = digest_of(lines[-1])
+                        digest = sha256(lines[-1])
                     pending.line = end.lines + len(lines)
                 data = b"".join(lines)
                 self._add(data, end)
@@ -190,7 +191,7 @@ class Chain:
                 )
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._head.create(End(self.path.name))
-        with self._head.held() as handle:
+        with self._head.lock() as handle:
             yield handle
 
     def _settled(self, handle: int) -> End:
@@ -236,7 +237,7 @@ class Chain:
             faults = ("the head is missing: nobody can say whether the log is whole",) if _size(self.path) else ()
             return ChainReport(0, 0, 0, faults, GENESIS)
         head = Head(self.head)
-        with head.held(shared=True) as handle:  # not while the file is read: appends go on meanwhile
+        with head.lock(shared=True) as handle:  # not while the file is read: appends go on meanwhile
             end = head.read(handle)
             size = _size(self.path)
         if end.file != self.path.name:
@@ -255,8 +256,5 @@ def _make_first_line(path: Path, line: bytes) -> None:
     """Write the file a chain goes on in; what a killed succession left there was told to nobody."""
     if path.exists() and path.read_bytes().count(b"\n") > 1:
         raise ChainError(f"the chain was to go on in {path}, but there are lines in it already; move that file away.")
-    with path.open("wb") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    write_forced(path, line)
     force(path.parent)

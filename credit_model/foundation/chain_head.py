@@ -5,8 +5,6 @@ In: an end. Out: the newest end that was written whole.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from credit_model.foundation.chain_links import JSON, ChainError, End
+from credit_model.foundation.digests import sha256
+from credit_model.foundation.files import force, lock_handle
 
 SLOT: Final = 512
 """One sector: a disk writes it whole or not at all."""
@@ -28,11 +28,11 @@ class Head:
         self._seen: tuple[bytes, End] | None = None  # what was read or written last needs no second reading
 
     @contextmanager
-    def held(self, shared: bool = False) -> Iterator[int]:
-        """The open file, locked between processes; the lock dies with its holder."""
+    def lock(self, shared: bool = False) -> Iterator[int]:
+        """Yield the open file, locked between processes; the lock dies with its holder."""
         handle = os.open(self.path, os.O_RDONLY if shared else os.O_RDWR)
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            lock_handle(handle, shared=shared)
             yield handle
         finally:
             os.close(handle)
@@ -42,7 +42,7 @@ class Head:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_handle(handle)
             if os.fstat(handle).st_size < 2 * SLOT:  # new, or killed while it was made
                 os.pwrite(handle, _slot(end) * 2, 0)
                 os.fsync(handle)
@@ -70,25 +70,14 @@ class Head:
             self._seen = (raw[:SLOT] + slot if end.serial % 2 else slot + raw[SLOT:]), end
 
 
-def force(path: Path) -> None:
-    """Force a file or a folder to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _slot(end: End) -> bytes:
-    said = JSON(vars(end))
-    slot = f"{said} {hashlib.sha256(said.encode()).hexdigest()[:16]}".encode()
+    text = JSON(vars(end))
+    slot = f"{text} {sha256(text)[:16]}".encode()
     if len(slot) >= SLOT:
         raise ChainError(f"the name of the log file is too long ({len(end.file)} characters)")
     return slot.ljust(SLOT - 1) + b"\n"
 
 
 def _end(slot: bytes) -> End | None:
-    said, _, check = slot.decode("utf-8", "replace").strip().rpartition(" ")
-    if not said or hashlib.sha256(said.encode()).hexdigest()[:16] != check:
-        return None
-    return End(**json.loads(said))
+    text, _, check = slot.decode("utf-8", "replace").strip().rpartition(" ")
+    return End(**json.loads(text)) if text and sha256(text)[:16] == check else None

@@ -5,13 +5,13 @@ In: entries; a file and how far it must reach. Out: lines; entries; a :class:`Ch
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 
 GENESIS: Final = "0" * 64  # what the first line of a chain carries
@@ -85,11 +85,6 @@ def line_of(previous: str, entry: bytes) -> bytes:
     return b"".join((_BEFORE, previous.encode(), _BETWEEN, entry, _END))
 
 
-def digest_of(line: bytes) -> str:
-    """Digest of a line."""
-    return hashlib.sha256(line).hexdigest()
-
-
 def verify_file(path: Path, end: End, size: int | None = None) -> ChainReport:
     """Read a file of a chain against what it must start with, and how many lines it must reach with which digest.
 
@@ -139,7 +134,7 @@ def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainRep
         number += 1
         if line[_DIGEST] != digest.encode() or not line.startswith(_BEFORE):
             broken.append(number)
-        digest = digest_of(line)
+        digest = sha256(line)
         if number <= end.lines:
             reached = digest
     cut = number < end.lines

@@ -10,9 +10,7 @@ In: a ledger's parts, a day of use. Out: ``Segments`` of some subjects, whole or
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from credit_model.foundation.files import exclusive_lock, read_sealed, write_sealed
 from credit_model.ledger.lookup import Finder
-from credit_model.ledger.manifest import CACHE, LedgerError, Manifest, cache_prefix, locked
+from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cache_prefix
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 
@@ -67,7 +66,7 @@ class Buckets:
     def of(cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, finder: Finder) -> Buckets:
         """As they were cut before, or cut anew: parts may merge between two processes, and the cuts must not move."""
         place = folder / CACHE / f"{name}.bounds"
-        told = _unsealed(place)
+        told = read_sealed(place)
         if told is None:
             bounds = tuple(finder.bounds(ROWS))
             _keep(folder, place, [json.dumps(bounds).encode()])
@@ -101,7 +100,7 @@ class Buckets:
         progress : callable, optional
             Told of a file that was damaged.
         """
-        data = _unsealed(self.path(number))
+        data = read_sealed(self.path(number))
         if data is None:
             if progress is not None and self.path(number).exists():
                 progress(f"{self.path(number).name} was cut or altered: compiling it again")
@@ -183,29 +182,12 @@ def _empty(type: Any) -> Any:
     return np.empty(0, type.to_pandas_dtype())
 
 
-def _unsealed(path: Path) -> memoryview | None:
-    """What a file holds behind its SHA-256; None where there is none, or it was cut or altered."""
-    try:
-        data = memoryview(path.read_bytes())
-    except OSError:
-        return None
-    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
-
-
 def _keep(folder: Path, path: Path, parts: Sequence[Any]) -> None:
     """Keep a file, unless the ledger says something else by now: a forgotten person must not return."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        with locked(folder):
-            if not path.name.startswith(cache_prefix(Manifest.read(folder))):
-                return
-            path.parent.mkdir(exist_ok=True)
-            with new.open("wb") as file:
-                file.write(digest.digest())
-                file.writelines(parts)
-            new.replace(path)
+        with exclusive_lock(folder / LOCK):
+            if path.name.startswith(cache_prefix(Manifest.read(folder))):
+                path.parent.mkdir(exist_ok=True)
+                write_sealed(path, parts)
     except (OSError, LedgerError):  # a folder one may only read, a full disk: compiled again next time
-        new.unlink(missing_ok=True)
+        pass

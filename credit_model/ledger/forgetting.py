@@ -12,7 +12,6 @@ In: a ledger being written to, an id. Out: ``ForgetReport``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -32,7 +31,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model.catalogue.identity import redact
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import force, write_forced
 from credit_model.ledger.lookup import MOVED, Finder
 from credit_model.ledger.manifest import (
     CACHE,
@@ -42,7 +43,6 @@ from credit_model.ledger.manifest import (
     Forgotten,
     LedgerError,
     Manifest,
-    write_forced,
 )
 from credit_model.ledger.transaction import Writing
 
@@ -259,7 +259,7 @@ class _Change:
         if not kept:
             return None
         data = b"".join(kept)
-        name = f"{hashlib.sha256(data).hexdigest()[:16]}.jsonl"
+        name = f"{sha256(data)[:16]}.jsonl"
         write_forced(folder / QUARANTINE / name, data)
         return name
 
@@ -333,7 +333,7 @@ def _feature_file(path: Path) -> Path:
 
 def _drop_rows(path: Path, subject_id: str) -> int:
     """Take a person's rows out of a Parquet file, which is there with them or without, whole; how many there were."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
     removed = 0
     try:
         with pq.ParquetFile(path) as old:
@@ -347,8 +347,7 @@ def _drop_rows(path: Path, subject_id: str) -> int:
                     removed += rows.num_rows - kept.num_rows
                     writer.write_table(kept)
         if removed:
-            with new.open("rb+") as file:
-                os.fsync(file.fileno())
+            force(new)
             os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)

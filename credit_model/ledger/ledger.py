@@ -22,6 +22,7 @@ from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
 from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import exclusive_lock, write_forced
 from credit_model.ledger import segment_cache as compiled
 from credit_model.ledger.buckets import Buckets
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
@@ -36,8 +37,6 @@ from credit_model.ledger.manifest import (
     QUARANTINE,
     LedgerError,
     Manifest,
-    locked,
-    write_forced,
 )
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import load_mapping
@@ -145,12 +144,13 @@ class Ledger:
             return cls.open(path)
         if policy not in catalogue.policies:
             raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
-        ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE, f"{MANIFEST}.new"}
-        if path.exists() and (not path.is_dir() or {item.name for item in path.iterdir()} - ours):
+        ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}
+        foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
+        if foreign or (path.exists() and not path.is_dir()):
             raise LedgerError(f"{path} is not an empty folder; give a new one")
         for name in (PARTS, QUARANTINE, CACHE):
             (path / name).mkdir(parents=True, exist_ok=True)
-        with locked(path):
+        with exclusive_lock(path / LOCK):
             if not (path / MANIFEST).exists():
                 write_forced(path / CATALOGUE, catalogue.text.encode())
                 Manifest.new(policy, catalogue.digest).write(path)

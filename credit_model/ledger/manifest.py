@@ -12,20 +12,18 @@ In: a folder. Out: ``Manifest``, or an error that names what is damaged.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from credit_model.foundation.chain_head import force
+from credit_model.foundation.digests import canonical_json, sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.files import write_atomically
 
 MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts", "quarantine", "cache"
 CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again
@@ -133,7 +131,7 @@ class Manifest:
     @classmethod
     def new(cls, policy: str, catalogue: str) -> Manifest:
         """The manifest of an empty ledger."""
-        return cls(policy, catalogue, _sha256(f"{catalogue}\n{policy}"), deliveries=DeliveryCounts())
+        return cls(policy, catalogue, sha256(f"{catalogue}\n{policy}"), deliveries=DeliveryCounts())
 
     def parts_of(self, table: str) -> tuple[Part, ...]:
         """The parts of a table, in order of arrival."""
@@ -141,7 +139,7 @@ class Manifest:
 
     def digest_after(self, delivery: str) -> str:
         """The digest once something more happened."""
-        return _sha256(f"{self.digest}\n{delivery}")
+        return sha256(f"{self.digest}\n{delivery}")
 
     # -- who was forgotten
 
@@ -189,7 +187,7 @@ class Manifest:
                 f"{path} is of schema {schema}; this version reads schema {SCHEMA}: ingest the sources again into a "
                 "new folder"
             )
-        if checksum != _sha256(_canonical(raw)):
+        if checksum != _checksum(raw):
             raise LedgerError(f"{path} was altered: its checksum does not fit what it lists; restore it from a copy")
         try:
             raw["parts"] = tuple(Part(**part) for part in raw["parts"])
@@ -203,12 +201,9 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put this manifest in the place of the old one, at once or not at all."""
-        said = asdict(self)
-        text = json.dumps({**said, "checksum": _sha256(_canonical(said))}, indent=1, ensure_ascii=False)
-        new = folder / f"{MANIFEST}.new"
-        write_forced(new, text.encode())
-        os.replace(new, folder / MANIFEST)
-        force(folder)
+        content = asdict(self)
+        text = json.dumps({**content, "checksum": _checksum(content)}, indent=1, ensure_ascii=False)
+        write_atomically(folder / MANIFEST, text, forced=True, under_lock=True)
 
 
 def stamp(folder: Path) -> Stamp | None:
@@ -221,21 +216,6 @@ def stamp(folder: Path) -> Stamp | None:
 
 def _stamp(found: os.stat_result) -> Stamp:
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-@contextmanager
-def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
-    """Be the only writer of a ledger; waits for another one to end. The lock dies with the process.
-
-    With ``wait=False`` the value says whether the lock was free; where it was not, it is not held.
-    """
-    with (folder / LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:
@@ -254,17 +234,5 @@ def cache_prefix(manifest: Manifest) -> str:
     return f"{manifest.digest[:16]}-"
 
 
-def write_forced(path: Path, data: Any) -> None:
-    """Write a file and force it to disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _canonical(said: Mapping[str, Any]) -> str:
-    return json.dumps(said, sort_keys=True, separators=(",", ":"))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _checksum(content: dict[str, Any]) -> str:
+    return sha256(canonical_json(content, ascii_only=True))

@@ -9,7 +9,6 @@ In: typed Arrow tables with ``KEYS``. Out: the same rows, or an error that names
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -23,7 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model.ledger.manifest import PARTS, LedgerError, Part, PartGone, write_forced
+from credit_model.foundation.digests import sha256, sha256_parts
+from credit_model.foundation.files import write_forced
+from credit_model.ledger.manifest import PARTS, LedgerError, Part, PartGone
 
 KEYS = ("row_key", "content_key")  # digests kept beside each row: who it is, what it says
 SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}
@@ -50,7 +51,7 @@ def write_part(folder: Path, table: str, name: str, rows: Any) -> Part:
     )
     data = sink.getvalue()
     write_forced(folder / PARTS / name, data)
-    return Part(table, name, rows.num_rows, hashlib.sha256(data).hexdigest())
+    return Part(table, name, rows.num_rows, sha256(data))
 
 
 class OpenPart:
@@ -62,10 +63,7 @@ class OpenPart:
         self._key = SORTED_BY[part.table]
         try:
             self._file = pa.OSFile(str(self._path))
-            found = hashlib.sha256()
-            while block := self._file.read(_BLOCK):
-                found.update(block)
-            if found.hexdigest() != part.sha256:
+            if sha256_parts(iter(lambda: self._file.read(_BLOCK), b"")) != part.sha256:
                 raise LedgerError(
                     f"{self._path} was altered or cut short: its SHA-256 is not the manifest's; restore it"
                 )

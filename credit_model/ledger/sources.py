@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model.catalogue.subject_ids import id_texts
+from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
 
 BATCH_ROWS = 131_072
@@ -76,8 +77,7 @@ class Source:
     def digest(self) -> str:
         """SHA-256 of the file, or of the frame as an Arrow stream."""
         if isinstance(self.data, Path):
-            with self.data.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256_file(self.data)
         hashing = _Hashing()
         with pa.ipc.new_stream(pa.PythonFile(hashing, "w"), self.data.schema) as stream:
             stream.write_table(self.data)

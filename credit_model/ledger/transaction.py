@@ -18,14 +18,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from credit_model.foundation.chain_head import force
+from credit_model.foundation.files import exclusive_lock, force
 from credit_model.ledger.manifest import (
+    LOCK,
     PARTS,
     QUARANTINE,
     LedgerError,
     Manifest,
     Part,
-    locked,
     sweep,
 )
 from credit_model.ledger.parts import KEYS, SMALL_ROWS, Shelf, write_part
@@ -49,7 +49,7 @@ class Writing:
     def begin(cls, shelf: Shelf) -> Iterator[Writing]:
         """Take the lock, read the newest manifest and sweep; on an error, sweep again."""
         folder = shelf.folder
-        with locked(folder):
+        with exclusive_lock(folder / LOCK):
             manifest = Manifest.read(folder)
             shelf.keep(manifest.parts)
             sweep(folder, manifest)

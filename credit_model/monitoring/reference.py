@@ -11,7 +11,6 @@ In: a ledger, a card, days. Out: a `Snapshot`, kept in memory only; a `Reference
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
@@ -321,7 +321,7 @@ class Reference:
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON form."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return sha256(self.to_json())
 
     def to_json(self) -> str:
         """Return the canonical JSON."""

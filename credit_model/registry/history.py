@@ -15,8 +15,6 @@ In: events. Out: registrations, :class:`Term` after :class:`Term`, the approval 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +26,8 @@ from typing import Any, Final
 
 from credit_model.foundation.chain import Chain
 from credit_model.foundation.chain_links import ChainReport
+from credit_model.foundation.digests import sha256
+from credit_model.foundation.files import exclusive_lock
 from credit_model.registry.store import RegistryError, sqlite_file, tracking_uri
 
 _FILE: Final = "history.jsonl"
@@ -174,11 +174,10 @@ class History:
         return list(islice(self.chain.entries(), known))
 
     @contextmanager
-    def alone(self) -> Iterator[Told]:
+    def lock(self) -> Iterator[Told]:
         """What the history says, held against every other writer for as long as the block runs."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f"{self.path.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with exclusive_lock(self.path.with_name(f"{self.path.name}.lock")):
             self.chain.end()  # mends what a killed append left
             yield self.read()
 
@@ -251,5 +250,5 @@ def _default_places() -> tuple[Path, Path]:
         beside = store.resolve()
         return beside.with_name(f"{beside.stem}.history") / _FILE, beside.with_name(f"{beside.stem}.heads")
     home = Path(os.environ.get("CREDIT_MODEL_HOME") or ".credit_model")
-    named = hashlib.sha256(tracking_uri().encode()).hexdigest()[:12]
+    named = sha256(tracking_uri())[:12]
     return home / "history" / named / _FILE, home / "heads" / named

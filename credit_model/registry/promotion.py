@@ -9,7 +9,6 @@ In: a version and an approver. Out: a :class:`Promotion`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from credit_model.evaluation.gates import Check, Evidence, check
+from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.registry.history import Entry, History, Term, Told
 from credit_model.registry.store import RegistryError, connected
@@ -110,7 +110,7 @@ def promote(
     with connected(must_exist=True) as client:
         found = version_of(client, name, version=str(version))
         history = History()
-        with history.alone() as told:
+        with history.lock() as told:
             registered = _registration(told, found, history)
             _second_person(approver, registered, f"promote version {found.version} of {name!r}")
             card = verified_card(found)
@@ -166,7 +166,7 @@ def rollback(
     approver = _named(approver, f"roll {name}@{alias} back")
     with connected(must_exist=True) as client:
         history = History()
-        with history.alone() as told:
+        with history.lock() as told:
             begun = told.unfinished(name, alias)
             again = begun is not None and (begun["how"], begun["approver"]) == ("rollback", approver)
             told = _settled(client, history, told, name, alias)
@@ -269,7 +269,7 @@ def _declared(registered: Entry, without_gates: str) -> Mapping[str, Any]:
 def _evaluation(client: Any, registered: Entry, files: frozenset[str]) -> dict[str, Any]:
     """The evaluation document, refused unless it is the one that was registered."""
     raw = _content(client, registered["run_id"], EVALUATION) if EVALUATION in files else b""
-    digest, expected = hashlib.sha256(raw).hexdigest(), registered["evaluation"]
+    digest, expected = sha256(raw), registered["evaluation"]
     if digest != expected:
         found = f"digest {digest[:12]}" if raw else "missing"
         _refuse((Check(EVALUATION, found, f"digest {expected[:12]}, as it was registered", False),), registered)
@@ -307,13 +307,13 @@ def _attach(client: Any, run_id: str, assessment: tuple[str, bytes] | None) -> s
     """Keep an impact assessment with the run; its digest, or that of one attached before; empty without any."""
     if assessment is None:
         held = [entry.path for entry in client.list_artifacts(run_id, _ASSESSMENTS)]
-        return _sha256(_content(client, run_id, max(held))) if held else ""
+        return sha256(_content(client, run_id, max(held))) if held else ""
     name, content = assessment
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, name)
         copy.write_bytes(content)
         client.log_artifact(run_id, str(copy), _ASSESSMENTS)
-    return _sha256(content)
+    return sha256(content)
 
 
 def _refuse(checks: tuple[Check, ...], registered: Entry) -> None:
@@ -327,10 +327,6 @@ def _refuse(checks: tuple[Check, ...], registered: Entry) -> None:
             f"may not be promoted: {'; '.join(failed)}. Mend the card and register it anew; a gate is not overruled.",
             failed,
         )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------------- effect

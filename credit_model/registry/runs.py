@@ -9,7 +9,6 @@ In: a card, figures, files. Out: a run id, a version.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import tempfile
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.version import __version__
 from credit_model.registry.history import History
 from credit_model.registry.promotion import EVALUATION, ApprovalError
@@ -214,7 +214,7 @@ def register(
             )
         version = int(made.version)
         history = History()
-        with history.alone() as told:
+        with history.lock() as told:
             known = told.registration(name, version)
             if known is None or known["run_id"] != run_id:
                 history.add(
@@ -248,7 +248,7 @@ def fetch_artifact(run_id: str, path: str) -> Path:
                 f"cannot read {path!r} of run {run_id!r}: no such run or file in {tracking_uri()}. "
                 "See the run id printed by `credit-model run`."
             ) from error
-        if told is not None and hashlib.sha256(found.read_bytes()).hexdigest() != told:
+        if told is not None and sha256_file(found) != told:
             raise RegistryError(
                 f"{path!r} of run {run_id!r} was altered: it is not what was recorded. Run the experiment again."
             )

@@ -8,7 +8,6 @@ In: ``MLFLOW_TRACKING_URI``. Out: an MLflow client, or a ``RegistryError``.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
+from credit_model.foundation.files import exclusive_lock
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 # Whose errors are the registry's.
@@ -87,12 +87,11 @@ def _make_store(where: Path) -> None:
 
     where.parent.mkdir(parents=True, exist_ok=True)
     new = where.with_name(f"{where.name}.new")
-    with new.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive_lock(new):
         if where.exists():  # somebody else was quicker
             new.unlink(missing_ok=True)
             return
-        lock.truncate(0)
+        os.truncate(new, 0)
         for ending in ("-journal", "-wal", "-shm"):
             where.with_name(f"{new.name}{ending}").unlink(missing_ok=True)
         store = SqlAlchemyStore(f"sqlite:///{new}", (where.resolve().parent / "mlruns").as_uri())

@@ -25,6 +25,7 @@ from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library
 from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.digests import sha256_parts
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import cases_before
@@ -354,8 +355,5 @@ def _audit(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _digest(said: Mapping[str, Any], rows: pd.DataFrame, X: pd.DataFrame) -> str:
-    found = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
-    found.update("\n".join(rows["subject_id"]).encode())
-    for column in (rows["day"], rows["y"], rows["weight"], X):
-        found.update(np.ascontiguousarray(column.to_numpy()).tobytes())
-    return found.hexdigest()
+    columns = (column.to_numpy().tobytes() for column in (rows["day"], rows["y"], rows["weight"], X))
+    return sha256_parts([json.dumps(said, sort_keys=True, default=str), "\n".join(rows["subject_id"]), *columns])

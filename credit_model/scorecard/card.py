@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_model.foundation.digests import canonical_json
 from credit_model.foundation.errors import UserError
 from credit_model.scorecard.bins import Characteristic, NumericBins, Value, attributes_of
 from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
-from credit_model.scorecard.document import CardError, canonical, check_kernel, digest, seal, unseal
+from credit_model.scorecard.document import CardError, check_kernel, digest, seal, unseal
 from credit_model.scorecard.pairs import Pair, monotone_faults
 from credit_model.scorecard.reasons import Reason, ScoredRow, rank
 from credit_model.scorecard.scale import ProbabilityMap, Profile
@@ -104,7 +105,7 @@ class Card:
 
     def __post_init__(self) -> None:
         try:
-            object.__setattr__(self, "provenance", json.loads(canonical(dict(self.provenance))))
+            object.__setattr__(self, "provenance", json.loads(canonical_json(dict(self.provenance))))
         except (TypeError, ValueError) as error:
             raise CardError(f"card {self.name!r}: provenance must hold plain JSON values ({error})") from None
         faults = self._faults()

@@ -10,11 +10,11 @@ Out: the text of a card, or plain values whose digests hold.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from credit_model.foundation.digests import canonical_json, sha256
 from credit_model.foundation.errors import UserError
 
 _PART_LENGTH = 16
@@ -24,14 +24,9 @@ class CardError(UserError):
     """A card that cannot be trusted or used: altered, incomplete, inconsistent, or of a form not known here."""
 
 
-def canonical(value: Any) -> str:
-    """The one JSON text of plain values."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
 def digest(value: Any) -> str:
     """SHA-256 of the canonical form, as hexadecimal text."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return sha256(canonical_json(value))
 
 
 def seal(content: Mapping[str, Any]) -> str:

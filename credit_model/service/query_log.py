@@ -205,7 +205,7 @@ class QueryLog:
         if not self.head.exists():
             return None
         head = Head(self.head)
-        with head.held(shared=True) as handle:
+        with head.lock(shared=True) as handle:
             return head.read(handle).file
 
     def _before(self, month: str) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ Out: a ``City``: frames of records, amendments, subject versions and audit attri
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
+from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
 from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
 from credit_model.synthetic.people import (
@@ -143,8 +143,7 @@ class City:
                 pyarrow.csv.write_csv(table, path, pyarrow.csv.WriteOptions(quoting_style="needed"))
             else:
                 pyarrow.parquet.write_table(table, path, compression="zstd")
-            with path.open("rb") as file:
-                digests[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[str(path.relative_to(folder))] = sha256_file(path)
         sums = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
         (Path(folder) / "SHA256SUMS").write_text(sums, encoding="ascii")
         return digests

@@ -1,0 +1,65 @@
+"""SHA-256 digests, by which caches and documents are named and alterations noticed.
+
+In: text, bytes, plain values or a file. Out: digests as 64 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def sha256(data: str | bytes | memoryview) -> str:
+    """Return the digest of some bytes, or of a text in UTF-8.
+
+    Examples
+    --------
+    >>> sha256("")[:12]
+    'e3b0c44298fc'
+    """
+    return sha256_parts([data])
+
+
+def sha256_parts(parts: Iterable[str | bytes | memoryview]) -> str:
+    """Return the digest of parts, as if they were joined.
+
+    Examples
+    --------
+    >>> sha256_parts(["ab", b"c"]) == sha256("abc")
+    True
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Return the digest of plain values and dates, whatever the order of their keys.
+
+    Examples
+    --------
+    >>> sha256_json({"a": 1, "b": 2}) == sha256_json({"b": 2, "a": 1})
+    True
+    """
+    return sha256(json.dumps(value, sort_keys=True, default=str))
+
+
+def canonical_json(value: Any, *, ascii_only: bool = False) -> str:
+    """Return the one JSON text of plain values: sorted keys, no spaces, no NaN.
+
+    Examples
+    --------
+    >>> canonical_json({"b": [1, 2.5], "a": "信用"})
+    '{"a":"信用","b":[1,2.5]}'
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False)
