@@ -14,26 +14,15 @@ import pandas as pd
 import pytest
 from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
 from small_evaluation import CARD, FRAME, beside
+from small_experiment import experiment_text
 
 from credit_model.cli.main import app, main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.registry.runs import log_run, register
 
-EXPERIMENT = """
-schema = 1
-question = "Does the command line walk the whole way?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 2_000 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["adverse_*", "honours_60m"]
+EXPERIMENT = experiment_text(
+    "Does the command line walk the whole way?",
+    """
 [card]
 method = "woe_logistic"
 profile = "zhejiang_1000"
@@ -47,7 +36,10 @@ approver = "Chen Jing"
 ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
-"""
+""",
+    people=2_000,
+    include=("adverse_*", "honours_60m"),
+)
 COMMANDS = (
     "synthesise",
     "ingest",
@@ -59,6 +51,7 @@ COMMANDS = (
     "served-at",
     "card",
     "forget",
+    "upgrade",
     "assess",
     "explain",
     "serve",

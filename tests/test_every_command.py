@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from small_card import penalty, small_card, small_ledger
 from small_evaluation import FRAME, beside
+from small_experiment import experiment_text
 from typer.main import get_command
 
 from credit_model.cli.main import app, main
@@ -28,21 +29,9 @@ from credit_model.service.query_log import QueryLog
 PEOPLE = 200
 SEED = 20261124
 DAY_OF_USE = "2026-11-24"
-EXPERIMENT = """
-schema = 1
-question = "Does every command answer?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 2_000 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["adverse_*", "honours_60m"]
+EXPERIMENT = experiment_text(
+    "Does every command answer?",
+    """
 [card]
 method = "woe_logistic"
 max_characteristics = CHARACTERISTICS
@@ -55,7 +44,10 @@ approver = "Chen Jing"
 ground = "honours are too rare to learn from"
 [gates]
 gini = -1.0
-"""
+""",
+    people=2_000,
+    include=("adverse_*", "honours_60m"),
+)
 Arguments = Sequence[object]
 Person = tuple[str, str, str]  # id, day, feature
 

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from small_card import penalty, small_card, small_evaluation, small_ledger
 from small_evaluation import made_values
+from small_experiment import experiment_text
 from test_compare import left, observed
 
 from credit_model import UserError
@@ -48,23 +49,14 @@ for command in commands:
     answers.append([code, out.getvalue(), err.getvalue()])
 print(json.dumps(answers))
 """
-EXPERIMENT = """
-schema = 1
-question = "What does a run need?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 300 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["adverse_*"]
+EXPERIMENT = experiment_text(
+    "What does a run need?",
+    """
 [card]
-"""
+""",
+    people=300,
+    include=("adverse_*",),
+)
 FIXED, SEARCHED = "max_characteristics = 3", "max_characteristics = { low = 2, high = 3 }\ntrials = 2"
 
 

@@ -25,32 +25,24 @@ import pytest
 from faults import states
 from faults.strikes import KILLED, Ended, command, ended, start
 from mlflow.exceptions import MlflowException
+from small_experiment import experiment_text
 
 from credit_model import UserError
 
 SEED = 20261124
-EXPERIMENT = """
-schema = 1
-question = "Does a run survive what happens to it?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 1_500 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["adverse_*", "honours_60m", "volunteer_hours_24m"]
+EXPERIMENT = experiment_text(
+    "Does a run survive what happens to it?",
+    """
 [card]
 max_characteristics = { low = 2, high = 6 }
 max_bins = { low = 2, high = 5 }
 trials = 3
 [gates]
 gini = -1.0
-"""
+""",
+    people=1_500,
+    include=("adverse_*", "honours_60m", "volunteer_hours_24m"),
+)
 TABLES = ("records", "amendments", "subjects", "audit")
 
 

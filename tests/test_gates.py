@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from small_card import small_card, small_evaluation
 from small_evaluation import CARD, FULL, judged
+from small_experiment import experiment_text
 
 from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
@@ -25,27 +26,18 @@ from credit_model.registry.runs import log_run, register
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 
-EXPERIMENT = """
-schema = 1
-question = "What do the gates say?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 6_000 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["*"]
+EXPERIMENT = experiment_text(
+    "What do the gates say?",
+    """
 [card]
 profile = "zhejiang_1000"
 max_characteristics = 3
 max_bins = 3
 penalty = 0.1
-"""
+""",
+    people=6_000,
+    include=("*",),
+)
 OWN = """
 schema = 1
 [[feature]]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_card import DATA, raw_card, small_card, small_evaluation
+from small_experiment import experiment_text
 
 from credit_model import UserError, load_evaluator
 from credit_model.evaluation.evaluation import EvaluationReport
@@ -507,20 +508,9 @@ def test_time_never_runs_backwards_in_the_history(store: Path, monkeypatch: pyte
 
 # ---------------------------------------------------------------------------------------------------- from end to end
 
-EXPERIMENT = """
-schema = 1
-question = "Does it rank beside the card in force?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 1_500 }
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = [INCLUDE]
+EXPERIMENT = experiment_text(
+    "Does it rank beside the card in force?",
+    """
 [card]
 max_characteristics = 4
 max_bins = 3
@@ -530,7 +520,10 @@ gini_minus_champion = LIMIT
 record_monotone = true
 reasons = true
 documents = ["card.json", "evaluation.json", "report.html"]
-"""
+""",
+    people=1_500,
+    include=("INCLUDE",),
+)
 
 
 def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
@@ -543,7 +536,7 @@ def test_a_card_is_compared_with_the_one_in_force_on_its_own_rows(
 
     def version(name: str, include: str, limit: float) -> Any:
         path = store / f"{name}.toml"
-        path.write_text(EXPERIMENT.replace("INCLUDE", include).replace("LIMIT", str(limit)), encoding="utf-8")
+        path.write_text(EXPERIMENT.replace('"INCLUDE"', include).replace("LIMIT", str(limit)), encoding="utf-8")
         return run(path, author="Li Wei")
 
     first = version("first", '"adverse_*"', 0.0)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_experiment import experiment_text
 
 import credit_model
 from credit_model import UserError
@@ -31,21 +32,9 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.scorecard.card import Card
 
-EXPERIMENT = """
-schema = 1
-question = "Does a run walk the whole way?"
-seed = 20261124
-[ledger]
-synthetic = { profile = "L", people = 3_000 }
-policy = "tier"
-day_of_use = 2026-11-24
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-[features]
-include = ["adverse_*", "honours_60m", "volunteer_hours_24m"]
+EXPERIMENT = experiment_text(
+    "Does a run walk the whole way?",
+    """
 max_look_back_months = 60
 [card]
 profile = "zhejiang_1000"
@@ -60,7 +49,10 @@ approver = "Chen Jing"
 ground = "honours are too rare to learn from"
 [gates]
 gini = 0.99
-"""
+""",
+    people=3_000,
+    include=("adverse_*", "honours_60m", "volunteer_hours_24m"),
+)
 DOCUMENTS = (
     "card.json", "evaluation.json", "experiment.json", "reference.json", "report.html", "report.md", "trials.json",
 )  # fmt: skip
@@ -377,7 +369,7 @@ def test_trials_of_another_learner_are_not_taken_for_this_one(undisturbed: Ran, 
 
 def test_a_ledger_in_a_folder_serves_in_place_of_a_made_city(undisturbed: Ran, tmp_path: Path, home: Path) -> None:
     ledger = Ledger.open(undisturbed.result.ledger)
-    text = EXPERIMENT.replace('synthetic = { profile = "L", people = 3_000 }', f'folder = "{ledger.path}"')
+    text = EXPERIMENT.replace('synthetic = { profile = "L", people = 3000 }', f'folder = "{ledger.path}"')
     text = text.replace("day_of_use = 2026-11-24", "day_of_use = 2026-11-24\nknown_through = 2026-10-31")
     path = tmp_path / "by_folder.toml"
     path.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from credit_model.cli.options import AsJson, example, say, working
 commands = typer.Typer()
 
 
-@commands.command(epilog=example("credit-model upgrade"))
+@commands.command(epilog=example("credit-model upgrade --name personal-credit"))
 def upgrade(
     name: Annotated[str, typer.Option(help="Registered model.")] = "personal-credit", as_json: AsJson = False
 ) -> None:
