@@ -344,7 +344,9 @@ run(sys.argv[1], tracker=Notebook(), progress=print)
 """
 
 
-def test_trials_of_another_learner_are_not_taken_for_this_one(undisturbed: Ran, path: Path, tmp_path: Path) -> None:
+def test_trials_and_cities_are_reused_by_the_code_that_made_them_whatever_its_comments_say(
+    undisturbed: Ran, path: Path, tmp_path: Path
+) -> None:
     package = tmp_path / "changed" / "credit_model"
     shutil.copytree(Path(credit_model.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     home = Path(undisturbed.result.ledger).parents[1]
@@ -353,18 +355,29 @@ def test_trials_of_another_learner_are_not_taken_for_this_one(undisturbed: Ran, 
         "CREDIT_MODEL_HOME": str(shutil.copytree(home, tmp_path / "home")),
     }
 
-    def asked() -> list[str]:
+    def computed_again() -> list[str]:
         command = [sys.executable, "-c", AGAIN, str(path)]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-        said = done.stdout.splitlines()
-        assert Path(said[0]).parent == package
-        return [message for message in said if message.startswith(("Making", "Tuning"))]
+        lines = done.stdout.splitlines()
+        assert Path(lines[0]).parent == package
+        return [
+            message.split(maxsplit=1)[0].rstrip(":") for message in lines if message.startswith(("Making", "Tuning"))
+        ]
 
-    assert asked() == []  # the same code: every trial is kept
-    learner = package / "learning" / "fitted_scorecard.py"
-    text = learner.read_text(encoding="utf-8")
-    learner.write_text(text.replace("_WORTH = 0.25", "_WORTH = 4.0"), encoding="utf-8")
-    assert len(asked()) == 3  # every trial is asked again; the city, which no learner makes, is kept
+    def edit(module: str, old: str, new: str) -> None:
+        file = package / module
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    for module in ("learning/fitted_scorecard.py", "synthetic/history.py"):
+        edit(module, '"""', '"""In other words: ')
+        edit(module, "\nfrom __future__", "\n# A comment.\n\n\nfrom __future__")
+    assert computed_again() == []
+    edit("learning/fitted_scorecard.py", "_WORTH = 0.25", "_WORTH = 4.0")
+    assert computed_again() == ["Tuning"] * 3  # the city is kept: learning does not make it
+    edit("synthetic/history.py", "import json", "import json\n\nANOTHER_CITY = True")
+    assert computed_again() == ["Making", *["Tuning"] * 3]
 
 
 def test_a_ledger_in_a_folder_serves_in_place_of_a_made_city(undisturbed: Ran, tmp_path: Path, home: Path) -> None:

@@ -9,7 +9,6 @@ In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.experiments.experiment import Experiment, MadeCity, RawTables
 from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import to_day
-from credit_model.foundation.digests import sha256_file, sha256_json
+from credit_model.foundation.digests import sha256_code, sha256_file, sha256_json
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import exclusive_lock
 from credit_model.ledger.ledger import Ledger
@@ -38,8 +37,7 @@ from credit_model.sample.outcome import last_known
 from credit_model.synthetic.city import City, synthesise
 
 Progress = Callable[[str], None]
-_RECORD_ROOMS = ("foundation", "catalogue", "visibility", "ledger", "synthetic")  # make and keep records
-_SOURCES = (".py", ".toml")
+_RECORD_PACKAGES = ("foundation", "catalogue", "visibility", "ledger", "synthetic")  # make and keep records
 _RECORDED = ("experiment.json", "evaluation.json", "card.json")  # what a run recorded, and its folder must hold
 CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
 
@@ -260,7 +258,7 @@ def _kept(
     progress: Progress,
 ) -> Ledger:
     """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
-    key = sha256_json([depends_on, code_digest(*_RECORD_ROOMS)])[:12]
+    key = sha256_json([depends_on, code_digest(*_RECORD_PACKAGES)])[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():
         if fill is None:
@@ -283,12 +281,13 @@ def lock_in_home(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 @cache
-def code_digest(*rooms: str) -> str:
-    """SHA-256 of the sources of some rooms (of the whole package without any): what is kept depends on what made it.
+def code_digest(*packages: str) -> str:
+    """Return the digest of the code of some packages, or of all: a result is reused only by the code that made it.
 
     A version number does not do: between two releases other code may make another ledger, or another trial, of the
-    same rows.
+    same rows. Docstrings and comments change neither, and do not count.
     """
-    package = Path(__file__).parents[1]
-    files = [file for room in rooms or ("**",) for file in package.glob(f"{room}/*.*") if file.suffix in _SOURCES]
-    return hashlib.sha256("".join(sha256_file(file) for file in sorted(files)).encode()).hexdigest()
+    root = Path(__file__).parents[1]
+    return sha256_code(
+        file for name in packages or ("**",) for file in root.glob(f"{name}/*.*") if file.suffix in (".py", ".toml")
+    )

@@ -1,10 +1,11 @@
 """SHA-256 digests, by which caches and documents are named and alterations noticed.
 
-In: text, bytes, plain values or a file. Out: digests as 64 hexadecimal digits.
+In: text, bytes, plain values, files or source code. Out: digests as 64 hexadecimal digits.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable
@@ -52,6 +53,28 @@ def sha256_json(value: Any) -> str:
     True
     """
     return sha256(json.dumps(value, sort_keys=True, default=str))
+
+
+def sha256_code(files: Iterable[Path]) -> str:
+    """Return the digest of what some sources compute: of Python its syntax, of any other file its bytes.
+
+    Comments, docstrings and layout of Python do not count.
+    """
+    return sha256_parts(_syntax(file) if file.suffix == ".py" else file.read_bytes() for file in sorted(files))
+
+
+def _syntax(file: Path) -> str:
+    """Return the syntax tree of a module, without positions and strings that stand alone, as text."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [statement for statement in body if not _is_docstring(statement)]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def canonical_json(value: Any, *, ascii_only: bool = False) -> str:
