@@ -394,13 +394,15 @@ source = 7
     with pytest.raises(MappingErrors) as caught:
         mapping(tmp_path, text)
     for said in (
-        "schema is 2; this version reads schema 1", "the file: 'name' is missing", "the file: unknown key 'author'",
+        "schema is 2; this version reads schema 1", "the file: 'name' is missing",
+            "the file: unknown key 'author'; known: schema, name, table, drawn_on",
         "the file.drawn_on: must be a date like 2026-04-01, got 'yesterday'", "table 1: 'source' is missing",
         "table 1.target: 'people' is not one of 'records', 'amendments', 'subjects', 'audit'",
         "table 1.where: a condition has one of in, not_in, null", "table 1.where: 'column' is missing",
         "table 1.kind: give one of column, columns, value, template", "table 1.tier: otherwise goes with values",
         "table 1.amount.multiply: must be a number up to 1e+12, not 0, got '10000'",
-        "table 1.hours: unknown key 'factor'", "table 1.source: must be a table, got int",
+        "table 1.hours: unknown key 'factor'; known: column, columns, value, template, values, otherwise, prefix, "
+            "multiply, round, format, part", "table 1.source: must be a table, got int",
     ):  # fmt: skip
         assert said in caught.value.faults, said
     assert "\n" not in str(caught.value)

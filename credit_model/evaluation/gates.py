@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
+
+from credit_model.foundation.errors import did_you_mean
 
 if TYPE_CHECKING:
     from credit_model.scorecard.card import Card
@@ -178,8 +179,7 @@ def read_gates(raw: Mapping[str, Any]) -> tuple[dict[str, Limit], dict[str, str]
     faults: dict[str, str] = {}
     for name, value in raw.items():
         if name not in GATES:
-            close = get_close_matches(name, GATES, n=1)
-            faults[name] = "is no gate" + (f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(GATES)}")
+            faults[name] = f"is no gate{did_you_mean(name, GATES)}"
         elif (limit := GATES[name].reads(value)) is None:
             faults[name] = f"the limit must be {GATES[name].form}"
         else:

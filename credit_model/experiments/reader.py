@@ -5,7 +5,6 @@ In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``Experimen
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
@@ -27,13 +26,13 @@ from credit_model.experiments.experiment import (
     SamplePlan,
     located,
 )
-from credit_model.experiments.toml_table import Table, nearest, told
+from credit_model.experiments.toml_table import Table, told
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.foundation.digests import sha256_file
-from credit_model.foundation.errors import UserError
-from credit_model.foundation.toml_reader import parse_toml
+from credit_model.foundation.errors import UserError, did_you_mean
+from credit_model.foundation.toml_reader import load_toml
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.observation import Event
@@ -68,15 +67,7 @@ def load_experiment(path: str | Path) -> Experiment:
         If the file cannot be read or parsed, or with every fault of its content at once.
     """
     path = Path(path)
-    try:
-        raw = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentErrors(
-            f"experiment {path}: cannot be read ({type(error).__name__}); give a TOML file"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentErrors(f"experiment {path}: not valid TOML: {error}") from None
-    return read_experiment(raw, path.stem, path.parent)
+    return read_experiment(load_toml(path, "experiment", ExperimentErrors), path.stem, path.parent)
 
 
 def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) -> Experiment:
@@ -274,7 +265,7 @@ def _features(
         if not any(fnmatchcase(name, pattern) for name in names):
             forbidden = catalogue.denied(pattern) if catalogue is not None else ""
             why = f"is on the deny-list ({forbidden}): no feature may use it" if forbidden else "no such feature"
-            table.fault("include", f"{pattern!r} {why}{'' if forbidden else nearest(pattern, names)}")
+            table.fault("include", f"{pattern!r} {why}{'' if forbidden else did_you_mean(pattern, names)}")
     for definition in found:
         by_name = definition.name in include
         if any(fnmatchcase(definition.name, pattern) for pattern in exclude) or not any(
@@ -393,7 +384,7 @@ def _bins(table: Table, features: Sequence[FeatureDefinition]) -> dict[str, Nume
         cuts, edits = own.take("cuts", list, None), own.take("edits", list, None)
         own.close()
         if name not in names:
-            table.fault(name, f"no such feature in this experiment{nearest(name, names)}")
+            table.fault(name, f"no such feature in this experiment{did_you_mean(name, names)}")
         elif (cuts is None) == (edits is None):
             own.fault("cuts", 'give cuts, or edits like [["merge", 1], ["split", 2.5]]; not both')
         elif cuts is not None and not all(type(cut) in (int, float) for cut in cuts):

@@ -5,14 +5,13 @@ In: a parsed table of TOML, its place in the file, the common list of faults. Ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from difflib import get_close_matches
 from typing import Any, Final
 
 from credit_model.experiments.experiment import SEARCHABLE, Range
 from credit_model.foundation.calendar import to_day
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 
 _REQUIRED: Final = object()
 _YEARS: Final = (1900, 2200)
@@ -46,7 +45,7 @@ class Table:
             return fallback
         among = tuple(among)
         if among and value not in among:
-            self.fault(key, f"unknown: {value!r}{nearest(value, among)}")
+            self.fault(key, f"unknown: {value!r}{did_you_mean(value, among)}")
             return fallback
         return value
 
@@ -106,13 +105,7 @@ class Table:
         """Name the keys nobody asked for."""
         for key in self.raw:
             if key not in self.known:
-                self.fault(key, f"unknown key{nearest(key, self.known)}")
-
-
-def nearest(word: Any, known: Sequence[str]) -> str:
-    """The end of a message about an unknown word: the one that was meant, or all that are known."""
-    close = get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+                self.fault(key, f"unknown key{did_you_mean(key, self.known)}")
 
 
 def told(errors: UserError) -> tuple[str, ...]:

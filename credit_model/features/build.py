@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.features.conditions import nearest
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.foundation.files import replacing
 from credit_model.visibility.segments import compile_segments
 
@@ -209,7 +208,9 @@ def explain_feature(
 
     definitions = {definition.name: definition for definition in _definitions(ledger, features)}
     if name not in definitions:
-        raise UserError(f"feature {name!r} was to be explained; there is none of that name{nearest(name, definitions)}")
+        raise UserError(
+            f"feature {name!r} was to be explained; there is none of that name{did_you_mean(name, definitions)}"
+        )
     day = to_day(as_of)
     used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
     subject_id = canonical_id(subject_id)
@@ -251,7 +252,7 @@ def _definitions(
         known = {definition.name: definition for definition in library()}
         unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in known]
         if unknown:
-            faults = [f"{f!r} is no feature of the dictionary{nearest(f, known)}" for f in unknown]
+            faults = [f"{f!r} is no feature of the dictionary{did_you_mean(f, known)}" for f in unknown]
             raise DefinitionErrors(faults)
         definitions = tuple(f if isinstance(f, FeatureDefinition) else known[f] for f in listed)
     if not definitions:

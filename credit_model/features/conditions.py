@@ -11,13 +11,12 @@ Out: phrases.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -28,7 +27,6 @@ POLARITIES = ("adverse", "positive", "neutral")
 MEMBERSHIP = ("kinds", "polarity", "tier", "dimension", "field", "role")
 NUMBERS = ("amount", "hours", "outstanding")
 _COMPARISONS = ("le", "lt", "ge", "gt", "eq", "in")
-_FEW = 13  # known names that are all told in a fault
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,9 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
         else:
             for comparison, value in said.items():
                 if comparison not in _COMPARISONS:
-                    faults.append(f"{of}: {key}: unknown comparison {comparison!r}{nearest(comparison, _COMPARISONS)}")
+                    faults.append(
+                        f"{of}: {key}: unknown comparison {comparison!r}{did_you_mean(comparison, _COMPARISONS)}"
+                    )
                 elif (comparison == "in") != isinstance(value, list | tuple):
                     faults.append(f"{of}: {key}: 'in' takes a list and only 'in' does")
                 else:
@@ -93,15 +93,6 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
                     values = tuple(value) if comparison == "in" else (value,)
                     found.append(Condition(key, "in" if is_list else comparison, values if is_list else value))
     return tuple(sorted(found, key=lambda c: (c.key, c.comparison, repr(c.value))))
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """How a fault ends: the nearest known name, else all of them when they are few."""
-    names = list(known)
-    close = get_close_matches(str(name), names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= _FEW else ""
 
 
 SAY = {

@@ -22,12 +22,11 @@ from credit_model.features.conditions import (
     Condition,
     Window,
     name_said,
-    nearest,
     read_where,
     records_said,
     words,
 )
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -147,7 +146,7 @@ class FeatureDefinition:
         DefinitionErrors
         """
         known = [f.name for f in fields(cls)]
-        faults = [f"unknown key {key!r}{nearest(key, known)}" for key in table if key not in known]
+        faults = [f"unknown key {key!r}{did_you_mean(key, known)}" for key in table if key not in known]
         faults += [f"{key} is missing" for key in ("name", "aggregate") if key not in table]
         given = {key: value for key, value in table.items() if key in known}
         definition = None
@@ -312,7 +311,7 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
     if not isinstance(d.name, str) or not d.name.strip() or d.name in ("subject_id", "as_of"):
         yield "name must be a text of its own"
     if d.aggregate not in AGGREGATES:
-        yield f"unknown aggregate {d.aggregate!r}{nearest(d.aggregate, AGGREGATES)}"
+        yield f"unknown aggregate {d.aggregate!r}{did_you_mean(d.aggregate, AGGREGATES)}"
     for name in ("of", "label_zh", "label_en", "reason"):
         if getattr(d, name) is not None and not isinstance(getattr(d, name), str):
             yield f"{name} must be a text, not {type(getattr(d, name)).__name__}"
@@ -323,7 +322,7 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
     if d.window_on not in ("decided_on", "visible_from"):
         yield f"window_on {d.window_on!r} is not known; write 'decided_on' or 'visible_from'"
     if d.trend is not None and d.trend not in tuple(TRENDS):
-        yield f"unknown trend {d.trend!r}{nearest(d.trend, TRENDS)}"
+        yield f"unknown trend {d.trend!r}{did_you_mean(d.trend, TRENDS)}"
     if d.of is None and d.aggregate in _OF_NEEDED:
         yield f"{d.aggregate} needs 'of': what is aggregated"
     if d.of is not None and d.aggregate in AGGREGATES and d.aggregate not in _OF_ALLOWED:

@@ -12,7 +12,6 @@ Out: a tuple of ``FeatureDefinition``, in the order of the file.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from credit_model.catalogue.catalogue import Catalogue, Kind
-from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition, nearest
+from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.foundation.calendar import to_day
-from credit_model.foundation.errors import UserError
-from credit_model.foundation.toml_reader import parse_toml
+from credit_model.foundation.errors import UserError, did_you_mean
+from credit_model.foundation.toml_reader import load_toml
 from credit_model.visibility.tables import ROLES
 
 _COUNTABLE = (*NUMBERS, "tier", "case", "kind", "field")
@@ -106,7 +105,7 @@ def _vocabulary_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[s
         if not unknown and (clause == "where" or conditions) and not matching_kinds(both, catalogue):
             yield f"{clause}: no kind of catalogue {catalogue.name!r} can meet these conditions together"
     if d.span.kind and d.span.kind not in catalogue.kinds:
-        yield f"window: unknown kind {d.span.kind!r}{nearest(d.span.kind, catalogue.kinds)}"
+        yield f"window: unknown kind {d.span.kind!r}{did_you_mean(d.span.kind, catalogue.kinds)}"
     if d.of is not None and d.of not in _COUNTABLE:
         yield from _attribute_faults(d.of, catalogue, "of")
     if d.of is not None and d.aggregate != "count_distinct":
@@ -125,7 +124,7 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         called = "kind" if c.key == "kinds" else c.key
         for value in values:
             if value not in known[c.key]:
-                yield f"unknown {called} {value!r}{nearest(value, known[c.key])}"
+                yield f"unknown {called} {value!r}{did_you_mean(value, known[c.key])}"
         return
     if c.key not in NUMBERS:
         absent = list(_attribute_faults(c.key, catalogue, "condition"))
@@ -142,7 +141,7 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         open_to = {v for closed in listed for v in closed or ()}
         for value in values:
             if value not in open_to:
-                yield f"{c.key} never holds {value!r}{nearest(value, sorted(open_to))}"
+                yield f"{c.key} never holds {value!r}{did_you_mean(value, sorted(open_to))}"
 
 
 def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[str]:
@@ -150,7 +149,7 @@ def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[s
         yield f"{where}: {name!r} is on the deny-list ({forbidden}): no feature may use it"
     elif name not in catalogue.attribute_types:
         keys = [*catalogue.attribute_types, *(MEMBERSHIP if where == "condition" else _COUNTABLE), "tier_at_least"]
-        yield f"{where}: unknown attribute {name!r}{nearest(name, keys)}"
+        yield f"{where}: unknown attribute {name!r}{did_you_mean(name, keys)}"
 
 
 def _is_a(held: str, value: Any) -> bool:
@@ -214,12 +213,9 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     >>> load_definitions(path) == library()
     True
     """
-    try:
-        content = parse_toml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DefinitionErrors([f"{path}: cannot be read as TOML ({error})"]) from None
+    content = load_toml(path, "the file", lambda fault: DefinitionErrors([fault]))
     tables = content.get("feature")
-    faults = [f"{path}: unknown key {key!r}{nearest(key, _TOP)}" for key in content if key not in _TOP]
+    faults = [f"{path}: unknown key {key!r}{did_you_mean(key, _TOP)}" for key in content if key not in _TOP]
     if content.get("schema", 1) != 1:
         faults.append(f"{path}: schema {content['schema']!r} is not known; this version reads schema 1")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

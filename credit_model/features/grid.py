@@ -18,11 +18,11 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
-from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS, nearest
+from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, label
 from credit_model.features.dictionary import check_definitions, matching_kinds
 from credit_model.foundation.calendar import to_day
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.visibility.fold import APPEAL_MONTHS
 
 _CALLED: Final = {
@@ -135,7 +135,9 @@ def _check_axes(kinds: Sequence[str], tiers: Sequence[str], catalogue: Catalogue
     for axis, values in (("kind", kinds), ("tier", tiers)):
         for value in values:
             if value not in known[axis]:
-                raise UserError(f"a grid was asked for with {axis} {value!r}, unknown{nearest(value, known[axis])}")
+                raise UserError(
+                    f"a grid was asked for with {axis} {value!r}, unknown{did_you_mean(value, known[axis])}"
+                )
 
 
 def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: str) -> tuple[str, dict[str, Any]]:

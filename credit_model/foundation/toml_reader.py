@@ -6,24 +6,33 @@ In: the text or path of a TOML file. Out: its values, checked one by one; one er
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 
 _DEEPEST = 30
 _TOO_DEEP = f"tables and lists lie more than {_DEEPEST} deep in each other"
 
 
-def read_toml(path: str | Path, what: str, error: type[UserError]) -> str:
-    """The text of a file; ``what`` it is and the class of error are the caller's."""
+def read_toml(path: str | Path, what: str, error: Callable[[str], UserError]) -> str:
+    """Return the text of a file; ``what`` it is and the class of error are the caller's."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise error(f"{what} {path}: cannot be read ({type(cause).__name__}); give a TOML file in UTF-8") from None
+
+
+def load_toml(path: str | Path, what: str, error: Callable[[str], UserError]) -> dict[str, Any]:
+    """Return the values of a TOML file; ``what`` it is and the class of error are the caller's."""
+    text = read_toml(path, what, error)
+    try:
+        return parse_toml(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise error(f"{what} {path}: not valid TOML: {cause}") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -86,7 +95,8 @@ class TomlReader:
     def keys(self, entry: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str]) -> None:
         """Name the keys that are missing, and those nobody knows."""
         self.faults += [f"{where}: {key!r} is missing" for key in sorted(set(required) - set(entry))]
-        self.faults += [f"{where}: unknown key {key!r}" for key in entry if key not in required and key not in optional]
+        known = (*required, *optional)
+        self.faults += [f"{where}: unknown key {key!r}{did_you_mean(key, known)}" for key in entry if key not in known]
 
     def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
         """One of these words; the first if it is none."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import FOREVER, Days, from_days
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.fold import ACTIONS
 from credit_model.visibility.tables import STATUSES, Segments, spans
@@ -66,9 +65,7 @@ class Event:
         for what, said, known in (("kind", self.kinds, tuple(catalogue.kinds)), ("action", (self.action,), ACTIONS)):
             for word in said:
                 if word is not None and word not in known:
-                    close = get_close_matches(str(word), known, n=1)
-                    hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-                    faults.append(f"unknown {what} {word!r}{hint}")
+                    faults.append(f"unknown {what} {word!r}{did_you_mean(word, known)}")
         if faults:
             raise EventErrors("observe_after: " + "; ".join(faults), tuple(faults))
 

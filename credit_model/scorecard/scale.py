@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from credit_model.foundation.errors import UserError
-from credit_model.foundation.toml_reader import parse_toml
+from credit_model.foundation.toml_reader import load_toml
 
 _OWN_PROFILES = Path(__file__).with_name("profiles.toml")
 _REFERENCE_ROWS = ("nothing_on_record", "most_frequent")
@@ -220,10 +220,7 @@ def load_profile(source: str | Path | Profile) -> Profile:
         return source
     is_file = str(source).endswith(".toml")
     path = Path(source) if is_file else _OWN_PROFILES
-    try:
-        tables = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the profile file {path}: {error}") from None
+    tables = load_toml(path, "profile", UserError)
     if is_file and len(tables) != 1:
         raise UserError(f"{path} must hold exactly one profile table, it holds {len(tables)}")
     name = next(iter(tables)) if is_file else str(source)
