@@ -141,17 +141,17 @@ class Catalogue:
 
     @cached_property
     def deny(self) -> frozenset[str]:
-        """Every forbidden name, normalised (see ``normalise_name``)."""
+        """Return every forbidden name, normalised (see ``normalise_name``)."""
         return frozenset(normalise_name(n) for entry in self.forbidden for n in (entry.code, *entry.names))
 
     @cached_property
     def attribute_types(self) -> dict[str, str]:
-        """Attribute name -> ``int``, ``text`` or ``date``, over all kinds and the reserved ones."""
+        """Return the type of every attribute, of all kinds and reserved: ``int``, ``text`` or ``date``."""
         declared = {a: spec.type for kind in self.kinds.values() for a, spec in kind.attributes.items()}
         return {**RESERVED_ATTRIBUTES, **dict(sorted(declared.items()))}
 
     def denied(self, name: str) -> str:
-        """The code of the forbidden attribute that a column of this name would hold; ``""`` if none.
+        """Return the code of the forbidden attribute that a column of this name would hold; ``""`` if none.
 
         Examples
         --------
@@ -162,7 +162,7 @@ class Catalogue:
         return next((entry.code for entry in self.forbidden if entry.found_in(name)), "")
 
     def policy(self, name: str, day_of_use: int) -> PolicyEdition:
-        """The edition of a policy in force on the day of use (days since 1970-01-01).
+        """Return the edition of a policy in force on the day of use (days since 1970-01-01).
 
         Raises
         ------

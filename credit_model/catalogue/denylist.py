@@ -25,7 +25,7 @@ class Forbidden:
     exceptions: tuple[str, ...] = ()
 
     def found_in(self, name: str) -> bool:
-        """Whether a column of this name would hold the attribute."""
+        """Return whether a column of this name would hold the attribute."""
         words = _words(name)
         for harmless in self.exceptions:
             words = _without(words, _words(harmless))
@@ -37,7 +37,7 @@ class Forbidden:
 
 
 def normalise_name(name: str) -> str:
-    """A column name without case, width, spaces, hyphens and underscores.
+    """Return a column name without case, width, spaces, hyphens and underscores.
 
     Examples
     --------

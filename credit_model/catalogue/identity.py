@@ -109,7 +109,7 @@ def validate_id_number(number: str, id_type: str = "resident_id", on: date | Non
 
 
 def pseudonym(number: str, id_type: str = "resident_id", key: bytes | None = None) -> str:
-    """The ``subject_id`` of an identity number: HMAC-SHA256 of ``id_type`` and number, 160 bits in base 32.
+    """Return the ``subject_id`` of an identity number: HMAC-SHA256 of type and number, 160 bits in base 32.
 
     Base 32 has no long run of digits, so a pseudonym never looks like a number. Without ``key`` the one in
     ``CREDIT_MODEL_PSEUDONYM_KEY`` is used.
@@ -125,7 +125,7 @@ def pseudonym(number: str, id_type: str = "resident_id", key: bytes | None = Non
 
 
 def pseudonym_key() -> bytes:
-    """The secret key; refused where there is none."""
+    """Return the secret key, or refuse where there is none."""
     key = os.environ.get(KEY_VARIABLE, "")
     if not key:
         raise UserError(
@@ -136,14 +136,14 @@ def pseudonym_key() -> bytes:
 
 
 def key_check(key: bytes) -> str:
-    """A mark by which a ledger knows its key again, telling nothing of the key."""
+    """Return a mark by which a ledger recognises its key, and which discloses nothing of it."""
     return hmac.digest(hashlib.sha256(key).digest(), b"credit_model ledger", "sha256").hex()[:16]
 
 
 def pseudonyms(
     numbers: Any, id_types: Any, key: bytes, on: date | None = None
 ) -> tuple[Any, dict[str, NDArray[np.bool_]]]:
-    """Pseudonyms of a column of identity numbers, and the rows whose number is refused, by reason.
+    """Return the pseudonyms of a column of identity numbers, and the refused rows by reason.
 
     A refused number has a pseudonym too, of its own, so that what is kept of its row can be found again.
 
@@ -177,7 +177,7 @@ def pseudonyms(
 
 
 def looks_like_id_number(texts: Any) -> NDArray[np.bool_]:
-    """Rows of a string array that hold what looks like an identity number, alone or inside longer text.
+    """Return the rows of a string array that contain what looks like an identity number.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def looks_like_id_number(texts: Any) -> NDArray[np.bool_]:
 
 
 def redact(text: str, key: bytes | None) -> str:
-    """Text with what looks like identity numbers replaced by their pseudonyms, or blanked where there is no key.
+    """Replace what looks like identity numbers by pseudonyms, or blank it where there is no key.
 
     Examples
     --------

@@ -85,7 +85,7 @@ def _moved(start: NDArray[np.int64], months: NDArray[np.int64]) -> Days:
 
 
 def to_day(value: Any) -> int:
-    """One date as days since 1970-01-01; ``NO_DAY`` for no date.
+    """Return one date as days since 1970-01-01; ``NO_DAY`` for no date.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def to_day(value: Any) -> int:
 
 
 def is_null(value: Any) -> bool:
-    """None, NaN, NaT, or pandas' NA, which does not even know whether it equals itself."""
+    """Return whether a value is None, NaN, NaT or pandas' NA, which does not know whether it equals itself."""
     try:
         return value is None or bool(value != value)
     except TypeError:
@@ -128,7 +128,7 @@ def is_null(value: Any) -> bool:
 
 
 def to_days(values: Any) -> Days:
-    """Dates as days since 1970-01-01.
+    """Return dates as days since 1970-01-01.
 
     Parameters
     ----------
@@ -189,19 +189,19 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
 
 
 def pack(index: NDArray[Any], day: Days) -> NDArray[np.int64]:
-    """One sortable integer for each (index, day); ``unpack`` is its inverse."""
+    """Return one sortable integer for each (index, day); ``unpack`` is its inverse."""
     return (np.asarray(index, np.int64) << 32) + (np.asarray(day, np.int64) - NO_DAY)
 
 
 def distinct(packed: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The sorted distinct values of some arrays (``np.unique`` hashes first, and is many times slower)."""
+    """Return the sorted distinct values of some arrays (``np.unique`` hashes first, and is many times slower)."""
     values = np.concatenate(packed)
     values.sort()
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
 def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], Days]:
-    """The index and the day that ``pack`` made one.
+    """Return the index and the day that ``pack`` combined.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], Days]:
 
 
 def from_days(days: Any) -> NDArray[np.datetime64]:
-    """Days as ``datetime64[D]``; no date and no end become NaT.
+    """Return days as ``datetime64[D]``; no date and no end become NaT.
 
     Examples
     --------
@@ -225,7 +225,7 @@ def from_days(days: Any) -> NDArray[np.datetime64]:
 
 
 def from_day(day: int) -> dt.date | None:
-    """One day as a date; None for no date and for no end.
+    """Return one day as a date; None for no date and for no end.
 
     Examples
     --------

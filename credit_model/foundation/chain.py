@@ -126,7 +126,7 @@ class Chain:
                 force(path)
 
     def succeed(self, path: Path, entry: Mapping[str, Any]) -> Chain:
-        """Go on in another file, whose first line carries ``entry`` and the digest of the last line here."""
+        """Continue in another file, whose first line carries ``entry`` and the digest of the last line here."""
         following = Chain(path, head=self.head, sync=self.sync)
         with self._writing, self._head.lock() as handle:
             end = self._settled(handle)
@@ -140,7 +140,7 @@ class Chain:
         return following
 
     def end(self) -> End:
-        """How far the chain reaches, after mending what a killed append left."""
+        """Return how far the chain reaches, after mending what a killed append left."""
         with self._writing, self._opened() as handle:
             return self._settled(handle)
 
@@ -182,7 +182,7 @@ class Chain:
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
-        """The head, locked; made where the chain is new."""
+        """Yield the head, locked; create it where the chain is new."""
         if _size(self.head) < 2 * SLOT:  # none yet, or its making was killed
             if _size(self.path):
                 raise ChainError(
@@ -195,7 +195,7 @@ class Chain:
             yield handle
 
     def _settled(self, handle: int) -> End:
-        """The end of the chain under the lock: what the head knows, and what the torn-append rule adds or cuts."""
+        """Return the end of the chain under the lock, after the torn-append rule."""
         end = self._head.read(handle)
         if end.file != self.path.name:
             raise ChainMoved(f"the head {self.head} knows {end.file}, not {self.path.name}: the chain goes on there.")
@@ -216,7 +216,7 @@ class Chain:
         return end
 
     def _read_on(self, end: End, size: int) -> ChainReport:
-        """The last line the head knows, and what follows: enough to append, not to verify."""
+        """Read the last line the head knows and what follows: enough to append, not to verify."""
         if size < end.bytes:
             return ChainReport(0, end.lines, 0, (f"it was cut: the head knows {end.lines} lines",), "")
         if size == end.bytes:
@@ -228,7 +228,7 @@ class Chain:
     # ------------------------------------------------------------------ reading
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """The entries of every whole line, in order."""
+        """Yield the entries of every whole line, in order."""
         yield from read_entries(self.path)
 
     def verify(self) -> ChainReport:

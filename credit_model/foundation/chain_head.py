@@ -51,7 +51,7 @@ class Head:
             os.close(handle)
 
     def read(self, handle: int) -> End:
-        """The newest whole slot."""
+        """Return the newest whole slot."""
         raw = os.pread(handle, 2 * SLOT, 0)
         if self._seen is not None and self._seen[0] == raw:
             return self._seen[1]

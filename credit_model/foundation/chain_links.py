@@ -41,7 +41,7 @@ class End:
     serial: int = 0
 
     def reaching(self, lines: int, bytes: int, digest: str) -> End:
-        """The next end, in the same file."""
+        """Return the next end, in the same file."""
         return End(self.file, self.start, lines, bytes, digest, self.serial + 1)
 
 
@@ -71,17 +71,17 @@ class ChainReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every line the head knows is there, unaltered."""
+        """Return whether every line the head knows is there, unaltered."""
         return not self.faults
 
 
 def plain(entry: Mapping[str, Any]) -> bytes:
-    """An entry as bytes."""
+    """Return an entry as bytes."""
     return JSON(dict(entry)).encode()
 
 
 def line_of(previous: str, entry: bytes) -> bytes:
-    """The line of an entry, behind the line with a digest."""
+    """Return the line of an entry that follows the line with a digest."""
     return b"".join((_BEFORE, previous.encode(), _BETWEEN, entry, _END))
 
 
@@ -103,7 +103,7 @@ def verify_file(path: Path, end: End, size: int | None = None) -> ChainReport:
 
 
 def read_entries(path: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
-    """Entries of the whole lines of a file; only of lines that hold these bytes, where given."""
+    """Yield the entries of the whole lines of a file; only of lines with these bytes, where given."""
     if path.exists():
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -147,7 +147,7 @@ def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainRep
 
 
 def _altered(broken: list[int], end: End, ends_otherwise: bool, cut: bool) -> Iterator[str]:
-    """Which lines were altered, from the lines whose link is broken.
+    """Name the lines that were altered, from the lines whose link is broken.
 
     An altered line breaks the link of the next; where the change touched its own link, that one too. From the last
     line the head knows, the next link is to the head.

@@ -36,7 +36,7 @@ def load_toml(path: str | Path, what: str, error: Callable[[str], UserError]) ->
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The values of a TOML text.
+    """Return the values of a TOML text.
 
     Raises
     ------
@@ -75,18 +75,18 @@ class TomlReader:
             self.faults.append(f"schema is {self.raw['schema']!r}; this version reads schema 1")
 
     def end(self) -> None:
-        """Raise what was found."""
+        """Raise one error for all faults noted so far, if there are any."""
         raise_faults(self.faults, self.what, self.error)
 
     def table(self, value: Any, where: str) -> Mapping[str, Any]:
-        """A table; an empty one if it is none."""
+        """Return a table; an empty one if it is none."""
         if isinstance(value, dict):
             return value
         self.faults.append(f"{where}: must be a table, got {type(value).__name__}")
         return {}
 
     def tables(self, value: Any, where: str) -> list[Mapping[str, Any]]:
-        """A list of tables."""
+        """Return a list of tables."""
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
         self.faults.append(f"{where}: must be a list of tables")
@@ -99,7 +99,7 @@ class TomlReader:
         self.faults += [f"{where}: unknown key {key!r}{did_you_mean(key, known)}" for key in entry if key not in known]
 
     def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
-        """One of these words; the first if it is none."""
+        """Return one of these words; the first if it is none."""
         allowed = tuple(allowed)
         if value in allowed:
             return str(value)
@@ -107,28 +107,28 @@ class TomlReader:
         return allowed[0]
 
     def text(self, entry: Mapping[str, Any], key: str, where: str, default: str = " ") -> str:
-        """Text that is not empty."""
+        """Return a text that is not empty."""
         value = entry.get(key, default)
         if not isinstance(value, str) or not value:
             self.faults.append(f"{where}.{key}: must be text, got {value!r}")
         return str(value)
 
     def strings(self, values: Any, where: str) -> tuple[str, ...]:
-        """A list of text."""
+        """Return a list of texts."""
         if isinstance(values, list) and all(isinstance(v, str) for v in values):
             return tuple(values)
         self.faults.append(f"{where}: must be a list of text")
         return ()
 
     def flag(self, entry: Mapping[str, Any], key: str, where: str, default: bool = False) -> bool:
-        """True or false."""
+        """Return true or false."""
         value = entry.get(key, default)
         if not isinstance(value, bool):
             self.faults.append(f"{where}.{key}: must be true or false, got {value!r}")
         return bool(value)
 
     def date(self, entry: Mapping[str, Any], key: str, where: str) -> date | None:
-        """A date without a time of day."""
+        """Return a date without a time of day."""
         value = entry.get(key)
         if type(value) is date:
             return value
@@ -138,6 +138,6 @@ class TomlReader:
 
 
 def raise_faults(faults: Collection[str], what: str, error: type[UserError]) -> None:
-    """One error for all faults, if there are any."""
+    """Raise one error for all faults, if there are any."""
     if faults:
         raise error(f"{what}: {len(faults)} fault(s): {'; '.join(faults)}", tuple(faults))

@@ -104,17 +104,17 @@ class DevelopmentSample:
 
     @property
     def bads(self) -> int:
-        """Number of bad rows."""
+        """Return the number of bad rows."""
         return int(self.y.sum())
 
     @property
     def bad_rate(self) -> float:
-        """Weighted share of bads."""
+        """Return the weighted share of bads."""
         return float(np.average(self.y, weights=self.weight)) if len(self) else float("nan")
 
     @property
     def people(self) -> int:
-        """Number of distinct subjects."""
+        """Return the number of distinct subjects."""
         return len(set(self.subject_id.tolist()))
 
 
@@ -219,7 +219,7 @@ def _check(
     train_repaired: str,
     goods_share: float,
 ) -> None:
-    """Everything about the arguments that can be wrong before a record is read."""
+    """Check the arguments before a record is read."""
     if train_repaired not in TRAIN_REPAIRED:
         raise UserError(f"train_repaired {train_repaired!r} is not known; write 'asof' or 'drop'")
     if not 0 < goods_share <= 1:
@@ -230,12 +230,12 @@ def _check(
 
 
 def _anything(where: Mapping[str, Any]) -> FeatureDefinition:
-    """Whether any record that meets the conditions was in force, as a feature."""
+    """Return a feature: whether any record that meets the conditions was in force."""
     return FeatureDefinition(name="cohort", aggregate="any", where=where)
 
 
 def _asked(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFrame) -> pd.DataFrame:
-    """Every subject and day in question (``subject_id, day``), distinct, by day, then subject."""
+    """Return every subject and day in question (``subject_id, day``), distinct, by day, then subject."""
     import pandas as pd
 
     if isinstance(dates, pd.DataFrame):
@@ -254,7 +254,7 @@ def _asked(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFra
 def _looked_at(
     ledger: Ledger, segments: Segments, asked: pd.DataFrame, cohort: Mapping[str, Any] | None
 ) -> pd.DataFrame:
-    """The same with ``reason``, why a subject is not observed (empty if it is), and ``with_record``."""
+    """Add ``reason``, why a subject is not observed (empty if it is), and ``with_record``."""
     subjects, days = asked["subject_id"].to_numpy(object), asked["day"].to_numpy()
     reason = ledger.population().reason(subjects, days)
     clauses = [_anything({}), _anything(cohort or {})]
@@ -265,7 +265,7 @@ def _looked_at(
 
 
 def _counted(*parts: pd.DataFrame) -> pd.DataFrame:
-    """How many rows there are of each day, outcome and reason."""
+    """Count the rows of each day, outcome and reason."""
     import pandas as pd
 
     said = pd.concat([part[["day", "outcome", "reason"]] for part in parts], ignore_index=True)
@@ -323,7 +323,7 @@ def _features(
     outcome: Outcome,
     train_repaired: str,
 ) -> NDArray[np.float32]:
-    """Features of the rows as of their dates."""
+    """Compute the features of the rows as of their dates."""
     if train_repaired == "asof":
         subjects = segments.subject_index(rows["subject_id"].to_numpy(object))
         return compute(segments, subjects, rows["day"].to_numpy(), definitions, ledger.catalogue)
@@ -339,7 +339,7 @@ def _features(
 
 
 def _audit(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
-    """What may only be audited, beside the rows."""
+    """Return the attributes of the rows that may only be audited."""
     import pandas as pd
 
     subjects, days = rows["subject_id"].to_numpy(object), rows["day"].to_numpy()

@@ -29,7 +29,7 @@ _COMPARE = {"le": operator.le, "lt": operator.lt, "ge": operator.ge, "gt": opera
 
 
 def meets(records: pd.DataFrame, conditions: Sequence[Condition], catalogue: Catalogue) -> Mask:
-    """Rows of ``Ledger.between`` that meet every condition; a row without the fact meets none on it."""
+    """Return which rows of ``Ledger.between`` meet every condition; a row without the fact does not."""
     mask = np.ones(len(records), np.bool_)
     for condition in conditions:
         facts = _facts(records, condition.key, catalogue)
@@ -44,7 +44,7 @@ def meets(records: pd.DataFrame, conditions: Sequence[Condition], catalogue: Cat
 
 
 def _facts(records: pd.DataFrame, key: str, catalogue: Catalogue) -> list[Any]:
-    """What each record says on the key of a condition; None where it says nothing."""
+    """Return the fact of each record on which a condition depends; None where the record has none."""
     kinds = [catalogue.kinds[code] for code in records["kind"]]
     if key == "kinds":
         return [kind.code for kind in kinds]
@@ -61,14 +61,14 @@ def _facts(records: pd.DataFrame, key: str, catalogue: Catalogue) -> list[Any]:
 
 
 def _comparable(value: Any, key: str, catalogue: Catalogue) -> Any:
-    """Tiers by their order, dates as days, everything else as it is."""
+    """Return tiers by their order, dates as days, everything else as it is."""
     if key == "tier":
         return TIERS.index(value)
     return to_day(value) if catalogue.attribute_types.get(key) == "date" else value
 
 
 def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days, use: int) -> Mask:
-    """Events whose case, or parent case, has a record of the same subject decided before a day, visible or not.
+    """Return which events belong to a case with an earlier record of the subject, visible or not.
 
     Whether it was decided before is read as known on the day and as known when the label is: a date that was corrected
     since must not make a case new that already described the person. Days have one entry an event.
@@ -87,7 +87,7 @@ def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days,
 
 
 def cases_before(segments: Segments, subjects: Any, day: Days, as_of: Days) -> NDArray[np.int64]:
-    """Cases with a record decided before a day on the file of a subject, as known at another day.
+    """Return the cases with a record decided before a day on a subject's file, as known at another day.
 
     Each as ``row * len(segments.case_ids) + case``, where ``row`` is the place of the subject.
     """
@@ -98,7 +98,7 @@ def cases_before(segments: Segments, subjects: Any, day: Days, as_of: Days) -> N
 
 
 def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """One (row, segment) for each record on file of each subject at the start of its own day, in force or not."""
+    """Return a (row, segment) pair for each record on file of each subject at the start of its own day."""
     index = segments.subject_index(subjects)
     first = segments.offsets[index]
     count = np.where(index < 0, 0, segments.offsets[np.minimum(index + 1, len(segments.offsets) - 1)] - first)
@@ -108,7 +108,7 @@ def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.in
 
 
 def listed(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
-    """Whether each subject is on a statutory list in force at the start of its day."""
+    """Return whether each subject is on a statutory list in force at the start of its day."""
     segments = ledger.segments(use)
     statutory = np.array([ledger.catalogue.kinds[code].statutory for code in segments.kind_codes], np.bool_)
     row, segment = on_file(segments, subjects, day)
@@ -121,7 +121,7 @@ def listed(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
 def left(
     ledger: Ledger, subjects: NDArray[Any], day: Days, end: Days, known_by: Days
 ) -> tuple[NDArray[np.int32], NDArray[np.object_]]:
-    """First day in ``[day, end)`` on which each subject had died, moved away or lost capacity, and which of these.
+    """Return the first day in ``[day, end)`` on which each subject had left the population, and why.
 
     Read from the versions known before ``known_by``. ``FOREVER`` and ``""`` for who stayed.
     """

@@ -70,7 +70,7 @@ class Event:
             raise EventErrors("observe_after: " + "; ".join(faults), tuple(faults))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, without what is not given."""
+        """Return plain values, without those that are absent."""
         return {"kinds": list(self.kinds)} | ({} if self.action is None else {"action": self.action})
 
     def sentence(self, lang: str = "en") -> str:
@@ -81,7 +81,7 @@ class Event:
         return f"the day after {self.action or 'it'} was known of a record of {kinds}"
 
     def observations(self, ledger: Ledger, first: int, last: int, day_of_use: Any = None) -> pd.DataFrame:
-        """The observations that events call for from one day to another, both included.
+        """Return the observations that events call for from one day to another, both included.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Event:
         return pd.DataFrame({"subject_id": segments.subject_ids[pairs[:, 1]], "as_of": from_days(pairs[:, 0])})
 
     def _days(self, ledger: Ledger, segments: Segments) -> tuple[NDArray[np.int64], Days]:
-        """Each record that had the event, as an index of ``segments.record_ids``, and the first day it counts."""
+        """Return each record with the event (index of ``segments.record_ids``) and the first day it counts."""
         tables, ids = ledger.tables(), segments.record_ids
         own = np.isin(tables.records["kind"].astype(str), self.kinds)
         place = np.searchsorted(ids, tables.records["record_id"][own])
@@ -127,7 +127,7 @@ class Event:
 
 
 def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[NDArray[np.int32], Days]:
-    """On whose file each record stands on its day, and that day; without those that are void then."""
+    """Return the subject on whose file each record stands on its day, and that day; without void records."""
     order = np.argsort(segments.record, kind="stable")
     first, past = (np.searchsorted(segments.record[order], record, side=side) for side in ("left", "right"))
     row, segment = np.repeat(np.arange(len(record)), past - first), order[spans(first, past - first)]

@@ -107,7 +107,7 @@ class Outcome:
 
     @cached_property
     def _clauses(self) -> tuple[FeatureDefinition, FeatureDefinition]:
-        """The events, and what must be observed, in the one language of conditions there is."""
+        """Return the events, and what must be observed, as conditions of features."""
         return (
             FeatureDefinition(name=self.name, aggregate="any", where=self.where or {}, window=self.window),
             FeatureDefinition(name=self.name, aggregate="any", where=self.observed_by or {}, window=self.window),
@@ -127,7 +127,7 @@ class Outcome:
             raise OutcomeErrors(f"outcome {self.name!r}: " + "; ".join(faults), faults)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, without what is not given."""
+        """Return plain values, without those that are absent."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def sentence(self, lang: str = "en") -> str:
@@ -149,7 +149,7 @@ class Outcome:
 
     @property
     def window_months(self) -> float:
-        """Length of the window in months; of a window in days, about."""
+        """Return the length of the window in months, rounded where the window is in days."""
         window = self._clauses[0].span
         return window.length if window.unit == "months" else round(window.length / 30.4369, 1)
 
@@ -158,7 +158,7 @@ class Outcome:
     @overload
     def window_end(self, day: Days) -> Days: ...
     def window_end(self, day: int | Days) -> int | Days:
-        """First day after the performance window of an observation; of one, or of each."""
+        """Return the first day after the performance window of an observation, or of each."""
         span = self._clauses[0].span
         return add_months(day, span.length) if span.unit == "months" else day + span.length
 
@@ -167,11 +167,11 @@ class Outcome:
     @overload
     def mature_on(self, day: Days) -> Days: ...
     def mature_on(self, day: int | Days) -> int | Days:
-        """The day k at whose start the label of an observation is read; of one, or of each."""
+        """Return the day at whose start the label of an observation is read, or of each."""
         return add_months(self.window_end(day), self.maturity_months)
 
     def latest_mature(self, day: int) -> int:
-        """The latest observation date whose labels are mature on a day."""
+        """Return the latest observation date whose labels are mature on a day."""
         span = self._clauses[0].span
         latest = add_months(day, -self.maturity_months)
         latest = add_months(latest, -span.length) if span.unit == "months" else latest - span.length
@@ -227,7 +227,7 @@ class Outcome:
         return pd.DataFrame(said, index=observations.index).astype(types)
 
     def _read(self, ledger: Ledger, subjects: NDArray[Any], day: Days, use: int) -> Columns:
-        """Labels of subjects, each observed on its own day, in their order."""
+        """Label subjects, each observed on its own day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
         seen = ledger.between_each(subjects, day, end, mature, use)
         seen = seen[~seen[[*VOID, "sustained"]].any(axis=1)]
@@ -265,7 +265,7 @@ class Outcome:
         }
 
     def _is_event(self, records: pd.DataFrame, catalogue: Catalogue) -> NDArray[np.bool_]:
-        """Which records are events by kind, tier and facts."""
+        """Return which records are events by kind, tier and facts."""
         if self.where is not None:
             return meets(records, self._clauses[0].conditions, catalogue)
         least = {k.code: TIERS.index(k.label_tier_at_least) for k in catalogue.kinds.values() if k.label}
@@ -278,12 +278,12 @@ OUTCOMES: Final = {"y12": Y12}
 
 
 def last_known(ledger: Ledger) -> int:
-    """The last day on which the ledger learned anything, in days since 1970-01-01; ``NO_DAY`` if it is empty."""
+    """Return the last day on which the ledger learned anything (days since 1970-01-01), ``NO_DAY`` if it is empty."""
     tables = ledger.tables()
     days = [table["known_on"].max(initial=NO_DAY) for table in (tables.records, tables.amendments, tables.subjects)]
     return int(max(days))
 
 
 def _first(events: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """The first event of each row, nulls where there is none."""
+    """Return the first event of each row, nulls where there is none."""
     return events.drop_duplicates("row").set_index("row").reindex(range(rows))

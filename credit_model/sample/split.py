@@ -84,7 +84,7 @@ def check_gap(development: Sequence[int], out_of_time: int, outcome: Outcome) ->
 def tuning_folds(
     subject_id: np.ndarray, as_of: np.ndarray, y: np.ndarray, n_folds: int = 3, seed: int = 0, by_date: bool = True
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Folds of a development sample: learn on earlier dates and other people, judge on later dates.
+    """Split a development sample: learn on earlier dates and other people, validate on later dates.
 
     People are dealt to `n_folds` groups, those with an event first, so that every group has its share of the few
     events. Fold *i* judges group *i* on the later half of the dates and learns from the other groups on the earlier

@@ -72,7 +72,7 @@ class City:
     _events: Events
 
     def true_risk(self, as_of: Any) -> pd.Series[float]:
-        """Chance of a new serious event in the 12 months from a date, given all that happened before it.
+        """Return the chance of a new serious event in the 12 months from a date, given all that happened before it.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class City:
 def synthesise(
     profile: str = "R", people: int = 100_000, seed: int = 20261124, *, with_id_numbers: bool = False
 ) -> City:
-    """Make a city.
+    """Create a synthetic city.
 
     Parameters
     ----------
@@ -216,13 +216,13 @@ def synthesise(
 
 # ------------------------------------------------------------------------------------------------ names
 def _numbered(letter: str, numbers: NDArray[np.int64], width: int) -> pa.Array:
-    """S0000001, S0000002, ...: visibly invented; null where the number is negative."""
+    """Return S0000001, S0000002, ...: visibly invented; null where the number is negative."""
     digits = pc.utf8_lpad(pa.array(numbers, mask=numbers < 0).cast(pa.string()), width, "0")
     return pc.binary_join_element_wise(letter, digits, "")
 
 
 def _id_numbers(people: People) -> pa.Array:
-    """ID numbers of the county 999999: birth date, a sequence number odd for men, and the check digit (MOD 11-2)."""
+    """Return ID numbers of county 999999: birth date, sequence number (odd for men), check digit (MOD 11-2)."""
     frame = pd.DataFrame({"born": people.born, "male": people.male})
     sequence = frame.groupby(["born", "male"]).cumcount().to_numpy() * 2 + people.male
     if sequence.max() > 999:
@@ -246,7 +246,7 @@ def _numbers(values: Column) -> pa.Array:
 
 
 def _frame(columns: dict[str, pa.Array]) -> pd.DataFrame:
-    """Dates as datetime64, whole numbers as nullable Int64, text as str."""
+    """Return a frame: dates as datetime64, whole numbers as nullable Int64, text as str."""
     table = pa.table(columns)
     frame: pd.DataFrame = table.to_pandas(
         date_as_object=False, types_mapper={pa.int64(): pd.Int64Dtype()}.get, self_destruct=True
@@ -255,7 +255,7 @@ def _frame(columns: dict[str, pa.Array]) -> pd.DataFrame:
 
 
 def _records_frame(rows: Rows, who: pa.Array, key: str) -> pd.DataFrame:
-    """The records; takes them out of `rows` one column after the other, to keep a large city small."""
+    """Move the columns of `rows` into a frame one by one, which keeps a large city small."""
     columns = {
         "record_id": _numbered("R", np.arange(len(rows["person"])) + 1, 8),
         key: who.take(pa.array(rows["person"])),
@@ -280,7 +280,7 @@ def _amendments_frame(rows: Rows) -> pd.DataFrame:
 
 
 def _subjects_frame(people: People, who: pa.Array, key: str, seed: int) -> pd.DataFrame:
-    """Versions of each person: as first registered, after a move within the city, and as the person left."""
+    """Return the versions of each person: at registration, after a move within the city, and on leaving."""
     n, recipe, draws = len(people), RECIPE["people"], Draws.named(seed, "subjects")
     moved = np.flatnonzero((people.arrives < people.moves_house) & (people.moves_house < people.leaves))
     left = np.flatnonzero(people.leaves != FOREVER)
@@ -309,7 +309,7 @@ def _subjects_frame(people: People, who: pa.Array, key: str, seed: int) -> pd.Da
 
 
 def _without_time(frame: pd.DataFrame) -> pa.Table:
-    """The frame as a table: dates as date32, nothing of pandas left."""
+    """Return the frame as a table: dates as date32, nothing of pandas left."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     fields = [field.with_type(pa.date32()) if pa.types.is_timestamp(field.type) else field for field in table.schema]
     return table.cast(pa.schema(fields)).replace_schema_metadata(None)

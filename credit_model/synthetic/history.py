@@ -49,7 +49,7 @@ TEXTS = (
 
 
 def _rows(person: Numbers, kind: Column | str, decided_on: Numbers, **facts: Any) -> Rows:
-    """Records as columns; `paid` and `exit_on` are how a case will end, `case` numbers cases, -1 is none."""
+    """Return records as columns; `paid` and `exit_on` say how a case will end, `case` numbers cases (-1: none)."""
     silent: dict[str, Any] = {
         **dict.fromkeys(DATES, NO_DAY), **dict.fromkeys(NUMBERS, NO_VALUE), **dict.fromkeys(TEXTS),
         "case": -1, "exit_on": NO_DAY, "paid": 0, "kind": kind, "occurred_on": decided_on,
@@ -62,19 +62,19 @@ def _rows(person: Numbers, kind: Column | str, decided_on: Numbers, **facts: Any
 
 
 def _set(rows: Rows, name: str, where: Column, value: Column) -> None:
-    """State a fact of some rows."""
+    """Set a fact of some rows."""
     rows[name][where] = value[where]
 
 
 def taken(rows: Rows, which: Column) -> Rows:
-    """Some of the rows, by mask or by number."""
+    """Return some of the rows, by mask or by number."""
     return {name: column[which] for name, column in rows.items()}
 
 
 def _recurring(
     draws: Draws, people: People, who: Numbers, chance: float | Column, months: int
 ) -> tuple[Numbers, Numbers]:
-    """One chance in every `months` months for each of `who`, while present: persons and days."""
+    """Draw one chance in every `months` months for each of `who`, while present: persons and days."""
     hit = draws.rng.random((MONTHS // months, len(who))) < chance
     period, index = np.nonzero(hit)
     month = period * months + draws.between(len(index), (0, months - 1))
@@ -111,7 +111,7 @@ def _penalties(draws: Draws, rows: Rows) -> Rows:
 
 
 def _of_events(draws: Draws, people: People, events: Events) -> list[Rows]:
-    """The records of the events; a second one where an unperformed judgment ends on the court's list."""
+    """Yield the records of the events; a second one where an unperformed judgment ends on the court's list."""
     n, listing, conviction = len(events.kind), RECIPE["listing"], RECIPE["conviction"]
     tier = np.array(["minor", "general", "serious", None, None], dtype=object)[events.kind]
     rows = _rows(events.person, "adm_penalty", events.day, case=np.arange(n), tier=tier)
@@ -141,7 +141,7 @@ def _of_events(draws: Draws, people: People, events: Events) -> list[Rows]:
 
 
 def _beside_events(draws: Draws, people: People, profile: dict[str, Any]) -> Iterator[Rows]:
-    """Adverse records that are no label: they neither excite nor count."""
+    """Yield adverse records that are no label: they neither excite nor count."""
     for kind, side in RECIPE["side"].items():
         held = (
             people.occupation == RECIPE["people"]["occupations"].index(side["only"]) if "only" in side else slice(None)
@@ -164,7 +164,7 @@ def _beside_events(draws: Draws, people: People, profile: dict[str, Any]) -> Ite
 
 
 def _of_youth(draws: Draws, people: People) -> Rows:
-    """Acts at 17, decided at 18: on file, and never to be used."""
+    """Return acts at 17, decided at 18: on file, and never to be used."""
     recipe, n = RECIPE["youth"], len(people)
     decided_on = people.adult_on.astype(np.int64) + draws.between(n, recipe["decided_days_after"])
     on_file = (people.adult_on >= START) & (people.arrives == NO_DAY) & (decided_on < np.minimum(people.leaves, END))
@@ -177,7 +177,7 @@ def _of_youth(draws: Draws, people: People) -> Rows:
 
 # ------------------------------------------------------------------------------------------------ positive records
 def _of_loans(draws: Draws, people: People, profile: dict[str, Any]) -> Rows:
-    """Once a year a housing loan was performed, or is overdue."""
+    """Return one housing loan record a year: performed, or overdue."""
     recipe, n = RECIPE["housing_loan"], len(people)
     who = np.flatnonzero(draws.above(people.hardship, recipe["hardship"], recipe["share"]) >= 0)
     taken_on = START - draws.between(n, recipe["taken_days_before"])
@@ -193,7 +193,7 @@ def _of_loans(draws: Draws, people: People, profile: dict[str, Any]) -> Rows:
 
 
 def _of_virtue(draws: Draws, people: People, first_case: int) -> Iterator[Rows]:
-    """Kept commitments, hours of volunteering, honours."""
+    """Yield fulfilled commitments, hours of volunteering, honours."""
     recipe = RECIPE["commitment"]
     person, day = _recurring(draws, people, np.flatnonzero(people.commits), recipe["kept_a_year"], 12)
     case, types = first_case + np.arange(len(person)), draws.pick(len(person), recipe["types"])
@@ -215,7 +215,7 @@ def _of_virtue(draws: Draws, people: People, first_case: int) -> Iterator[Rows]:
 
 # ------------------------------------------------------------------------------------------------ receipt
 def make_records(people: People, events: Events, profile: dict[str, Any], seed: int) -> Rows:
-    """Every record received within the timeline, in the order of receipt.
+    """Return every record received within the timeline, in the order of receipt.
 
     Returns
     -------
@@ -273,13 +273,13 @@ class _Log:
         self.parts.append(taken(part, known_on < END))
 
     def written(self) -> Rows:
-        """All of them in the order of knowledge; what was written first comes first on a day."""
+        """Return all amendments in the order of knowledge, those of one day in the order they were added."""
         rows = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
         return taken(rows, np.argsort(rows["known_on"], kind="stable"))
 
 
 def make_amendments(rows: Rows, people: People, subject_ids: pa.Array, catalogue: Catalogue, seed: int) -> Rows:
-    """What became known of records after their receipt; fills ``served_on`` and ``final_on`` where known with them.
+    """Return what became known of records after receipt; fill ``served_on`` and ``final_on`` known with them.
 
     Returns
     -------
@@ -302,7 +302,7 @@ def make_amendments(rows: Rows, people: People, subject_ids: pa.Array, catalogue
 
 
 def _finality(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> Numbers:
-    """Service, then one of: final early and said so, challenged, or silent until the appeal period is over."""
+    """Add service, then one of: final early and declared so, challenged, or silent until the appeal period is over."""
     recipe, n = RECIPE["finality"], len(own)
     known_on, decided_on = rows["known_on"][own], rows["decided_on"][own]
     served_on, stated = decided_on + draws.between(n, (0, 10)), draws.chance(n, recipe["served_stated"])
@@ -329,7 +329,7 @@ def _finality(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> Numbers:
 
 
 def _repairs(draws: Draws, log: _Log, rows: Rows, own: Numbers, final_on: Numbers) -> None:
-    """Penalties paid and repaired after the shortest term of publicity; a few repairs are undone."""
+    """Add repairs after the shortest term of publicity; revoke a few of them."""
     n, tier = len(own), rows["tier"][own]
     for name, recipe in RECIPE["repair"]["by"].items():
         which = (rows["kind"][own] == "commitment_breach") if name == "breach" else (tier == name)
@@ -345,7 +345,7 @@ def _repairs(draws: Draws, log: _Log, rows: Rows, own: Numbers, final_on: Number
 
 
 def _exits(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> None:
-    """The end of a case: paid (off the list and repaired), or off the list without payment."""
+    """Add the end of each case: paid (off the list and repaired), or off the list without payment."""
     exit_on, paid, listed = rows["exit_on"][own], rows["paid"][own] == 1, rows["kind"][own] != "judgment_unperformed"
     partly = draws.chance(len(own), RECIPE["listing"]["partly"]) & (rows["amount"][own] != NO_VALUE)
     part_on = rows["decided_on"][own] + ((exit_on - rows["decided_on"][own]) * draws.rng.random(len(own))).astype(
@@ -361,7 +361,7 @@ def _exits(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> None:
 
 
 def _errors(draws: Draws, log: _Log, rows: Rows, own: Numbers, people: People, subject_ids: pa.Array) -> None:
-    """Disputes, corrections, revocations, records of somebody else, and seals."""
+    """Add disputes, corrections, revocations, records of somebody else, and seals."""
     recipe = RECIPE["amendment"]
 
     def some(share: float) -> tuple[Numbers, Numbers]:

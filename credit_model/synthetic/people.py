@@ -60,54 +60,54 @@ class Draws:
 
     @classmethod
     def named(cls, seed: int, name: str) -> Draws:
-        """The stream of a name: a new table takes a new stream and moves no other."""
+        """Return the stream of a name: a new table takes a new stream and moves no other."""
         return cls(np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))))
 
     def chance(self, n: int, share: float | Reals) -> NDArray[np.bool_]:
-        """True for a share of n."""
+        """Draw True for a share of n."""
         return np.asarray(self.rng.random(n) < share)
 
     def normal(self, n: int) -> Reals:
-        """Standard normal (Box and Muller)."""
+        """Draw standard normal numbers (Box and Muller)."""
         u = self.rng.random((2, n))
         return np.asarray(np.sqrt(-2 * np.log1p(-u[0])) * np.cos(2 * np.pi * u[1]))
 
     def days(self, n: int, median_and_sd: Sequence[float]) -> NDArray[np.int64]:
-        """Log-normal whole days, from the median and the sd of the logarithm."""
+        """Draw log-normal whole days, from the median and the sd of the logarithm."""
         median, sd = median_and_sd
         return np.floor(median * np.exp(sd * self.normal(n))).astype(np.int64)
 
     def between(self, n: int, ends: Sequence[float]) -> NDArray[np.int64]:
-        """Uniform whole numbers, both ends included."""
+        """Draw uniform whole numbers, both ends included."""
         low, high = ends
         return np.floor(low + self.rng.random(n) * (high - low + 1)).astype(np.int64)
 
     def stay(self, n: int, mean_months: float) -> NDArray[np.int64]:
-        """Exponential whole days, at least one."""
+        """Draw exponential whole days, at least one."""
         return 1 + np.floor(-np.log1p(-self.rng.random(n)) * mean_months * 30.44).astype(np.int64)
 
     def yuan(self, n: int, ends: Sequence[float]) -> NDArray[np.int64]:
-        """Whole yuan, uniform in the logarithm."""
+        """Draw whole yuan, uniform in the logarithm."""
         low, high = ends
         return np.floor(low * (high / low) ** self.rng.random(n)).astype(np.int64)
 
     def pick(self, n: int, shares: Mapping[Any, float]) -> Column:
-        """Names, or numbers, by their shares."""
+        """Draw names, or numbers, by their shares."""
         names, edges = np.array(list(shares), dtype=object), np.cumsum(list(shares.values()))
         return np.asarray(names[np.searchsorted(edges / edges[-1], self.rng.random(n), side="right")])
 
     def above(self, trait: Reals, correlation: float, share: float) -> Reals:
-        """How far a score correlated with a trait is above the threshold that a share of people passes."""
+        """Draw a score correlated with a trait, less the threshold that a share of people passes."""
         score = correlation * trait + np.sqrt(1 - correlation**2) * self.normal(len(trait))
         return np.asarray(score - NormalDist().inv_cdf(1 - share))
 
     def some_day(self, n: int, share: float, otherwise: int) -> NDArray[np.int64]:
-        """A uniform day of the timeline for a share of n, another day for the rest."""
+        """Draw a uniform day of the timeline for a share of n; another day for the rest."""
         u = self.rng.random(n)
         return np.where(u < share, START + np.floor(u / share * (END - START)), otherwise).astype(np.int64)
 
     def day_in(self, month: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A uniform day of each month of the timeline."""
+        """Draw a uniform day of each month of the timeline."""
         start = MONTH_START[month]
         return start + np.floor(self.rng.random(len(month)) * (MONTH_START[month + 1] - start)).astype(np.int64)
 
@@ -137,21 +137,21 @@ class People:
         return len(self.born)
 
     def present(self, person: NDArray[np.int64], month: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each person is an adult resident through each month."""
+        """Return whether each person is an adult resident through each month."""
         return np.asarray((self.first[person] <= month) & (month < self.last[person]))
 
     def frailty(self, conduct: float, hardship: float) -> Reals:
-        """A log-normal factor with the given loadings; its mean over people is one."""
+        """Return a log-normal factor with the given loadings; its mean over people is one."""
         exponent = conduct * self.conduct + hardship * self.hardship
         return np.asarray(np.exp(exponent - (conduct**2 + hardship**2) / 2))
 
     def commitment_exposure(self) -> Reals:
-        """Who makes many commitments has more of them to break; one on average."""
+        """Return the exposure to broken commitments, one on average: more for those who make many."""
         share, times = RECIPE["commitment"]["share"], RECIPE["commitment"]["exposure"]
         return np.asarray(np.where(self.commits, times, (1 - share * times) / (1 - share)))
 
     def inspection(self) -> Reals:
-        """Intensity of inspection by district and occupation, one on average: equal conduct, unequal record."""
+        """Return the intensity of inspection by district and occupation, one on average."""
         key, share = RECIPE["people"]["key_occupation"], np.array(RECIPE["people"]["district_share"])
         by_district = np.array(RECIPE["people"]["district_inspection"])
         mean = (share @ by_district / share.sum()) * (1 + key["share"] * (key["inspection"] - 1))
@@ -224,7 +224,7 @@ class Hazards:
 
     @classmethod
     def of(cls, people: People, profile: Mapping[str, Any]) -> Hazards:
-        """The hazards of people under a profile."""
+        """Return the hazards of people under a profile."""
         inspection, breach_exposure = people.inspection(), people.commitment_exposure()
         rate = np.empty((len(EVENTS), len(people)), np.float32)
         for kind, event in enumerate(EVENTS):
@@ -240,12 +240,12 @@ class Hazards:
 
     @staticmethod
     def inspections(month: int) -> float:
-        """Intensity of inspections in a month of the timeline: the dated shock, else one."""
+        """Return the intensity of inspections in a month of the timeline: the dated shock, else one."""
         shock, day = RECIPE["timeline"]["shock"], (FIRST_MONTH + month).astype(date)
         return float(shock["penalties"]) if shock["from"] <= day < shock["to"] else 1.0
 
     def monthly(self, month: int, excitation: Reals) -> tuple[Reals, Reals]:
-        """Chance of a minor event and of a label event in one month, per person."""
+        """Return the chance of a minor event and of a label event in one month, per person."""
         rate, inspected = self.rate, self.inspections(month)
         times = np.minimum(1 + excitation, RECIPE["hazard"]["cap"])
         times *= (self.people.first <= month) & (month < self.people.last)
@@ -253,7 +253,7 @@ class Hazards:
         return np.minimum(rate[MINOR] * inspected * times, MONTHLY_CAP), np.minimum(label, MONTHLY_CAP)
 
     def draw(self, draws: Draws) -> Events:
-        """One uniform number a person and month against the total hazard; only a hit is given a kind and a day."""
+        """Draw the events: one uniform number a person and month against the total hazard."""
         n = len(self.people)
         excitation = np.zeros(n)
         to_come: dict[int, list[tuple[Column, Reals]]] = defaultdict(list)
@@ -277,7 +277,7 @@ class Hazards:
         return Events(person, month_of, kind, draws.day_in(month_of))
 
     def risk(self, month: int, events: Events) -> Reals:
-        """Chance of a label event in the 12 months from `month`, given all events before it."""
+        """Return the chance of a label event in the 12 months from `month`, given all events before it."""
         before = events.month < month
         person, kind, when = events.person[before], events.kind[before], events.month[before]
         clean = np.ones(len(self.people))

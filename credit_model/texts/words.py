@@ -123,7 +123,7 @@ class Words:
         return self.pick(text, text)
 
     def each(self, said: Said | str) -> list[tuple[str, str]]:
-        """Class and text for every language; a single one without a class where they do not differ."""
+        """Return class and text for every language; a single one without a class where they do not differ."""
         texts = list(self.same(said).items()) if isinstance(said, str) else list(said.items())
         return [("", texts[0][1])] if len({text for _, text in texts}) == 1 else texts
 
@@ -146,7 +146,7 @@ class Numbers:
         self._plain, self._words = plain, words
 
     def at(self, path: str) -> Any:
-        """Value at a path like ``segments/all/measures/gini/value``; None where there is none."""
+        """Return the value at a path like ``segments/all/measures/gini/value``; None where there is none."""
         value: Any = self._plain
         for step in path.split("/"):
             value = value[int(step)] if isinstance(value, list) else value.get(step)

@@ -76,23 +76,23 @@ class State:
 
     @property
     def final(self) -> NDArray[np.bool_]:
-        """Whether the decision is beyond challenge at ``day``."""
+        """Return whether the decision is beyond challenge at ``day``."""
         return self.final_from <= self.day
 
     def take(self, rows: Column) -> State:
-        """These rows."""
+        """Return these rows."""
         columns = {f.name: take(getattr(self, f.name), rows) for f in fields(self) if f.name != "attributes"}
         attributes = {name: take(column, rows) for name, column in self.attributes.items()}
         return replace(self, **columns, attributes=attributes)
 
     def columns(self) -> dict[str, Column]:
-        """Every column by its name."""
+        """Return every column by its name."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "attributes"}
         return {**own, **{f"attribute:{name}": column for name, column in self.attributes.items()}}
 
 
 def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
-    """The records as known at the start of a day.
+    """Return the records as known at the start of a day.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
 
 
 def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> dict[str, Any]:
-    """The new facts of a ``corrected`` amendment, typed as in ``Tables``.
+    """Return the new facts of a ``corrected`` amendment, typed as in ``Tables``.
 
     Parameters
     ----------
@@ -258,12 +258,12 @@ class CodedTables:
         )
 
     def index_of(self, record_ids: Column | Text) -> NDArray[np.int64]:
-        """Index of each record id."""
+        """Return the index of each record id."""
         codes, words = encode(record_ids)
         return places(words, self.record_ids)[codes]
 
     def sealed_by(self, day: int) -> NDArray[np.bool_]:
-        """Records whose sealing was effective and known at the *end* of a day; shape (n_records,)."""
+        """Return which records' sealing was effective and known at the *end* of a day; shape (n_records,)."""
         seal = self.amendments["action"] == _CODE["sealed"]
         seal &= (self.amendments["known_on"] <= day) & (self.amendments["effective_on"] <= day)
         sealed = np.zeros(len(self.record_ids), np.bool_)
@@ -271,7 +271,7 @@ class CodedTables:
         return sealed
 
     def fold(self, record: NDArray[np.int64], day: Days) -> State:
-        """The state of each record at the start of its day; both of shape (n,)."""
+        """Return the state of each record at the start of its day; both of shape (n,)."""
         state = self._unamended(record, day)
         first, count = self.first_amendment[record], np.diff(self.first_amendment)[record]
         row, place = np.repeat(np.arange(len(record)), count), spans(first, count)
@@ -290,7 +290,7 @@ class CodedTables:
         return replace(state, **columns)
 
     def _unamended(self, record: NDArray[np.int64], day: Days) -> State:
-        """The state of records of which nothing was said but the record itself."""
+        """Return the state of records to which no amendment applies."""
 
         def fact(name: str) -> Column:
             column: Column = take(self.records[name], record)
@@ -331,11 +331,11 @@ class CodedTables:
         return pick(plain(self.vocabularies["procedure"]) == "summary", procedure, False)
 
     def _amended(self, record: NDArray[np.int64], day: Days, row: NDArray[np.int64], place: NDArray[np.int64]) -> State:
-        """The state of records by amendments ``place`` that count of ``row``, which is never without one."""
+        """Return the state of records to which amendments apply: ``place`` those of ``row``, at least one each."""
         amendment, action = self.amendments, self.amendments["action"]
 
         def last(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-            """The last counting amendment of a strand, -1 where there is none."""
+            """Return the last counting amendment in a mask, -1 where there is none."""
             found = np.full(len(record), -1)
             hit = chosen[place]
             np.maximum.at(found, row[hit], place[hit])
@@ -411,7 +411,7 @@ class CodedTables:
 
 
 def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple[dict[str, Column], NDArray[np.int64]]:
-    """Amendments in the order of the fold, and the first of each record."""
+    """Return the amendments in the order of the fold, and the first of each record."""
     code, words = encode(table["record_id"])
     record = places(words, record_ids)[code]
     found = record >= 0
@@ -452,7 +452,7 @@ def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple
 
 
 def _values(values: Column | Text, action: NDArray[np.int8]) -> Column:
-    """The values of amendments whose action has one, as objects; None elsewhere."""
+    """Return the values of amendments whose action has one, as objects; None elsewhere."""
     read = np.flatnonzero(np.isin(action, [_CODE[name] for name in _WITH_VALUE]))
     column = np.full(len(action), None, object)
     column[read] = plain(values[read])
@@ -460,7 +460,7 @@ def _values(values: Column | Text, action: NDArray[np.int8]) -> Column:
 
 
 def _overwritten(column: Column, rows: NDArray[np.int64], values: Column) -> Column:
-    """The column with other values in some rows; it may be written to."""
+    """Return the column with other values in some rows; the column may be written to."""
     if is_constant(column):
         if is_constant(values) or (values == column[0]).all():
             return column
@@ -471,7 +471,7 @@ def _overwritten(column: Column, rows: NDArray[np.int64], values: Column) -> Col
 
 
 def _only(value: Column, action: Column, name: str) -> Column:
-    """The values of amendments of one action, None elsewhere."""
+    """Return the values of amendments of one action, None elsewhere."""
     only = value.copy()
     only[action != _CODE[name]] = None
     return only
@@ -480,7 +480,7 @@ def _only(value: Column, action: Column, name: str) -> Column:
 def _corrections(
     amendments: dict[str, Column], attribute_types: Mapping[str, str]
 ) -> dict[str, tuple[NDArray[np.bool_], Column]]:
-    """For each corrected fact, which amendments give it and what they give (anything elsewhere)."""
+    """Return for each corrected fact which amendments give it, and their values (anything elsewhere)."""
     values, size = amendments["value"], len(amendments["value"])
     rows = np.flatnonzero(amendments["action"] == _CODE["corrected"]).tolist()
     parsed = {value: parse_correction(value, attribute_types) for value in {values[row] for row in rows}}

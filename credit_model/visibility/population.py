@@ -64,7 +64,7 @@ class Population:
         return cls(subjects, subject_ids, {"subject": subject[order], **versions})
 
     def standing(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """``scored``, ``insufficient_records`` or ``not_eligible``; shape (n,).
+        """Return ``scored``, ``insufficient_records`` or ``not_eligible``; shape (n,).
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Population:
         return standing
 
     def reason(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """Why a subject is not scored, the first that applies; ``""`` where it is scored; shape (n,).
+        """Return why a subject is not scored, the first that applies; ``""`` where it is scored; shape (n,).
 
         ``unmatched``, ``deceased``, ``incapable``, ``birth_date_unknown``, ``minor``, ``moved_away``: not eligible;
         ``covered_too_short``: insufficient records.
@@ -101,30 +101,30 @@ class Population:
         return reason
 
     def born_on(self, subject_ids: Any, as_of: Any) -> Days:
-        """Birth date known at each day, ``NO_DAY`` if none; shape (n,)."""
+        """Return the birth date known at each day, ``NO_DAY`` if none; shape (n,)."""
         return self._fact("born_on", self.version_at(*self._observations(subject_ids, as_of)))
 
     def resident_to(self, subject_ids: Any, as_of: Any) -> Days:
-        """End of residence known at each day, ``NO_DAY`` if none; shape (n,)."""
+        """Return the end of residence known at each day, ``NO_DAY`` if none; shape (n,)."""
         return self._fact("resident_to", self.version_at(*self._observations(subject_ids, as_of)))
 
     def district(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """District known at each day, None if none; shape (n,)."""
+        """Return the district known at each day, None if none; shape (n,)."""
         return self._fact("district", self.version_at(*self._observations(subject_ids, as_of)))
 
     def occupations(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
-        """Occupation codes known at each day, joined by ``;``, None if none; shape (n,)."""
+        """Return the occupation codes known at each day, joined by ``;``, None if none; shape (n,)."""
         return self._fact("occupations", self.version_at(*self._observations(subject_ids, as_of)))
 
     # -- for those who work with codes and days
 
     def codes(self, subject_ids: Any) -> NDArray[np.int32]:
-        """Index of each id in ``subject_ids``, -1 for an unknown one."""
+        """Return the index of each id in ``subject_ids``, -1 for an unknown one."""
         listed = np.asarray(subject_ids, object).tolist()
         return np.fromiter((self._index.get(s, -1) for s in listed), np.int32, len(listed))
 
     def version_at(self, codes: NDArray[np.int32], day: Days) -> NDArray[np.int64]:
-        """Row of ``versions`` in force at the start of each day, -1 where none is known."""
+        """Return the row of ``versions`` in force at the start of each day, -1 where none is known."""
         subject, start, version = self.timeline
         if not len(subject):
             return np.full(len(codes), -1)
@@ -133,7 +133,7 @@ class Population:
         return np.where(found, version[place], -1)
 
     def version_known_by(self, day: int) -> NDArray[np.int64]:
-        """For each subject the row of ``versions`` known and valid at the *end* of a day, -1 where there is none."""
+        """Return for each subject the row of ``versions`` known and valid at the *end* of a day, -1 if none."""
         rows = np.flatnonzero((self.versions["known_on"] <= day) & (self.versions["valid_from"] <= day))
         version = np.full(len(self.subject_ids), -1)
         np.maximum.at(version, self.versions["subject"][rows], rows)
@@ -141,7 +141,7 @@ class Population:
 
     @cached_property
     def timeline(self) -> tuple[NDArray[np.int32], Days, NDArray[np.int64]]:
-        """Subject, first day and row of ``versions``, sorted: the version in force from each day on."""
+        """Return subject, first day and row of ``versions``, sorted: the version in force from each day on."""
         subject, known = self.versions["subject"], self.versions["known_on"]
         start = np.maximum(np.where(known == NO_DAY, NO_DAY, known + 1), self.versions["valid_from"]).astype(np.int32)
         order = np.lexsort((start, subject))

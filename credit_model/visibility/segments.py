@@ -34,7 +34,7 @@ SEMANTICS_VERSION: Final = 1  # of fold and rule; part of every cache key and ca
 
 
 def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_use: int) -> Segments:
-    """Every record of every file through all of time: in force, or the first ground why not.
+    """Compile every record of every file through all of time: in force, or the first ground why not.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ _SHOWN = ("kind", "tier", "decided_on", "occurred_on", "amount", "hours", "outst
 
 
 def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, NDArray[Any]]:
-    """All grounds of every record on file at the start of a day, not the first only.
+    """Return all grounds of every record on file at the start of a day, not the first only.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
 def files_at(
     tables: Tables, catalogue: Catalogue, policy: str, subject_ids: Column, days: Days, day_of_use: int
 ) -> dict[str, NDArray[Any]]:
-    """The files of subjects, each as it stood at the start of a day of its own: every record, facts and all grounds.
+    """Return the files of subjects, each at the start of a day of its own: every record, facts and all grounds.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class _Law:
         )
 
     def use_end(self, state: State) -> Days:
-        """First day on which the time of use is over; of adverse records only."""
+        """Return the first day after the time of use; of adverse records only."""
         use, decided = self.use[state.kind], state.decided_on
         sentence, term = state.attributes["sentence_ends_on"], state.attributes["penalty_ends_on"]
         # Retention of a prison sentence runs from its end; a tier's window only never ends before the penalty does.
@@ -239,7 +239,7 @@ class _Law:
         ).astype(np.int32)
 
     def role(self, state: State) -> NDArray[np.int8]:
-        """As what a record in force stands on file."""
+        """Return the role in which a record in force stands on file."""
         use = self.use[state.kind]
         listed = np.where(state.exit_on == NO_DAY, ROLES.index("listed"), ROLES.index("was_listed"))
         unperformed = np.where(use == "until_performed", ROLES.index("unperformed"), 0)
@@ -255,7 +255,7 @@ class _Law:
         minor: NDArray[np.bool_],
         subject: Column,
     ) -> NDArray[np.bool_]:
-        """Which grounds hold on each day of its epoch; shape (len(STATUSES) - 1, n), in the order of ``STATUSES``.
+        """Return which grounds hold on each day of its epoch, in the order of ``STATUSES``; shape (n_grounds, n).
 
         ``use_end`` and ``sealed`` are by epoch, as ``state`` is; the rest by day.
         """
@@ -295,12 +295,12 @@ class _Pieces:
 
     @property
     def record(self) -> NDArray[np.int64]:
-        """The record of each piece."""
+        """Return the record of each piece."""
         return self.state.record[self.epoch]
 
     @property
     def end(self) -> Days:
-        """The start of the next piece of the same record on the same file."""
+        """Return the start of the next piece of the same record on the same file."""
         return _ends(self.start, _changes(self.subject, self.record))
 
     @classmethod
@@ -337,7 +337,7 @@ class _Pieces:
 
 
 def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """On whose file each epoch of a record stands: its own subject's, and from a move on also the new holder's."""
+    """Return on whose file each epoch of a record stands: its own subject's, and after a move the new holder's too."""
     own = coded.records["subject"][state.record]
     away = np.flatnonzero(state.holder != own)
     _, first = np.unique(state.record[away] * len(coded.subject_ids) + state.holder[away], return_index=True)
@@ -372,7 +372,7 @@ class _Births:
         )
 
     def minor(self, subject: NDArray[np.int32], occurred_on: Days, day: Days) -> NDArray[np.bool_]:
-        """Whether each act was a minor's, as of each day; shape (n,)."""
+        """Return whether each act was a minor's, as of each day; shape (n,)."""
         minor = occurred_on < self.adult_on[subject]
         rows = np.flatnonzero(self.contested[subject])
         version = self.population.version_at(self.code[subject[rows]], day[rows])
@@ -381,7 +381,7 @@ class _Births:
         return minor
 
     def changes(self, subject: NDArray[np.int32], start: Days, end: Days) -> NDArray[np.int64]:
-        """Packed (row, day) on which another version of a contested subject comes into force inside a row."""
+        """Return packed (row, day) on which another version of a contested subject comes into force inside a row."""
         known, day, _ = self.population.timeline
         rows = np.flatnonzero(self.contested[subject])
         code = self.code[subject[rows]]
@@ -393,7 +393,7 @@ class _Births:
 
 
 def _changes(*columns: Column) -> NDArray[np.bool_]:
-    """Rows in which some column differs from the row before; the first row does."""
+    """Return the rows in which some column differs from the row before; the first row does."""
     begins = np.ones(len(columns[0]), np.bool_)
     begins[1:] = False
     for column in columns:
@@ -403,5 +403,5 @@ def _changes(*columns: Column) -> NDArray[np.bool_]:
 
 
 def _ends(start: Days, begins: NDArray[np.bool_]) -> Days:
-    """The start of the next row of the same file; ``FOREVER`` for its last."""
+    """Return the start of the next row of the same file; ``FOREVER`` for its last."""
     return np.where(np.roll(begins, -1), FOREVER, np.roll(start, -1)).astype(np.int32)  # the first row begins

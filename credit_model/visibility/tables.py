@@ -49,7 +49,7 @@ SUBJECT_TYPES: Final = {
 
 
 def typed_column(values: Any, type: str) -> Column:
-    """One column in its type: ``date`` -> int32 days, ``int`` -> int64, ``tier`` -> int8, ``text`` -> object.
+    """Return a column in its type: ``date`` -> int32 days, ``int`` -> int64, ``tier`` -> int8, ``text`` -> object.
 
     Examples
     --------
@@ -66,13 +66,13 @@ def typed_column(values: Any, type: str) -> Column:
 
 
 def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
-    """``column[index]``, and ``null`` where the index is -1."""
+    """Return ``column[index]``, and ``null`` where the index is -1."""
     picked: Column = np.concatenate([column, np.array([null], column.dtype)])[index]
     return picked
 
 
 def spans(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The indices of spans of rows, one span after the other.
+    """Return the indices of spans of rows, one span after the other.
 
     Examples
     --------
@@ -147,11 +147,11 @@ class Tables:
         return cls(record, amendment, subject)
 
     def known_before(self, day: int) -> Tables:
-        """The rows a file keeper had at the start of the day: ``known_on < day``."""
+        """Return the rows on file at the start of the day: ``known_on < day``."""
         return Tables(*(_rows(t, t["known_on"] < day) for t in (self.records, self.amendments, self.subjects)))
 
     def for_subjects(self, subject_ids: Iterable[str]) -> Tables:
-        """The rows that can touch the files of these subjects, records moved to them included."""
+        """Return the rows that can touch the files of these subjects, records moved to them included."""
         wanted = set(subject_ids)
         moved = self.amendments["action"] == "moved_to_subject"
         moved[moved] = _among(self.amendments["value"][moved], wanted)
@@ -242,16 +242,16 @@ class Segments:
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
-        """Rows of subject i are ``offsets[i]:offsets[i + 1]``; shape (len(subject_ids) + 1,)."""
+        """Return the offsets of files: rows of subject i are ``offsets[i]:offsets[i + 1]``."""
         return np.searchsorted(self.subject, np.arange(len(self.subject_ids) + 1, dtype=self.subject.dtype))
 
     def take(self, rows: Column | slice) -> Segments:
-        """These rows (indices or mask), with every vocabulary as it is."""
+        """Return these rows (indices or mask), with every vocabulary as it is."""
         columns = {name: getattr(self, name)[rows] for name in self.row_columns}
         return replace(self, **columns, attributes={name: column[rows] for name, column in self.attributes.items()})
 
     def select(self, subject_ids: Iterable[str]) -> Segments:
-        """The files of these subjects; ids without a file are left out."""
+        """Return the files of these subjects; ids without a file are left out."""
         index = self.subject_index(subject_ids)
         wanted = np.unique(index[index >= 0])
         first, count = self.offsets[wanted], np.diff(self.offsets)[wanted]
@@ -259,18 +259,18 @@ class Segments:
         return replace(self.take(spans(first, count)), subject_ids=self.subject_ids[wanted], subject=renumbered)
 
     def range(self, low: int, high: int) -> Segments:
-        """The files of the subjects of these indices, from ``low`` and before ``high``."""
+        """Return the files of the subjects of these indices, from ``low`` and before ``high``."""
         rows = slice(*self.offsets[[low, high]])
         return replace(
             self.take(rows), subject_ids=self.subject_ids[low:high], subject=self.subject[rows] - np.int32(low)
         )
 
     def at(self, day: int) -> Segments:
-        """One row for each record on file at the start of the day, in force or not."""
+        """Return one row for each record on file at the start of the day, in force or not."""
         return self.take((self.start <= day) & (day < self.end))
 
     def subject_index(self, subject_ids: Iterable[str]) -> NDArray[np.int32]:
-        """Index of each id in ``subject_ids``; -1 for a subject without a file."""
+        """Return the index of each id in ``subject_ids``; -1 for a subject without a file."""
         return np.array([self._index.get(subject_id, -1) for subject_id in subject_ids], np.int32)
 
     @cached_property
@@ -278,7 +278,7 @@ class Segments:
         return {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
 
     def to_arrow(self) -> Any:
-        """As one Arrow table; ids, cases and text attributes are dictionary columns."""
+        """Return one Arrow table; ids, cases and text attributes are dictionary columns."""
         import pyarrow as pa
 
         vocabularies: dict[str, Any] = {name: getattr(self, ids) for name, ids in _ID_COLUMNS.items()}
@@ -298,7 +298,7 @@ class Segments:
 
     @classmethod
     def from_arrow(cls, table: Any) -> Segments:
-        """The inverse of ``to_arrow``; after a stay in Parquet too."""
+        """Invert ``to_arrow``; after a stay in Parquet too."""
         columns: dict[str, Column] = {}
         vocabularies: dict[str, Column] = {}
         for name in table.column_names:

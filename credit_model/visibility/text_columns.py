@@ -63,7 +63,7 @@ class Text:
 
 
 def encode(values: Column | Text) -> tuple[NDArray[np.int32], Words]:
-    """Text as codes into its sorted distinct values; null is -1.
+    """Return text as codes into its sorted distinct values; null is -1.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def encode(values: Column | Text) -> tuple[NDArray[np.int32], Words]:
 
 
 def joined(one: Column | Text, other: Column | Text) -> tuple[NDArray[np.int32], NDArray[np.int32], Words]:
-    """Two columns as codes into the same words, which are those of both."""
+    """Return two columns as codes into the same words, which are those of both."""
     (codes, words), (others, other_words) = encode(one), encode(other)
     if not len(other_words):
         return codes, others, words
@@ -96,7 +96,7 @@ def joined(one: Column | Text, other: Column | Text) -> tuple[NDArray[np.int32],
 
 
 def places(words: Words, among: Words) -> NDArray[np.int64]:
-    """Where each word stands among others; -1 for one that is not there."""
+    """Return where each word stands among others; -1 for one that is not there."""
     if isinstance(words, np.ndarray) and isinstance(among, np.ndarray) and len(words) + len(among) < _MANY:
         index = {word: place for place, word in enumerate(among.tolist())}
         return np.fromiter((index.get(word, -1) for word in words.tolist()), np.int64, len(words))
@@ -109,7 +109,7 @@ def places(words: Words, among: Words) -> NDArray[np.int64]:
 
 
 def plain(values: Column | Text | Words) -> Column:
-    """Text, or words, as an array of Python objects."""
+    """Return text, or words, as an array of Python objects."""
     if isinstance(values, Text):
         words = plain(values.words)
         with_null: Column = np.concatenate([words, np.array([None], object)])
@@ -120,24 +120,24 @@ def plain(values: Column | Text | Words) -> Column:
 
 
 def constant(value: Any, size: int) -> Column:
-    """A column of one value, which takes the memory of one."""
+    """Return a column of one value, which takes the memory of one."""
     return np.broadcast_to(np.asarray(value), size)
 
 
 def is_constant(column: Column) -> bool:
-    """Whether a column was made by ``constant``."""
+    """Return whether a column was made by ``constant``."""
     return column.strides == (0,) and len(column) > 1
 
 
 def take(column: Any, rows: NDArray[Any]) -> Any:
-    """``column[rows]``; a constant column stays one."""
+    """Return ``column[rows]``; a constant column stays one."""
     if isinstance(column, Text) or not is_constant(column):
         return column[rows]
     return constant(column[0], int(rows.sum()) if rows.dtype == np.bool_ else len(rows))
 
 
 def objects(values: Iterable[Any]) -> Column:
-    """A column of Python objects, one by one (numpy would look inside)."""
+    """Return a column of Python objects, one by one (numpy would look inside)."""
     listed = list(values)
     column = np.empty(len(listed), object)
     column[:] = listed
