@@ -17,7 +17,8 @@ from small_experiment import experiment_text
 
 from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.evaluation.gates import Evidence, gate_rules, verdicts_of
+from credit_model.evaluation.measures import LEAST, MEASURES
 from credit_model.experiments.experiment import Experiment, ExperimentErrors
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
@@ -55,7 +56,8 @@ ALONE = (
     '(extends = "default" under [features] would add them to it)'
 )
 LIMITS: dict[str, Any] = {
-    **dict.fromkeys(("gini", "ks", "soft_gini", "soft_gini_to_attainable", "gini_minus_champion"), 0.1),
+    **{name: 0.1 for name, measure in MEASURES.items() if measure.gate is LEAST},
+    "gini_minus_champion": 0.1,
     "slope": [0.5, 1.5],
     "observed_to_expected": 0.1,
     "psi_of_grades": 0.1,
@@ -83,7 +85,7 @@ def with_gates(**limits: Any) -> str:
 
 
 def test_every_gate_that_a_file_may_declare_is_judged_and_named_on_every_page(tmp_path: Path) -> None:
-    assert LIMITS.keys() == GATES.keys()
+    assert LIMITS.keys() == gate_rules().keys()
     declared = load(with_gates(**LIMITS), tmp_path).gates
     assert declared.keys() == LIMITS.keys()
     report = judged_by_run(declared)
@@ -97,8 +99,10 @@ def test_every_gate_that_a_file_may_declare_is_judged_and_named_on_every_page(tm
         assert not labels & {said for name in LIMITS for said in (name, name.replace("_", " "))}, "named in words"
 
 
-def test_a_gate_added_to_the_table_is_read_judged_and_rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GATES, "auc", GATES["gini"])  # type: ignore[arg-type]
+def test_a_gate_declared_with_a_measure_is_read_judged_and_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MEASURES, "auc", replace(MEASURES["auc"], gate=LEAST))
     declared = load(with_gates(auc=0.99), tmp_path).gates
     report = judged(gates=declared)
     assert [(gate.name, gate.passed) for gate in report.failed_gates] == [("auc", False)]
@@ -126,7 +130,7 @@ def test_a_gate_the_judge_does_not_know_is_refused_before_anything_is_made(
 
 def judged_by_run(declared: Any) -> EvaluationReport:
     """The evaluation with every declared gate, as a run leaves it."""
-    measured = judged(gates={name: limit for name, limit in declared.items() if GATES[name].measured})
+    measured = judged(gates={name: limit for name, limit in declared.items() if gate_rules()[name].measure})
     report = replace(FULL, gates=measured.gates, segments=measured.segments)
     found = verdicts_of(declared, Evidence(CARD, report.to_dict(), frozenset({"card.json", "report.html"})))
     return replace(report, verdicts=found)

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.tables import Sample, Segment, counts_of, distinct, measures_of, tests_of
+from credit_model.evaluation.measures import compute_measures, compute_tests
+from credit_model.evaluation.scored_rows import Sample, distinct
+from credit_model.evaluation.tables import Segment, counts_of
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.scorecard.pairs import run_label
 
@@ -184,7 +186,9 @@ def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[
         names = [str(value) for value in np.unique(values)]
         parts = [sample.where(values == value) for value in names]
         cells = {
-            value: Segment(counts, {} if counts.hidden else measures_of(part), {} if counts.hidden else tests_of(part))
+            value: Segment(
+                counts, {} if counts.hidden else compute_measures(part), {} if counts.hidden else compute_tests(part)
+            )
             for value, part, counts in zip(names, parts, counts_of(parts, sample), strict=True)
         }
         found.append(Breakdown(name, label_en, label_zh, cells))

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.tables import Counts, Grade, Sample, Segment, counts_of, measures_of
+from credit_model.evaluation.measures import compute_measures
+from credit_model.evaluation.scored_rows import Sample
+from credit_model.evaluation.tables import Counts, Grade, Segment, counts_of
 from credit_model.foundation.errors import UserError
 from credit_model.metrics import differences
 from credit_model.metrics.performance import Estimate
@@ -144,7 +146,7 @@ def _contest(part: Sample) -> Contest:
         minus_card["soft_gini"] = differences.soft_gini_difference(part.true_risk, risk, card_risk, **how)
     for name in ("brier", "log_loss", "slope"):
         minus_card[name] = getattr(differences, f"{name}_difference")(part.y, probability, part.probability, **how)
-    return Contest(measures_of(dataclasses.replace(part, score=-risk, probability=probability)), minus_card)
+    return Contest(compute_measures(dataclasses.replace(part, score=-risk, probability=probability)), minus_card)
 
 
 def _half(found: Estimate) -> Estimate:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.evaluation.tables import Counts, Sample, counts_of, distinct, sample_of
+from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
+from credit_model.evaluation.tables import Counts, counts_of
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate
 

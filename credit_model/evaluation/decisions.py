@@ -20,7 +20,8 @@ import numpy as np
 
 from credit_model.evaluation.cutoffs import CutoffRow, table_of
 from credit_model.evaluation.past_decisions import Overrides, SwapSet, override_report, swaps_of
-from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.evaluation.scored_rows import Sample, sample_of
+from credit_model.evaluation.tables import Counts, counts_of
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate

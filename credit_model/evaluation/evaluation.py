@@ -21,19 +21,18 @@ from numpy.typing import NDArray
 
 from credit_model.evaluation.card_summary import Breakdown, breakdowns_of, card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
-from credit_model.evaluation.gates import GATES, GateVerdict, checks_of_rows, read_gates
+from credit_model.evaluation.gates import GateVerdict, checks_of_rows, gate_rules, read_gates
+from credit_model.evaluation.scored_rows import Sample, sample_of
 from credit_model.evaluation.tables import (
     Band,
     Grade,
     Month,
     Reason,
-    Sample,
     Segment,
     bands_of,
     grades_of,
     months_of,
     reasons_of,
-    sample_of,
     segments_of,
 )
 from credit_model.foundation.digests import sha256
@@ -278,14 +277,15 @@ def _gates(
     """Hold what was found against the limits; what could not be measured does not pass."""
     declared, wrong = read_gates(limits)
     faults = [f"{name!r} {fault}" for name, fault in wrong.items()]
+    rules = gate_rules()
     gates: list[Gate] = []
     for name, limit in declared.items():
-        rule = GATES[name]
-        if rule.bounds is None:
+        form = rules[name].measure
+        if form is None:
             faults.append(f"{name!r} is no measure of scored rows; a run judges it")
             continue
-        for segment in measured if rule.every_segment else ("all",):
-            low, high = rule.bounds(limit, bads[segment])
+        for segment in measured if form.every_segment else ("all",):
+            low, high = form.bounds(limit, bads[segment])
             value = measured[segment].get(name, UNDEFINED).value
             passed = value is not None and value >= low and (high is None or value <= high)
             # Value and limit would tell how many bads a small segment has; the verdict alone does not.
@@ -294,7 +294,7 @@ def _gates(
             else:
                 gates.append(Gate(name, segment, value, low, high, passed))
     if faults:
-        forms = ", ".join(f"{name} ({rule.form})" for name, rule in GATES.items() if rule.measured)
+        forms = ", ".join(f"{name} ({rule.form})" for name, rule in rules.items() if rule.measure)
         raise UserError(f"Cannot apply these gates: {'; '.join(faults)}. Gates are {forms}.", tuple(faults))
     return tuple(gates)
 

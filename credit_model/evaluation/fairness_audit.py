@@ -16,7 +16,8 @@ from credit_model.evaluation.card_summary import term_texts
 from credit_model.evaluation.fairness_cutoffs import LIMITS, Cutoff, Grouping, cutoffs_of, groupings, label
 from credit_model.evaluation.fairness_rates import SourceRate
 from credit_model.evaluation.proxies import Proxy, screen_proxies
-from credit_model.evaluation.tables import Counts, Sample, counts_of, distinct, sample_of, told_reasons, with_second
+from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
+from credit_model.evaluation.tables import Counts, counts_of, told_reasons, with_second
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
 from credit_model.metrics.performance import SMALLEST_CELL, UNDEFINED, Estimate, auc

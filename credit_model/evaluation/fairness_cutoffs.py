@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.evaluation.cutoffs import step_hidden
-from credit_model.evaluation.tables import Counts, Sample, distinct, with_second
+from credit_model.evaluation.scored_rows import Sample, distinct
+from credit_model.evaluation.tables import Counts, with_second
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, Shares, gap_estimate, ratio_estimate, share_estimate

@@ -1,9 +1,10 @@
-"""The one table of gates: what a limit looks like, how it is judged, in the run and when somebody would promote.
+"""Gates: the form of a limit, and the verdict on it, in the run and when somebody would promote.
 
-The reader of experiments, ``evaluate``, the run and the promotion all take their gates from :data:`GATES`: what one of
-them accepts, the others can judge. The evidence is what was recorded with the version: its evaluation, its card, the
-files of its run. Figures are read from the evaluation document, whose digest the history knows; a verdict somebody
-wrote into a tag counts for nothing. A figure the evaluation does not hold has not passed.
+The reader of experiments, ``evaluate``, the run and the promotion all take their gates from :func:`gate_rules`: what
+one of them accepts, the others can judge. A measure is a gate where its declaration says so. The evidence is what was
+recorded with the version: its evaluation, its card, the files of its run. Figures are read from the evaluation
+document, whose digest the history knows; a verdict somebody wrote into a tag counts for nothing. A figure the
+evaluation does not hold has not passed.
 
 In: limits as ``[gates]`` of an experiment declares them, an :class:`Evidence`. Out: a :class:`GateVerdict` for each
 gate in the run, a :class:`Check` for each value at promotion.
@@ -11,20 +12,18 @@ gate in the run, a :class:`Check` for each value at promotion.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import TYPE_CHECKING, Any, Final
 
+from credit_model.evaluation.measures import MEASURES, GateForm, Limit, read_number
 from credit_model.foundation.errors import did_you_mean
 
 if TYPE_CHECKING:
     from credit_model.scorecard.card import Card
 
-Limit = float | tuple[float, float] | tuple[str, ...] | bool
-Bounds = tuple[float, float | None]
 _TIMED: Final = 1_000  # single scores
 UNMEASURED: Final = "not measured"
 _UNMEASURED_ZH: Final = "未能测得"
@@ -110,32 +109,33 @@ class GateRule:
     Parameters
     ----------
     form : str
-        What a limit looks like, in words.
-    reads : callable
-        Returns a limit as it is kept, or None where it is none.
+        Form of a limit, in words.
+    read : callable
+        Returns a declared limit as it is used, or None where it has another form.
     judge : callable
-        Takes name, limit and evidence; yields what was found.
-    bounds : callable, optional
-        Of a measure of the out-of-time rows, which ``evaluate`` judges: takes the limit and the number of bads,
-        returns the least and the greatest value.
-    every_segment : bool
-        Whether ``evaluate`` judges people with and without a record too.
+        Takes name, limit and evidence; yields a check for each value.
+    measure : GateForm, optional
+        Form of the gate of a measure of the out-of-time rows, which ``evaluate`` judges.
     pending_en, pending_zh : str
         Why a run cannot judge it, so that it is judged at promotion only; empty where a run can.
     """
 
     form: str
-    reads: Callable[[Any], Any]
+    read: Callable[[Any], Limit | None]
     judge: Callable[[str, Any, Evidence], Iterable[Check]]
-    bounds: Callable[[Any, int], Bounds] | None = field(default=None)
-    every_segment: bool = False
+    measure: GateForm | None = None
     pending_en: str = ""
     pending_zh: str = ""
 
-    @property
-    def measured(self) -> bool:
-        """Return whether ``evaluate`` takes its limit."""
-        return self.bounds is not None
+
+def gate_rules() -> dict[str, GateRule]:
+    """Return every gate by name: those of the measures, and those of the card and its run."""
+    measured = {
+        measure.name: GateRule(measure.gate.form, measure.gate.read, _measured, measure.gate)
+        for measure in MEASURES.values()
+        if measure.gate is not None
+    }
+    return measured | _OTHER_GATES
 
 
 def check(declared: Mapping[str, Any], evidence: Evidence) -> tuple[Check, ...]:
@@ -147,7 +147,8 @@ def check(declared: Mapping[str, Any], evidence: Evidence) -> tuple[Check, ...]:
     >>> [str(check) for check in check({"gini": 0.5}, Evidence(None, found))]
     ['gini (all) is 0.41, limit at least 0.5']
     """
-    return tuple(one for name, limit in declared.items() for one in GATES[name].judge(name, limit, evidence))
+    rules = gate_rules()
+    return tuple(one for name, limit in declared.items() for one in rules[name].judge(name, limit, evidence))
 
 
 def verdicts_of(declared: Mapping[str, Any], evidence: Evidence) -> tuple[GateVerdict, ...]:
@@ -159,9 +160,10 @@ def verdicts_of(declared: Mapping[str, Any], evidence: Evidence) -> tuple[GateVe
     >>> only.passed, only.reason_en
     (None, 'attached at promotion')
     """
+    rules = gate_rules()
     return tuple(
         GateVerdict(name, reason_en=rule.pending_en, reason_zh=rule.pending_zh)
-        if (rule := GATES[name]).pending_en
+        if (rule := rules[name]).pending_en
         else GateVerdict(name, tuple(rule.judge(name, limit, evidence)))
         for name, limit in declared.items()
     )
@@ -175,13 +177,14 @@ def read_gates(raw: Mapping[str, Any]) -> tuple[dict[str, Limit], dict[str, str]
     >>> read_gates({"gini": 1, "slope": 0.9})
     ({'gini': 1.0}, {'slope': 'the limit must be [low, high]'})
     """
+    rules = gate_rules()
     limits: dict[str, Limit] = {}
     faults: dict[str, str] = {}
     for name, value in raw.items():
-        if name not in GATES:
-            faults[name] = f"is no gate{did_you_mean(name, GATES)}"
-        elif (limit := GATES[name].reads(value)) is None:
-            faults[name] = f"the limit must be {GATES[name].form}"
+        if name not in rules:
+            faults[name] = f"is no gate{did_you_mean(name, rules)}"
+        elif (limit := rules[name].read(value)) is None:
+            faults[name] = f"the limit must be {rules[name].form}"
         else:
             limits[name] = limit
     return limits, faults
@@ -348,25 +351,9 @@ def _within(value: float | None, low: float | None, high: float | None) -> bool:
 # ---------------------------------------------------------------------------------------------------- what is declared
 
 
-def _a_number(raw: Any) -> float | None:
-    return float(raw) if isinstance(raw, int | float) and type(raw) is not bool and math.isfinite(raw) else None
-
-
 def _above_nought(raw: Any) -> float | None:
-    number = _a_number(raw)
+    number = read_number(raw)
     return number if number is not None and number > 0 else None
-
-
-def _a_band(raw: Any) -> tuple[float, float] | None:
-    ends = [_a_number(end) for end in raw] if isinstance(raw, list | tuple) else []
-    if len(ends) != 2 or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
-        return None
-    return ends[0], ends[1]
-
-
-def _number_or_band(raw: Any) -> float | tuple[float, float] | None:
-    number = _a_number(raw)
-    return _a_band(raw) if number is None else number
 
 
 def _true(raw: Any) -> bool | None:
@@ -378,31 +365,8 @@ def _texts(raw: Any) -> tuple[str, ...] | None:
     return tuple(raw) if good else None
 
 
-def _at_least(limit: float, bads: int) -> Bounds:
-    return limit, None
-
-
-def _between(limit: tuple[float, float], bads: int) -> Bounds:
-    return limit
-
-
-def _tolerance(limit: float | tuple[float, float], bads: int) -> Bounds:
-    """A tolerance is widened by what chance does to so many bads."""
-    from credit_model.metrics.calibration import observed_to_expected_limit
-
-    if isinstance(limit, tuple):
-        return limit
-    reach = observed_to_expected_limit(bads, limit)
-    return 1 - reach, 1 + reach
-
-
-_LEAST: Final = GateRule("a least value", _a_number, _measured, _at_least)
-
-GATES: Final[Mapping[str, GateRule]] = {
-    **dict.fromkeys(("gini", "ks", "soft_gini", "soft_gini_to_attainable"), _LEAST),
-    "slope": GateRule("[low, high]", _a_band, _measured, _between),
-    "observed_to_expected": GateRule("a tolerance or [low, high]", _number_or_band, _measured, _tolerance, True),
-    "gini_minus_champion": GateRule("a least value", _a_number, _champion),
+_OTHER_GATES: Final[dict[str, GateRule]] = {
+    "gini_minus_champion": GateRule("a least value", read_number, _champion),
     "psi_of_grades": GateRule("a greatest value above 0", _above_nought, _stability("grades")),
     "psi_of_tail": GateRule("a greatest value above 0", _above_nought, _stability("tail")),
     "eligibility_ratio": GateRule("a least value above 0", _above_nought, _eligibility),

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model.evaluation.tables import Counts, Sample, counts_of, sample_of
+from credit_model.evaluation.scored_rows import Sample, sample_of
+from credit_model.evaluation.tables import Counts, counts_of
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_model.evaluation.measures import compute_measures
 from credit_model.evaluation.tables import with_second
 from credit_model.foundation.errors import UserError
-from credit_model.metrics.calibration import calibration_line, observed_to_expected
-from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate, gini, ks
+from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,21 +212,25 @@ class _Table:
             found.append(Vintage(str(period), int(people[i]), _steps(share, bads)))
         return tuple(found)
 
+    @property
+    def people(self) -> NDArray[np.intp] | None:
+        """Person of each row; None when every row is another person."""
+        return self.subject if (self.subject[1:] == self.subject[:-1]).any() else None
+
+    @property
+    def risk(self) -> NDArray[np.float64]:
+        return -self.frame["score"].to_numpy(np.float64)
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        return self.frame["probability_of_bad"].to_numpy(np.float64)
+
     def measures(self) -> dict[str, Estimate]:
         """How the card does on this sample, where it is scored and large enough to say so."""
         bads = int(self.y.sum())
         if not {"score", "probability_of_bad"} <= set(self.frame.columns) or bads < FEWEST_BADS:
             return {}
-        repeated = bool(len(self.subject) and (self.subject[1:] == self.subject[:-1]).any())
-        how: dict[str, Any] = {"weight": self.weight, "subject": self.subject if repeated else None}
-        risk = -self.frame["score"].to_numpy(np.float64)
-        probability = self.frame["probability_of_bad"].to_numpy(np.float64)
-        return {
-            "gini": gini(self.y, risk, **how),
-            "ks": ks(self.y, risk, **how),
-            "slope": calibration_line(self.y, probability, **how).slope,
-            "observed_to_expected": observed_to_expected(self.y, probability, **how),
-        }
+        return compute_measures(self, lambda measure: measure.by_sample)
 
 
 def _steps(share: NDArray[np.float64], bads: NDArray[np.intp]) -> tuple[float | None, ...]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.foundation.errors import UserError
-from credit_model.metrics import calibration, detection, differences, performance, reliability
+from credit_model.evaluation.measures import compute_measures, compute_tests
+from credit_model.evaluation.scored_rows import Sample, distinct
+from credit_model.metrics import calibration
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 from credit_model.metrics.reliability import Significance
 
@@ -99,105 +100,10 @@ class Reason:
     mean_points: float | None
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The scored rows as arrays, sorted by person and date; ``order`` says which row of the frame each of them was.
-
-    Optional columns are ``None`` where the frame has none.
-    """
-
-    y: NDArray[np.float64]
-    score: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    subject: NDArray[np.intp]
-    as_of: NDArray[np.str_]
-    grade: NDArray[np.str_]
-    record: NDArray[np.bool_] | None
-    true_risk: NDArray[np.float64] | None
-    attainable: NDArray[np.float64] | None
-    order: NDArray[np.intp]
-    others: dict[str, NDArray[np.float64]]
-
-    def where(self, rows: NDArray[Any]) -> Sample:
-        """Keep some rows, chosen by a mask or put in an order."""
-        kept: dict[str, Any] = {
-            name: None if value is None else value[rows] for name, value in vars(self).items() if name != "others"
-        }
-        return Sample(**kept, others={name: value[rows] for name, value in self.others.items()})
-
-    @property
-    def people(self) -> NDArray[np.intp] | None:
-        """Whom rows belong to; None when every row is a person of its own."""
-        return None if distinct(self.subject) == self.subject.size else self.subject
-
-
-def distinct(subjects: NDArray[np.intp]) -> int:
-    """Count people among rows sorted by person, as those of a sample are."""
-    return int(subjects.size and 1 + np.count_nonzero(subjects[1:] != subjects[:-1]))
-
-
 MONTHS = 36
 """As-of dates, months or years that are followed through time at most."""
 MASS = 0.3
 """Share of people at one score from which it is a mass point."""
-_REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
-
-
-def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
-    """Check a frame of scored rows and take it apart.
-
-    Raises
-    ------
-    UserError
-        With every fault found.
-    """
-    import pandas as pd
-
-    wanted = [*_REQUIRED, *others]
-    faults = [f"column {name!r} is missing" for name in wanted if name not in frame.columns]
-    faults += [
-        f"column {name!r} has {int(frame[name].isna().sum())} empty rows"
-        for name in (*wanted, "weight", "with_record", "true_risk", "attainable")
-        if name in frame.columns and frame[name].isna().any()
-    ]
-    if not faults and len(frame):
-        if not frame["y"].isin([0, 1]).all():
-            faults.append("column 'y' holds values other than 0 (good) and 1 (bad)")
-        probability = frame["probability_of_bad"]
-        if ((probability <= 0) | (probability >= 1)).any():
-            faults.append("column 'probability_of_bad' holds values outside 0 to 1 (both exclusive)")
-        if "weight" in frame.columns and (frame["weight"] <= 0).any():
-            faults.append("column 'weight' holds weights of 0 or less")
-        if frame.duplicated(["subject_id", "as_of"]).any():
-            repeated = int(frame.duplicated(["subject_id", "as_of"]).sum())
-            faults.append(f"{repeated} rows repeat a subject_id and as_of")
-    if not len(frame):
-        faults.append("it has no rows")
-    if faults:
-        raise UserError(f"Cannot evaluate this frame: {'; '.join(faults)}.", tuple(faults))
-
-    def numbers(name: str) -> NDArray[np.float64] | None:
-        return frame[name].to_numpy(np.float64) if name in frame.columns else None
-
-    required = {name: frame[name].to_numpy(np.float64) for name in ("y", "score", "probability_of_bad", *others)}
-    weight = numbers("weight")
-    day, days = pd.factorize(pd.to_datetime(frame["as_of"]))
-    sample = Sample(
-        y=required["y"],
-        score=required["score"],
-        probability=required["probability_of_bad"],
-        weight=np.ones(len(frame)) if weight is None else weight,
-        subject=pd.factorize(frame["subject_id"], sort=True)[0],
-        as_of=pd.DatetimeIndex(days).strftime("%Y-%m-%d").to_numpy(str)[day],
-        grade=frame["grade"].astype(str).to_numpy(str),
-        record=frame["with_record"].to_numpy(bool) if "with_record" in frame.columns else None,
-        true_risk=numbers("true_risk"),
-        attainable=numbers("attainable"),
-        order=np.arange(len(frame)),
-        others={name: required[name] for name in others},
-    )
-    return sample.where(np.lexsort((sample.as_of, sample.subject)))
 
 
 def with_second(small: list[bool], people: list[int]) -> list[bool]:
@@ -237,63 +143,6 @@ def counts_of(parts: Sequence[Sample], whole: Sample) -> list[Counts]:
     return cells
 
 
-def measures_of(sample: Sample) -> dict[str, Estimate]:
-    """Every measure of one segment, by name."""
-    how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
-    y, risk, probability = sample.y, -sample.score, sample.probability
-    line = calibration.calibration_line(y, probability, **how)
-    found = {
-        "auc": performance.auc(y, risk, **how),
-        "gini": performance.gini(y, risk, **how),
-        "ks": performance.ks(y, risk, **how),
-        "brier": calibration.brier(y, probability, **how),
-        "log_loss": calibration.log_loss(y, probability, **how),
-        "slope": line.slope,
-        "intercept": line.intercept,
-        "observed_to_expected": calibration.observed_to_expected(y, probability, **how),
-    }
-    return found | _soft(sample, how)
-
-
-def _soft(sample: Sample, how: dict[str, Any]) -> dict[str, Estimate]:
-    """What only the true risk of a made city tells."""
-    found, risk = {}, -sample.score
-    if sample.true_risk is not None:
-        found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
-        if sample.attainable is not None:
-            found["soft_gini_to_attainable"] = differences.soft_gini_ratio(
-                sample.true_risk, risk, sample.attainable, **how
-            )
-    return found
-
-
-def details_of(sample: Sample) -> dict[str, Estimate]:
-    """Measures a validator asks for besides, by name."""
-    how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}
-    y, risk, probability = sample.y, -sample.score, sample.probability
-    parts = reliability.brier_parts(y, probability, **how)
-    return {
-        "average_precision": detection.average_precision(y, risk, **how),
-        "lift_01": detection.lift(y, risk, 0.01, **how),
-        "lift_10": detection.lift(y, risk, 0.1, **how),
-        "brier_reliability": parts.reliability,
-        "brier_resolution": parts.resolution,
-        "ece": reliability.expected_calibration_error(y, probability, **how),
-        "ici": reliability.integrated_calibration_index(y, probability, **how),
-        "points_to_double_odds": reliability.odds_line(y, sample.score, 0.0, **how).points_to_double_odds,
-    }
-
-
-def tests_of(sample: Sample) -> dict[str, Significance]:
-    """Tests of the probabilities of one segment that can be made, by name."""
-    how: dict[str, Any] = {"weight": sample.weight}
-    found = {
-        "hosmer_lemeshow": reliability.hosmer_lemeshow(sample.y, sample.probability, **how),
-        "spiegelhalter": reliability.spiegelhalter(sample.y, sample.probability, subject=sample.people, **how),
-    }
-    return {name: test for name, test in found.items() if test is not None}
-
-
 def _published(counts: Counts, measures: dict[str, Estimate]) -> dict[str, Estimate]:
     return {} if counts.hidden else measures
 
@@ -306,9 +155,9 @@ def segments_of(sample: Sample) -> tuple[dict[str, Segment], dict[str, dict[str,
         halves = {"with_record": sample.where(sample.record), "without_record": sample.where(~sample.record)}
         parts |= halves
         counts += counts_of(list(halves.values()), sample)
-    measured = {name: measures_of(part) | details_of(part) for name, part in parts.items()}
+    measured = {name: compute_measures(part, lambda measure: True) for name, part in parts.items()}
     shown = {
-        name: Segment(c, _published(c, measured[name]), {} if c.hidden else tests_of(parts[name]))
+        name: Segment(c, _published(c, measured[name]), {} if c.hidden else compute_tests(parts[name]))
         for name, c in zip(parts, counts, strict=True)
     }
     return shown, measured
@@ -363,13 +212,7 @@ def months_of(sample: Sample) -> tuple[Month, ...]:
     parts = [sample.where(period == date) for date in dates]
     months = []
     for date, part, c in zip(dates, parts, counts_of(parts, sample), strict=True):
-        how: dict[str, Any] = {"weight": part.weight, "subject": part.people}
-        measured = {
-            "gini": performance.gini(part.y, -part.score, **how),
-            "observed_to_expected": calibration.observed_to_expected(part.y, part.probability, **how),
-        }
-        if part.true_risk is not None:
-            measured["soft_gini"] = performance.soft_gini(part.true_risk, -part.score, **how)
+        measured = compute_measures(part, lambda measure: measure.by_month)
         with_record = None if part.record is None or c.hidden else float(np.average(part.record, weights=part.weight))
         months.append(Month(str(date), c, with_record, _published(c, measured)))
     return tuple(months)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from credit_model.evaluation.gates import Limit
+from credit_model.evaluation.measures import Limit
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError

@@ -17,7 +17,7 @@ import pandas as pd
 from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_rates import source_rates
-from credit_model.evaluation.gates import GATES, Evidence, verdicts_of
+from credit_model.evaluation.gates import Evidence, gate_rules, verdicts_of
 from credit_model.experiments.data_source import Source
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.raw_rows import RawRows
@@ -97,7 +97,7 @@ def judge(
         window_months=_window(experiment),
         baselines=baselines,
         development_rate=development.bad_rate,
-        gates={name: limit for name, limit in experiment.gates.items() if GATES[name].measured},
+        gates={name: limit for name, limit in experiment.gates.items() if gate_rules()[name].measure},
         context=context,
         challenger=None if challenger is None else _told(challenger, experiment, card, development, out_of_time),
     )

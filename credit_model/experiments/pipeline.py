@@ -24,6 +24,7 @@ from credit_model.evaluation.comparison import FILE as JUDGED
 from credit_model.evaluation.comparison import Judged
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
+from credit_model.evaluation.measures import MEASURES
 from credit_model.experiments.data_source import (
     Source,
     code_digest,
@@ -66,7 +67,6 @@ from credit_model.sample.development import DevelopmentSample
 from credit_model.scorecard.card import Card
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
-FIGURES: Final = ("gini", "soft_gini", "soft_gini_to_attainable", "ks", "slope", "observed_to_expected", "brier")
 DOCUMENTS: Final = (
     "card.json", "evaluation.json", REFERENCE_FILE, "report.md", "report.html", "experiment.json", "trials.json",
 )  # fmt: skip
@@ -310,7 +310,7 @@ def _record(
             **{name: value for name, value in origin["sample"].items() if name != "digest"},
             **tuning.settings,
         },
-        metrics=_figures(evaluation)
+        metrics=metrics_of(evaluation)
         | {"tuning/out_of_fold_gini": tuning.value}
         | ({} if rows is None else rows.to_metrics()),
         tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
@@ -328,7 +328,9 @@ def _record(
             card, run_id, author=author, evaluation=evaluation, name=plan.model, tags=digests, gates=experiment.gates
         )
     measures = evaluation.segments["all"].measures
-    figures: dict[str, Estimate] = {name: measures[name] for name in FIGURES if name in measures}
+    figures: dict[str, Estimate] = {
+        name: measures[name] for name, measure in MEASURES.items() if measure.headline and name in measures
+    }
     for challenger in evaluation.challengers:
         figures["auc_given_up"] = challenger.segments["all"].minus_card["auc"]
     best = [row.measures["soft_gini"].value for row in evaluation.rankings if row.role == "attainable"]
@@ -371,8 +373,8 @@ def _short(said: tuple[str, ...]) -> str:
     return sha256(json.dumps(said))[:16]
 
 
-def _figures(evaluation: EvaluationReport) -> dict[str, float | None]:
-    """Every measure with its interval, by a name that a tracker takes."""
+def metrics_of(evaluation: EvaluationReport) -> dict[str, float | None]:
+    """Return every measure with its interval, by a name that a tracker takes."""
     found = {f"{name}/": segment.measures for name, segment in evaluation.segments.items()}
     roles = {ranking.role: ranking.measures for ranking in evaluation.rankings}
     found |= {f"{role}/": measures for role, measures in roles.items() if role not in ("card", "challenger")}

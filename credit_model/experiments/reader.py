@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
-from credit_model.evaluation.gates import Limit, read_gates
+from credit_model.evaluation.gates import read_gates
+from credit_model.evaluation.measures import Limit
 from credit_model.experiments.experiment import (
     CardPlan,
     ChallengerPlan,

@@ -9,13 +9,13 @@ import html
 from typing import TYPE_CHECKING
 
 from credit_model.evaluation.challenger import FIFTHS, Challenger
+from credit_model.evaluation.measures import MEASURES
 from credit_model.reports import figures
-from credit_model.texts.words import KINDS, Numbers, Words
+from credit_model.texts.words import Numbers, Words
 
 if TYPE_CHECKING:
     from credit_model.reports.sheet import Sheet
 
-_MEASURES = {"auc": "gini"} | {name: KINDS[name] for name in ("gini", "soft_gini", "brier", "log_loss", "slope")}
 FEATURES = 20
 """Rows of the table of features; the evaluation has them all."""
 
@@ -53,14 +53,14 @@ def _whom(page: Sheet, challenger: Challenger, at: str) -> str:
     groups = []
     for segment, contest in challenger.segments.items():
         rows = [f'<tr><th scope="rowgroup" colspan="4">{page.say("segment." + segment)}</th></tr>']
-        for name, kind in _MEASURES.items():
+        for name, measure in MEASURES.items():
             if name in contest.minus_card:
                 paths = (
                     f"segments/{segment}/measures/{name}",
                     f"{at}/segments/{segment}/measures/{name}",
                     f"{at}/segments/{segment}/minus_card/{name}",
                 )
-                found = (page.number.interval(path, kind) for path in paths)
+                found = (page.number.interval(path, measure.form) for path in paths)
                 rows.append(page.row(page.say("measure." + name), *found))
         if len(rows) > 1:
             groups.append(f'<tbody class="characteristic">{"".join(rows)}</tbody>')

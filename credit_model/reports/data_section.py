@@ -8,8 +8,9 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from credit_model.evaluation.measures import MEASURES
 from credit_model.reports.figures import WIDE, Drawing, linear, ticks
-from credit_model.texts.words import KINDS, Said, Words, short_percent
+from credit_model.texts.words import Said, Words, short_percent
 
 if TYPE_CHECKING:
     from credit_model.reports.sheet import Sheet
@@ -79,9 +80,10 @@ def _measures(page: Sheet, samples: dict[str, Any]) -> str:
     rows = [
         page.row(
             page.say("measure." + name),
-            *(page.number.interval(f"data/samples/{s}/measures/{name}", KINDS[name]) for s in shown),
+            *(page.number.interval(f"data/samples/{s}/measures/{name}", MEASURES[name].form) for s in shown),
         )
-        for name in ("gini", "ks", "slope", "observed_to_expected")
+        for name in MEASURES
+        if any(name in samples[s]["measures"] for s in shown)
     ]
     return f"<h3>{page.say('data.measures')}</h3>" + page.table(
         ["ranking.measure", *(f"sample.{name}" for name in shown)], rows, "data.measures_caption"

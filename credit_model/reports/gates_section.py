@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.texts.words import KINDS, Said, Words
+from credit_model.evaluation.measures import MEASURES
+from credit_model.texts.words import Said, Words
 
 if TYPE_CHECKING:
     from credit_model.reports.sheet import Sheet
@@ -87,7 +88,7 @@ def section(page: Sheet) -> str:
 def _measured(page: Sheet, i: int) -> str:
     """Return the row of a gate whose value and limits are numbers of the evaluation."""
     gate = page.report.gates[i]
-    kind = KINDS.get(gate.name, _OTHER_KIND)
+    kind = MEASURES[gate.name].form if gate.name in MEASURES else _OTHER_KIND
     ends = {end: page.number(f"gates/{i}/{end}", kind) for end in ("low", "high")}
     limit = page.say("gates.least" if gate.high is None else "gates.range", **ends)
     return page.row(

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GateVerdict
+from credit_model.evaluation.measures import MEASURES
 from credit_model.metrics.performance import Estimate
 from credit_model.reports import gates_section as gates
-from credit_model.texts.words import KINDS, Words, written
+from credit_model.texts.words import Words, written
 
 
 def render_markdown(report: EvaluationReport) -> str:
@@ -48,12 +49,12 @@ def render_markdown(report: EvaluationReport) -> str:
         counts = {name: cell(ingest[name], "count") for name in ("read", "accepted", "duplicates", "rejected_rows")}
         shares = {name: cell(ingest[name], "share") for name in ("rejected_share", "max_rejected_share")}
         lines += ["", words.plain(words("sample.raw_rows_counts", **counts, **shares))]
-    names = [name for name in KINDS if any(name in segment.measures for segment in report.segments.values())]
     lines += table(
         [said("ranking.measure"), *(said("segment." + name) for name in report.segments)],
         [
-            [said("measure." + name), *(estimate(s.measures.get(name), KINDS[name]) for s in report.segments.values())]
-            for name in names
+            [said("measure." + name), *(estimate(s.measures.get(name), measure.form) for s in report.segments.values())]
+            for name, measure in MEASURES.items()
+            if any(name in segment.measures for segment in report.segments.values())
         ],
     )
     for challenger in report.challengers:

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from typing import Any, Final
 
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.measures import MEASURES
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import Estimate
 from credit_model.scorecard.card import Card
+from credit_model.texts.words import load_texts, written
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,6 @@ class ModelCard:
 
 
 LANGUAGES: Final = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}
-MEASURES: Final = {  # measure -> how it is written
-    "gini": "{:.3f}", "soft_gini": "{:.3f}", "soft_gini_to_attainable": "{:.1%}", "ks": "{:.3f}", "auc": "{:.3f}",
-    "slope": "{:.2f}", "observed_to_expected": "{:.2f}", "brier": "{:.5f}",
-}  # fmt: skip
 _BLANK: Final = "–"
 
 
@@ -140,7 +136,7 @@ class _Page:
     def __init__(self, made: ModelCard, languages: Sequence[str]) -> None:
         self.made, self.card, self.found = made, made.card, made.evaluation
         self.languages = languages
-        self.words = tomllib.loads(files("credit_model.texts").joinpath("model_card.toml").read_text(encoding="utf-8"))
+        self.words = load_texts("model_card.toml") | {"measure": load_texts("report.toml")["measure"]}
 
     # ------------------------------------------------------------------ words
 
@@ -206,7 +202,11 @@ class _Page:
     def performance(self) -> Iterable[str]:
         yield from self.heading("performance")
         segments = self.found.segments
-        names = [name for name in MEASURES if any(name in segment.measures for segment in segments.values())]
+        names = [
+            name
+            for name, measure in MEASURES.items()
+            if measure.headline and any(name in segment.measures for segment in segments.values())
+        ]
         if not names:
             yield from self.paragraphs("text.not_measured")
             return
@@ -377,4 +377,9 @@ def _interval(value: float | None, low: float | None, high: float | None, form: 
 
 
 def _estimate(found: Estimate | None, name: str) -> str:
-    return _BLANK if found is None else _interval(found.value, found.low, found.high, MEASURES[name])
+    if found is None or found.value is None:
+        return _BLANK
+    value, *ends = (
+        None if one is None else written(one, MEASURES[name].form) for one in (found.value, found.low, found.high)
+    )
+    return str(value) if None in ends else f"{value} ({ends[0]} – {ends[1]})"

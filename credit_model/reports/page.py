@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.measures import MEASURES, TESTS
 from credit_model.metrics.performance import rough_error
 from credit_model.reports import card_section as card
 from credit_model.reports import challenger_section as challenger
@@ -26,16 +27,8 @@ from credit_model.reports import figures
 from credit_model.reports import gates_section as gates
 from credit_model.reports import stability_section as stability
 from credit_model.reports.sheet import Sheet
-from credit_model.texts.words import KINDS, TAGS, Words
+from credit_model.texts.words import TAGS, Words
 
-_TILES = {
-    "soft_gini": (0, 1),
-    "gini": (0, 1),
-    "soft_gini_to_attainable": (0.7, 1.1),
-    "slope": (0.5, 1.5),
-    "observed_to_expected": (0.5, 1.5),
-    "ks": (0, 1),
-}
 _SECTIONS = (
     "meaning", "gates", "sample", "data", "scores", "ranking", "calibration", "decisions", "fairness", "challenger",
     "stability", "time", "effects", "card", "reasons", "limits", "provenance",
@@ -72,16 +65,16 @@ class _Page(Sheet):
 
     def tiles(self) -> str:
         shown = []
-        for name, (low, high) in _TILES.items():
-            if name not in self.measures:
+        for name, measure in MEASURES.items():
+            if measure.gauge is None or name not in self.measures:
                 continue
-            path, kind, found = f"segments/all/measures/{name}", KINDS[name], self.measures[name]
+            path, kind, found = f"segments/all/measures/{name}", measure.form, self.measures[name]
             gate = next((g for g in self.report.gates if g.name == name and g.segment == "all"), None)
             between = self.say("page.not_measured")
             if found.value is not None:
                 ends = {end: self.number(f"{path}/{end}", kind) for end in ("low", "high")}
                 between = self.say("page.interval", **ends)
-            drawing = figures.gauge(self.words, found, low, high, (gate.low, gate.high) if gate else (None, None))
+            drawing = figures.gauge(self.words, found, *measure.gauge, (gate.low, gate.high) if gate else (None, None))
             shown.append(
                 f'<div class="tile"><p class="name">{self.say("measure." + name)}{self.chip(gate)}</p>'
                 f'<p class="big">{self.number(f"{path}/value", kind)}</p><p class="between">{between}</p>{drawing}'
@@ -184,12 +177,12 @@ class _Page(Sheet):
             parts.append(self.figure(figures.curves(self.report, self.words), "ranking.curves_caption"))
         shown = [name for name, segment in self.report.segments.items() if segment.measures]
         rows = []
-        for name in KINDS:
+        for name, measure in MEASURES.items():
             if shown and name in self.report.segments[shown[0]].measures:
                 label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
                 paths = (f"segments/{segment}/measures/{name}" for segment in shown)
-                rows.append(self.row(label, *(self.number.interval(path, KINDS[name]) for path in paths)))
-        for name in ("hosmer_lemeshow", "spiegelhalter"):
+                rows.append(self.row(label, *(self.number.interval(path, measure.form) for path in paths)))
+        for name in TESTS:
             label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
             if any(name in self.report.segments[segment].tests for segment in shown):
                 found = (self.number(f"segments/{segment}/tests/{name}/p_value", "p") for segment in shown)
@@ -206,11 +199,12 @@ class _Page(Sheet):
 
     def _beside(self) -> str:
         first = "soft_gini" if "soft_gini" in self.report.rankings[0].measures else "gini"
-        columns = list(dict.fromkeys([first, "gini", "brier", "log_loss", "card_minus_this"]))
+        columns = {name: MEASURES[name].form for name in (first, "gini", "brier", "log_loss")}
+        columns["card_minus_this"] = columns["gini"]
         rows = [
             self.row(
                 self.words.html(self.words.pick(row.label_en, row.label_zh)),
-                *(self.number.interval(f"rankings/{i}/measures/{name}", KINDS[name]) for name in columns),
+                *(self.number.interval(f"rankings/{i}/measures/{name}", form) for name, form in columns.items()),
                 css="own" if row.role == "card" else "",
             )
             for i, row in enumerate(self.report.rankings)
@@ -255,19 +249,20 @@ class _Page(Sheet):
         months = self.report.months
         if len(months) < 2:
             return self.section("time", f"<p>{self.say('time.one')}</p>") if months else ""
+        measures = [name for name in MEASURES if any(name in month.measures for month in months)]
         columns = {"counts/people": "count", "with_record": "share", "counts/mean_score": "score",
                    "counts/bads": "count", "counts/bad_rate": "share", "counts/mean_probability": "share"}  # fmt: skip
         rows = [
             self.row(
                 month.as_of,
                 *(self.number(f"months/{i}/{name}", kind) for name, kind in columns.items()),
-                *(self.number.interval(f"months/{i}/measures/{m}", KINDS[m]) for m in ("gini", "observed_to_expected")),
+                *(self.number.interval(f"months/{i}/measures/{name}", MEASURES[name].form) for name in measures),
             )
             for i, month in enumerate(months)
         ]
         head = ["time.as_of", "page.people", "time.with_record", "time.mean_score", "calibration.bads",
-                "calibration.bad_rate", "calibration.mean_probability", "measure.gini",
-                "measure.observed_to_expected"]  # fmt: skip
+                "calibration.bad_rate", "calibration.mean_probability",
+                *(f"measure.{name}" for name in measures)]  # fmt: skip
         drawing = figures.months(self.report, self.words)
         return self.section("time", self.figure(drawing, "time.caption"), self.table(head, rows))
 

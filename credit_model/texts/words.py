@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from credit_model.foundation.errors import UserError
@@ -23,27 +24,12 @@ Said = dict[str, str]
 TAGS = {"en": "en", "zh": "zh-CN"}
 _LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
 
-KINDS = {
-    "gini": "gini",
-    "soft_gini": "gini",
-    "ks": "gini",
-    "soft_gini_to_attainable": "percent",
-    "slope": "ratio",
-    "observed_to_expected": "ratio",
-    "intercept": "ratio",
-    "brier": "loss",
-    "log_loss": "loss",
-    "average_precision": "gini",
-    "lift_01": "ratio",
-    "lift_10": "ratio",
-    "brier_reliability": "small",
-    "brier_resolution": "small",
-    "ece": "loss",
-    "ici": "loss",
-    "points_to_double_odds": "score",
-    "card_minus_this": "gini",
-}
-"""How each measure is written, in the order of the page."""
+TEXTS: Traversable = files("credit_model.texts")
+
+
+def load_texts(name: str) -> dict[str, dict[str, dict[str, str]]]:
+    """Read a file of texts: section, key, language."""
+    return tomllib.loads(TEXTS.joinpath(name).read_text(encoding="utf-8"))
 
 
 def short_percent(share: float) -> str:
@@ -90,8 +76,7 @@ class Words:
         if lang not in _LANGUAGES:
             raise UserError(f"A report cannot be rendered in {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
         self.languages = _LANGUAGES[lang]
-        own = files("credit_model.texts").joinpath("report.toml")
-        self._texts = tomllib.loads(own.read_text(encoding="utf-8"))
+        self._texts = load_texts("report.toml")
 
     def __call__(self, key: str, **values: str | Said) -> Said:
         """Look a text up and fill its braces; a value may itself be in several languages."""
