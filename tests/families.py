@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from test_visibility_naive import TRIAL, pool_of, random_ledger
 
-from credit_model.ledger import parts, sources
-from credit_model.ledger import transaction as writing
+from credit_model.ledger import parts, sources, transaction
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
@@ -74,11 +73,11 @@ def small_parts(most: int = 3) -> Iterator[None]:
     """Batches of five rows, parts of twelve, row groups of two, four that are few: as in a large ledger, in small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "_ROW_GROUP", 2)
-        for module in (parts, writing):
+        for module in (parts, transaction):
             patch.setattr(module, "SMALL_ROWS", 4)
-        patch.setattr(writing, "PART_ROWS", 12)
+        patch.setattr(transaction, "PART_ROWS", 12)
         patch.setattr(sources, "BATCH_ROWS", 5)
-        patch.setattr(writing, "MOST", most)
+        patch.setattr(transaction, "MAX_UNMERGED", most)
         yield
 
 

@@ -24,8 +24,7 @@ from hypothesis import strategies as st
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import from_days, to_day
-from credit_model.ledger import sources
-from credit_model.ledger import transaction as writing
+from credit_model.ledger import sources, transaction
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
 
@@ -324,7 +323,7 @@ def test_a_delivery_that_fails_half_way_leaves_nothing(ledger, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sources, "BATCH_ROWS", 2)
-    monkeypatch.setattr(writing, "PART_ROWS", 2)
+    monkeypatch.setattr(transaction, "PART_ROWS", 2)
     ledger.ingest(records=fines(1))
     digest, files = ledger.digest, files_in(ledger.path)
     with pytest.raises(KeyboardInterrupt):
@@ -610,7 +609,7 @@ def test_progress_is_reported_by_rows_read(ledger, monkeypatch):
 
 def test_a_large_delivery_is_cut_into_parts(ledger, monkeypatch):
     monkeypatch.setattr(sources, "BATCH_ROWS", 4)
-    monkeypatch.setattr(writing, "PART_ROWS", 8)
+    monkeypatch.setattr(transaction, "PART_ROWS", 8)
     ledger.ingest(records=fines(*range(30)))
     parts = json.loads((ledger.path / MANIFEST).read_text())["parts"]
     assert [part["rows"] for part in parts] == [8, 8, 8, 6]

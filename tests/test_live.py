@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_visibility_naive import TRIAL
 
-from credit_model.ledger import parts
-from credit_model.ledger import transaction as writing
+from credit_model.ledger import parts, transaction
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import MANIFEST, PARTS, LedgerError, Manifest
 
@@ -120,7 +119,7 @@ def test_what_another_process_delivered_is_seen_after_refresh_and_not_before(led
 def test_a_view_that_did_not_move_reads_nothing(ledger, monkeypatch):
     ledger.ingest(records=honours(1))
     ledger.refresh()
-    monkeypatch.setattr(Manifest, "read_stamped", lambda *_: pytest.fail("the manifest was read"))
+    monkeypatch.setattr(Manifest, "read_with_version", lambda *_: pytest.fail("the manifest was read"))
     assert not ledger.refresh()
 
 
@@ -213,7 +212,7 @@ def test_the_digest_depends_on_deliveries_and_not_on_batches_or_parts(tmp_path):
 def test_ten_thousand_small_deliveries_would_not_be_ten_thousand_parts(ledger):
     for n in range(60):
         ledger.ingest(records=honours(n))
-    assert len(parts_of(ledger)) <= writing.MOST
+    assert len(parts_of(ledger)) <= transaction.MAX_UNMERGED
     assert len(list((ledger.path / PARTS).iterdir())) == len(parts_of(ledger))
     assert records_of(Ledger.open(ledger.path)) == sorted(f"H-{n}" for n in range(60))
 
@@ -221,7 +220,7 @@ def test_ten_thousand_small_deliveries_would_not_be_ten_thousand_parts(ledger):
 def test_small_deliveries_do_not_write_a_large_part_anew(ledger):
     ledger.ingest(records=honours(*range(10_000)))
     (large,) = parts_of(ledger)
-    for n in range(10_000, 10_000 + 2 * writing.MOST):
+    for n in range(10_000, 10_000 + 2 * transaction.MAX_UNMERGED):
         ledger.ingest(records=honours(n))
     assert large in parts_of(ledger)
 
@@ -244,7 +243,7 @@ def test_a_reader_whose_parts_were_merged_moves_on_and_one_whose_part_is_lost_sa
 
 
 def test_a_reader_that_is_overtaken_while_it_moves_on_moves_on_again(ledger, monkeypatch):
-    read, state = Manifest.read_stamped.__func__, {"next": 9, "inside": False}
+    read, state = Manifest.read_with_version.__func__, {"next": 9, "inside": False}
 
     def overtaken(cls: type[Manifest], folder: Path) -> Any:
         found = read(cls, folder)
@@ -260,12 +259,12 @@ def test_a_reader_that_is_overtaken_while_it_moves_on_moves_on_again(ledger, mon
         reader = Ledger.open(ledger.path)
         for n in range(1, 9):
             ledger.ingest(records=honours(n))
-        monkeypatch.setattr(Manifest, "read_stamped", classmethod(overtaken))
+        monkeypatch.setattr(Manifest, "read_with_version", classmethod(overtaken))
         assert len(records_of(reader)) == state["next"] == 36
 
 
 def test_a_disk_that_is_full_when_parts_are_merged_does_not_undo_the_delivery(ledger, monkeypatch):
-    real = writing.write_part
+    real = transaction.write_part
 
     def full(folder: Path, table: str, name: str, rows: Any) -> Any:
         if rows.num_rows > 1:
@@ -273,7 +272,7 @@ def test_a_disk_that_is_full_when_parts_are_merged_does_not_undo_the_delivery(le
             raise OSError(28, "No space left on device")
         return real(folder, table, name, rows)
 
-    monkeypatch.setattr(writing, "write_part", full)
+    monkeypatch.setattr(transaction, "write_part", full)
     with small_parts():
         for n in range(8):
             assert ledger.ingest(records=honours(n)).accepted == 1

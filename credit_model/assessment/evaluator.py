@@ -22,7 +22,7 @@ from credit_model.assessment.assessment import Assessment, Reason, explanation
 from credit_model.assessment.person_file import Files, PersonFile
 from credit_model.features.dictionary import check_definitions
 from credit_model.features.subject_features import PersonPlan
-from credit_model.foundation.calendar import NO_DAY, from_day, to_day
+from credit_model.foundation.calendar import NO_DAY, DateLike, from_day, to_day
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import SEMANTICS_VERSION
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from credit_model.scorecard.card import Card
     from credit_model.scorecard.reasons import Reason as CardReason
 
-    DateLike = date | np.datetime64 | str
     Observations = pd.DataFrame | Sequence[tuple[str, DateLike | None]]
 
 PURPOSES: Final = ("self_query", "incentive", "service_priority", "model_validation", "audit", "dispute_review")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from credit_model.foundation.errors import UserError
 
 Days = NDArray[np.int32]
+DateLike = dt.date | np.datetime64 | str | int  # an int: days since 1970-01-01
 T = TypeVar("T", bound=np.integer[Any])
 
 NO_DAY: Final = -(2**31)  # no date is known

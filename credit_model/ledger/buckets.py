@@ -1,9 +1,9 @@
-"""Compiled segments of a large ledger, cut into buckets of neighbouring subjects: each compiled, kept and read alone.
+"""The segments of a large ledger in buckets: files in its cache, each with the segments of one range of subject ids.
 
-Whatever the size of the ledger, one bucket is in memory. A bucket is compiled from the rows that can touch the files of
-its subjects and nothing else, so what a killed process left is gone on with, and a damaged bucket is made again alone.
-Its file is a Parquet of numbers (one column can be read without the others) with what the numbers are indices of
-beside it, each behind its SHA-256.
+A bucket is to ``segment_cache`` what a partition is to a table: one is in memory at a time, whatever the size of the
+ledger. Each is compiled from the rows that can touch the files of its subjects and nothing else, so a killed process is
+resumed bucket by bucket, and a damaged bucket is compiled again alone. A file holds its vocabulary (ids, codes) and a
+Parquet table of numbers that index it, of which single columns can be read, behind one SHA-256.
 
 In: a ledger's parts, a day of use. Out: ``Segments`` of some subjects, whole or the columns asked for.
 """
@@ -21,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from credit_model.foundation.files import exclusive_lock, read_sealed, write_sealed
-from credit_model.ledger.lookup import Finder
+from credit_model.ledger.lookup import RowIndex
 from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cache_prefix
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
@@ -49,7 +50,7 @@ class Buckets:
         The first subject of every bucket but the first; ascending.
     catalogue, policy, day_of_use
         As for ``compile_segments``.
-    finder : Finder
+    row_index : RowIndex
         Of the parts they are compiled from.
     """
 
@@ -59,37 +60,37 @@ class Buckets:
     catalogue: Catalogue
     policy: str
     day_of_use: int
-    finder: Finder
+    row_index: RowIndex
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # parts are read by one at a time
 
     @classmethod
-    def of(cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, finder: Finder) -> Buckets:
-        """As they were cut before, or cut anew: parts may merge between two processes, and the cuts must not move."""
+    def of(cls, folder: Path, name: str, catalogue: Catalogue, policy: str, day: int, row_index: RowIndex) -> Buckets:
+        """Read the bounds of earlier buckets, or choose them: parts may merge meanwhile, but bounds must not move."""
         place = folder / CACHE / f"{name}.bounds"
-        told = read_sealed(place)
-        if told is None:
-            bounds = tuple(finder.bounds(ROWS))
-            _keep(folder, place, [json.dumps(bounds).encode()])
+        cached = read_sealed(place)
+        if cached is None:
+            bounds = tuple(row_index.bounds(ROWS))
+            _cache(folder, place, [json.dumps(bounds).encode()])
         else:
-            bounds = tuple(json.loads(bytes(told)))
-        return cls(folder, name, bounds, catalogue, policy, day, finder)
+            bounds = tuple(json.loads(bytes(cached)))
+        return cls(folder, name, bounds, catalogue, policy, day, row_index)
 
     def __len__(self) -> int:
         return len(self.bounds) + 1
 
     def span(self, number: int) -> tuple[str, str | None]:
-        """The first subject of a bucket and the first beyond it (None: there is none)."""
+        """Return the first subject of a bucket and the first beyond it; None after the last bucket."""
         edges = ("", *self.bounds, None)
         return str(edges[number]), edges[number + 1]
 
     def path(self, number: int) -> Path:
-        """The file of a bucket."""
+        """Return the file of a bucket."""
         return self.folder / CACHE / f"{self.name}.{number:05d}.bucket"
 
     def open(
         self, number: int, columns: Sequence[str] | None = None, progress: Callable[[str], None] | None = None
     ) -> Segments:
-        """The segments of one bucket; compiled and kept where there is no file of it, or a damaged one.
+        """Return the segments of one bucket; compile and cache them where its file is absent or damaged.
 
         Parameters
         ----------
@@ -105,16 +106,17 @@ class Buckets:
             if progress is not None and self.path(number).exists():
                 progress(f"{self.path(number).name} was cut or altered: compiling it again")
             segments = self.compile(number)
-            _keep(self.folder, self.path(number), _written(segments))
+            _cache(self.folder, self.path(number), _serialise(segments))
             ids = _IDS if columns is None else _IDS[:1]
-            return replace(segments, **{name: _objects(getattr(segments, name)) for name in ids})
+            objects: dict[str, Any] = {name: _to_objects(getattr(segments, name)) for name in ids}
+            return replace(segments, **objects)
         return _read(data, columns)
 
     def compile(self, number: int) -> Segments:
-        """The segments of one bucket, from the ledger's rows; its ids are Arrow's."""
+        """Compile the segments of one bucket from the ledger's rows; ids are Arrow arrays."""
         first, beyond = self.span(number)
         with self.lock:
-            tables = self.finder.tables_between(first, beyond)
+            tables = self.row_index.tables_between(first, beyond)
         segments = compile_segments(tables, self.catalogue, self.policy, self.day_of_use)
         ids = segments.subject_ids  # of moves also those on the other side
         low = pc.sum(pc.less(ids, first)).as_py() or 0
@@ -122,8 +124,8 @@ class Buckets:
         return segments if high - low == len(ids) else segments.range(low, high)
 
 
-def _written(segments: Segments) -> list[Any]:
-    """A bucket as bytes: the length of the first of two parts, what numbers are indices of, the numbers."""
+def _serialise(segments: Segments) -> list[bytes | memoryview]:
+    """Return a bucket as bytes: the length of the vocabulary, the vocabulary, the numbers."""
     ids = {name: getattr(segments, name) for name in _IDS}
     ids = {
         name: pa.array(words, pa.string()) if isinstance(words, np.ndarray) else words for name, words in ids.items()
@@ -132,21 +134,22 @@ def _written(segments: Segments) -> list[Any]:
         {name: pa.ListArray.from_arrays(pa.array([0, len(words)], pa.int32()), words) for name, words in ids.items()},
         metadata={"words": json.dumps([segments.kind_codes, segments.vocabularies])},
     )
-    told = pa.BufferOutputStream()
-    with pa.ipc.new_file(told, beside.schema) as writer:
+    vocabulary = pa.BufferOutputStream()
+    with pa.ipc.new_file(vocabulary, beside.schema) as writer:
         writer.write_table(beside)
-    rows = pa.table({**{n: getattr(segments, n) for n in segments.row_columns}, **_attributes(segments)})
+    rows = pa.table({**{n: getattr(segments, n) for n in segments.row_columns}, **_attribute_columns(segments)})
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="lz4", use_dictionary=False, write_statistics=False)
-    first = told.getvalue()
+    first = vocabulary.getvalue()
     return [len(first).to_bytes(8, "little"), first, sink.getvalue()]
 
 
-def _objects(words: Any) -> Any:
-    return words.to_numpy(zero_copy_only=False)
+def _to_objects(words: pa.Array) -> NDArray[np.object_]:
+    objects: NDArray[np.object_] = words.to_numpy(zero_copy_only=False)
+    return objects
 
 
-def _attributes(segments: Segments) -> dict[str, Any]:
+def _attribute_columns(segments: Segments) -> dict[str, NDArray[Any]]:
     return {f"attribute:{name}": column for name, column in segments.attributes.items()}
 
 
@@ -156,13 +159,13 @@ def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
     kind_codes, vocabularies = json.loads(beside.schema.metadata[b"words"])
     row = beside.get_batch(0)
     parquet = pq.ParquetFile(pa.BufferReader(data[8 + length :]))
-    held = parquet.schema_arrow
-    attribute = {n.removeprefix("attribute:"): n for n in held.names if n.startswith("attribute:")}
-    wanted = None if columns is None else ["subject", *(attribute.get(name, name) for name in columns)]
-    found = parquet.read(wanted, use_threads=False)
+    schema = parquet.schema_arrow
+    attribute = {n.removeprefix("attribute:"): n for n in schema.names if n.startswith("attribute:")}
+    names = None if columns is None else ["subject", *(attribute.get(name, name) for name in columns)]
+    rows = parquet.read(names, use_threads=False)
     numbers = {
-        name: found.column(name).to_numpy() if name in found.column_names else _empty(held.field(name).type)
-        for name in held.names
+        name: rows.column(name).to_numpy() if name in rows.column_names else _empty(schema.field(name).type)
+        for name in schema.names
     }
     ids = {name: row.column(name).flatten() for name in _IDS}
     nothing = np.empty(0, object)
@@ -178,12 +181,12 @@ def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
     )
 
 
-def _empty(type: Any) -> Any:
+def _empty(type: pa.DataType) -> NDArray[Any]:
     return np.empty(0, type.to_pandas_dtype())
 
 
-def _keep(folder: Path, path: Path, parts: Sequence[Any]) -> None:
-    """Keep a file, unless the ledger says something else by now: a forgotten person must not return."""
+def _cache(folder: Path, path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    """Write a file, unless the ledger has other content by now: a forgotten person must not return."""
     try:
         with exclusive_lock(folder / LOCK):
             if path.name.startswith(cache_prefix(Manifest.read(folder))):

@@ -1,4 +1,4 @@
-"""Have we seen this row? Digests by which a delivery knows what the ledger holds, whatever order it came in.
+"""Recognise rows that the ledger has already, by digests, whatever the order of their arrival.
 
 Every row has two keys of 64 bits: who it is and what it says. A record is known by its ``record_id``; one without an id
 gets it from what it says and from its number among equal rows of the same delivery, so that the same file delivered
@@ -9,15 +9,13 @@ In: typed rows. Out: which are new, which were there, which contradict one that 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model.ledger.manifest import Manifest, Part
-from credit_model.ledger.parts import KEYS, Shelf, digests_of, keys_of
+from credit_model.ledger.parts import KEYS, PartStore, id_keys, text_digests
 
 Keys = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -27,7 +25,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # sends occurrence numbers far apart
 
 
 class KeyIndex:
-    """Which keys are known, and a number for each: sorted arrays that are merged as they grow, 16 bytes a key.
+    """A set of keys with a number for each: sorted arrays that are merged as they grow, 16 bytes a key.
 
     What is held at first stays unsorted until more than a few keys are asked for: to sort the keys of a large ledger
     takes longer than to pass over them for one.
@@ -38,7 +36,7 @@ class KeyIndex:
         self._unsorted: list[tuple[Keys, Keys]] = []
 
     def hold(self, keys: Keys, values: Keys) -> None:
-        """As ``add``, sorted later or never."""
+        """Add keys as ``add`` does, to be sorted later or never."""
         self._unsorted.append((keys, values))
 
     def sort(self) -> None:
@@ -56,30 +54,30 @@ class KeyIndex:
             self._levels.append((keys[order], values[order]))
 
     def find(self, keys: Keys) -> tuple[Mask, Keys]:
-        """Whether each key is known, and its value (0 if not)."""
+        """Return whether each key is in the set, and its value (0 if not)."""
         if len(keys) > _FEW:
             self.sort()
-        known, value = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.uint64)
-        for level, values in [*self._levels, *(_of(keys, *held) for held in self._unsorted)]:
+        is_known, value = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.uint64)
+        for level, values in [*self._levels, *(_matching_keys(keys, *unsorted) for unsorted in self._unsorted)]:
             first, last = np.searchsorted(level, keys), np.searchsorted(level, keys, side="right")
-            known |= last > first
+            is_known |= last > first
             total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values)])
             value += total[last] - total[first]
-        return known, value
+        return is_known, value
 
 
-def _of(wanted: Keys, keys: Keys, values: Keys) -> tuple[Keys, Keys]:
-    """What is held of a few wanted keys, sorted."""
-    if not len(wanted):
+def _matching_keys(sought: Keys, keys: Keys, values: Keys) -> tuple[Keys, Keys]:
+    """Return the entries of a few keys, sorted."""
+    if not len(sought):
         return keys[:0], values[:0]
-    few = np.unique(wanted)
+    few = np.unique(sought)
     rows = np.flatnonzero(few[np.searchsorted(few, keys) % len(few)] == keys)
     rows = rows[np.argsort(keys[rows], kind="stable")]
     return keys[rows], values[rows]
 
 
-class Recogniser:
-    """What one table holds, by keys; grows with every batch admitted."""
+class Deduplicator:
+    """The rows of one table by their keys; grows with every batch admitted."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -90,7 +88,7 @@ class Recogniser:
         self._parts: frozenset[Part] = frozenset()  # whose keys are in the index
         self._occurrences = KeyIndex()  # of equal rows without an id, in this delivery
 
-    def begin(self, shelf: Shelf, manifest: Manifest) -> None:
+    def begin(self, store: PartStore, manifest: Manifest) -> None:
         """Get ready for a delivery: read the keys of the parts that are not known yet."""
         listed = frozenset(manifest.parts_of(self.table))
         if not self._parts <= listed:  # merged, or forgotten: what is known is not what is there
@@ -98,16 +96,16 @@ class Recogniser:
         if self._parts:  # not the first delivery here, and not the last
             self.index.sort()
         for part in listed - self._parts:
-            rows = shelf.open(part).read(KEYS)
+            rows = store.open(part).read(KEYS)
             self.index.hold(*(rows.column(key).to_numpy() for key in KEYS))
         self._occurrences = KeyIndex()
         self._parts = listed
 
     def end(self, manifest: Manifest) -> None:
-        """Everything admitted counts now, in the parts of this manifest."""
+        """Note that everything admitted is in the parts of this manifest now."""
         self._parts = frozenset(manifest.parts_of(self.table))
 
-    def admit(self, rows: Any) -> tuple[Any, Mask]:
+    def admit(self, rows: pa.Table) -> tuple[pa.Table, Mask]:
         """Tell new rows from known ones.
 
         Parameters
@@ -122,39 +120,39 @@ class Recogniser:
         conflict : ndarray of bool, shape (n,)
             Rows with the id of another row that says something else; what is neither is a duplicate.
         """
-        said = digests_of(_sayings(rows))
+        digests = text_digests(_row_texts(rows))
         if self.table == "records":
-            rows = self._named(rows, said)
-            who, says = keys_of(rows.column("record_id")), said[:, 0]
+            rows = self._with_ids(rows, digests)
+            who, content = id_keys(rows.column("record_id")), digests[:, 0]
         else:
-            who, says = said[:, 0] + self._occurrence(said[:, 0]) * _SPREAD, said[:, 1]
-        known, held = self.index.find(who)
+            who, content = digests[:, 0] + self._occurrence(digests[:, 0]) * _SPREAD, digests[:, 1]
+        is_known, stored_content = self.index.find(who)
         _, first, place = np.unique(who, return_index=True, return_inverse=True)
-        is_new = ~known & (first[place] == np.arange(len(who)))
-        conflict = ~is_new & (np.where(known, held, says[first[place]]) != says)
-        self.index.add(who[is_new], says[is_new])
+        is_new = ~is_known & (first[place] == np.arange(len(who)))
+        conflict = ~is_new & (np.where(is_known, stored_content, content[first[place]]) != content)
+        self.index.add(who[is_new], content[is_new])
         new = rows.filter(pa.array(is_new))
-        for name, key in zip(KEYS, (who, says), strict=True):
+        for name, key in zip(KEYS, (who, content), strict=True):
             new = new.append_column(name, pa.array(key[is_new]))
         return new, conflict
 
-    def _named(self, rows: Any, said: Keys) -> Any:
+    def _with_ids(self, rows: pa.Table, digests: Keys) -> pa.Table:
         """Give records without an id the digest of what they say, and those without a case their own id."""
         ids = rows.column("record_id").combine_chunks()
         nameless = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False))
         if len(nameless):
-            number = self._occurrence(said[nameless, 0])
-            texts = [row.tobytes().hex() for row in said[nameless]]
-            made = np.full(len(ids), None, object)
+            number = self._occurrence(digests[nameless, 0])
+            texts = [row.tobytes().hex() for row in digests[nameless]]
+            new_ids = np.full(len(ids), None, object)
             pairs = zip(texts, number.tolist(), strict=True)
-            made[nameless] = [f"r{text}-{n + 1}" if n else f"r{text}" for text, n in pairs]
-            ids = pc.coalesce(ids, pa.array(made, pa.string()))
+            new_ids[nameless] = [f"r{text}-{n + 1}" if n else f"r{text}" for text, n in pairs]
+            ids = pc.coalesce(ids, pa.array(new_ids, pa.string()))
             rows = rows.set_column(rows.schema.get_field_index("record_id"), "record_id", ids)
         case = rows.schema.get_field_index("case_id")
         return rows.set_column(case, "case_id", pc.coalesce(rows.column("case_id"), ids))
 
     def _occurrence(self, keys: Keys) -> Keys:
-        """How many equal rows came before each in this delivery."""
+        """Count the equal rows before each in this delivery."""
         _, before = self._occurrences.find(keys)
         distinct, place, count = np.unique(keys, return_inverse=True, return_counts=True)
         order = np.argsort(place, kind="stable")
@@ -165,10 +163,10 @@ class Recogniser:
         return before + within
 
 
-def _sayings(rows: Any) -> Any:
-    """What each row says, as one text: its columns by name, empty ones left out, so that a new column changes nothing.
+def _row_texts(rows: pa.Table) -> pa.Array:
+    """Return the content of each row as one text: its columns by name.
 
-    The id is not part of it, nor a case that is the record's own.
+    Empty columns are left out, so that a new column changes nothing; so are the id and a case of the record's own.
     """
     parts = []
     own_id = () if "action" in rows.column_names else ("record_id",)  # an amendment names another's

@@ -34,17 +34,17 @@ from credit_model.catalogue.identity import redact
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import force, write_forced
-from credit_model.ledger.lookup import MOVED, Finder
+from credit_model.ledger.lookup import MOVED, RowIndex
 from credit_model.ledger.manifest import (
     CACHE,
     CATALOGUE,
     PARTS,
     QUARANTINE,
-    Forgotten,
     LedgerError,
     Manifest,
+    Tombstone,
 )
-from credit_model.ledger.transaction import Writing
+from credit_model.ledger.transaction import Transaction
 
 NOTE_ZH: Final = (
     "此前训练的模型版本只含汇总痕迹(分箱、计数与权重),不含本人记录;欲完全消除,请以新摘要的台账重新训练并发布。"
@@ -59,8 +59,8 @@ _WORD = r"[\w-]"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What law keeps of a forgotten person: what, on which ground, until when."""
+class LegalRetention:
+    """Data on a forgotten person that law requires to keep: what, on which ground, until when."""
 
     what: str
     ground: str
@@ -85,7 +85,7 @@ class ForgetReport:
         Files of the ledger folder (and feature files) whose whole content was searched for the id afterwards.
     remaining : tuple of str
         Those in which it was found: empty, unless a source made the name of somebody else's document of it.
-    kept : tuple of Kept
+    kept : tuple of LegalRetention
         What law keeps elsewhere; the ledger keeps nothing.
     note_zh, note_en : str
         On versions trained before.
@@ -98,7 +98,7 @@ class ForgetReport:
     digest_after: str
     checked: int
     remaining: tuple[str, ...]
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[LegalRetention, ...] = ()
     note_zh: str = NOTE_ZH
     note_en: str = NOTE_EN
 
@@ -108,45 +108,50 @@ class ForgetReport:
         return not self.remaining
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, for JSON."""
+        """Return the report as plain values, for JSON."""
         return {**asdict(self), "complete": self.complete}
 
 
 def forget(
-    writing: Writing, finder: Finder, subject_id: str, reason: str, approver: str, files: Sequence[str | Path] = ()
+    transaction: Transaction,
+    row_index: RowIndex,
+    subject_id: str,
+    reason: str,
+    approver: str,
+    files: Sequence[str | Path] = (),
 ) -> ForgetReport:
     """Remove a person; see ``Ledger.forget``."""
-    name, before = _Name(subject_id), writing.manifest
+    name, before = _Name(subject_id), transaction.manifest
     _check_words("forget", name, reason=reason, approver=approver)
     features = [_feature_file(Path(path)) for path in files]
     manifest = before if before.salt else replace(before, salt=secrets.token_hex(32))
-    change = _Change(name, frozenset(_own_records(finder, subject_id)), manifest.nobody(subject_id))
+    change = _Change(name, frozenset(_own_records(row_index, subject_id)), manifest.nobody(subject_id))
 
     parts = []
     for part in before.parts:
-        rows = change.apply(part.table, finder.shelf.open(part).read())
+        rows = change.apply(part.table, row_index.store.open(part).read())
         if rows is None:
             parts.append(part)
             continue
         change.rewritten.append(f"{PARTS}/{part.file}")
-        parts += [writing.write(part.table, rows)] if rows.num_rows else []
-    quarantine = [kept for file in before.quarantine if (kept := change.quarantine(writing.folder, file))]
+        parts += [transaction.write(part.table, rows)] if rows.num_rows else []
+    quarantine = [name_left for file in before.quarantine if (name_left := change.quarantine(transaction.folder, file))]
 
-    known = manifest.mark(subject_id) in manifest.forgotten_subjects
-    if not known and not change.removed.total() and not change.renamed:
+    is_repeated = manifest.mark(subject_id) in manifest.forgotten_subjects
+    if not is_repeated and not change.removed.total() and not change.renamed:
         raise LedgerError(
-            f"forget: the ledger in {writing.folder} holds nothing on this subject, and none of that id was forgotten; "
-            "nothing was done, check the id"
+            f"forget: the ledger in {transaction.folder} holds nothing on this subject, and none of that id was "
+            "forgotten; nothing was done, check the id"
         )
     manifest = with_tombstone(manifest, subject_id, change.records, reason, approver)
     digest = before.digest
     if parts != list(before.parts):
-        left = Counter[str]()
+        remaining = Counter[str]()
         for part in parts:
-            left[part.table] += part.rows
-        digest = before.digest_after(f"forget {sorted(left.items())}")
-        change.rewritten += [f"{CACHE}/{file.name}" for file in (writing.folder / CACHE).glob("*")]
-    writing.replace(
+            remaining[part.table] += part.rows
+        digest = before.digest_after(f"forget {sorted(remaining.items())}")
+        change.rewritten += [f"{CACHE}/{file.name}" for file in (transaction.folder / CACHE).glob("*")]
+    transaction.replace(
         parts,
         quarantine=tuple(sorted(set(quarantine))),
         digest=digest,
@@ -157,51 +162,51 @@ def forget(
         if rows := _drop_rows(path, subject_id):
             change.removed["features"] += rows
             change.rewritten.append(str(path))
-    found = [(file, name.occurs_in(path)) for file, path in _searched(writing.folder, features)]
+    searched = [(file, name.occurs_in(path)) for file, path in _files_to_search(transaction.folder, features)]
     return ForgetReport(
-        removed={kind: change.removed[kind] for kind in (*finder.schemas, "quarantine", "features")},
+        removed={kind: change.removed[kind] for kind in (*row_index.schemas, "quarantine", "features")},
         renamed=change.renamed,
         rewritten=tuple(change.rewritten),
         digest_before=before.digest,
         digest_after=digest,
-        checked=len(found),
-        remaining=tuple(file for file, there in found if there),
+        checked=len(searched),
+        remaining=tuple(file for file, there in searched if there),
     )
 
 
-def readmit(writing: Writing, subject_id: str, reason: str, approver: str) -> None:
+def readmit(transaction: Transaction, subject_id: str, reason: str, approver: str) -> None:
     """Let a forgotten person be delivered again; see ``Ledger.readmit``."""
     _check_words("readmit", _Name(subject_id), reason=reason, approver=approver)
-    manifest = writing.manifest
+    manifest = transaction.manifest
     place = manifest.forgotten_subjects.get(manifest.mark(subject_id)) if manifest.salt else None
     if place is None:
-        raise LedgerError(f"readmit: no subject of that id was forgotten in {writing.folder}; nothing was done")
+        raise LedgerError(f"readmit: no subject of that id was forgotten in {transaction.folder}; nothing was done")
     lifted = replace(
         manifest.forgotten[place], subject="", records=(), lifted=f"{date.today()} by {approver}: {reason}"
     )
     forgotten = [*manifest.forgotten]
     forgotten[place] = lifted
-    writing.replace(manifest.parts, forgotten=tuple(forgotten))
+    transaction.replace(manifest.parts, forgotten=tuple(forgotten))
 
 
 def with_tombstone(
     manifest: Manifest, subject_id: str, record_ids: Iterable[str], reason: str = "", approver: str = ""
 ) -> Manifest:
-    """The manifest that knows a forgotten person, and these records of the person, by salted hashes."""
+    """Return the manifest with salted hashes of a forgotten person and of these records of the person."""
     subject, marks = manifest.mark(subject_id), {manifest.mark(record_id) for record_id in record_ids}
     forgotten, place = [*manifest.forgotten], manifest.forgotten_subjects.get(subject)
     if place is None:
-        forgotten.append(Forgotten(str(date.today()), reason, approver, subject, tuple(sorted(marks))))
+        forgotten.append(Tombstone(str(date.today()), reason, approver, subject, tuple(sorted(marks))))
     else:
         forgotten[place] = replace(forgotten[place], records=tuple(sorted(marks | set(forgotten[place].records))))
     return replace(manifest, forgotten=tuple(forgotten))
 
 
-def _own_records(finder: Finder, subject_id: str) -> list[str]:
-    """Ids of the records that are the person's by their last move, on the ledger or only amended so far."""
-    records = finder.records_of([subject_id])
+def _own_records(row_index: RowIndex, subject_id: str) -> list[str]:
+    """Return the ids of the records that are the person's by their last move, on the ledger or only amended so far."""
+    records = row_index.records_of([subject_id])
     holder = dict(zip(*(records.column(n).to_pylist() for n in ("record_id", "subject_id")), strict=True))
-    amendments = finder.rows("amendments", {*holder, *finder.moved_to([subject_id])})
+    amendments = row_index.rows("amendments", {*holder, *row_index.moved_to([subject_id])})
     moves = amendments.filter(pc.equal(amendments.column("action"), MOVED)).to_pylist()
     for move in sorted(moves, key=lambda m: (m["effective_on"], m["seq"], m["value"])):  # the order of the fold
         holder[move["record_id"]] = move["value"]
@@ -219,23 +224,23 @@ class _Change:
     renamed: int = 0
     rewritten: list[str] = field(default_factory=list)
 
-    def apply(self, table: str, rows: Any) -> Any:
-        """Rows of a table without the person; None if they are as they were."""
+    def apply(self, table: str, rows: pa.Table) -> pa.Table | None:
+        """Return the rows of a table without the person; None if none of them changes."""
         if table in ("records", "amendments"):
             goes = pc.is_in(rows.column("record_id"), value_set=pa.array(sorted(self.records), pa.string()))
         else:
             goes = pc.equal(rows.column("subject_id"), self.name.subject_id)
-        kept = rows.filter(pc.invert(goes))
-        self.removed[table] += rows.num_rows - kept.num_rows
-        named: set[int] = set()
-        for place, column in enumerate(kept.column_names):
-            if not pa.types.is_string(kept.schema.field(column).type) or column in _NAMES:
+        rest = rows.filter(pc.invert(goes))
+        self.removed[table] += rows.num_rows - rest.num_rows
+        renamed: set[int] = set()
+        for place, column in enumerate(rest.column_names):
+            if not pa.types.is_string(rest.schema.field(column).type) or column in _NAMES:
                 continue
-            texts = kept.column(column).combine_chunks()
-            hits = _holding(texts, self.name.subject_id)
+            texts = rest.column(column).combine_chunks()
+            hits = _places_of(texts, self.name.subject_id)
             exact = column == "subject_id"  # the id of another may contain this one
             changed = {
-                row: self.nobody if exact else self.name.replaced(text, self.nobody)
+                row: self.nobody if exact else self.name.replace_in(text, self.nobody)
                 for row, text in zip(hits.tolist(), texts.take(hits).to_pylist(), strict=True)
                 if (text == self.name.subject_id if exact else self.name.is_in(text))
             }
@@ -243,22 +248,22 @@ class _Change:
                 values = texts.to_pylist()
                 for row, text in changed.items():
                     values[row] = text
-                kept = kept.set_column(place, column, pa.array(values, pa.string()))
-                named |= changed.keys()
-        self.renamed += len(named)
-        return kept if named or kept.num_rows < rows.num_rows else None
+                rest = rest.set_column(place, column, pa.array(values, pa.string()))
+                renamed |= changed.keys()
+        self.renamed += len(renamed)
+        return rest if renamed or rest.num_rows < rows.num_rows else None
 
     def quarantine(self, folder: Path, file: str) -> str | None:
-        """The name of the file without the person's lines; None if nothing is left of it."""
+        """Write the file without the person's lines; return its name, None if nothing is left of it."""
         lines = (folder / QUARANTINE / file).read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if not self._is_of_person(line)]
-        if len(kept) == len(lines):
+        rest = [line for line in lines if not self._is_of_person(line)]
+        if len(rest) == len(lines):
             return file
-        self.removed["quarantine"] += len(lines) - len(kept)
+        self.removed["quarantine"] += len(lines) - len(rest)
         self.rewritten.append(f"{QUARANTINE}/{file}")
-        if not kept:
+        if not rest:
             return None
-        data = b"".join(kept)
+        data = b"".join(rest)
         name = f"{sha256(data)[:16]}.jsonl"
         write_forced(folder / QUARANTINE / name, data)
         return name
@@ -288,11 +293,11 @@ class _Name:
     def is_in(self, text: str) -> bool:
         return self.subject_id in text and self._pattern.search(text) is not None
 
-    def replaced(self, text: str, by: str) -> str:
+    def replace_in(self, text: str, by: str) -> str:
         return self._pattern.sub(lambda _: by, text)
 
     def occurs_in(self, path: Path) -> bool:
-        """Whether a file holds it: every text of a table, in full; any other file as text."""
+        """Return whether a file contains it: every text of a table, in full; any other file as text."""
         data = path.read_bytes()
         if path.suffix == ".segments":
             data = data[32:]
@@ -303,18 +308,18 @@ class _Name:
             words = column.combine_chunks()
             words = words.dictionary if pa.types.is_dictionary(words.type) else words
             texts = words if pa.types.is_string(words.type) or pa.types.is_large_string(words.type) else words[:0]
-            if len(texts) and any(map(self.is_in, texts.take(_holding(texts, self.subject_id)).to_pylist())):
+            if len(texts) and any(map(self.is_in, texts.take(_places_of(texts, self.subject_id)).to_pylist())):
                 return True
         return False
 
 
-def _holding(texts: Any, part: str) -> NDArray[np.int64]:
-    """Places of the texts that hold a part of text."""
+def _places_of(texts: pa.Array, part: str) -> NDArray[np.int64]:
+    """Return the places of the texts that contain a part of text."""
     return np.flatnonzero(pc.fill_null(pc.match_substring(texts, part), False).to_numpy(zero_copy_only=False))
 
 
-def _check_words(what: str, name: _Name, **said: str) -> None:
-    for word, text in said.items():
+def _check_words(what: str, name: _Name, **words: str) -> None:
+    for word, text in words.items():
         if not isinstance(text, str) or not text.strip():
             raise UserError(f"{what}: say the {word}; it is kept in the ledger's manifest")
         if name.subject_id in text or redact(text, None) != unicodedata.normalize("NFKC", text):
@@ -323,16 +328,16 @@ def _check_words(what: str, name: _Name, **said: str) -> None:
 
 def _feature_file(path: Path) -> Path:
     try:
-        named = "subject_id" in pq.read_schema(path).names
+        has_subjects = "subject_id" in pq.read_schema(path).names
     except (OSError, pa.ArrowException):
         raise UserError(f"forget: {path} is no Parquet file; nothing was done, give files of build_features") from None
-    if not named:
+    if not has_subjects:
         raise UserError(f"forget: {path} has no column subject_id; nothing was done, give files of build_features")
     return path
 
 
 def _drop_rows(path: Path, subject_id: str) -> int:
-    """Take a person's rows out of a Parquet file, which is there with them or without, whole; how many there were."""
+    """Take a person's rows out of a Parquet file, at once or not at all; return how many there were."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     removed = 0
     try:
@@ -343,9 +348,9 @@ def _drop_rows(path: Path, subject_id: str) -> int:
                 for group in groups:
                     rows = old.read_row_group(group)
                     ids = rows.column("subject_id").cast(pa.string())
-                    kept = rows.filter(pc.fill_null(pc.not_equal(ids, subject_id), True))
-                    removed += rows.num_rows - kept.num_rows
-                    writer.write_table(kept)
+                    rest = rows.filter(pc.fill_null(pc.not_equal(ids, subject_id), True))
+                    removed += rows.num_rows - rest.num_rows
+                    writer.write_table(rest)
         if removed:
             force(new)
             os.replace(new, path)
@@ -354,7 +359,7 @@ def _drop_rows(path: Path, subject_id: str) -> int:
     return removed
 
 
-def _searched(folder: Path, features: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+def _files_to_search(folder: Path, features: Iterable[Path]) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / CATALOGUE:
             yield str(path.relative_to(folder)), path

@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -28,21 +28,21 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
-from credit_model.ledger.deduplication import Recogniser
+from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.forgetting import with_tombstone
 from credit_model.ledger.ingest_report import IngestReport
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import Output
-from credit_model.ledger.parts import Shelf, keys_of
+from credit_model.ledger.parts import PartStore, id_keys
 from credit_model.ledger.sources import Batch, Source
-from credit_model.ledger.transaction import Writing
+from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import (
     ID_COLUMNS,
     REASONS,
     TABLE_NAMES,
-    Checked,
     ColumnErrors,
+    ValidatedBatch,
     column_faults,
     column_types,
     validate,
@@ -54,7 +54,7 @@ Progress = Callable[[str, int], None]
 _UNREADABLE = ("unreadable_date", "unreadable_number")
 
 
-def _is_plain(type: Any) -> bool:
+def _is_plain(type: pa.DataType) -> bool:
     """Whether a column holds text, numbers, dates or truth values."""
     if pa.types.is_dictionary(type):
         type = type.value_type
@@ -85,51 +85,53 @@ class Input:
         return "id_number" in (self.source.columns if self.output is None else self.output.columns)
 
     def faults(self, catalogue: Catalogue) -> list[str]:
-        """What is wrong with its columns."""
+        """Return the faults of its columns."""
         label, have = self.source.label, self.source.columns
-        wanted = [*column_types(self.table, catalogue), *ID_COLUMNS] if self.output is None else self.output.raw_columns
-        if self.source.is_csv and not set(have) & set(wanted):  # what would be named are values of a person, then
+        expected = (
+            [*column_types(self.table, catalogue), *ID_COLUMNS] if self.output is None else self.output.raw_columns
+        )
+        if self.source.is_csv and not set(have) & set(expected):  # what would be named are values of a person, then
             return [f"{label}: none of its {len(have)} columns has a name that is expected here "
-                    f"({', '.join(wanted[:4])}, …); is its first line a header?"]  # fmt: skip
+                    f"({', '.join(expected[:4])}, …); is its first line a header?"]  # fmt: skip
         faults = [f"{label}: two columns are named {name!r}" for name in sorted({n for n in have if have.count(n) > 1})]
         if self.output is None:
             faults += column_faults(have, self.table, catalogue, label)
-            needed = ["id_number"]
+            id_columns = ["id_number"]
         else:
             faults += [f"{label}: the mapping reads column {name!r}, which is not there; it has {', '.join(have)}"
                       for name in self.output.raw_columns if name not in have]  # fmt: skip
             origin = self.output.columns.get("id_number")
-            needed = list(origin.raw_columns) if origin else []
+            id_columns = list(origin.raw_columns) if origin else []
         unreadable = [f.name for f in self.source.schema if f.name in self.columns and not _is_plain(f.type)]
         faults += [
             f"{label}: column {name!r} holds lists, bytes or other values that are no facts" for name in unreadable
         ]
-        for name in needed:
+        for name in id_columns:
             if name in have and pa.types.is_floating(self.source.schema.field(name).type):
                 faults.append(f"{label}: column {name!r} came as decimals, its last digits are lost: read it as text")
         return faults
 
 
-def plan(given: Mapping[str, list[Source]], mapping: ColumnMapping | None, catalogue: Catalogue) -> list[Input]:
-    """Which source goes to which table; refuses the delivery with every fault of every column at once."""
+def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, catalogue: Catalogue) -> list[Input]:
+    """Assign each source to its tables; raise ``ColumnErrors`` with every fault of every column at once."""
     inputs, faults = [], []
     if mapping is None:
-        inputs = [Input(source, table) for table in TABLE_NAMES for source in given[table]]
+        inputs = [Input(source, table) for table in TABLE_NAMES for source in by_table[table]]
     else:
         mapping.check(catalogue)
-        sources = [source for table in TABLE_NAMES for source in given[table]]
+        sources = [source for table in TABLE_NAMES for source in by_table[table]]
         for source in sources:
             outputs = mapping.outputs_of(source.name, only=len(sources) == 1)
             if not outputs:
-                known = ", ".join(sorted({o.source for o in mapping.outputs}))
-                faults.append(f"{source.label}: mapping {mapping.name!r} has no table {source.name!r}; it has {known}")
+                names = ", ".join(sorted({o.source for o in mapping.outputs}))
+                faults.append(f"{source.label}: mapping {mapping.name!r} has no table {source.name!r}; it has {names}")
             source.encoding = outputs[0].encoding if outputs else source.encoding
             inputs += [Input(source, output.target, output) for output in outputs]
         inputs.sort(key=lambda one: TABLE_NAMES.index(one.table))
     faults += [fault for one in inputs for fault in one.faults(catalogue)]
     if faults:
-        found = "; ".join(faults)
-        raise ColumnErrors(f"nothing was ingested, {len(faults)} fault(s) in the columns: {found}", tuple(faults))
+        listing = "; ".join(faults)
+        raise ColumnErrors(f"nothing was ingested, {len(faults)} fault(s) in the columns: {listing}", tuple(faults))
     return inputs
 
 
@@ -138,27 +140,29 @@ class Quarantine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file: Any = None
+        self._file: BinaryIO | None = None
         self._sha256 = hashlib.sha256()
         self._source_digests: dict[int, str] = {}
         self.reasons: Counter[str] = Counter()
 
-    def add(self, one: Input, row: int, reasons: list[tuple[str, str]], shown: Mapping[str, str]) -> None:
-        """Keep one refused row."""
+    def add(self, one: Input, row: int, reasons: list[tuple[str, str]], values: Mapping[str, str]) -> None:
+        """Add one refused row."""
         self.reasons.update({reason for reason, _ in reasons})
         source = one.source
         if id(source) not in self._source_digests:
             self._source_digests[id(source)] = source.digest
-        said = [dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons]
+        explanations = [
+            dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons
+        ]
         line = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": one.table,
-                "row": row, "reasons": said, "values": shown}  # fmt: skip
+                "row": row, "reasons": explanations, "values": values}  # fmt: skip
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         if self._file is None:
             self._file = (self._folder / "incoming").open("wb")
         self._sha256.update(data)
         self._file.write(data)
 
-    def keep(self) -> Path | None:
+    def commit(self) -> Path | None:
         """Force the file to disk, under a name made of its digest; None if nothing was refused."""
         if self._file is None:
             return None
@@ -167,25 +171,25 @@ class Quarantine:
         return Path(self._file.name).replace(self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveryResult:
     """A delivery that counts: the new manifest, the report, and what the next delivery need not read again."""
 
     manifest: Manifest
     report: IngestReport
-    recognisers: dict[str, Recogniser]
+    deduplicators: dict[str, Deduplicator]
 
 
 @dataclass
 class Delivery:
     """One call of ingest, while it runs."""
 
-    writing: Writing
+    transaction: Transaction
     catalogue: Catalogue
     inputs: list[Input]
     drawn_on: date | None
@@ -193,8 +197,8 @@ class Delivery:
     key: bytes | None
     quarantine: Quarantine
     next_seq: int
-    known: dict[str, Recogniser]  # from the delivery before, on the same ledger
-    recognisers: dict[str, Recogniser] = field(default_factory=dict)
+    earlier: dict[str, Deduplicator]  # from the delivery before, on the same ledger
+    deduplicators: dict[str, Deduplicator] = field(default_factory=dict)
     returning: dict[str, set[str]] = field(default_factory=dict)  # forgotten subjects delivered again: their records
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -204,34 +208,34 @@ class Delivery:
     @classmethod
     def run(
         cls,
-        shelf: Shelf,
+        store: PartStore,
         catalogue: Catalogue,
         inputs: list[Input],
         drawn_on: date | None,
         progress: Progress | None,
-        known: dict[str, Recogniser],
-    ) -> Delivered:
-        """A delivery from lock to commit."""
+        earlier: dict[str, Deduplicator],
+    ) -> DeliveryResult:
+        """Carry out a delivery, from lock to commit."""
         key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
-        with Writing.begin(shelf) as writing, closing(Quarantine(shelf.folder / QUARANTINE)) as quarantine:
-            next_seq = writing.manifest.next_seq
-            delivery = cls(writing, catalogue, inputs, drawn_on, progress, key, quarantine, next_seq, known)
+        with Transaction.begin(store) as transaction, closing(Quarantine(store.folder / QUARANTINE)) as quarantine:
+            next_seq = transaction.manifest.next_seq
+            delivery = cls(transaction, catalogue, inputs, drawn_on, progress, key, quarantine, next_seq, earlier)
             mark = delivery.recognise_key()
             for one in inputs:
                 delivery.take(one)
             report = delivery.end(mark)
-        for recogniser in delivery.recognisers.values():
-            recogniser.end(writing.manifest)
-        return Delivered(writing.manifest, report, {**known, **delivery.recognisers})
+        for deduplicator in delivery.deduplicators.values():
+            deduplicator.end(transaction.manifest)
+        return DeliveryResult(transaction.manifest, report, {**earlier, **delivery.deduplicators})
 
     def recognise_key(self) -> str:
-        """Refuse a key other than the one the ledger's pseudonyms were made with; its mark."""
-        known = self.writing.manifest.key_check
+        """Return the check value of the key; refuse one other than that of the ledger's pseudonyms."""
+        mark = self.transaction.manifest.key_check
         if self.key is None:
-            return known
+            return mark
         if len(self.key) < 32:
             self.warnings.append(f"{KEY_VARIABLE} has fewer than 32 characters: it can be guessed")
-        if known not in ("", key_check(self.key)):
+        if mark not in ("", key_check(self.key)):
             raise LedgerError(
                 f"{KEY_VARIABLE} is not the key this ledger's pseudonyms were made with: the same person would have "
                 "two ids; nothing was written, set the first key again"
@@ -262,103 +266,103 @@ class Delivery:
             rows = rows[places]
         self.rows_read += len(rows)
         checked = validate(raw, one.table, self.catalogue, drawn_on=self.drawn_on, key=self.key, faults=faults)
-        gone = self._forgotten(one.table, checked)
-        good = np.flatnonzero(~checked.refused)
-        recogniser = self._recogniser(one.table)
-        new, conflict = recogniser.admit(checked.table.take(good))
+        is_forgotten = self._find_forgotten(one.table, checked)
+        good = np.flatnonzero(~checked.is_refused)
+        deduplicator = self._deduplicator(one.table)
+        new, conflict = deduplicator.admit(checked.table.take(good))
         faults = dict(checked.faults)
         if conflict.any():
             faults["conflict", "record_id"] = np.isin(np.arange(len(rows)), good[conflict])
-        refused = np.flatnonzero(Checked(checked.table, faults).refused)
-        for place, shown in zip(refused.tolist(), self._shown(raw, checked, refused), strict=True):
+        rejected = np.flatnonzero(ValidatedBatch(checked.table, faults).is_refused)
+        for place, values in zip(rejected.tolist(), self._redact(raw, checked, rejected), strict=True):
             why = [why for why, mask in faults.items() if mask[place]]
-            if gone[place]:  # nothing of the person comes back, not even here
-                why, shown = [found for found in why if found[0] == "forgotten"], {}
-            self.quarantine.add(one, int(rows[place]), why, shown)
-        known = len(good) - new.num_rows - int(conflict.sum())
-        counts.update(accepted=new.num_rows, rejected=len(refused), duplicates=known)
+            if is_forgotten[place]:  # nothing of the person comes back, not even here
+                why, values = [reason for reason in why if reason[0] == "forgotten"], {}
+            self.quarantine.add(one, int(rows[place]), why, values)
+        duplicates = len(good) - new.num_rows - int(conflict.sum())
+        counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
         if new.num_rows:
-            self.writing.add(one.table, self._numbered(self._unnamed(new)))
+            self.transaction.add(one.table, self._number(self._anonymise(new)))
         if one.table == "amendments":
-            found, _ = self._recogniser("records").index.find(keys_of(new.column("record_id")))
-            self.unknown_targets += int((~found).sum())
+            is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
+            self.unknown_targets += int((~is_known).sum())
 
-    def _recogniser(self, table: str) -> Recogniser:
-        if table not in self.recognisers:
-            recogniser = self.known.pop(table, None) or Recogniser(table)
-            recogniser.begin(self.writing.shelf, self.writing.manifest)
-            self.recognisers[table] = recogniser
-        return self.recognisers[table]
+    def _deduplicator(self, table: str) -> Deduplicator:
+        if table not in self.deduplicators:
+            deduplicator = self.earlier.pop(table, None) or Deduplicator(table)
+            deduplicator.begin(self.transaction.store, self.transaction.manifest)
+            self.deduplicators[table] = deduplicator
+        return self.deduplicators[table]
 
-    def _forgotten(self, table: str, checked: Checked) -> NDArray[np.bool_]:
-        """Rows that would bring a forgotten person back; refused for that alone."""
-        manifest, rows = self.writing.manifest, checked.table
-        gone = np.zeros(rows.num_rows, np.bool_)
+    def _find_forgotten(self, table: str, checked: ValidatedBatch) -> NDArray[np.bool_]:
+        """Mark the rows that would bring a forgotten person back; they are refused for that alone."""
+        manifest, rows = self.transaction.manifest, checked.table
+        is_forgotten = np.zeros(rows.num_rows, np.bool_)
         if not manifest.forgotten_subjects:
-            return gone
+            return is_forgotten
         column = "record_id" if table == "amendments" else "subject_id"
         ids = rows.column(column).to_pylist()
         if table == "amendments":
-            refused = {manifest.mark(r) for records in self.returning.values() for r in records}
-            marks = manifest.forgotten_records | refused
-            held, _ = self._recogniser("records").index.find(keys_of(pc.fill_null(rows.column(column), "")))
-            gone |= ~held  # a record that is there again, as somebody else's, may be amended
+            returning = {manifest.mark(r) for records in self.returning.values() for r in records}
+            marks = manifest.forgotten_records | returning
+            is_known, _ = self._deduplicator("records").index.find(id_keys(pc.fill_null(rows.column(column), "")))
+            is_forgotten |= ~is_known  # a record that is there again, as somebody else's, may be amended
         else:
             marks = frozenset(manifest.forgotten_subjects)
-            gone |= True
+            is_forgotten |= True
         among = {name: manifest.mark(name) in marks for name in set(ids) if name is not None}
-        gone &= np.fromiter((among.get(name, False) for name in ids), np.bool_, len(ids))
+        is_forgotten &= np.fromiter((among.get(name, False) for name in ids), np.bool_, len(ids))
         if table == "records":
-            for place in np.flatnonzero(gone).tolist():
+            for place in np.flatnonzero(is_forgotten).tolist():
                 record_id = rows.column("record_id")[place].as_py()
                 self.returning.setdefault(ids[place], set()).update([record_id] if record_id else [])
-        if gone.any():
-            checked.faults["forgotten", column] = gone
-        return gone
+        if is_forgotten.any():
+            checked.faults["forgotten", column] = is_forgotten
+        return is_forgotten
 
-    def _unnamed(self, rows: Any) -> Any:
-        """Amendments that move a record to a forgotten person move it to nobody."""
-        manifest = self.writing.manifest
+    def _anonymise(self, rows: pa.Table) -> pa.Table:
+        """Replace a forgotten person to whom an amendment moves a record by nobody."""
+        manifest = self.transaction.manifest
         if "action" not in rows.column_names or not manifest.forgotten_subjects:
             return rows
         moves = pc.fill_null(pc.equal(rows.column("action"), "moved_to_subject"), False).to_pylist()
         values = [
-            manifest.nobody(value) if moved and manifest.mark(value) in manifest.forgotten_subjects else value
-            for moved, value in zip(moves, rows.column("value").to_pylist(), strict=True)
+            manifest.nobody(value) if is_move and manifest.mark(value) in manifest.forgotten_subjects else value
+            for is_move, value in zip(moves, rows.column("value").to_pylist(), strict=True)
         ]
         return rows.set_column(rows.schema.get_field_index("value"), "value", pa.array(values, pa.string()))
 
-    def _numbered(self, rows: Any) -> Any:
-        """Rows without a ``seq`` get the next ones in order of arrival."""
+    def _number(self, rows: pa.Table) -> pa.Table:
+        """Give the next numbers to rows without a ``seq`` in order of arrival."""
         if "seq" not in rows.column_names:
             return rows
-        given = rows.column("seq").combine_chunks()
-        absent = given.is_null().to_numpy(zero_copy_only=False)
-        first = max(self.next_seq, (pc.max(given).as_py() or 0) + 1)
-        seq = np.where(absent, first - 1 + np.cumsum(absent), given.fill_null(0).to_numpy())
+        delivered = rows.column("seq").combine_chunks()
+        absent = delivered.is_null().to_numpy(zero_copy_only=False)
+        first = max(self.next_seq, (pc.max(delivered).as_py() or 0) + 1)
+        seq = np.where(absent, first - 1 + np.cumsum(absent), delivered.fill_null(0).to_numpy())
         self.next_seq = max(first, int(seq.max()) + 1)
         return rows.set_column(rows.schema.get_field_index("seq"), "seq", pa.array(seq))
 
-    def _shown(self, raw: Any, checked: Checked, places: NDArray[np.int64]) -> list[dict[str, str]]:
-        """Refused rows as they may be kept: numbers that name a person replaced, what could not be read withheld."""
-        shown = []
-        named = "id_number" in raw.column_names
-        subjects = checked.table.column("subject_id").take(places).to_pylist() if named else []
+    def _redact(self, raw: pa.Table, checked: ValidatedBatch, places: NDArray[np.int64]) -> list[dict[str, str]]:
+        """Return refused rows without what names a person: identity numbers replaced, unreadable values withheld."""
+        rows = []
+        has_id_numbers = "id_number" in raw.column_names
+        subjects = checked.table.column("subject_id").take(places).to_pylist() if has_id_numbers else []
         for i, row in enumerate(raw.take(places).to_pylist()):
-            kept = {}
+            values = {}
             for name, value in row.items():
                 if value is None or name in ID_COLUMNS:
                     continue
                 unread = (checked.faults.get((why, name)) for why in _UNREADABLE)
                 withheld = any(mask is not None and mask[places[i]] for mask in unread)
-                kept[name] = WITHHELD if withheld or self._is_forgotten(str(value)) else redact(str(value), self.key)
+                values[name] = WITHHELD if withheld or self._is_forgotten(str(value)) else redact(str(value), self.key)
             if subjects and subjects[i]:
-                kept["subject_id"] = subjects[i]
-            shown.append(kept)
-        return shown
+                values["subject_id"] = subjects[i]
+            rows.append(values)
+        return rows
 
     def _is_forgotten(self, text: str) -> bool:
-        manifest = self.writing.manifest
+        manifest = self.transaction.manifest
         return bool(manifest.forgotten_subjects) and manifest.mark(text.strip()) in manifest.forgotten_subjects
 
     def count(self) -> DeliveryCounts:
@@ -388,8 +392,8 @@ class Delivery:
     def end(self, mark: str) -> IngestReport:
         """Commit, and report."""
         counts = self.count()
-        path = self.quarantine.keep()
-        manifest = self.writing.manifest
+        path = self.quarantine.commit()
+        manifest = self.transaction.manifest
         brings_news = counts.accepted > 0 or (path is not None and path.name not in manifest.quarantine)
         deliveries = manifest.deliveries
         if deliveries is not None and brings_news:  # the same delivery again counts once
@@ -397,7 +401,7 @@ class Delivery:
         listed = set(manifest.quarantine) | ({path.name} if path else set())
         for subject_id, record_ids in self.returning.items():
             manifest = with_tombstone(manifest, subject_id, record_ids)
-        self.writing.commit(
+        self.transaction.commit(
             key_check=mark,
             next_seq=self.next_seq,
             quarantine=tuple(sorted(listed)),

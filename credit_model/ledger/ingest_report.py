@@ -1,10 +1,6 @@
-"""Hold refused raw rows against the share that is allowed, and say in one line what to do about them.
+"""The result of a delivery, and the limit on the share of rows it may refuse.
 
-In: counts of a delivery or of a ledger, a limit. Out: nothing, or a ``RefusedRowsError``.
-
-What a delivery into a ledger ended in, as a value.
-
-In: counts of rows. Out: ``IngestReport``.
+In: counts of rows; a limit. Out: ``IngestReport``; a ``RefusedRowsError`` that says in one line what to do.
 """
 
 from __future__ import annotations
@@ -66,10 +62,10 @@ def check_refusals(attempt: str, counts: DeliveryCounts, limit: float, quarantin
 def _reasons(rejected: Mapping[str, int]) -> str:
     """Name the most frequent reasons, each with its rows."""
     by_rows = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{rows:,} {reason} ({REASONS[reason][1]})" for reason, rows in by_rows[:_TOP_REASONS]]
+    phrases = [f"{rows:,} {reason} ({REASONS[reason][1]})" for reason, rows in by_rows[:_TOP_REASONS]]
     more = len(by_rows) - _TOP_REASONS
     return ", ".join(
-        [*named, *([f"and {more} further reasons"] if more > 1 else ["and 1 further reason"] * (more == 1))]
+        [*phrases, *([f"and {more} further reasons"] if more > 1 else ["and 1 further reason"] * (more == 1))]
     )
 
 
@@ -85,7 +81,7 @@ def _rounded_up(share: float) -> float:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of a delivery.
+    """The result of a delivery.
 
     Parameters
     ----------
@@ -123,7 +119,7 @@ class IngestReport:
         return self.counts.rejected_share
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, for JSON."""
+        """Return the report as plain values, for JSON."""
         return {**asdict(self), "rejected_share": self.rejected_share,
                 "quarantine": None if self.quarantine is None else str(self.quarantine),
                 "warnings": list(self.warnings)}  # fmt: skip

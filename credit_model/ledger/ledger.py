@@ -10,20 +10,19 @@ In: a folder; frames and files. Out: ``IngestReport``, ``Tables``, ``Segments``,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.catalogue.catalogue import TIERS, Catalogue, load_catalogue
+from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
-from credit_model.foundation.calendar import NO_VALUE, from_days, to_day, to_days
+from credit_model.foundation.calendar import DateLike, to_day, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import exclusive_lock, write_forced
-from credit_model.ledger import segment_cache as compiled
 from credit_model.ledger.buckets import Buckets
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
 from credit_model.ledger.ingest import Delivery, plan
@@ -40,21 +39,26 @@ from credit_model.ledger.manifest import (
 )
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import load_mapping
-from credit_model.ledger.parts import Shelf
+from credit_model.ledger.parts import PartStore
+from credit_model.ledger.record_frames import Rules, records_decided, records_decided_each, records_in_force
+from credit_model.ledger.segment_cache import cache_name, read_segments, write_segments
 from credit_model.ledger.sources import open_sources
-from credit_model.ledger.transaction import Writing
+from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
 from credit_model.ledger.view import View
-from credit_model.visibility.fold import fold_at
 from credit_model.visibility.population import Population
-from credit_model.visibility.segments import compile_segments, files_at, grounds_at
-from credit_model.visibility.tables import ROLES, Segments, Tables
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Segments, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import ArrayLike
 
-    from credit_model.ledger.deduplication import Recogniser
-    from credit_model.ledger.manifest import DeliveryCounts, Stamp
+    from credit_model.ledger.deduplication import Deduplicator
+    from credit_model.ledger.lookup import RowIndex
+    from credit_model.ledger.manifest import DeliveryCounts, ManifestVersion
+    from credit_model.ledger.sources import Data
 
 
 class Ledger:
@@ -84,16 +88,18 @@ class Ledger:
     [0, 1, 0]
     """
 
-    def __init__(self, path: Path, catalogue: Catalogue, manifest: Manifest, stamp: Stamp | None = None) -> None:
+    def __init__(
+        self, path: Path, catalogue: Catalogue, manifest: Manifest, version: ManifestVersion | None = None
+    ) -> None:
         self.path = path
         self.catalogue = catalogue
         types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
         schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
         types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
-        self._view = View(path, types, schemas, manifest, stamp)
+        self._view = View(path, types, schemas, manifest, version)
         self._tables: tuple[str, Tables] | None = None  # with the digest of what they were read from
         self._segments: tuple[str, Segments] | None = None  # with the name of their cache
-        self._recognisers: dict[str, Recogniser] = {}
+        self._deduplicators: dict[str, Deduplicator] = {}
 
     def __repr__(self) -> str:
         rows = sum(part.rows for part in self._view.manifest.parts)
@@ -168,14 +174,14 @@ class Ledger:
             If there is none, or its manifest or catalogue was altered.
         """
         path = Path(folder)
-        manifest, stamp = Manifest.read_stamped(path)
+        manifest, version = Manifest.read_with_version(path)
         catalogue = load_catalogue(path / CATALOGUE)
         if catalogue.digest != manifest.catalogue:
             raise LedgerError(f"{path / CATALOGUE} was altered: it is not the catalogue the ledger was made with")
-        return cls(path, catalogue, manifest, stamp)
+        return cls(path, catalogue, manifest, version)
 
     def refresh(self) -> bool:
-        """Take in what was delivered or forgotten since, by this process or another; whether the content moved.
+        """Take in what any process delivered or forgot since; return whether the content changed.
 
         Costs one look at the manifest's date when nothing did. What was verified and indexed stays so.
 
@@ -184,17 +190,17 @@ class Ledger:
         LedgerError
             If the ledger is gone, was altered, or is another one now.
         """
-        moved = self._view.refresh()
-        if moved:
+        has_changed = self._view.refresh()
+        if has_changed:
             self._tables = self._segments = None
-        return moved
+        return has_changed
 
     def ingest(
         self,
-        records: Any = None,
-        amendments: Any = None,
-        subjects: Any = None,
-        audit: Any = None,
+        records: Data | None = None,
+        amendments: Data | None = None,
+        subjects: Data | None = None,
+        audit: Data | None = None,
         mapping: ColumnMapping | str | Path | None = None,
         progress: Callable[[str, int], None] | None = None,
     ) -> IngestReport:
@@ -220,19 +226,19 @@ class Ledger:
         UserError
             Identity numbers without a key; files that cannot be read.
         """
-        given = {"records": records, "amendments": amendments, "subjects": subjects, "audit": audit}
-        sources = {table: [] if data is None else open_sources(data, table) for table, data in given.items()}
+        arguments = {"records": records, "amendments": amendments, "subjects": subjects, "audit": audit}
+        sources = {table: [] if data is None else open_sources(data, table) for table, data in arguments.items()}
         if not any(sources.values()):
             raise UserError("ingest got nothing: give records, amendments, subjects or audit")
         if isinstance(mapping, (str, Path)):
             mapping = load_mapping(mapping)
         inputs = plan(sources, mapping, self.catalogue)
         drawn_on = None if mapping is None else mapping.drawn_on
-        known, self._recognisers = self._recognisers, {}
-        delivered = Delivery.run(Shelf(self.path), self.catalogue, inputs, drawn_on, progress, known)
-        self._recognisers = delivered.recognisers
-        self._adopt(delivered.manifest)
-        return delivered.report
+        earlier, self._deduplicators = self._deduplicators, {}
+        result = Delivery.run(PartStore(self.path), self.catalogue, inputs, drawn_on, progress, earlier)
+        self._deduplicators = result.deduplicators
+        self._adopt(result.manifest)
+        return result.report
 
     def forget(self, subject_id: str, *, reason: str, approver: str, files: Sequence[str | Path] = ()) -> ForgetReport:
         """Remove a person from every table, quarantine, cache and feature file, and prove it.
@@ -246,7 +252,7 @@ class Ledger:
         subject_id : str
             As the ledger holds it: the pseudonym, never an identity number.
         reason, approver : str
-            Kept in the manifest, without the id.
+            LegalRetention in the manifest, without the id.
         files : sequence of path-like
             Parquet files of ``build_features`` to take the person's rows out of.
 
@@ -272,37 +278,37 @@ class Ledger:
         >>> gone.removed["records"], gone.complete, len(ledger.tables().records["record_id"])
         (1, True, 0)
         """
-        subject_id = _held_under(subject_id, "forget")
-        with Writing.begin(Shelf(self.path)) as writing:
-            finder = self._view.finder(writing.shelf, writing.manifest)
-            report = forget(writing, finder, subject_id, reason, approver, files)
-        self._recognisers = {}
-        self._adopt(writing.manifest)
+        subject_id = _canonical_id(subject_id, "forget")
+        with Transaction.begin(PartStore(self.path)) as transaction:
+            row_index = self._view.row_index(transaction.store, transaction.manifest)
+            report = forget(transaction, row_index, subject_id, reason, approver, files)
+        self._deduplicators = {}
+        self._adopt(transaction.manifest)
         return report
 
     def readmit(self, subject_id: str, *, reason: str, approver: str) -> None:
         """Let a forgotten person be delivered again; what was removed has to be delivered anew."""
-        subject_id = _held_under(subject_id, "readmit")
-        with Writing.begin(Shelf(self.path)) as writing:
-            readmit(writing, subject_id, reason, approver)
-        self._adopt(writing.manifest)
+        subject_id = _canonical_id(subject_id, "readmit")
+        with Transaction.begin(PartStore(self.path)) as transaction:
+            readmit(transaction, subject_id, reason, approver)
+        self._adopt(transaction.manifest)
 
     def tables(self, subject_ids: Iterable[str] | None = None) -> Tables:
-        """Everything accepted, as arrays; of some subjects, the rows of ``tables().for_subjects(subject_ids)``.
+        """Return everything accepted, as arrays; of some subjects, the rows of ``tables().for_subjects(subject_ids)``.
 
         Of these nothing else is read: a person's file takes about the same time on a large ledger as on a small one.
         """
         if subject_ids is not None:
             listed = [subject_ids] if isinstance(subject_ids, str) else list(subject_ids)
-            wanted = read_subject_ids(listed, "subject_ids").to_pylist()
-            return self._view.look(lambda finder: finder.tables(wanted))
+            canonical = read_subject_ids(listed, "subject_ids").to_pylist()
+            return self._view.look(lambda row_index: row_index.tables(canonical))
         with self._view.lock:
             if self._tables is None or self._tables[0] != self.digest:
-                tables = self._view.look(lambda finder: finder.all_tables())
+                tables = self._view.look(lambda row_index: row_index.all_tables())
                 self._tables = self.digest, tables
             return self._tables[1]
 
-    def unknown_subjects(self, subject_ids: Any) -> Any:
+    def unknown_subjects(self, subject_ids: pa.Array) -> pa.Array:
         """Return those of some ids that no table of the ledger names, each once, in the order given.
 
         Whoever stands in the register, has or had a record, or is named by a move or an audit row is known.
@@ -316,46 +322,46 @@ class Ledger:
         -------
         pyarrow.Array of string
         """
-        return self._view.look(lambda finder: finder.unknown(subject_ids.unique()))
+        return self._view.look(lambda row_index: row_index.unknown(subject_ids.unique()))
 
-    def segments(self, day_of_use: Any = None) -> Segments:
-        """Every record of every subject through time, under the law of ``day_of_use`` (today unless given).
+    def segments(self, day_of_use: DateLike | None = None) -> Segments:
+        """Return every record of every subject through time, under the law of ``day_of_use`` (default: today).
 
         Compiled once for each content and day of use, and kept in the folder as a cache.
         """
         day = _day_of_use(day_of_use)
         with self._view.lock:
-            name = compiled.name_of(self._view.manifest, day)
+            name = cache_name(self._view.manifest, day)
             if self._segments is None or self._segments[0] != name:
-                segments = compiled.kept(self.path, name)
+                segments = read_segments(self.path, name)
                 if segments is None:
                     tables = self.tables()  # with which the view may move on
-                    name = compiled.name_of(self._view.manifest, day)
+                    name = cache_name(self._view.manifest, day)
                     segments = compile_segments(tables, self.catalogue, self.policy, day)
-                    compiled.keep(self.path, name, segments)
+                    write_segments(self.path, name, segments)
                 self._segments = name, segments
             return self._segments[1]
 
-    def buckets(self, day_of_use: Any = None) -> Buckets:
-        """The same in buckets of neighbouring subjects, of which one at a time is in memory: for a whole city."""
+    def buckets(self, day_of_use: DateLike | None = None) -> Buckets:
+        """Return the segments in buckets of neighbouring subjects, one in memory at a time: for a whole city."""
         day = _day_of_use(day_of_use)
 
-        def cut(_: Any) -> Buckets:
+        def cut(_: RowIndex) -> Buckets:
             manifest = self._view.manifest
-            finder = self._view.finder(Shelf(self.path), manifest)
+            row_index = self._view.row_index(PartStore(self.path), manifest)
             for part in manifest.parts:  # opened now, they stay readable whatever is merged meanwhile
-                finder.shelf.open(part)
-            name = compiled.name_of(manifest, day).removesuffix(".segments")
-            return Buckets.of(self.path, name, self.catalogue, self.policy, day, finder)
+                row_index.store.open(part)
+            name = cache_name(manifest, day).removesuffix(".segments")
+            return Buckets.of(self.path, name, self.catalogue, self.policy, day, row_index)
 
         return self._view.look(cut)
 
-    def population(self, day_of_use: Any = None) -> Population:
-        """Who is scored, as of any day; a subject's versions are the same under the law of every ``day_of_use``."""
+    def population(self, day_of_use: DateLike | None = None) -> Population:
+        """Return who is scored, as of any day; the same under the law of every ``day_of_use``."""
         return Population.from_tables(self.tables(), self.catalogue.subjects)
 
-    def as_of(self, as_of: Any, day_of_use: Any = None) -> pd.DataFrame:
-        """Records in force at the start of a day, one row each.
+    def as_of(self, as_of: DateLike, day_of_use: DateLike | None = None) -> pd.DataFrame:
+        """Return the records in force at the start of a day, one row each.
 
         Parameters
         ----------
@@ -370,23 +376,12 @@ class Ledger:
             ``subject_id, record_id, kind, case_id, occurred_on, decided_on, known_on, tier, amount, hours,
             outstanding, role, visible_from`` and the attributes.
         """
-        segments = self.segments(day_of_use).at(to_day(as_of))
-        held = segments.take(segments.status == 0)
-        columns = {
-            "subject_id": held.subject_ids[held.subject],
-            "record_id": held.record_ids[held.record],
-            "kind": np.array(held.kind_codes, object)[held.kind],
-            "case_id": held.case_ids[held.case],
-            **{name: getattr(held, name) for name in ("occurred_on", "decided_on", "known_on", "tier", *_NUMBERS)},
-            "role": np.array(ROLES, object)[held.role],
-            "visible_from": held.visible_from,
-        }
-        text = {name: np.array([*words, None], object) for name, words in held.vocabularies.items()}
-        attributes = {name: text[name][c] if name in text else c for name, c in held.attributes.items()}
-        return self._frame({**columns, **attributes})
+        return records_in_force(self.segments(day_of_use).at(to_day(as_of)), self.catalogue)
 
-    def between(self, start: Any, end: Any, known_by: Any, day_of_use: Any = None) -> pd.DataFrame:
-        """Records decided in ``[start, end)`` as they were known at the start of ``known_by``: for outcomes only.
+    def between(
+        self, start: DateLike, end: DateLike, known_by: DateLike, day_of_use: DateLike | None = None
+    ) -> pd.DataFrame:
+        """Return the records decided in ``[start, end)``, as known at the start of ``known_by``; for outcomes only.
 
         Parameters
         ----------
@@ -402,30 +397,19 @@ class Ledger:
             under an open challenge (``challenge_open``), whether its last objection was ``sustained``, and each ground
             of ``STATUSES[1:]`` as a column, ``moved`` and ``past_use_window`` among them.
         """
-        first, last, day, use = to_day(start), to_day(end), to_day(known_by), _day_of_use(day_of_use)
-        tables = self._decided_between(first, last)
-        state = fold_at(tables, self.catalogue, day)
-        grounds = grounds_at(tables, self.catalogue, self.policy, day, use)
-        row_of = {record_id: row for row, record_id in enumerate(tables.records["record_id"].tolist())}
-        row = np.fromiter((row_of[r] for r in grounds["record_id"].tolist()), np.int64, len(grounds["record_id"]))
-        inside = (first <= state.decided_on[row]) & (state.decided_on[row] < last)
-        row, grounds = row[inside], {name: column[inside] for name, column in grounds.items()}
-        facts = {
-            "record_id": grounds.pop("record_id"),
-            "subject_id": grounds.pop("subject_id"),
-            **{name: tables.records[name][row] for name in ("kind", "case_id")},
-            **{name: getattr(state, name)[row] for name in ("occurred_on", "decided_on")},
-            "known_on": tables.records["known_on"][row],
-            **{name: getattr(state, name)[row] for name in ("tier", *_NUMBERS)},
-            **{name: column[row] for name, column in state.attributes.items()},
-            **{name: getattr(state, name)[row] for name in ("final", "challenge_open", "sustained")},
-        }
-        return self._frame({**facts, **grounds})
+        span = to_day(start), to_day(end)
+        rules = Rules(self.catalogue, self.policy, _day_of_use(day_of_use))
+        return records_decided(self.tables(), rules, span, to_day(known_by))
 
     def between_each(
-        self, subject_ids: Any, start: Any, end: Any, known_by: Any, day_of_use: Any = None
+        self,
+        subject_ids: ArrayLike,
+        start: ArrayLike,
+        end: ArrayLike,
+        known_by: ArrayLike,
+        day_of_use: DateLike | None = None,
     ) -> pd.DataFrame:
-        """As ``between``, for many subjects at once, each with its own three days: for outcomes only.
+        """Return what ``between`` does for many subjects at once, each with its own three days; for outcomes only.
 
         Parameters
         ----------
@@ -438,18 +422,13 @@ class Ledger:
         DataFrame
             ``row``, the place of the subject in ``subject_ids``, and the columns of ``between``.
         """
-        subjects = np.asarray(subject_ids, object)
-        first, last, day = (to_days(days) for days in (start, end, known_by))
-        reach = (int(first.min()), int(last.max())) if len(subjects) else (0, 0)
-        tables = self._decided_between(*reach)
-        held = files_at(tables, self.catalogue, self.policy, subjects, day, _day_of_use(day_of_use))
-        row = held["row"]
-        inside = (first[row] <= held["decided_on"]) & (held["decided_on"] < last[row])
-        return self._frame({name: column[inside] for name, column in held.items()})
+        rules = Rules(self.catalogue, self.policy, _day_of_use(day_of_use))
+        spans = to_days(start), to_days(end)
+        return records_decided_each(self.tables(), rules, np.asarray(subject_ids, object), spans, to_days(known_by))
 
     def audit(self) -> pd.DataFrame:
-        """Audit attributes, the last delivered of each subject; indexed by ``subject_id``. For audits only."""
-        rows: pd.DataFrame = self._view.look(lambda finder: finder.table("audit")).to_pandas()
+        """Return the latest audit attributes of each subject, indexed by ``subject_id``; for audits only."""
+        rows: pd.DataFrame = self._view.look(lambda row_index: row_index.table("audit")).to_pandas()
         return rows.groupby("subject_id", sort=True).last()
 
     # ------------------------------------------------------------------ inside
@@ -458,45 +437,13 @@ class Ledger:
         self._view.adopt(manifest)
         self._tables = self._segments = None
 
-    def _decided_between(self, first: int, last: int) -> Tables:
-        """Rows of the records that were decided in a span, or may have been by a correction."""
-        tables = self.tables()
-        decided = tables.records["decided_on"]
-        corrected = set(tables.amendments["record_id"][tables.amendments["action"] == "corrected"].tolist())
-        chosen = (first <= decided) & (decided < last) | _among(tables.records["record_id"], corrected)
-        records = {name: column[chosen] for name, column in tables.records.items()}
-        named = _among(tables.amendments["record_id"], set(records["record_id"].tolist()))
-        return Tables(records, {name: column[named] for name, column in tables.amendments.items()}, tables.subjects)
 
-    def _frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
-        import pandas as pd
-
-        types = {**column_types("records", self.catalogue), "outstanding": "int", "visible_from": "date"}
-        shown: dict[str, Any] = {}
-        for name, column in columns.items():
-            if types.get(name) == "date":
-                shown[name] = from_days(column).astype("datetime64[s]")
-            elif types.get(name) == "int":
-                shown[name] = pd.array(column, dtype="Int64")
-                shown[name][column == NO_VALUE] = pd.NA
-            else:
-                shown[name] = np.array(["", *TIERS], object)[column] if name == "tier" else column
-        return pd.DataFrame(shown)
-
-
-_NUMBERS = ("amount", "hours", "outstanding")
-
-
-def _held_under(subject_id: Any, attempt: str) -> str:
+def _canonical_id(subject_id: object, attempt: str) -> str:
     try:
         return canonical_id(subject_id)
     except UserError as error:
         raise UserError(f"{attempt}: give the subject_id under which the ledger holds the person; {error}") from None
 
 
-def _day_of_use(value: Any) -> int:
+def _day_of_use(value: DateLike | None) -> int:
     return to_day(date.today() if value is None else value)
-
-
-def _among(values: Any, wanted: set[str]) -> Any:
-    return np.fromiter((value in wanted for value in values.tolist()), np.bool_, len(values))

@@ -29,14 +29,14 @@ MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts"
 CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again
 SCHEMA = 2
 
-Stamp = tuple[int, int, int]  # of the manifest's file: what changes whenever it is swapped
+ManifestVersion = tuple[int, int, int]  # of the manifest's file: what changes whenever it is swapped
 
 
 class LedgerError(UserError):
     """A ledger that is not there, is there already, or is damaged; the message names the file."""
 
 
-class PartGone(LedgerError):
+class MissingPartError(LedgerError):
     """A part that is not there: merged or forgotten since the manifest was read, or lost."""
 
 
@@ -51,8 +51,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """One person who was forgotten: when, why, by whom, and salted hashes by which a new delivery is known.
+class Tombstone:
+    """One person who was forgotten: when, why, by whom, and salted hashes that recognise a new delivery.
 
     ``lifted`` says when, why and by whom the person was let in again; the hashes are gone then.
     """
@@ -124,36 +124,36 @@ class Manifest:
     parts: tuple[Part, ...] = ()
     quarantine: tuple[str, ...] = ()
     salt: str = ""
-    forgotten: tuple[Forgotten, ...] = ()
+    forgotten: tuple[Tombstone, ...] = ()
     deliveries: DeliveryCounts | None = None
     schema: int = SCHEMA
 
     @classmethod
     def new(cls, policy: str, catalogue: str) -> Manifest:
-        """The manifest of an empty ledger."""
+        """Return the manifest of an empty ledger."""
         return cls(policy, catalogue, sha256(f"{catalogue}\n{policy}"), deliveries=DeliveryCounts())
 
     def parts_of(self, table: str) -> tuple[Part, ...]:
-        """The parts of a table, in order of arrival."""
+        """Return the parts of a table, in order of arrival."""
         return tuple(part for part in self.parts if part.table == table)
 
     def digest_after(self, delivery: str) -> str:
-        """The digest once something more happened."""
+        """Return the digest of the content after one more delivery."""
         return sha256(f"{self.digest}\n{delivery}")
 
     # -- who was forgotten
 
     def mark(self, name: str) -> str:
-        """The salted hash of an id."""
+        """Return the salted hash of an id."""
         return hashlib.blake2b(name.encode(), key=bytes.fromhex(self.salt), digest_size=16).hexdigest()
 
     def nobody(self, subject_id: str) -> str:
-        """What stands where a forgotten person is named on the file of another."""
+        """Return the name put in the place of a forgotten person on the file of another."""
         return f"forgotten-{self.mark(f'nobody {subject_id}')[:16]}"
 
     @cached_property
     def forgotten_subjects(self) -> dict[str, int]:
-        """Hash of each forgotten subject, and its place in ``forgotten``."""
+        """Place in ``forgotten`` of each forgotten subject, by hash."""
         return {one.subject: place for place, one in enumerate(self.forgotten) if one.subject}
 
     @cached_property
@@ -166,15 +166,15 @@ class Manifest:
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read the manifest of a ledger."""
-        return cls.read_stamped(folder)[0]
+        return cls.read_with_version(folder)[0]
 
     @classmethod
-    def read_stamped(cls, folder: Path) -> tuple[Manifest, Stamp]:
-        """Read the manifest, with the stamp of the very file that was read."""
+    def read_with_version(cls, folder: Path) -> tuple[Manifest, ManifestVersion]:
+        """Read the manifest, with the version of the very file that was read."""
         path = folder / MANIFEST
         try:
             with path.open("rb") as file:
-                stamp, data = _stamp(os.fstat(file.fileno())), file.read()
+                version, data = _version_of(os.fstat(file.fileno())), file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise LedgerError(f"there is no ledger in {folder} (no {MANIFEST}); make one with Ledger.create") from None
         try:
@@ -192,10 +192,10 @@ class Manifest:
         try:
             raw["parts"] = tuple(Part(**part) for part in raw["parts"])
             raw["quarantine"] = tuple(raw["quarantine"])
-            raw["forgotten"] = tuple(Forgotten(**one | {"records": tuple(one["records"])}) for one in raw["forgotten"])
+            raw["forgotten"] = tuple(Tombstone(**one | {"records": tuple(one["records"])}) for one in raw["forgotten"])
             if raw.get("deliveries") is not None:
                 raw["deliveries"] = DeliveryCounts(**raw["deliveries"])
-            return cls(**raw), stamp
+            return cls(**raw), version
         except (KeyError, TypeError):
             raise LedgerError(f"{path} is damaged: restore it from a copy") from None
 
@@ -206,31 +206,31 @@ class Manifest:
         write_atomically(folder / MANIFEST, text, forced=True, under_lock=True)
 
 
-def stamp(folder: Path) -> Stamp | None:
-    """The stamp of the manifest as it lies there; None where it cannot be looked at."""
+def manifest_version(folder: Path) -> ManifestVersion | None:
+    """Return the version of the manifest on disk; None where it cannot be looked at."""
     try:
-        return _stamp(os.stat(f"{folder}/{MANIFEST}"))
+        return _version_of(os.stat(f"{folder}/{MANIFEST}"))
     except OSError:
         return None
 
 
-def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_ino, found.st_mtime_ns, found.st_size
+def _version_of(stat: os.stat_result) -> ManifestVersion:
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:
     """Remove what a writer that died left behind, and caches of another content; only under the lock."""
-    named = {part.file for part in manifest.parts} | set(manifest.quarantine)
-    stray = [file for kind in (PARTS, QUARANTINE) for file in (folder / kind).iterdir() if file.name not in named]
-    kept = (folder / CACHE).glob("*")  # a folder that anybody may remove
-    old = [file for file in kept if not file.name.startswith(cache_prefix(manifest)) or file.suffix == ".new"]
+    listed = {part.file for part in manifest.parts} | set(manifest.quarantine)
+    stray = [file for kind in (PARTS, QUARANTINE) for file in (folder / kind).iterdir() if file.name not in listed]
+    cached = (folder / CACHE).glob("*")  # a folder that anybody may remove
+    old = [file for file in cached if not file.name.startswith(cache_prefix(manifest)) or file.suffix == ".new"]
     for file in [*stray, *old, *folder.glob("*.new")]:
         if not file.is_dir():
             file.unlink(missing_ok=True)
 
 
 def cache_prefix(manifest: Manifest) -> str:
-    """With what the name of every cache of this content begins."""
+    """Return the beginning of the name of every cache file of this content."""
     return f"{manifest.digest[:16]}-"
 
 

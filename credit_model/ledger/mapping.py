@@ -73,16 +73,16 @@ class Condition:
     not_among: tuple[str, ...] | None = None
     null: bool | None = None
 
-    def holds(self, raw: Any) -> NDArray[np.bool_]:
-        """Rows of the batch that meet it."""
+    def holds(self, raw: pa.Table) -> NDArray[np.bool_]:
+        """Return a mask of the rows that meet it."""
         text = read_text(raw.column(self.column).combine_chunks())
         absent = text.is_null().to_numpy(zero_copy_only=False)
-        met = np.ones(raw.num_rows, np.bool_)
-        for values, wanted in ((self.among, True), (self.not_among, False)):
+        holds = np.ones(raw.num_rows, np.bool_)
+        for values, is_in in ((self.among, True), (self.not_among, False)):
             if values is not None:
-                found = pc.is_in(text, value_set=pa.array(values, pa.string())).to_numpy(zero_copy_only=False)
-                met &= found == wanted
-        return met if self.null is None else met & (absent == self.null)
+                matches = pc.is_in(text, value_set=pa.array(values, pa.string())).to_numpy(zero_copy_only=False)
+                holds &= matches == is_in
+        return holds if self.null is None else holds & (absent == self.null)
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ class Origin:
         """Every raw column it reads."""
         return (*self.columns, *(_FIELD.findall(self.template) if self.template else ()))
 
-    def read(self, raw: Any) -> tuple[Any, NDArray[np.bool_]]:
-        """The column, and the rows whose value the mapping does not know."""
+    def read(self, raw: pa.Table) -> tuple[pa.Array, NDArray[np.bool_]]:
+        """Return the column, and the rows whose value the mapping does not know."""
         unknown = np.zeros(raw.num_rows, np.bool_)
         if self.value is not None:
             return pa.array([self.value] * raw.num_rows, pa.string()), unknown
         if self.template is not None:
-            return self._filled(raw), unknown
+            return self._fill(raw), unknown
         if len(self.columns) == 1 and not self._changes:
             return raw.column(self.columns[0]).combine_chunks(), unknown
         column = pc.coalesce(*(read_text(raw.column(name).combine_chunks()) for name in self.columns))
@@ -125,9 +125,9 @@ class Origin:
                 mapped = pc.coalesce(mapped, pa.scalar(self.otherwise))
             column = mapped
         if self.multiply is not None:
-            column = self._multiplied(column)
+            column = self._multiply(column)
         if self.format is not None:
-            column = self._dated(column)
+            column = self._parse_dates(column)
         if self.part is not None:
             days, unreadable = read_dates(column)
             number = _PARTS[self.part](days).cast(pa.string())
@@ -140,15 +140,15 @@ class Origin:
     def _changes(self) -> bool:
         return any((self.values is not None, self.prefix, self.multiply is not None, self.format, self.part))
 
-    def _filled(self, raw: Any) -> Any:
+    def _fill(self, raw: pa.Table) -> pa.Array:
         parts: list[Any] = _FIELD.split(self.template or "")
         if len(parts) == 1:
             return pa.array(parts * raw.num_rows, pa.string())
         parts[1::2] = [read_text(raw.column(name).combine_chunks()) for name in parts[1::2]]
         return pc.binary_join_element_wise(*(p for p in parts if not isinstance(p, str) or p), "")
 
-    def _multiplied(self, column: Any) -> Any:
-        """Whole numbers of the unit; what cannot be read or is not whole is left as text, to be refused."""
+    def _multiply(self, column: pa.Array) -> pa.Array:
+        """Convert to whole numbers of the unit; leave what is unreadable or not whole as text, to be refused."""
         readable = pc.match_substring_regex(column, _NUMBER)
         numbers = pc.if_else(readable, column, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
         exact = numbers * self.multiply
@@ -157,11 +157,13 @@ class Origin:
         result = pa.array(np.where(good, whole, 0).astype(np.int64)).cast(pa.string())
         return pc.if_else(pa.array(good), result, pc.if_else(column.is_valid(), "?", None))
 
-    def _dated(self, column: Any) -> Any:
-        """ISO dates; what the format does not fit is left as text, to be refused."""
+    def _parse_dates(self, column: pa.Array) -> pa.Array:
+        """Convert to ISO dates; leave what does not fit the format as text, to be refused."""
         stamps = pc.strptime(column, format=self.format, unit="s", error_is_null=True)
         again = pc.strftime(stamps, format=self.format)  # strptime lets 31 February pass
-        iso = pc.if_else(pc.equal(_bare(again), _bare(column)), pc.strftime(stamps, format="%Y-%m-%d"), None)
+        iso = pc.if_else(
+            pc.equal(_without_zeros(again), _without_zeros(column)), pc.strftime(stamps, format="%Y-%m-%d"), None
+        )
         return pc.if_else(iso.is_valid(), iso, pc.if_else(column.is_valid(), "?", None))
 
 
@@ -181,7 +183,7 @@ class Output:
         names = [c.column for c in self.where] + [n for o in self.columns.values() for n in o.raw_columns]
         return list(dict.fromkeys(names))
 
-    def apply(self, raw: Any) -> tuple[Any, NDArray[np.int64], dict[tuple[str, str], NDArray[np.bool_]]]:
+    def apply(self, raw: pa.Table) -> tuple[pa.Table, NDArray[np.int64], dict[tuple[str, str], NDArray[np.bool_]]]:
         """Map one raw batch.
 
         Returns
@@ -193,14 +195,14 @@ class Output:
         faults : dict
             Rows with a value the mapping does not know, as validation takes them.
         """
-        met = np.logical_and.reduce([np.ones(raw.num_rows, np.bool_), *(c.holds(raw) for c in self.where)])
-        raw = raw.filter(pa.array(met))
+        holds = np.logical_and.reduce([np.ones(raw.num_rows, np.bool_), *(c.holds(raw) for c in self.where)])
+        raw = raw.filter(pa.array(holds))
         columns, faults = {}, {}
         for name, origin in self.columns.items():
             columns[name], unknown = origin.read(raw)
             if unknown.any():
                 faults["unmapped_value", name] = unknown
-        return pa.table(columns), np.flatnonzero(met), faults
+        return pa.table(columns), np.flatnonzero(holds), faults
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class Mapping:
     drawn_on: date | None = None
 
     def outputs_of(self, source: str, only: bool = False) -> list[Output]:
-        """The outputs of a raw table; ``only``: it is the single one given, so its name does not matter."""
+        """Return the outputs of a raw table; if it is the ``only`` one sent, its name does not matter."""
         sources = {output.source for output in self.outputs}
         return [o for o in self.outputs if o.source == source or (only and len(sources) == 1)]
 
@@ -246,8 +248,8 @@ class Mapping:
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
 
 
-def _bare(dates: Any) -> Any:
-    """Without the zeros before a number: 2024/1/5 is 2024/01/05."""
+def _without_zeros(dates: pa.Array) -> pa.Array:
+    """Remove zeros before a number: 2024/1/5 is 2024/01/05."""
     return pc.replace_substring_regex(dates, r"\b0+([0-9])", r"\1")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from credit_model.foundation.digests import sha256, sha256_parts
 from credit_model.foundation.files import write_forced
-from credit_model.ledger.manifest import PARTS, LedgerError, Part, PartGone
+from credit_model.ledger.manifest import PARTS, LedgerError, MissingPartError, Part
 
 KEYS = ("row_key", "content_key")  # digests kept beside each row: who it is, what it says
 SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}
@@ -35,7 +35,7 @@ _BLOCK = 1 << 20
 Keys = NDArray[np.uint64]
 
 
-def write_part(folder: Path, table: str, name: str, rows: Any) -> Part:
+def write_part(folder: Path, table: str, name: str, rows: pa.Table) -> Part:
     """Write rows as a part and force it to disk; it counts once a manifest names it."""
     rows = rows.combine_chunks()
     rows = rows.take(pc.array_sort_indices(rows.column(SORTED_BY[table]).combine_chunks()))  # a stable sort
@@ -69,40 +69,40 @@ class OpenPart:
                 )
             self._parquet = pq.ParquetFile(self._file)
         except FileNotFoundError:
-            raise PartGone(f"{self._path} is missing: the manifest lists it; restore it from a copy") from None
+            raise MissingPartError(f"{self._path} is missing: the manifest lists it; restore it from a copy") from None
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
 
-    def read(self, columns: Sequence[str] | None = None) -> Any:
-        """All rows, or some columns of them."""
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read all rows, or some columns of them."""
         try:
             return self._parquet.read(None if columns is None else list(columns))
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
 
-    def find(self, ids: Sequence[str], columns: Sequence[str]) -> list[Any]:
-        """The rows of some ids (sorted, distinct), as tables."""
+    def find(self, ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
+        """Return the rows of some ids (sorted, distinct), as tables."""
         if self.part.rows <= SMALL_ROWS:
             own = sorted(place for name in ids for place in self._places.get(name, ()))
-            return [self._held.select(list(columns)).take(own)] if own else []
-        wanted, found = pa.array(ids, pa.string()), []
+            return [self._rows.select(list(columns)).take(own)] if own else []
+        sought, tables = pa.array(ids, pa.string()), []
         for group in self._groups_of(ids):
-            held = pc.is_in(self._group(group, [self._key]).column(0), value_set=wanted)
-            places = np.flatnonzero(held.to_numpy(zero_copy_only=False))
+            is_sought = pc.is_in(self._group(group, [self._key]).column(0), value_set=sought)
+            places = np.flatnonzero(is_sought.to_numpy(zero_copy_only=False))
             if len(places) and places[-1] - places[0] + 1 == len(places):  # one id: one run
-                found.append(self._group(group, columns).slice(places[0], len(places)))
+                tables.append(self._group(group, columns).slice(places[0], len(places)))
             elif len(places):
-                found.append(self._group(group, columns).take(places))
-        return found
+                tables.append(self._group(group, columns).take(places))
+        return tables
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """The first id and the rows of every row group."""
+        """Return the first id and the number of rows of every row group."""
         first, footer = self._bounds[0], self._parquet.metadata
         return [(name, footer.row_group(group).num_rows) for group, name in enumerate(first)]
 
-    def between(self, first: str, beyond: str | None, columns: Sequence[str]) -> Any:
-        """The rows whose id is not before ``first``, and before ``beyond`` where it is given."""
+    def between(self, first: str, beyond: str | None, columns: Sequence[str]) -> pa.Table:
+        """Return the rows whose id is not before ``first``, and before ``beyond`` if that is given."""
         low, high = self._bounds
         start = bisect_left(high, first)
         stop = len(low) if beyond is None else bisect_left(low, beyond)
@@ -115,14 +115,14 @@ class OpenPart:
         stop = rows.num_rows if beyond is None else pc.sum(pc.less(ids, beyond)).as_py() or 0
         return rows.slice(start, max(stop - start, 0))
 
-    def _group(self, group: int, columns: Sequence[str]) -> Any:
+    def _group(self, group: int, columns: Sequence[str]) -> pa.Table:
         try:
             return self._parquet.read_row_group(group, list(columns), use_threads=False)
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
 
     def _groups_of(self, ids: Iterable[str]) -> list[int]:
-        """Row groups in which these ids may stand."""
+        """Return the row groups in which these ids may stand."""
         first, last = self._bounds
         groups = set()
         for name in ids:
@@ -134,27 +134,27 @@ class OpenPart:
 
     @cached_property
     def _bounds(self) -> tuple[list[str], list[str]]:
-        """First and last id of every row group."""
+        """Return the first and the last id of every row group."""
         footer = self._parquet.metadata
         column = self._parquet.schema_arrow.get_field_index(self._key)
-        found = []
+        bounds = []
         for group in range(footer.num_row_groups):
-            told = footer.row_group(group).column(column).statistics
-            if told is not None and told.has_min_max:
-                found.append((told.min, told.max))
+            statistics = footer.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max:
+                bounds.append((statistics.min, statistics.max))
             else:  # ids too long for a footer
                 ids = self._group(group, [self._key]).column(0)
-                found.append((ids[0].as_py(), ids[-1].as_py()))
-        return [low for low, _ in found], [high for _, high in found]
+                bounds.append((ids[0].as_py(), ids[-1].as_py()))
+        return [low for low, _ in bounds], [high for _, high in bounds]
 
     @cached_property
-    def _held(self) -> Any:
+    def _rows(self) -> pa.Table:
         return self.read().combine_chunks()
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
-        for place, name in enumerate(self._held.column(self._key).to_pylist()):
+        for place, name in enumerate(self._rows.column(self._key).to_pylist()):
             places.setdefault(name, []).append(place)
         return places
 
@@ -162,30 +162,30 @@ class OpenPart:
         return LedgerError(f"{self._path} was altered or cut short: it cannot be read; restore it from a copy")
 
 
-class Shelf:
-    """The parts of a ledger that were opened, each verified once; what is no longer listed is let go."""
+class PartStore:
+    """The open parts of a ledger, each verified once; those no longer listed are closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: dict[Part, OpenPart] = {}
 
     def open(self, part: Part) -> OpenPart:
-        """A part, verified."""
+        """Open a part and verify it."""
         if part not in self._open:
             self._open[part] = OpenPart(self.folder, part)
         return self._open[part]
 
     def keep(self, parts: Iterable[Part]) -> None:
-        """Let go of all parts but these."""
+        """Close all parts but these."""
         self._open = {part: self._open[part] for part in parts if part in self._open}
 
 
-def digests_of(texts: Any) -> Keys:
-    """BLAKE2b of each text, as two numbers of 64 bits; shape (n, 2)."""
+def text_digests(texts: pa.Array) -> Keys:
+    """Return the BLAKE2b digest of each text as two numbers of 64 bits; shape (n, 2)."""
     data = b"".join([blake2b(value, digest_size=16).digest() for value in texts.cast(pa.binary()).to_pylist()])
     return np.frombuffer(data, "<u8").reshape(-1, 2)
 
 
-def keys_of(texts: Any) -> Keys:
-    """The key of each id; shape (n,)."""
-    return digests_of(texts)[:, 0]
+def id_keys(texts: pa.Array) -> Keys:
+    """Return the key of each id; shape (n,)."""
+    return text_digests(texts)[:, 0]

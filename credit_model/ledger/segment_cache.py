@@ -1,4 +1,6 @@
-"""Compiled segments kept in the ledger's folder: a cache named by the digests of everything it was made from.
+"""The cache of compiled segments in the ledger's folder: one file for each content of the ledger and day of use.
+
+A file is named by the digests of everything it was compiled from and guarded by its SHA-256.
 
 In: segments, the manifest they were compiled from. Out: the same, or nothing where the cache is absent or damaged.
 """
@@ -17,23 +19,23 @@ from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cac
 from credit_model.visibility.segments import SEMANTICS_VERSION
 from credit_model.visibility.tables import Segments
 
-_KEPT = 4  # days of use
+_MAX_FILES = 4  # days of use
 
 
-def name_of(manifest: Manifest, day_of_use: int) -> str:
-    """The name under which the segments of this content and day of use are kept."""
-    said = (manifest.digest, manifest.catalogue, manifest.policy, day_of_use, SEMANTICS_VERSION)
-    return f"{cache_prefix(manifest)}{sha256(repr(said))[:32]}.segments"
+def cache_name(manifest: Manifest, day_of_use: int) -> str:
+    """Return the name of the cache file for this content and day of use."""
+    content = (manifest.digest, manifest.catalogue, manifest.policy, day_of_use, SEMANTICS_VERSION)
+    return f"{cache_prefix(manifest)}{sha256(repr(content))[:32]}.segments"
 
 
-def kept(folder: Path, name: str) -> Segments | None:
-    """The segments as they were kept; None if they were not, or are damaged."""
+def read_segments(folder: Path, name: str) -> Segments | None:
+    """Read segments from the cache; None if they are absent or damaged."""
     data = read_sealed(folder / CACHE / name)
     return None if data is None else Segments.from_arrow(pq.read_table(pa.BufferReader(data)))
 
 
-def keep(folder: Path, name: str, segments: Segments) -> None:
-    """Keep segments, unless the ledger says something else by now: a forgotten person must not return."""
+def write_segments(folder: Path, name: str, segments: Segments) -> None:
+    """Write segments, unless the ledger has other content by now: a forgotten person must not return."""
     sink = io.BytesIO()
     pq.write_table(segments.to_arrow(), sink, compression="zstd")
     cache = folder / CACHE
@@ -44,7 +46,7 @@ def keep(folder: Path, name: str, segments: Segments) -> None:
             cache.mkdir(exist_ok=True)
             write_sealed(cache / name, [sink.getvalue()])
             old = sorted(cache.glob("*.segments"), key=lambda file: file.stat().st_mtime)
-            for file in old[:-_KEPT]:
+            for file in old[:-_MAX_FILES]:
                 file.unlink(missing_ok=True)
     except (OSError, LedgerError):  # a folder one may only read: compiled again next time
         pass

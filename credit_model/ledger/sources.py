@@ -1,4 +1,4 @@
-"""Where rows come from: frames and files, opened alike and read in batches of bounded size.
+"""Sources of rows: frames and files, opened alike and read in batches of bounded size.
 
 A source knows its column names before a single row is read, so that a forbidden or unknown column is refused before
 anything is written, and reads only the columns asked for: one that nobody declared is never in memory. CSV is read
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,13 @@ from credit_model.catalogue.subject_ids import id_texts
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Data: TypeAlias = (
+        pa.Table | pa.RecordBatch | pd.DataFrame | str | Path | list["Data"] | tuple["Data", ...] | Mapping[str, "Data"]
+    )  # and a frame of polars
+
 BATCH_ROWS = 131_072
 _CSV_BLOCK = 16 << 20
 
@@ -36,7 +43,7 @@ _CSV_BLOCK = 16 << 20
 class Batch:
     """Some rows of a source and their numbers in it, from 1 (a header is not counted)."""
 
-    table: Any
+    table: pa.Table
     rows: NDArray[np.int64]
 
 
@@ -50,12 +57,12 @@ class Source:
 
     name: str
     label: str
-    data: Any
+    data: Path | pa.Table
     encoding: str = "utf8"
     unreadable: list[int] = field(default_factory=list)
 
     @cached_property
-    def schema(self) -> Any:
+    def schema(self) -> pa.Schema:
         """Arrow schema; all text for CSV."""
         if not isinstance(self.data, Path):
             return self.data.schema
@@ -87,10 +94,10 @@ class Source:
         """Read the source from its beginning, only these columns."""
         self.unreadable.clear()
         try:
-            done = 0
+            read = 0
             for table in self._tables(list(columns)):
-                place = np.arange(done, done + table.num_rows)
-                done += table.num_rows
+                place = np.arange(read, read + table.num_rows)
+                read += table.num_rows
                 skipped = np.array(self.unreadable, np.int64)
                 before = np.searchsorted(skipped - np.arange(1, len(skipped) + 1), place, side="right")
                 plain = [_plain(table.column(i)) for i in range(table.num_columns)]
@@ -98,11 +105,11 @@ class Source:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
 
-    def _tables(self, columns: list[str]) -> Iterator[Any]:
+    def _tables(self, columns: list[str]) -> Iterator[pa.Table]:
         if not isinstance(self.data, Path):
-            chosen = self.data.select(columns)
-            for start in range(0, max(chosen.num_rows, 1), BATCH_ROWS):
-                yield chosen.slice(start, BATCH_ROWS)
+            selection = self.data.select(columns)
+            for start in range(0, max(selection.num_rows, 1), BATCH_ROWS):
+                yield selection.slice(start, BATCH_ROWS)
         elif self.is_csv:
             raw = {name.strip(): name for name in self._header()}
             for batch in self._csv_reader([raw[name] for name in columns]):
@@ -119,7 +126,7 @@ class Source:
             raise UserError(f"{self.label} is empty; nothing was written")
         return header
 
-    def _csv_reader(self, columns: list[str]) -> Any:
+    def _csv_reader(self, columns: list[str]) -> pa_csv.CSVStreamingReader:
         return pa_csv.open_csv(
             self.data,
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK, encoding=self.encoding),
@@ -132,7 +139,7 @@ class Source:
             ),
         )
 
-    def _skip(self, row: Any) -> str:
+    def _skip(self, row: pa_csv.InvalidRow) -> str:
         self.unreadable.append(row.number - 1)
         return "skip"
 
@@ -147,8 +154,8 @@ class Source:
         return UserError(f"{self.label} cannot be read as {kind} ({type(error).__name__}); nothing was written")
 
 
-def open_sources(data: Any, argument: str) -> list[Source]:
-    """Open what was given for one argument of ingest; a mapping of names, a sequence, or a single frame or path."""
+def open_sources(data: Data, argument: str) -> list[Source]:
+    """Open the sources of one argument of ingest: a mapping of names, a sequence, or a single frame or path."""
     if isinstance(data, Mapping):
         return [_open(item, argument, str(name)) for name, item in data.items()]
     if isinstance(data, (list, tuple)):
@@ -156,7 +163,7 @@ def open_sources(data: Any, argument: str) -> list[Source]:
     return [_open(data, argument, None)]
 
 
-def _open(data: Any, argument: str, name: str | None) -> Source:
+def _open(data: Data, argument: str, name: str | None) -> Source:
     if isinstance(data, (str, Path)):
         path = Path(data)
         if not path.is_file():
@@ -166,7 +173,7 @@ def _open(data: Any, argument: str, name: str | None) -> Source:
     return Source(name or argument, label, _arrow(data, label))
 
 
-def _arrow(data: Any, label: str) -> Any:
+def _arrow(data: Data, label: str) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):
@@ -180,7 +187,7 @@ def _arrow(data: Any, label: str) -> Any:
     )
 
 
-def _from_pandas(frame: Any, label: str) -> Any:
+def _from_pandas(frame: Any, label: str) -> pa.Table:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         raise UserError(f"{label}: two columns have the same name; rename one of them")
@@ -200,8 +207,8 @@ def _from_pandas(frame: Any, label: str) -> Any:
     return pa.table(columns, names=names)
 
 
-def _plain(column: Any) -> Any:
-    """One array, without dictionary; the many string types of Arrow as one."""
+def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return one array, without dictionary; convert the many string types of Arrow to one."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):

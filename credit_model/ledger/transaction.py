@@ -1,4 +1,4 @@
-"""Adding to a ledger, and keeping its parts few: merged ones say the same in fewer files.
+"""Write to a ledger: add parts, commit them at once, and merge small ones.
 
 A delivery is committed first, by one swap of the manifest; then parts are merged and the manifest is swapped again,
 with the same digest. Only neighbours are merged, so that rows keep their order of arrival.
@@ -28,72 +28,72 @@ from credit_model.ledger.manifest import (
     Part,
     sweep,
 )
-from credit_model.ledger.parts import KEYS, SMALL_ROWS, Shelf, write_part
+from credit_model.ledger.parts import KEYS, SMALL_ROWS, PartStore, write_part
 
 PART_ROWS = 1_000_000
-MOST: Final = 16  # neighbours of a kind that stay unmerged: small ones, and such as could make one of PART_ROWS
+MAX_UNMERGED: Final = 16  # neighbours of a kind that stay unmerged: small ones, and such as could make one of PART_ROWS
 
 
 @dataclass
-class Writing:
-    """Parts and refused rows on their way in; nothing counts before ``commit``."""
+class Transaction:
+    """A change of a ledger under its lock; nothing counts before ``commit``."""
 
-    shelf: Shelf
+    store: PartStore
     manifest: Manifest
     _new: list[Part] = field(default_factory=list)
-    _held: dict[str, list[Any]] = field(default_factory=dict)
-    _said: dict[str, Any] = field(default_factory=dict)
+    _buffers: dict[str, list[pa.Table]] = field(default_factory=dict)
+    _digests: dict[str, hashlib._Hash] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def begin(cls, shelf: Shelf) -> Iterator[Writing]:
+    def begin(cls, store: PartStore) -> Iterator[Transaction]:
         """Take the lock, read the newest manifest and sweep; on an error, sweep again."""
-        folder = shelf.folder
+        folder = store.folder
         with exclusive_lock(folder / LOCK):
             manifest = Manifest.read(folder)
-            shelf.keep(manifest.parts)
+            store.keep(manifest.parts)
             sweep(folder, manifest)
             try:
-                yield cls(shelf, manifest)
+                yield cls(store, manifest)
             except BaseException:
                 sweep(folder, Manifest.read(folder))
                 raise
 
     @property
     def folder(self) -> Path:
-        """The ledger's."""
-        return self.shelf.folder
+        """Folder of the ledger."""
+        return self.store.folder
 
-    def add(self, table: str, rows: Any) -> None:
+    def add(self, table: str, rows: pa.Table) -> None:
         """Add typed rows, with ``KEYS``; written to disk once there are enough for a part."""
-        held = self._held.setdefault(table, [])
-        held.append(rows)
+        buffer = self._buffers.setdefault(table, [])
+        buffer.append(rows)
         keys = np.column_stack([rows.column(key).to_numpy() for key in KEYS])  # row by row: batches do not matter
-        self._said.setdefault(table, hashlib.sha256()).update(keys.tobytes())
-        if sum(t.num_rows for t in held) >= PART_ROWS:
+        self._digests.setdefault(table, hashlib.sha256()).update(keys.tobytes())
+        if sum(t.num_rows for t in buffer) >= PART_ROWS:
             self._flush(table)
 
     def commit(self, **changes: Any) -> Manifest:
         """Make everything added count, with these changes of the manifest."""
-        for table in list(self._held):
+        for table in list(self._buffers):
             self._flush(table)
         if self._new:
-            said = "\n".join(f"{table} {found.hexdigest()}" for table, found in sorted(self._said.items()))
-            changes |= {"parts": (*self.manifest.parts, *self._new), "digest": self.manifest.digest_after(said)}
+            contents = "\n".join(f"{table} {digest.hexdigest()}" for table, digest in sorted(self._digests.items()))
+            changes |= {"parts": (*self.manifest.parts, *self._new), "digest": self.manifest.digest_after(contents)}
         self._swap(replace(self.manifest, **changes))
         self._merge()
         return self.manifest
 
-    def write(self, table: str, rows: Any) -> Part:
+    def write(self, table: str, rows: pa.Table) -> Part:
         """Write a part under a name that no manifest ever had."""
         name = f"{table}-{self.manifest.generation + 1:06d}-{len(self._new):04d}.parquet"
         self._new.append(write_part(self.folder, table, name, rows))
         return self._new[-1]
 
     def replace(self, parts: Sequence[Part], **changes: Any) -> None:
-        """Make these parts the ledger, in the place of those that were, and remove what is not named any more."""
+        """Replace all parts of the ledger by these, and remove the files that are no longer listed."""
         self._swap(replace(self.manifest, parts=tuple(parts), **changes))
-        self.shelf.keep(self.manifest.parts)
+        self.store.keep(self.manifest.parts)
         sweep(self.folder, self.manifest)
 
     def _swap(self, manifest: Manifest) -> None:
@@ -107,7 +107,7 @@ class Writing:
         self.manifest, self._new = manifest, []
 
     def _flush(self, table: str) -> None:
-        rows = pa.concat_tables(self._held.pop(table))
+        rows = pa.concat_tables(self._buffers.pop(table))
         if rows.num_rows:
             self.write(table, rows)
 
@@ -117,10 +117,10 @@ class Writing:
             parts = self.manifest.parts
             for least, limit in ((0, SMALL_ROWS), (SMALL_ROWS, PART_ROWS)):
                 for run in _runs(parts, least, limit):
-                    rows = pa.concat_tables([self.shelf.open(part).read() for part in run])
+                    rows = pa.concat_tables([self.store.open(part).read() for part in run])
                     merged, place = self.write(run[0].table, rows), parts.index(run[0])
-                    kept = [part for part in parts if part not in run]
-                    parts = (*kept[:place], merged, *kept[place:])
+                    others = [part for part in parts if part not in run]
+                    parts = (*others[:place], merged, *others[place:])
             if parts != self.manifest.parts:
                 self.replace(parts)
         except (OSError, LedgerError):
@@ -129,20 +129,20 @@ class Writing:
 
 
 def _runs(parts: Sequence[Part], least: int, limit: int) -> Iterator[list[Part]]:
-    """Neighbours of one table below the limit that are to become one part, as more than MOST of them have the least."""
+    """Yield neighbours of a table below the limit, to be merged where more than MAX_UNMERGED have the least rows."""
     for table in sorted({part.table for part in parts}):
         run: list[Part] = []
         for part in [*(p for p in parts if p.table == table), None]:
             if part is not None and part.rows < limit:
                 run.append(part)
                 continue
-            if sum(p.rows >= least for p in run) > MOST:
+            if sum(p.rows >= least for p in run) > MAX_UNMERGED:
                 yield from _cut(run)
             run = []
 
 
 def _cut(run: Sequence[Part]) -> Iterator[list[Part]]:
-    """A run in pieces of at most PART_ROWS; a piece of one part stays what it is."""
+    """Cut a run into pieces of at most PART_ROWS; leave out pieces of one part."""
     piece: list[Part] = []
     for part in [*run, None]:
         if part is not None and sum(p.rows for p in piece) + part.rows <= PART_ROWS:

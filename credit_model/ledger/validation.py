@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,15 +87,15 @@ class ColumnErrors(UserError):
 
 
 @dataclass(frozen=True)
-class Checked:
+class ValidatedBatch:
     """One batch, typed: every row in the full schema of its table, and the refused ones by (reason, column)."""
 
-    table: Any
+    table: pa.Table
     faults: dict[tuple[str, str], Mask]
 
     @property
-    def refused(self) -> Mask:
-        """Rows with any reason; shape (n,)."""
+    def is_refused(self) -> Mask:
+        """Mask of the rows with any fault; shape (n,)."""
         return _any(self.table.num_rows, self.faults.values())
 
 
@@ -110,19 +109,19 @@ def column_types(table: str, catalogue: Catalogue) -> dict[str, str]:
     }[table]
 
 
-def arrow_schema(table: str, catalogue: Catalogue) -> Any:
-    """The Arrow schema in which a table of the ledger is kept."""
+def arrow_schema(table: str, catalogue: Catalogue) -> pa.Schema:
+    """Return the Arrow schema of a table of the ledger."""
     return pa.schema([(name, _ARROW[type]) for name, type in column_types(table, catalogue).items()])
 
 
 def column_faults(columns: Iterable[str], table: str, catalogue: Catalogue, label: str) -> list[str]:
-    """What is wrong with the columns given for a table; ``label`` names the source in each fault."""
+    """Return the faults of the columns sent for a table; ``label`` names the source in each."""
     columns = list(columns)
     identified = table != "amendments"
-    known = [*column_types(table, catalogue), *(ID_COLUMNS if identified else ())]
+    declared = [*column_types(table, catalogue), *(ID_COLUMNS if identified else ())]
     faults = []
     for name in columns:
-        if name in known:
+        if name in declared:
             continue
         denied = catalogue.denied(name)
         if denied and table == "audit" and denied in catalogue.audit_attributes:
@@ -130,7 +129,7 @@ def column_faults(columns: Iterable[str], table: str, catalogue: Catalogue, labe
         elif denied:
             faults.append(f"{label}: column {name!r} holds what may never be kept ({denied}): leave it out")
         else:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+            near = difflib.get_close_matches(name, declared, n=3, cutoff=0.6)
             hint = f"; did you mean {' or '.join(near)}?" if near else ": leave it out, or use a mapping"
             faults.append(f"{label}: column {name!r} is not declared{hint}")
     for name in REQUIRED[table]:
@@ -142,14 +141,14 @@ def column_faults(columns: Iterable[str], table: str, catalogue: Catalogue, labe
 
 
 def validate(
-    raw: Any,
+    raw: pa.Table,
     table: str,
     catalogue: Catalogue,
     *,
     drawn_on: date | None = None,
     key: bytes | None = None,
     faults: Mapping[tuple[str, str], Mask] | None = None,
-) -> Checked:
+) -> ValidatedBatch:
     """Type a batch and judge every row of it.
 
     Parameters
@@ -167,7 +166,7 @@ def validate(
 
     Returns
     -------
-    Checked
+    ValidatedBatch
     """
     rows = _Rows(raw, column_types(table, catalogue), catalogue, dict(faults or {}))
     if "id_number" in raw.column_names:
@@ -180,24 +179,24 @@ def validate(
             if name in rows.columns:
                 rows.refuse("after_source_drawn", name, rows.days(name) > (drawn_on - EPOCH).days)
     rows.find_id_numbers()
-    return Checked(pa.table(rows.columns, schema=arrow_schema(table, catalogue)), rows.faults)
+    return ValidatedBatch(pa.table(rows.columns, schema=arrow_schema(table, catalogue)), rows.faults)
 
 
 def _records(rows: _Rows) -> None:
     catalogue, kinds = rows.catalogue, list(rows.catalogue.kinds.values())
     kind = rows.codes("kind", list(catalogue.kinds))
 
-    def of_kinds(chosen: Iterable[bool]) -> Mask:
-        """Rows whose kind is among those chosen, one flag for each kind of the catalogue."""
-        mask: Mask = np.array([*chosen, False])[kind]  # the last for an unknown kind
+    def of_kinds(flags: Iterable[bool]) -> Mask:
+        """Return a mask of the rows whose kind has its flag set, one flag for each kind of the catalogue."""
+        mask: Mask = np.array([*flags, False])[kind]  # the last for an unknown kind
         return mask
 
     rows.refuse("unknown_kind", "kind", (kind < 0) & ~rows.null("kind"))
     rows.refuse("kind_disabled", "kind", of_kinds(not k.enabled for k in kinds))
-    given = ~rows.null("tier")
-    rows.refuse("bad_tier", "tier", given & (rows.codes("tier", TIERS) < 0))
-    rows.refuse("tier_missing", "tier", ~given & of_kinds(k.tier == "by_record" for k in kinds))
-    rows.refuse("tier_not_allowed", "tier", given & of_kinds(k.polarity != "adverse" for k in kinds))
+    has_tier = ~rows.null("tier")
+    rows.refuse("bad_tier", "tier", has_tier & (rows.codes("tier", TIERS) < 0))
+    rows.refuse("tier_missing", "tier", ~has_tier & of_kinds(k.tier == "by_record" for k in kinds))
+    rows.refuse("tier_not_allowed", "tier", has_tier & of_kinds(k.polarity != "adverse" for k in kinds))
     for name in ("amount", "hours"):
         rows.refuse("negative_value", name, ~rows.null(name) & (rows.numbers(name) < 0))
     rows.refuse("occurred_after_decided", "occurred_on", rows.later("occurred_on", "decided_on"))
@@ -206,24 +205,26 @@ def _records(rows: _Rows) -> None:
     rows.default("occurred_on", "decided_on")
     rows.refuse("attribute_value", "procedure", ~rows.null("procedure") & (rows.codes("procedure", PROCEDURES) < 0))
     for name in catalogue.attribute_types.keys() - RESERVED_ATTRIBUTES.keys():
-        given = ~rows.null(name)
-        if not given.any():
+        has_value = ~rows.null(name)
+        if not has_value.any():
             continue
         specs = [k.attributes.get(name) for k in kinds]
-        rows.refuse("attribute_not_declared", name, given & of_kinds(spec is None for spec in specs))
+        rows.refuse("attribute_not_declared", name, has_value & of_kinds(spec is None for spec in specs))
         for spec in set(specs):
             if spec is not None and spec.values is not None:
                 unlisted = rows.codes(name, spec.values) < 0
-                rows.refuse("attribute_value", name, given & unlisted & of_kinds([other == spec for other in specs]))
+                rows.refuse(
+                    "attribute_value", name, has_value & unlisted & of_kinds([other == spec for other in specs])
+                )
 
 
 def _amendments(rows: _Rows) -> None:
     action = rows.codes("action", ACTIONS)
     rows.refuse("unknown_action", "action", (action < 0) & ~rows.null("action"))
-    moved = action == ACTIONS.index("moved_to_subject")
-    if moved.any():
+    is_move = action == ACTIONS.index("moved_to_subject")
+    if is_move.any():
         value = rows.columns["value"]
-        rows.columns["value"] = pc.if_else(pa.array(moved), canonical_text(value), value)
+        rows.columns["value"] = pc.if_else(pa.array(is_move), canonical_text(value), value)
     pairs = pc.binary_join_element_wise(
         pc.fill_null(rows.columns["action"], ""), pc.fill_null(rows.columns["value"], ""), "\x1f"
     ).dictionary_encode()
@@ -233,7 +234,7 @@ def _amendments(rows: _Rows) -> None:
 
 
 def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
-    """Whether a value is one that the action has."""
+    """Return whether a value fits the action."""
     if action == "corrected":
         try:
             facts = parse_correction(value, catalogue.attribute_types)
@@ -245,8 +246,8 @@ def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
             facts[name] is None or facts[name] in values for name, values in listed.items() if values
         )
     if action == "partly_performed":
-        paid = PAID.fullmatch(value)
-        number = paid[1] if paid else value
+        payment = PAID.fullmatch(value)
+        number = payment[1] if payment else value
         return not value or (number.isascii() and number.isdigit() and int(number) < LARGEST)
     if action == "dispute_closed":
         return value in ("", "record_confirmed", "objection_sustained")
@@ -256,7 +257,7 @@ def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
 
 
 def _listed(attribute: str, catalogue: Catalogue) -> set[str]:
-    """The values some kind lists for an attribute; none if it is open in another, or no attribute."""
+    """Return the values some kind lists for an attribute; none if it is open in another, or no attribute."""
     if attribute == "procedure":
         return set(PROCEDURES)
     specs = [kind.attributes[attribute] for kind in catalogue.kinds.values() if attribute in kind.attributes]
@@ -275,19 +276,19 @@ def _subjects(rows: _Rows) -> None:
 
 
 def _audit(rows: _Rows) -> None:
-    given = _any(len(rows.none), [~rows.null(name) for name in rows.columns if name != "subject_id"])
-    rows.refuse("missing_required", "", ~given)
+    has_value = _any(len(rows.none), [~rows.null(name) for name in rows.columns if name != "subject_id"])
+    rows.refuse("missing_required", "", ~has_value)
 
 
 @dataclass
 class _Rows:
-    """A batch while it is judged: typed columns, and what was found against each row."""
+    """A batch while it is judged: typed columns, and the faults of each row."""
 
-    raw: Any
+    raw: pa.Table
     types: Mapping[str, str]
     catalogue: Catalogue
     faults: dict[tuple[str, str], Mask]
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, pa.Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.none = np.zeros(self.raw.num_rows, np.bool_)
@@ -315,14 +316,14 @@ class _Rows:
             self.faults[reason, column] = self.faults.get((reason, column), self.none) | rows
 
     def at_fault(self, column: str) -> Mask:
-        """Rows whose value in this column was refused already: it is not missing as well."""
+        """Return a mask of rows whose value in this column was refused already: it is not missing as well."""
         return _any(len(self.none), [mask for (_, name), mask in self.faults.items() if name == column])
 
     def null(self, name: str) -> Mask:
         return _mask(self.columns[name].is_null())
 
     def days(self, name: str) -> NDArray[np.int32]:
-        """Days since 1970-01-01; a null is before every day."""
+        """Return days since 1970-01-01; a null is before every day."""
         days: NDArray[np.int32] = self.columns[name].cast(pa.int32()).fill_null(-(2**31)).to_numpy()
         return days
 
@@ -331,25 +332,27 @@ class _Rows:
         return numbers
 
     def later(self, one: str, other: str) -> Mask:
-        """Rows in which both dates are there and the one lies after the other."""
+        """Return a mask of rows with both dates, the one after the other."""
         return ~self.null(one) & ~self.null(other) & (self.days(one) > self.days(other))
 
     def codes(self, name: str, values: Iterable[str]) -> NDArray[np.int64]:
-        """Index of each value in the list; -1 where it is not in it."""
-        found = pc.index_in(self.columns[name], value_set=pa.array(list(values), pa.string()))
-        codes: NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+        """Return the index of each value in the list; -1 where it is not in it."""
+        places = pc.index_in(self.columns[name], value_set=pa.array(list(values), pa.string()))
+        codes: NDArray[np.int64] = places.fill_null(-1).to_numpy().astype(np.int64)
         return codes
 
     def default(self, name: str, other: str) -> None:
         self.columns[name] = pc.coalesce(self.columns[name], self.columns[other])
 
     def identify(self, key: bytes, on: date | None) -> None:
-        """Put pseudonyms in the place of identity numbers."""
+        """Replace identity numbers by pseudonyms."""
         numbers = read_text(self.raw.column("id_number").combine_chunks())
-        given = "id_type" in self.raw.column_names
-        types = read_text(self.raw.column("id_type").combine_chunks()) if given else pa.nulls(len(numbers), pa.string())
-        self.columns["subject_id"], refused = pseudonyms(numbers, types, key, on)
-        for reason, rows in refused.items():
+        has_types = "id_type" in self.raw.column_names
+        types = (
+            read_text(self.raw.column("id_type").combine_chunks()) if has_types else pa.nulls(len(numbers), pa.string())
+        )
+        self.columns["subject_id"], refusals = pseudonyms(numbers, types, key, on)
+        for reason, rows in refusals.items():
             self.refuse(reason, "id_type" if reason == "unknown_id_type" else "id_number", rows)
 
     def find_id_numbers(self) -> None:
@@ -360,8 +363,8 @@ class _Rows:
             self.refuse(reason, name, looks_like_id_number(self.columns[name]))
 
 
-def read_text(column: Any) -> Any:
-    """Text, without surrounding blanks; empty is null. Whole numbers lose a decimal point they got on the way."""
+def read_text(column: pa.Array) -> pa.Array:
+    """Convert to text without surrounding blanks; empty is null, and a whole number loses its decimal point."""
     if pa.types.is_floating(column.type):
         whole = pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py()
         column = column.cast(pa.int64(), safe=False) if whole else column
@@ -371,8 +374,8 @@ def read_text(column: Any) -> Any:
     return pc.if_else(pc.equal(column, ""), None, column)
 
 
-def read_dates(column: Any) -> tuple[Any, Mask]:
-    """Days of dates, timestamps or ISO text (a time of day is dropped), and the rows that are none of these."""
+def read_dates(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Convert dates, timestamps or ISO text to days (without the time), and mark the rows that are none of these."""
     if pa.types.is_date(column.type):
         return column.cast(pa.date32()), np.zeros(len(column), np.bool_)
     if pa.types.is_timestamp(column.type):
@@ -387,8 +390,8 @@ def read_dates(column: Any) -> tuple[Any, Mask]:
     return dates, _mask(pc.and_(dates.is_null(), text.is_valid()))
 
 
-def read_numbers(column: Any) -> tuple[Any, Mask]:
-    """Whole numbers from integers, floats, decimals or text, and the rows that are none of these."""
+def read_numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Convert integers, floats, decimals or text to whole numbers, and mark the rows that are none of these."""
     if pa.types.is_integer(column.type) and column.type != pa.uint64():
         return column.cast(pa.int64()), np.zeros(len(column), np.bool_)
     text = read_text(column)
@@ -407,10 +410,10 @@ def _iso_day(text: str) -> date | None:
 
 
 def _any(n: int, masks: Iterable[Mask]) -> Mask:
-    found: Mask = np.logical_or.reduce([np.zeros(n, np.bool_), *masks])
-    return found
+    result: Mask = np.logical_or.reduce([np.zeros(n, np.bool_), *masks])
+    return result
 
 
-def _mask(column: Any) -> Mask:
+def _mask(column: pa.Array) -> Mask:
     mask: Mask = column.fill_null(False).to_numpy(zero_copy_only=False)
     return mask
