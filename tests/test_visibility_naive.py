@@ -546,8 +546,8 @@ def test_the_folded_state_equals_the_naive_reading() -> None:
         columns |= {name: plain(state.attributes[name], name) for name in ATTRIBUTES}
         amendments = {r["record_id"]: ledger.amendments_of(r) for ledger in ledgers for r in ledger.records}
         for i, (record, d) in enumerate(zip(records, days, strict=True)):
-            assert state.known[i] == naive.record_counts(record, d)
-            if not state.known[i]:
+            assert state.is_known[i] == naive.record_counts(record, d)
+            if not state.is_known[i]:
                 continue
             expected = naive.state(record, amendments[record["record_id"]], d)
             kind = naive.kinds[record["kind"]]

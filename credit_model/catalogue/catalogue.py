@@ -1,6 +1,6 @@
 """The catalogue: which kinds of record exist, under which law, how long each may be used, and what may never be kept.
 
-A kind is the unit of law here. Its polarity, tier, finality, time of use and legal basis are facts of configuration
+A kind is the unit of rules. Its polarity, tier, finality, time of use and legal basis are facts of configuration
 with dates, so that a new edition of a regulation is a change of TOML and not of code. Nothing outside the catalogue
 enters a ledger, and no column on its deny-list does either.
 
@@ -321,12 +321,12 @@ class _Reader(TomlReader):
         )
 
     def attributes_agree(self, catalogue: Catalogue) -> None:
-        seen: dict[str, str] = {}
+        type_of: dict[str, str] = {}
         for kind in catalogue.kinds.values():
             for name, spec in kind.attributes.items():
                 where = f"kinds.{kind.code}.attributes.{name}"
-                if seen.setdefault(name, spec.type) != spec.type:
-                    self.faults.append(f"{where}: is {spec.type} here and {seen[name]} in another kind")
+                if type_of.setdefault(name, spec.type) != spec.type:
+                    self.faults.append(f"{where}: is {spec.type} here and {type_of[name]} in another kind")
                 if spec.values is not None and spec.type != "text":
                     self.faults.append(f"{where}: only text has a list of values")
                 if catalogue.denied(name):
@@ -373,13 +373,13 @@ class _Reader(TomlReader):
         )
 
     def labels(self, name: str) -> dict[str, tuple[str, str]]:
-        found = {}
+        labels_of = {}
         for code, entry in self.entries(name):
             where = f"{name}.{code}"
             entry = self.table(entry, where)
             self.keys(entry, where, ("zh", "en"), ())
-            found[code] = (self.text(entry, "zh", where), self.text(entry, "en", where))
-        return found
+            labels_of[code] = (self.text(entry, "zh", where), self.text(entry, "en", where))
+        return labels_of
 
     def day(self, entry: Mapping[str, Any], key: str, where: str) -> int | None:
         value = self.date(entry, key, where)

@@ -186,10 +186,10 @@ def looks_like_id_number(texts: Any) -> NDArray[np.bool_]:
     """
     if not pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
         texts = pc.utf8_normalize(texts, form="NFKC")
-    found: NDArray[np.bool_] = pc.fill_null(pc.match_substring_regex(texts, ID_PATTERN), False).to_numpy(
+    is_match: NDArray[np.bool_] = pc.fill_null(pc.match_substring_regex(texts, ID_PATTERN), False).to_numpy(
         zero_copy_only=False
     )
-    return found
+    return is_match
 
 
 def redact(text: str, key: bytes | None) -> str:
@@ -201,13 +201,13 @@ def redact(text: str, key: bytes | None) -> str:
     '见[withheld]号'
     """
 
-    def replaced(match: re.Match[str]) -> str:
-        found = match.group()
-        inner = re.sub(r"^[^0-9]|[^0-9A-Za-z]$", "", found)
+    def substitute(match: re.Match[str]) -> str:
+        number = match.group()
+        inner = re.sub(r"^[^0-9]|[^0-9A-Za-z]$", "", number)
         name = WITHHELD if key is None else pseudonym(re.sub(r"[ -]", "", inner), "refused", key)
-        return found.replace(inner, name)
+        return number.replace(inner, name)
 
     text = unicodedata.normalize("NFKC", text)
     while _ID.search(text):  # neighbours share a separator
-        text = _ID.sub(replaced, text)
+        text = _ID.sub(substitute, text)
     return text

@@ -69,8 +69,8 @@ def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
         return pc.if_else(spoilt, None, ids), spoilt.to_numpy(zero_copy_only=False)
     else:
         ids = pa.nulls(len(column), pa.string())
-    refused: NDArray[np.bool_] = pc.and_(ids.is_null(), column.is_valid()).to_numpy(zero_copy_only=False)
-    return ids, refused
+    is_refused: NDArray[np.bool_] = pc.and_(ids.is_null(), column.is_valid()).to_numpy(zero_copy_only=False)
+    return ids, is_refused
 
 
 def canonical_text(text: Any) -> Any:
@@ -174,8 +174,8 @@ def _as_text(value: Any, place: str) -> str | None:
         column = pa.array([value], from_pandas=True)
     except _UNFIT:
         raise UserError(f"{place} a value of type {type(value).__name__}. {_ADVICE}.") from None
-    ids, refused = canonical_ids(column)
-    if refused[0]:
+    ids, is_refused = canonical_ids(column)
+    if is_refused[0]:
         raise UserError(f"{place} {_fault_of(column[0])}. {_ADVICE}.")
     text: str | None = ids[0].as_py()
     return text

@@ -33,7 +33,7 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
 from credit_model.registry.runs import fetch_artifact
 from credit_model.sample.development import DevelopmentSample, build_sample
-from credit_model.sample.outcome import last_known
+from credit_model.sample.outcome import last_receipt_day
 from credit_model.synthetic.city import City, synthesise
 
 Progress = Callable[[str], None]
@@ -209,7 +209,7 @@ def out_of_time_sample(experiment: Experiment, source: Source) -> DevelopmentSam
     plan, known_through = experiment.sample, source.known_through
     if plan.observe_after is None:
         return _observed(experiment, source, [plan.out_of_time])
-    through = last_known(source.ledger) if known_through is None else to_day(known_through)
+    through = last_receipt_day(source.ledger) if known_through is None else to_day(known_through)
     last = experiment.outcome.latest_mature(min(through, experiment.ledger.day_of_use) + 1)
     return _observed(experiment, source, [plan.out_of_time, last])
 

@@ -56,19 +56,19 @@ def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Da
     datetime.date(2025, 3, 1)
     """
     if isinstance(days, int):
-        return int(_moved(np.array(days, np.int64), np.array(months, np.int64)))
+        return int(_shift_months(np.array(days, np.int64), np.array(months, np.int64)))
     start, by = np.asarray(days), np.asarray(months, dtype=np.int64)
     if start.size < _MANY or start.ndim != 1 or by.ndim > 1:
-        return _moved(start.astype(np.int64), by)
+        return _shift_months(start.astype(np.int64), by)
     # Of many days few are different: each is moved once.
     no_date = (start == NO_DAY) | (start == FOREVER)
     low, high = (int(f(start, initial=0, where=~no_date)) for f in (np.min, np.max))
     first, last = int(by.min()), int(by.max())
     if (high - low + 1) * (last - first + 1) > _MOST_MOVED:
-        return _moved(start.astype(np.int64), by)
-    given = np.bincount(np.atleast_1d(by - first)) > 0
-    row = (np.cumsum(given) - 1)[by - first]
-    table = _moved(np.arange(low, high + 1)[None], first + np.flatnonzero(given)[:, None])
+        return _shift_months(start.astype(np.int64), by)
+    is_used = np.bincount(np.atleast_1d(by - first)) > 0
+    row = (np.cumsum(is_used) - 1)[by - first]
+    table = _shift_months(np.arange(low, high + 1)[None], first + np.flatnonzero(is_used)[:, None])
     return np.where(no_date, start, table[row, np.clip(start, low, high) - low]).astype(np.int32)
 
 
@@ -76,13 +76,13 @@ _MANY: Final = 4_096
 _MOST_MOVED: Final = 8_000_000  # cells of days and months
 
 
-def _moved(start: NDArray[np.int64], months: NDArray[np.int64]) -> Days:
+def _shift_months(start: NDArray[np.int64], months: NDArray[np.int64]) -> Days:
     day = start.astype("datetime64[D]")
     month = day.astype("datetime64[M]")
     target = month + months
-    moved = target.astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
-    moved = np.minimum(moved, (target + 1).astype("datetime64[D]"))
-    return np.where((start == NO_DAY) | (start == FOREVER), start, moved.astype(np.int64)).astype(np.int32)
+    shifted = target.astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    shifted = np.minimum(shifted, (target + 1).astype("datetime64[D]"))
+    return np.where((start == NO_DAY) | (start == FOREVER), start, shifted.astype(np.int64)).astype(np.int32)
 
 
 def to_day(value: Any) -> int:
@@ -171,15 +171,15 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
     listed = values.tolist()
     if values.dtype.kind == "f":  # a NaN equals no other, but None is known once
         listed = [None if value != value else value for value in listed]
-    known: dict[Any, int | None] = {}
+    by_value: dict[Any, int | None] = {}
     parsed: list[int | None] = []
     for value in listed:
-        if value not in known:
+        if value not in by_value:
             try:
-                known[value] = parse(value)
+                by_value[value] = parse(value)
             except ValueError:
-                known[value] = None
-        parsed.append(known[value])
+                by_value[value] = None
+        parsed.append(by_value[value])
     wrong = [row for row, value in enumerate(parsed) if value is None]
     if wrong:
         raise UserError(

@@ -37,7 +37,7 @@ class _Pending:
 
     entries: list[bytes]
     line: int = 0
-    done: bool = False
+    is_written: bool = False
     error: BaseException | None = None
 
 
@@ -92,8 +92,8 @@ class Chain:
         self._head = Head(self.head)
         self._gate, self._writing = threading.Lock(), threading.Lock()
         self._waiting: list[_Pending] = []
-        self._known: End | None = None  # as this process last saw it
-        self._unforced = False
+        self._last_end: End | None = None  # as this process last saw it
+        self._needs_force = False
 
     # ------------------------------------------------------------------ writing
 
@@ -110,7 +110,7 @@ class Chain:
         with self._gate:
             self._waiting.append(mine)
         with self._writing:  # who comes in here second finds its entries written by the first
-            if not mine.done:
+            if not mine.is_written:
                 with self._gate:
                     batch, self._waiting = self._waiting, []
                 self._write(batch)
@@ -120,8 +120,8 @@ class Chain:
 
     def flush(self) -> None:
         """Force to disk what was appended without ``sync``."""
-        if self._unforced:
-            self._unforced = False  # first: what is appended meanwhile is forced next time
+        if self._needs_force:
+            self._needs_force = False  # first: what is appended meanwhile is forced next time
             for path in (self.path, self.head):  # lines first: the head should not know more than there is
                 force(path)
 
@@ -129,25 +129,25 @@ class Chain:
         """Continue in another file, whose first line carries ``entry`` and the digest of the last line here."""
         following = Chain(path, head=self.head, sync=self.sync)
         with self._writing, self._head.lock() as handle:
-            end = self._settled(handle)
+            end = self._settle(handle)
             if end.lines:
                 force(self.path)
             line = line_of(end.digest, plain(entry))
             _make_first_line(following.path, line)
-            following._known = End(path.name, end.digest, 1, len(line), sha256(line), end.serial + 1)
-            self._head.write(handle, following._known)
+            following._last_end = End(path.name, end.digest, 1, len(line), sha256(line), end.serial + 1)
+            self._head.write(handle, following._last_end)
             os.fsync(handle)
         return following
 
     def end(self) -> End:
         """Return how far the chain reaches, after mending what a killed append left."""
-        with self._writing, self._opened() as handle:
-            return self._settled(handle)
+        with self._writing, self._open_head() as handle:
+            return self._settle(handle)
 
     def _write(self, batch: list[_Pending]) -> None:
         try:
-            with self._opened() as handle:
-                end = self._settled(handle)
+            with self._open_head() as handle:
+                end = self._settle(handle)
                 lines, digest = [], end.digest
                 for pending in batch:
                     for entry in pending.entries:
@@ -156,15 +156,15 @@ class Chain:
                     pending.line = end.lines + len(lines)
                 data = b"".join(lines)
                 self._add(data, end)
-                self._known = end.reaching(end.lines + len(lines), end.bytes + len(data), digest)
-                self._head.write(handle, self._known)
-                self._unforced = True  # the head follows the lines; what it may lag behind, the rule mends
+                self._last_end = end.reaching(end.lines + len(lines), end.bytes + len(data), digest)
+                self._head.write(handle, self._last_end)
+                self._needs_force = True  # the head follows the lines; what it may lag behind, the rule mends
         except BaseException as error:
-            self._known = None
+            self._last_end = None
             for pending in batch:
                 pending.error = error
         for pending in batch:
-            pending.done = True
+            pending.is_written = True
 
     def _add(self, data: bytes, end: End) -> None:
         with self.path.open("r+b" if end.bytes else "wb", buffering=0) as file:
@@ -181,7 +181,7 @@ class Chain:
             force(self.path.parent)
 
     @contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _open_head(self) -> Iterator[int]:
         """Yield the head, locked; create it where the chain is new."""
         if _size(self.head) < 2 * SLOT:  # none yet, or its making was killed
             if _size(self.path):
@@ -194,13 +194,13 @@ class Chain:
         with self._head.lock() as handle:
             yield handle
 
-    def _settled(self, handle: int) -> End:
+    def _settle(self, handle: int) -> End:
         """Return the end of the chain under the lock, after the torn-append rule."""
         end = self._head.read(handle)
         if end.file != self.path.name:
             raise ChainMoved(f"the head {self.head} knows {end.file}, not {self.path.name}: the chain goes on there.")
         size = _size(self.path)
-        if end == self._known and size == end.bytes:
+        if end == self._last_end and size == end.bytes:
             return end
         report = self._read_on(end, size)
         if report.faults:
@@ -212,7 +212,7 @@ class Chain:
             force(self.path)
             self._head.write(handle, end)
             os.fsync(handle)
-        self._known = end
+        self._last_end = end
         return end
 
     def _read_on(self, end: End, size: int) -> ChainReport:

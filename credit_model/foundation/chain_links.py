@@ -47,7 +47,7 @@ class End:
 
 @dataclass(frozen=True)
 class ChainReport:
-    """What verification found.
+    """The result of a verification.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _up_to(file: Iterable[bytes], size: int | None) -> Iterator[bytes]:
 
 def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainReport:
     """Follow the links; ``digest`` and ``number`` are those of the line before."""
-    broken: list[int] = []  # lines that do not carry the digest of the line before
+    broken_links: list[int] = []  # lines that do not carry the digest of the line before
     torn, reached = 0, digest
     for line in lines:
         if not line.endswith(b"\n"):
@@ -133,26 +133,26 @@ def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainRep
             break
         number += 1
         if line[_DIGEST] != digest.encode() or not line.startswith(_BEFORE):
-            broken.append(number)
+            broken_links.append(number)
         digest = sha256(line)
         if number <= end.lines:
             reached = digest
     cut = number < end.lines
-    faults = [*_altered(broken, end, ends_otherwise=not cut and reached != end.digest, cut=cut)]
+    faults = [*_name_alterations(broken_links, end, ends_otherwise=not cut and reached != end.digest, cut=cut)]
     if cut:
         torn = 0  # not an append that was killed: the head knows the line
-        gone = f"line {end.lines} is" if number + 1 == end.lines else f"lines {number + 1} to {end.lines} are"
-        faults.append(f"{gone} missing: the file was cut after line {number}")
+        lines_lost = f"line {end.lines} is" if number + 1 == end.lines else f"lines {number + 1} to {end.lines} are"
+        faults.append(f"{lines_lost} missing: the file was cut after line {number}")
     return ChainReport(number, end.lines, torn, tuple(faults[:_FAULTS_TOLD]), digest)
 
 
-def _altered(broken: list[int], end: End, ends_otherwise: bool, cut: bool) -> Iterator[str]:
+def _name_alterations(broken_links: list[int], end: End, ends_otherwise: bool, cut: bool) -> Iterator[str]:
     """Name the lines that were altered, from the lines whose link is broken.
 
     An altered line breaks the link of the next; where the change touched its own link, that one too. From the last
     line the head knows, the next link is to the head.
     """
-    links = [line for line in broken if line <= end.lines] + [end.lines + 1] * ends_otherwise
+    links = [line for line in broken_links if line <= end.lines] + [end.lines + 1] * ends_otherwise
     if links == [end.lines + 1]:
         yield f"line {end.lines} is not the one the head knows: it was altered, or the file was written anew"
         links = []
@@ -165,6 +165,6 @@ def _altered(broken: list[int], end: End, ends_otherwise: bool, cut: bool) -> It
             yield f"line {max(line - 1, 1)} was altered" + (", or lines after it were taken out" if cut else "")
     yield from (
         f"line {line} does not continue the chain, and the head does not know it"
-        for line in broken
+        for line in broken_links
         if line > end.lines + ends_otherwise
     )

@@ -31,7 +31,7 @@ class UserError(ValueError):
         self.faults = tuple(faults)
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: object, names: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: the nearest known one, else all of them if they are few.
 
     Examples
@@ -39,7 +39,7 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     >>> did_you_mean("adm_penalti", ["adm_penalty", "honour"]), did_you_mean("x", ["R", "L"])
     ("; did you mean 'adm_penalty'?", '; known: R, L')
     """
-    names = list(known)
+    names = list(names)
     close = get_close_matches(str(word), names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"

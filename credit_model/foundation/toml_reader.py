@@ -1,4 +1,4 @@
-"""Reading a TOML file that a person wrote: every fault is noted, and reading goes on with something harmless.
+"""Read a TOML file that a person wrote: every fault is noted, and reading goes on with something harmless.
 
 In: the text or path of a TOML file. Out: its values, checked one by one; one error that names all faults at once.
 """
@@ -95,8 +95,8 @@ class TomlReader:
     def keys(self, entry: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str]) -> None:
         """Name the keys that are missing, and those nobody knows."""
         self.faults += [f"{where}: {key!r} is missing" for key in sorted(set(required) - set(entry))]
-        known = (*required, *optional)
-        self.faults += [f"{where}: unknown key {key!r}{did_you_mean(key, known)}" for key in entry if key not in known]
+        names = (*required, *optional)
+        self.faults += [f"{where}: unknown key {key!r}{did_you_mean(key, names)}" for key in entry if key not in names]
 
     def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
         """Return one of these words; the first if it is none."""

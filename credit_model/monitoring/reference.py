@@ -29,7 +29,7 @@ from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc
-from credit_model.sample.events import listed
+from credit_model.sample.events import is_on_list
 from credit_model.scorecard.bins import CategoricalBins, attributes_of
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Snapshot:
         for one in wanted:
             on_day = np.full(len(everybody), one, np.int32)
             scored = population.reason(everybody, on_day) == ""
-            scored &= ~listed(ledger, everybody, on_day, use)
+            scored &= ~is_on_list(ledger, everybody, on_day, use)
             subjects.append(everybody[scored])
             on.append(on_day[scored])
         subject, day = np.concatenate(subjects), np.concatenate(on)

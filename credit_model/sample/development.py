@@ -1,4 +1,4 @@
-"""The rows a card is learned from or judged on: who was observed, what was known of them, what happened next.
+"""Build the rows a card is learned from or evaluated on: who was observed, what was known, what happened next.
 
 For every observation, a subject and a day: whoever is in the cohort and scored on that day, described as of that day by
 the features a service would have computed then, with the outcome read on the day it is mature. Rows without a plain
@@ -10,7 +10,6 @@ In: a ledger, an outcome, observation dates or observations, feature definitions
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
+from credit_model.sample.split import shuffle_keys
 from credit_model.visibility.tables import STATUSES, Segments
 
 if TYPE_CHECKING:
@@ -174,24 +174,24 @@ def build_sample(
     _check(ledger, outcome, definitions, cohort, train_repaired, goods_share)
     use = to_day(date.today() if day_of_use is None else day_of_use)
     segments = ledger.segments(use)
-    asked = _asked(ledger, segments, dates)
-    days = np.unique(asked["day"]).tolist()
-    asked = _looked_at(ledger, segments, asked, cohort)
-    observed = asked[asked["reason"] == ""].reset_index(drop=True)
+    requests = _requests(ledger, segments, dates)
+    days = np.unique(requests["day"]).tolist()
+    requests = _with_reasons(ledger, segments, requests, cohort)
+    observed = requests[requests["reason"] == ""].reset_index(drop=True)
     label = outcome.label(ledger, observed.assign(as_of=from_days(observed["day"])), use, known_through)
     _check_labels(segments, outcome, label, observed["day"].to_numpy())
-    left_out = asked[asked["reason"] != ""].assign(outcome="not_observed")
-    kept = observed.assign(
+    left_out = requests[requests["reason"] != ""].assign(outcome="not_observed")
+    labelled = observed.assign(
         y=(label["outcome"] == "bad").astype(np.int8), escalation=label["escalation"], event=label["event_record_id"]
     )
-    rows = kept[label["outcome"].isin(["good", "bad"])].reset_index(drop=True)
-    rows = _thinned(rows, goods_share, seed, by_day=not isinstance(dates, pd.DataFrame))
+    rows = labelled[label["outcome"].isin(["good", "bad"])].reset_index(drop=True)
+    rows = _thin_goods(rows, goods_share, seed, by_day=not isinstance(dates, pd.DataFrame))
     if not len(rows):
         raise UserError("sample: no row with a known outcome is left; see the dates, the cohort and the ledger")
     X = pd.DataFrame(
         _features(segments, rows, definitions, ledger, outcome, train_repaired), columns=[d.name for d in definitions]
     )
-    said = {
+    dependencies = {
         "ledger": ledger.digest, "policy": ledger.policy, "day_of_use": use, "outcome": outcome.to_dict(),
         "dates": {str(day): outcome.mature_on(day) for day in days}, "cohort": cohort, "train_repaired": train_repaired,
         "goods_share": goods_share, "features": [d.to_dict() for d in definitions],
@@ -205,8 +205,8 @@ def build_sample(
         with_record=rows["with_record"].to_numpy(np.bool_),
         escalation=rows["escalation"].to_numpy(np.bool_),
         audit=_audit(ledger, rows),
-        counts=_counted(left_out, label.assign(day=observed["day"])),
-        digest=_digest(said, rows, X),
+        counts=_count_rows(left_out, label.assign(day=observed["day"])),
+        digest=_digest(dependencies, rows, X),
         event=np.where(rows["y"].to_numpy() == 1, rows["event"].to_numpy(object), ""),
     )
 
@@ -234,42 +234,42 @@ def _anything(where: Mapping[str, Any]) -> FeatureDefinition:
     return FeatureDefinition(name="cohort", aggregate="any", where=where)
 
 
-def _asked(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFrame) -> pd.DataFrame:
+def _requests(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFrame) -> pd.DataFrame:
     """Return every subject and day in question (``subject_id, day``), distinct, by day, then subject."""
     import pandas as pd
 
     if isinstance(dates, pd.DataFrame):
         ids = read_subject_ids(dates["subject_id"], "observations, column subject_id")
-        said = {"subject_id": ids.to_numpy(zero_copy_only=False), "day": to_days(dates["as_of"])}
+        columns = {"subject_id": ids.to_numpy(zero_copy_only=False), "day": to_days(dates["as_of"])}
     else:
         subjects = np.union1d(ledger.population().subject_ids, segments.subject_ids)
         days = np.array(sorted({to_day(day) for day in dates}), np.int32)
-        said = {"subject_id": np.tile(subjects, len(days)), "day": np.repeat(days, len(subjects))}
-    asked = pd.DataFrame({"subject_id": said["subject_id"].astype(object), "day": said["day"]})
+        columns = {"subject_id": np.tile(subjects, len(days)), "day": np.repeat(days, len(subjects))}
+    requests = pd.DataFrame({"subject_id": columns["subject_id"].astype(object), "day": columns["day"]})
     if isinstance(dates, pd.DataFrame):
-        asked = asked.drop_duplicates().sort_values(["day", "subject_id"], ignore_index=True)
-    return asked
+        requests = requests.drop_duplicates().sort_values(["day", "subject_id"], ignore_index=True)
+    return requests
 
 
-def _looked_at(
-    ledger: Ledger, segments: Segments, asked: pd.DataFrame, cohort: Mapping[str, Any] | None
+def _with_reasons(
+    ledger: Ledger, segments: Segments, requests: pd.DataFrame, cohort: Mapping[str, Any] | None
 ) -> pd.DataFrame:
     """Add ``reason``, why a subject is not observed (empty if it is), and ``with_record``."""
-    subjects, days = asked["subject_id"].to_numpy(object), asked["day"].to_numpy()
+    subjects, days = requests["subject_id"].to_numpy(object), requests["day"].to_numpy()
     reason = ledger.population().reason(subjects, days)
     clauses = [_anything({}), _anything(cohort or {})]
     in_force = compute(segments, segments.subject_index(subjects), days, clauses, ledger.catalogue) > 0
     if cohort:
         reason[(reason == "") & ~in_force[:, 1]] = "outside_cohort"
-    return asked.assign(reason=reason, with_record=in_force[:, 0])
+    return requests.assign(reason=reason, with_record=in_force[:, 0])
 
 
-def _counted(*parts: pd.DataFrame) -> pd.DataFrame:
+def _count_rows(*parts: pd.DataFrame) -> pd.DataFrame:
     """Count the rows of each day, outcome and reason."""
     import pandas as pd
 
-    said = pd.concat([part[["day", "outcome", "reason"]] for part in parts], ignore_index=True)
-    counts = said.groupby(["day", "outcome", "reason"]).size().rename("rows").reset_index()
+    rows = pd.concat([part[["day", "outcome", "reason"]] for part in parts], ignore_index=True)
+    counts = rows.groupby(["day", "outcome", "reason"]).size().rename("rows").reset_index()
     counts.insert(0, "as_of", from_days(counts.pop("day")))
     return counts.astype({"outcome": "str", "reason": "str"})
 
@@ -300,19 +300,19 @@ def _check_labels(segments: Segments, outcome: Outcome, label: pd.DataFrame, day
         )
 
 
-def _thinned(rows: pd.DataFrame, share: float, seed: int, by_day: bool) -> pd.DataFrame:
+def _thin_goods(rows: pd.DataFrame, share: float, seed: int, by_day: bool) -> pd.DataFrame:
     """Keep a share of the goods, apart for people with and without a record, and by day; weights make up for it."""
     import pandas as pd
 
     rows = rows.assign(weight=1.0)
     if share == 1:
         return rows
-    kept = [rows[rows["y"] == 1]]
+    parts = [rows[rows["y"] == 1]]
     for _, goods in rows[rows["y"] == 0].groupby([*(["day"] if by_day else []), "with_record"]):
-        drawn = [hashlib.blake2b(f"{seed}:{s}".encode(), digest_size=8).digest() for s in goods["subject_id"]]
-        chosen = goods.iloc[sorted(range(len(goods)), key=drawn.__getitem__)[: max(1, round(share * len(goods)))]]
-        kept.append(chosen.assign(weight=len(goods) / len(chosen)))
-    return pd.concat(kept).sort_index(ignore_index=True)
+        keys = shuffle_keys(goods["subject_id"], seed)
+        rest = goods.iloc[sorted(range(len(goods)), key=keys.__getitem__)[: max(1, round(share * len(goods)))]]
+        parts.append(rest.assign(weight=len(goods) / len(rest)))
+    return pd.concat(parts).sort_index(ignore_index=True)
 
 
 def _features(
@@ -354,6 +354,8 @@ def _audit(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     return audit
 
 
-def _digest(said: Mapping[str, Any], rows: pd.DataFrame, X: pd.DataFrame) -> str:
+def _digest(dependencies: Mapping[str, Any], rows: pd.DataFrame, X: pd.DataFrame) -> str:
     columns = (column.to_numpy().tobytes() for column in (rows["day"], rows["y"], rows["weight"], X))
-    return sha256_parts([json.dumps(said, sort_keys=True, default=str), "\n".join(rows["subject_id"]), *columns])
+    return sha256_parts(
+        [json.dumps(dependencies, sort_keys=True, default=str), "\n".join(rows["subject_id"]), *columns]
+    )

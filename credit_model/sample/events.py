@@ -1,4 +1,4 @@
-"""Facts an outcome is read from: which records meet its conditions, which cases are old, who left, who was listed.
+"""Read the facts of an outcome: records that meet its conditions, old cases, departures, listings.
 
 In: a ledger, days, the table of records that ``Ledger.between`` gives. Out: masks and days, one a row or subject.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, to_day
 from credit_model.ledger.ledger import Ledger
-from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
+from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 
-TIERS = ("", "minor", "general", "serious")
 _COMPARE = {"le": operator.le, "lt": operator.lt, "ge": operator.ge, "gt": operator.gt}
 
 
@@ -33,8 +32,8 @@ def meets(records: pd.DataFrame, conditions: Sequence[Condition], catalogue: Cat
     mask = np.ones(len(records), np.bool_)
     for condition in conditions:
         facts = _facts(records, condition.key, catalogue)
-        said = condition.value if condition.comparison == "in" else (condition.value,)
-        values = [_comparable(value, condition.key, catalogue) for value in said]
+        condition_values = condition.value if condition.comparison == "in" else (condition.value,)
+        values = [_comparable(value, condition.key, catalogue) for value in condition_values]
         if condition.comparison == "in":
             mask &= np.array([fact in values for fact in facts], np.bool_)
         else:
@@ -77,11 +76,11 @@ def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days,
     old = np.concatenate([cases_before(segments, events["subject_id"], day, on) for on in (day, known_by)])
 
     def is_old(cases: pd.Series) -> Mask:
-        named = np.where(cases.isna(), "", cases.to_numpy(object))
-        code = np.minimum(np.searchsorted(segments.case_ids, named), len(segments.case_ids) - 1)
-        known = segments.case_ids[code] == named
-        found: Mask = known & np.isin(np.arange(len(cases)) * len(segments.case_ids) + code, old)
-        return found
+        case_ids = np.where(cases.isna(), "", cases.to_numpy(object))
+        code = np.minimum(np.searchsorted(segments.case_ids, case_ids), len(segments.case_ids) - 1)
+        is_match = segments.case_ids[code] == case_ids
+        result: Mask = is_match & np.isin(np.arange(len(cases)) * len(segments.case_ids) + code, old)
+        return result
 
     return is_old(events["case_id"]) | is_old(events["parent_case_id"])
 
@@ -103,22 +102,22 @@ def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.in
     first = segments.offsets[index]
     count = np.where(index < 0, 0, segments.offsets[np.minimum(index + 1, len(segments.offsets) - 1)] - first)
     row, segment = np.repeat(np.arange(len(index)), count), spans(first, count)
-    held = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
-    return row[held], segment[held]
+    is_current = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
+    return row[is_current], segment[is_current]
 
 
-def listed(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
+def is_on_list(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
     """Return whether each subject is on a statutory list in force at the start of its day."""
     segments = ledger.segments(use)
     statutory = np.array([ledger.catalogue.kinds[code].statutory for code in segments.kind_codes], np.bool_)
     row, segment = on_file(segments, subjects, day)
     on_list = (segments.status[segment] == 0) & (segments.role[segment] == ROLES.index("listed"))
-    found = np.zeros(len(day), np.bool_)
-    found[row[on_list & statutory[segments.kind[segment]]]] = True
-    return found
+    is_on = np.zeros(len(day), np.bool_)
+    is_on[row[on_list & statutory[segments.kind[segment]]]] = True
+    return is_on
 
 
-def left(
+def departures(
     ledger: Ledger, subjects: NDArray[Any], day: Days, end: Days, known_by: Days
 ) -> tuple[NDArray[np.int32], NDArray[np.object_]]:
     """Return the first day in ``[day, end)`` on which each subject had left the population, and why.
@@ -132,8 +131,8 @@ def left(
     versions, code = population.versions, population.codes(subjects)
     first, last = (np.searchsorted(versions["subject"], code, side=side) for side in ("left", "right"))
     row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
-    known = (versions["known_on"][place] < known_by[row]) & (versions["valid_from"][place] < end[row])
-    row, place = row[known], place[known]
+    is_known = (versions["known_on"][place] < known_by[row]) & (versions["valid_from"][place] < end[row])
+    row, place = row[is_known], place[is_known]
     # Versions stand by (subject, valid_from, known_on, seq): each holds until the next of its row begins.
     begins = np.maximum(versions["valid_from"][place], day[row])
     same = np.append(row[1:] == row[:-1], False)

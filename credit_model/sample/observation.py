@@ -1,4 +1,4 @@
-"""Who is observed, and when: everybody on file on some dates, or somebody on the day after an event became known.
+"""Choose who is observed, and when: everybody on file on some dates, or somebody the day after an event was known.
 
 With dates, an observation is everybody on file on each of them. With an event, it is one record each: the fine that was
 served yesterday, the contract that was signed. Such observations have days of their own, as many as there are events,
@@ -62,10 +62,10 @@ class Event:
     def check(self, catalogue: Catalogue) -> None:
         """Hold the event against a catalogue; ``EventErrors`` names every word it does not know."""
         faults = [] if self.kinds else ["kinds names none"]
-        for what, said, known in (("kind", self.kinds, tuple(catalogue.kinds)), ("action", (self.action,), ACTIONS)):
-            for word in said:
-                if word is not None and word not in known:
-                    faults.append(f"unknown {what} {word!r}{did_you_mean(word, known)}")
+        for what, words, names in (("kind", self.kinds, tuple(catalogue.kinds)), ("action", (self.action,), ACTIONS)):
+            for word in words:
+                if word is not None and word not in names:
+                    faults.append(f"unknown {what} {word!r}{did_you_mean(word, names)}")
         if faults:
             raise EventErrors("observe_after: " + "; ".join(faults), tuple(faults))
 
@@ -131,6 +131,6 @@ def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[
     order = np.argsort(segments.record, kind="stable")
     first, past = (np.searchsorted(segments.record[order], record, side=side) for side in ("left", "right"))
     row, segment = np.repeat(np.arange(len(record)), past - first), order[spans(first, past - first)]
-    held = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
-    held &= ~np.isin(segments.status[segment], [STATUSES.index(ground) for ground in _VOID])
-    return segments.subject[segment[held]], day[row[held]]
+    is_current = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
+    is_current &= ~np.isin(segments.status[segment], [STATUSES.index(ground) for ground in _VOID])
+    return segments.subject[segment[is_current]], day[row[is_current]]

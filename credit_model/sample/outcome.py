@@ -1,4 +1,4 @@
-"""What happened next: good, bad, or left out, and why. The one place in the package that looks forward.
+"""Label observations by what happened next: good, bad, or left out, and why. Nothing else looks forward.
 
 An observation at day d is bad if a *new* case brings an event with ``decided_on`` in ``[d, d + window)``. The window is
 read once, in the state known on the day the label is mature, ``k = d + window + maturity``: by then decisions have had
@@ -31,7 +31,8 @@ from credit_model.features.dictionary import check_definitions
 from credit_model.foundation.calendar import NO_DAY, Days, add_months, from_days, to_day, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
-from credit_model.sample.events import TIERS, left, listed, meets, of_old_case
+from credit_model.sample.events import departures, is_on_list, meets, of_old_case
+from credit_model.visibility.tables import TIERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,44 +214,44 @@ class Outcome:
 
         self.check(ledger.catalogue)
         use = to_day(date.today() if day_of_use is None else day_of_use)
-        through = last_known(ledger) if known_through is None else to_day(known_through)
+        through = last_receipt_day(ledger) if known_through is None else to_day(known_through)
         ids = read_subject_ids(observations["subject_id"], "observations, column subject_id")
         subjects = ids.to_numpy(zero_copy_only=False)
         days = to_days(observations["as_of"])
         mature = np.flatnonzero(self.mature_on(days) <= min(use, through) + 1)
         blank = {"outcome": "immature", "reason": "labels_not_mature", "escalation": False, "event_record_id": None}
-        labels = {name: np.full(len(days), said, object) for name, said in blank.items()}
+        labels = {name: np.full(len(days), value, object) for name, value in blank.items()}
         for name, column in self._read(ledger, subjects[mature], days[mature], use).items():
             labels[name][mature] = column
         types = {name: np.bool_ if name == "escalation" else "str" for name in labels}
-        said = {"subject_id": subjects, "as_of": from_days(days).astype("datetime64[s]"), **labels}
-        return pd.DataFrame(said, index=observations.index).astype(types)
+        value = {"subject_id": subjects, "as_of": from_days(days).astype("datetime64[s]"), **labels}
+        return pd.DataFrame(value, index=observations.index).astype(types)
 
     def _read(self, ledger: Ledger, subjects: NDArray[Any], day: Days, use: int) -> Columns:
         """Label subjects, each observed on its own day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
-        seen = ledger.between_each(subjects, day, end, mature, use)
-        seen = seen[~seen[[*VOID, "sustained"]].any(axis=1)]
-        events = seen[self._is_event(seen, ledger.catalogue)].sort_values(["decided_on", "record_id"])
+        records = ledger.between_each(subjects, day, end, mature, use)
+        records = records[~records[[*VOID, "sustained"]].any(axis=1)]
+        events = records[self._is_event(records, ledger.catalogue)].sort_values(["decided_on", "record_id"])
         row = events["row"].to_numpy()
         old = of_old_case(ledger, events, day[row], mature[row], use)
         undecided = events[list(OPEN)].any(axis=1).to_numpy(np.bool_)
 
         event, pending = (_first(events[~old & rows], len(day)) for rows in (~undecided, undecided))
         event_on, pending_on = to_days(event["decided_on"]), to_days(pending["decided_on"])
-        left_on, left_why = left(ledger, subjects, day, end, mature)
+        left_on, left_why = departures(ledger, subjects, day, end, mature)
         why_pending = np.select(
             [pending["disputed"].eq(True), pending["challenge_open"].eq(True)], ["disputed", "challenged"], "not_final"
         )
         cases = [
-            (listed(ledger, subjects, day, use), "excluded", "listed"),
+            (is_on_list(ledger, subjects, day, use), "excluded", "listed"),
             ((event_on != NO_DAY) & (event_on < left_on), "bad", "event"),
             ((pending_on != NO_DAY) & (pending_on < left_on), "indeterminate", why_pending),
             (left_on < end, "censored", left_why),
         ]
         if self.observed_by is not None:
-            looked = seen[meets(seen, self._clauses[1].conditions, ledger.catalogue)]
-            unseen = ~np.isin(np.arange(len(day)), looked["row"])
+            observing = records[meets(records, self._clauses[1].conditions, ledger.catalogue)]
+            unseen = ~np.isin(np.arange(len(day)), observing["row"])
             cases.append((unseen, "indeterminate", "not_observed"))
         outcome, reason = np.full(len(subjects), "good", object), np.full(len(subjects), "no_event", object)
         for holds, name, why in reversed(cases):  # the first that applies is written last
@@ -277,7 +278,7 @@ Y12: Final = Outcome(name="y12", window="12m", maturity_months=7)
 OUTCOMES: Final = {"y12": Y12}
 
 
-def last_known(ledger: Ledger) -> int:
+def last_receipt_day(ledger: Ledger) -> int:
     """Return the last day on which the ledger learned anything (days since 1970-01-01), ``NO_DAY`` if it is empty."""
     tables = ledger.tables()
     days = [table["known_on"].max(initial=NO_DAY) for table in (tables.records, tables.amendments, tables.subjects)]

@@ -1,4 +1,4 @@
-"""Which days a card is learned on, and who judges it while it is being tuned.
+"""Choose the days a card is learned on, and the folds that validate it while it is tuned.
 
 The out-of-time date is fixed first; everything else is walked back from it. A development label may still be
 changing until its performance window and its maturity are over, so the last development date is the latest day
@@ -13,7 +13,7 @@ Out: development dates; folds of the development sample that respect time and ne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +81,11 @@ def check_gap(development: Sequence[int], out_of_time: int, outcome: Outcome) ->
             )
 
 
+def shuffle_keys(subject_ids: Iterable[str], seed: int) -> list[bytes]:
+    """Return sort keys that put subjects into an order of chance, whatever the order they come in."""
+    return [hashlib.blake2b(f"{seed}:{one}".encode(), digest_size=8).digest() for one in subject_ids]
+
+
 def tuning_folds(
     subject_id: np.ndarray, as_of: np.ndarray, y: np.ndarray, n_folds: int = 3, seed: int = 0, by_date: bool = True
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -116,10 +121,10 @@ def tuning_folds(
     """
     people, person = np.unique(subject_id.astype(str), return_inverse=True)
     ever_bad = np.bincount(person, weights=(y == 1), minlength=len(people)) > 0
-    shuffled = [hashlib.blake2b(f"{seed}:{one}".encode(), digest_size=8).digest() for one in people]
-    dealt = sorted(range(len(people)), key=lambda i: (not ever_bad[i], shuffled[i]))
+    keys = shuffle_keys(people, seed)
+    order = sorted(range(len(people)), key=lambda i: (not ever_bad[i], keys[i]))
     group_of_person = np.empty(len(people), dtype=np.int64)
-    group_of_person[dealt] = np.arange(len(people)) % n_folds
+    group_of_person[order] = np.arange(len(people)) % n_folds
     group = group_of_person[person]
 
     dates = np.unique(as_of) if by_date else as_of[:1]

@@ -1,9 +1,9 @@
-"""A made city: public credit records of people who do not exist, with the risk that made them.
+"""A synthetic city: public credit records of people who do not exist, with the risk that made them.
 
 It is what the package is tried on when no real records may be used. Because the hazards are known, so is the true
 risk of a new serious event in the next twelve months: tests, benchmarks and notebooks may compare a card with it,
-nothing else may read it. Who has an event is decided in ``synthetic_people``, what an office knows of it in
-``synthetic_records``, and every rate stands in ``synthetic.toml``.
+nothing else may read it. Who has an event is decided in ``people``, what an office knows of it in ``history``,
+and every rate stands in ``profiles.toml``.
 
 In: a profile (``R`` realistic, ``L`` learnable), a number of people, a seed.
 Out: a ``City``: frames of records, amendments, subject versions and audit attributes as a ledger takes them in, and
@@ -29,7 +29,7 @@ from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
-from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, taken
+from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, select_rows
 from credit_model.synthetic.people import (
     END,
     FIRST_MONTH,
@@ -48,7 +48,7 @@ OBSERVATION_DATES = ("2022-09-01", "2023-09-01", "2025-04-01")  # development, d
 
 @dataclass(frozen=True)
 class City:
-    """Raw tables of a made city, and the truth behind them.
+    """Raw tables of a synthetic city, and the truth behind them.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ class City:
         number = int((month - FIRST_MONTH).astype(np.int64))
         if month.astype("datetime64[D]").astype(np.int64) != day or not 0 <= number <= MONTHS:
             raise UserError(
-                f"The true risk of the made city was asked as of {from_day(day)}: it is known on the first day of a "
-                f"month from {FIRST_MONTH} to {FIRST_MONTH + MONTHS} only. Ask for such a day."
+                f"The true risk of the synthetic city was asked as of {from_day(day)}: it is known on the first day of "
+                f"a month from {FIRST_MONTH} to {FIRST_MONTH + MONTHS} only. Ask for such a day."
             )
         index = pd.Index(self._subject_ids.to_pandas(), name="subject_id", dtype="str")
         return pd.Series(self._hazards.risk(number, self._events), index=index, name="true_risk")
@@ -192,13 +192,13 @@ def synthesise(
         raise UserError(f"A city of {people} people was asked for. Ask for at least one person.")
     recipe, population = RECIPE["profile"][profile], make_people(people, seed)
     hazards = Hazards.of(population, recipe)
-    events = hazards.draw(Draws.named(seed, "events"))
+    events = hazards.draw(Draws.for_stream(seed, "events"))
     who = _id_numbers(population) if with_id_numbers else _numbered("S", np.arange(people) + 1, 7)
     key = "id_number" if with_id_numbers else "subject_id"
     rows = make_records(population, events, recipe, seed)
     amended = make_amendments(rows, population, who, load_catalogue(), seed)
     if with_id_numbers:
-        amended = taken(amended, amended["action"] != "moved_to_subject")
+        amended = select_rows(amended, amended["action"] != "moved_to_subject")
     sex = pa.array(np.where(population.male, "M", "F"), pa.string())
     return City(
         records=_records_frame(rows, who, key),
@@ -281,15 +281,15 @@ def _amendments_frame(rows: Rows) -> pd.DataFrame:
 
 def _subjects_frame(people: People, who: pa.Array, key: str, seed: int) -> pd.DataFrame:
     """Return the versions of each person: at registration, after a move within the city, and on leaving."""
-    n, recipe, draws = len(people), RECIPE["people"], Draws.named(seed, "subjects")
-    moved = np.flatnonzero((people.arrives < people.moves_house) & (people.moves_house < people.leaves))
-    left = np.flatnonzero(people.leaves != FOREVER)
-    person = np.concatenate([np.arange(n), moved, left])
-    valid_from = np.concatenate([people.arrives, people.moves_house[moved], people.leaves[left]])
+    n, recipe, draws = len(people), RECIPE["people"], Draws.for_stream(seed, "subjects")
+    movers = np.flatnonzero((people.arrives < people.moves_house) & (people.moves_house < people.leaves))
+    leavers = np.flatnonzero(people.leaves != FOREVER)
+    person = np.concatenate([np.arange(n), movers, leavers])
+    valid_from = np.concatenate([people.arrives, people.moves_house[movers], people.leaves[leavers]])
     known_on = np.where(valid_from == NO_DAY, NO_DAY, valid_from + draws.days(len(person), RECIPE["delay"]["version"]))
-    ending = np.concatenate([np.full(n + len(moved), "", object), people.ending[left]])
+    ending = np.concatenate([np.full(n + len(movers), "", object), people.ending[leavers]])
     district_at_end = np.where(people.moves_house < people.leaves, people.later_district, people.district)
-    district = np.concatenate([people.district, people.later_district[moved], district_at_end[left]])
+    district = np.concatenate([people.district, people.later_district[movers], district_at_end[leavers]])
     titles = np.array([*recipe["occupations"], ""], dtype=object)  # no occupation is -1, the last
     first, second = titles[people.occupation[person]], titles[people.second_occupation[person]]
     versions = {
@@ -303,8 +303,8 @@ def _subjects_frame(people: People, who: pa.Array, key: str, seed: int) -> pd.Da
         "valid_from": _dates(valid_from),
         "known_on": _dates(known_on),
     }
-    received = np.flatnonzero(known_on < END)
-    order = received[np.argsort(known_on[received], kind="stable")]
+    rows = np.flatnonzero(known_on < END)
+    order = rows[np.argsort(known_on[rows], kind="stable")]
     return _frame({name: column.take(pa.array(order)) for name, column in versions.items()})
 
 

@@ -1,4 +1,4 @@
-"""What an office would have on record about the people of the made city, and what it learned later.
+"""Put the people of the synthetic city on record: what an office would hold about them, and learn later.
 
 An event becomes a penalty, a conviction, a court case or a broken commitment; beside the events stand adverse records
 that are no label, acts of minors, and the positive records of loans, commitments, volunteering and honours. Each is
@@ -66,7 +66,7 @@ def _set(rows: Rows, name: str, where: Column, value: Column) -> None:
     rows[name][where] = value[where]
 
 
-def taken(rows: Rows, which: Column) -> Rows:
+def select_rows(rows: Rows, which: Column) -> Rows:
     """Return some of the rows, by mask or by number."""
     return {name: column[which] for name, column in rows.items()}
 
@@ -133,20 +133,22 @@ def _of_events(draws: Draws, people: People, events: Events) -> list[Rows]:
     listed_on = np.where(escalates, events.day + draws.between(n, listing["escalation_days"]), events.day)
     _set(rows, "exit_on", court, listed_on + draws.stay(n, listing["exit_months"]))
     rows = _acts(draws, people, _penalties(draws, rows))
-    second = taken({**rows, "decided_on": listed_on, "occurred_on": rows["decided_on"]}, escalates & (listed_on < END))
+    second = select_rows(
+        {**rows, "decided_on": listed_on, "occurred_on": rows["decided_on"]}, escalates & (listed_on < END)
+    )
     m = len(second["person"])
     second["kind"] = np.full(m, "dishonest_executee", object)
     second["disrupt_type"] = draws.pick(m, listing["disrupt_types"])
     return [rows, second]
 
 
-def _beside_events(draws: Draws, people: People, profile: dict[str, Any]) -> Iterator[Rows]:
+def _other_adverse(draws: Draws, people: People, profile: dict[str, Any]) -> Iterator[Rows]:
     """Yield adverse records that are no label: they neither excite nor count."""
     for kind, side in RECIPE["side"].items():
-        held = (
+        persons = (
             people.occupation == RECIPE["people"]["occupations"].index(side["only"]) if "only" in side else slice(None)
         )
-        who = np.arange(len(people))[held]
+        who = np.arange(len(people))[persons]
         frailty = people.frailty(
             side.get("conduct", 0.0) * profile["conduct_sd"], side.get("hardship", 0.0) * profile["hardship_sd"]
         )
@@ -224,13 +226,13 @@ def make_records(people: People, events: Events, profile: dict[str, Any], seed: 
         end of each case, for ``make_amendments`` alone.
     """
     blocks = [
-        *_of_events(Draws.named(seed, "records of events"), people, events),
-        *_beside_events(Draws.named(seed, "records beside events"), people, profile),
-        _of_youth(Draws.named(seed, "records of youth"), people),
-        _of_loans(Draws.named(seed, "loans"), people, profile),
-        *_of_virtue(Draws.named(seed, "virtue"), people, first_case=len(events.kind)),
+        *_of_events(Draws.for_stream(seed, "records of events"), people, events),
+        *_other_adverse(Draws.for_stream(seed, "records beside events"), people, profile),
+        _of_youth(Draws.for_stream(seed, "records of youth"), people),
+        _of_loans(Draws.for_stream(seed, "loans"), people, profile),
+        *_of_virtue(Draws.for_stream(seed, "virtue"), people, first_case=len(events.kind)),
     ]
-    draws, delay = Draws.named(seed, "receipt"), RECIPE["delay"]
+    draws, delay = Draws.for_stream(seed, "receipt"), RECIPE["delay"]
     decided_on = np.concatenate([block["decided_on"] for block in blocks])
     n = len(decided_on)
     late = draws.chance(n, delay["late"]) * draws.between(n, delay["late_days"])
@@ -270,12 +272,12 @@ class _Log:
             "known_on": known_on,
             "value": values,
         }
-        self.parts.append(taken(part, known_on < END))
+        self.parts.append(select_rows(part, known_on < END))
 
-    def written(self) -> Rows:
+    def amendments(self) -> Rows:
         """Return all amendments in the order of knowledge, those of one day in the order they were added."""
         rows = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
-        return taken(rows, np.argsort(rows["known_on"], kind="stable"))
+        return select_rows(rows, np.argsort(rows["known_on"], kind="stable"))
 
 
 def make_amendments(rows: Rows, people: People, subject_ids: pa.Array, catalogue: Catalogue, seed: int) -> Rows:
@@ -286,7 +288,7 @@ def make_amendments(rows: Rows, people: People, subject_ids: pa.Array, catalogue
     dict of str to ndarray
         ``record`` (row number in `rows`), ``action``, ``effective_on``, ``known_on``, ``value``; by ``known_on``.
     """
-    draws = Draws.named(seed, "amendments")
+    draws = Draws.for_stream(seed, "amendments")
     log = _Log(draws, rows["known_on"])
     code, kinds = pd.factorize(rows["kind"])
     appeal = np.array([catalogue.kinds[kind].finality == "appeal_period" for kind in kinds])[code]
@@ -298,18 +300,18 @@ def make_amendments(rows: Rows, people: People, subject_ids: pa.Array, catalogue
     honours = np.flatnonzero(rows["kind"] == "honour")
     revoked = honours[draws.chance(len(honours), RECIPE["honour"]["revoked"])]
     log.add("revoked", revoked, rows["known_on"][revoked] + draws.between(len(revoked), (30, 900)))
-    return log.written()
+    return log.amendments()
 
 
 def _finality(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> Numbers:
     """Add service, then one of: final early and declared so, challenged, or silent until the appeal period is over."""
     recipe, n = RECIPE["finality"], len(own)
     known_on, decided_on = rows["known_on"][own], rows["decided_on"][own]
-    served_on, stated = decided_on + draws.between(n, (0, 10)), draws.chance(n, recipe["served_stated"])
-    rows["served_on"][own] = np.where(stated & (served_on <= known_on), served_on, NO_DAY)
-    later = stated & (served_on > known_on)
+    served_on, is_stated = decided_on + draws.between(n, (0, 10)), draws.chance(n, recipe["served_stated"])
+    rows["served_on"][own] = np.where(is_stated & (served_on <= known_on), served_on, NO_DAY)
+    later = is_stated & (served_on > known_on)
     log.add("served", own[later], served_on[later])
-    service = np.where(stated, served_on, decided_on + 7)
+    service = np.where(is_stated, served_on, decided_on + 7)
 
     path = draws.pick(n, recipe["path"])
     final_on = service + draws.between(n, recipe["explicit_days"])
@@ -323,8 +325,8 @@ def _finality(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> Numbers:
     challenged = path == "challenged"
     log.add("challenged", own[challenged], challenged_on[challenged])
     for action in ("upheld", "revoked"):
-        closed = challenged & (outcome == action)
-        log.add(action, own[closed], closed_on[closed])
+        is_closed = challenged & (outcome == action)
+        log.add(action, own[is_closed], closed_on[is_closed])
     return np.select([path == "explicit", path == "silent"], [final_on, add_months(service, 6)], closed_on)
 
 
@@ -346,7 +348,7 @@ def _repairs(draws: Draws, log: _Log, rows: Rows, own: Numbers, final_on: Number
 
 def _exits(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> None:
     """Add the end of each case: paid (off the list and repaired), or off the list without payment."""
-    exit_on, paid, listed = rows["exit_on"][own], rows["paid"][own] == 1, rows["kind"][own] != "judgment_unperformed"
+    exit_on, is_paid, listed = rows["exit_on"][own], rows["paid"][own] == 1, rows["kind"][own] != "judgment_unperformed"
     partly = draws.chance(len(own), RECIPE["listing"]["partly"]) & (rows["amount"][own] != NO_VALUE)
     part_on = rows["decided_on"][own] + ((exit_on - rows["decided_on"][own]) * draws.rng.random(len(own))).astype(
         np.int64
@@ -355,9 +357,9 @@ def _exits(draws: Draws, log: _Log, rows: Rows, own: Numbers) -> None:
         np.int64
     )
     log.add("partly_performed", own[partly], part_on[partly], outstanding.astype(str).astype(object))
-    log.add("performed", own[paid], exit_on[paid])
-    log.add("delisted", own[listed | ~paid], exit_on[listed | ~paid])
-    log.add("repaired", own[paid], exit_on[paid] + draws.between(int(paid.sum()), (0, 30)))
+    log.add("performed", own[is_paid], exit_on[is_paid])
+    log.add("delisted", own[listed | ~is_paid], exit_on[listed | ~is_paid])
+    log.add("repaired", own[is_paid], exit_on[is_paid] + draws.between(int(is_paid.sum()), (0, 30)))
 
 
 def _errors(draws: Draws, log: _Log, rows: Rows, own: Numbers, people: People, subject_ids: pa.Array) -> None:
@@ -374,9 +376,9 @@ def _errors(draws: Draws, log: _Log, rows: Rows, own: Numbers, people: People, s
         opened_on + draws.between(len(record), (3, 28)),
     )
     log.add("disputed", record, opened_on)
-    closed = outcome != "open"
+    is_closed = outcome != "open"
     outcome[outcome == "unknown"] = None
-    log.add("dispute_closed", record[closed], closed_on[closed], outcome[closed])
+    log.add("dispute_closed", record[is_closed], closed_on[is_closed], outcome[is_closed])
 
     record, day = some(recipe["corrected"])
     amount, tier = rows["amount"][record], rows["tier"][record]
@@ -386,9 +388,9 @@ def _errors(draws: Draws, log: _Log, rows: Rows, own: Numbers, people: People, s
         {"tier": "serious" if t == "general" else "general"} if flip else {"amount": int(a * share)}
         for t, a, flip, share in zip(tier, amount, flipped, shares, strict=True)
     ]
-    known = flipped | (amount != NO_VALUE)
+    is_possible = flipped | (amount != NO_VALUE)
     value = np.array([json.dumps(fact) for fact in facts], dtype=object)
-    log.add("corrected", record[known], day[known], value[known])
+    log.add("corrected", record[is_possible], day[is_possible], value[is_possible])
 
     record, day = some(recipe["revoked"])
     log.add("revoked", record, day)

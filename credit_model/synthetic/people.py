@@ -1,11 +1,11 @@
-"""People who do not exist, and what decides which of them has an event: the truth of the made city.
+"""Draw people who do not exist, and the hazards that decide who has an event: the truth of the synthetic city.
 
 Two latent traits, conduct and hardship, give every person a monthly hazard for each of five kinds of event. An event
 raises all of the person's hazards for a while; the four kinds that are labels do so at once, a minor event after a
 year. So the chance of a label event in the next twelve months, as long as none has come, depends on the past alone,
 and ``Hazards.risk`` states it exactly.
 
-In: ``synthetic.toml``, a profile, a number of people, a seed. Out: ``People``, ``Hazards``, ``Events``.
+In: ``profiles.toml``, a profile, a number of people, a seed. Out: ``People``, ``Hazards``, ``Events``.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class Draws:
 
     Examples
     --------
-    >>> draws = Draws.named(seed=1, name="example")
-    >>> draws.between(4, (1, 6)).tolist() == Draws.named(seed=1, name="example").between(4, (1, 6)).tolist()
+    >>> draws = Draws.for_stream(seed=1, name="example")
+    >>> draws.between(4, (1, 6)).tolist() == Draws.for_stream(seed=1, name="example").between(4, (1, 6)).tolist()
     True
     """
 
     rng: np.random.Generator
 
     @classmethod
-    def named(cls, seed: int, name: str) -> Draws:
+    def for_stream(cls, seed: int, name: str) -> Draws:
         """Return the stream of a name: a new table takes a new stream and moves no other."""
         return cls(np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=tuple(name.encode())))))
 
@@ -160,7 +160,7 @@ class People:
 
 def make_people(n: int, seed: int) -> People:
     """Draw n people: age, home, occupation, traits, and when they arrive and leave."""
-    recipe, draws = RECIPE["people"], Draws.named(seed, "people")
+    recipe, draws = RECIPE["people"], Draws.for_stream(seed, "people")
     age = recipe["youngest"] + draws.rng.random(n) * (recipe["oldest"] - recipe["youngest"])
     born = (START - np.floor(age * 365.2425)).astype(np.int32)
     level, slope = recipe["mortality"]["level"], recipe["mortality"]["slope"]
@@ -206,7 +206,7 @@ def make_people(n: int, seed: int) -> People:
 
 @dataclass(frozen=True)
 class Events:
-    """What happened: person, month, kind (index into ``EVENTS``) and day, in the order of months."""
+    """Events: person, month, kind (index into ``EVENTS``) and day, in the order of months."""
 
     person: NDArray[np.int64]
     month: NDArray[np.int64]
@@ -216,7 +216,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Hazards:
-    """What decides who has an event."""
+    """Monthly rates at which events happen to people."""
 
     rate: NDArray[np.float32]  # (5, n) a month, before a change of inspections and before excitation
     people: People
@@ -256,11 +256,11 @@ class Hazards:
         """Draw the events: one uniform number a person and month against the total hazard."""
         n = len(self.people)
         excitation = np.zeros(n)
-        to_come: dict[int, list[tuple[Column, Reals]]] = defaultdict(list)
+        pending: dict[int, list[tuple[Column, Reals]]] = defaultdict(list)
         months = []
         for month in range(MONTHS):
             excitation *= FADE
-            for person, gain in to_come.pop(month, ()):
+            for person, gain in pending.pop(month, ()):
                 excitation[person] += gain
             minor, label = self.monthly(month, excitation)
             u = draws.rng.random(n)
@@ -271,7 +271,7 @@ class Hazards:
             kind = np.where(position < 0, MINOR, np.clip((position >= edges).sum(axis=0), GENERAL, BREACH))
             for delay in np.unique(DELAY):
                 own = DELAY[kind] == delay
-                to_come[month + int(delay)].append((person[own], self.gain[kind[own]]))
+                pending[month + int(delay)].append((person[own], self.gain[kind[own]]))
             months.append((person, np.full(len(person), month), kind))
         person, month_of, kind = (np.concatenate(column) for column in zip(*months, strict=True))
         return Events(person, month_of, kind, draws.day_in(month_of))

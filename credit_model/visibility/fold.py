@@ -1,9 +1,9 @@
-"""What is known of a record at the start of a day: its own row, and every amendment that counts by then.
+"""Fold a record and its amendments into its state at the start of a day.
 
 An amendment counts at d iff it was known strictly before d and its own date has come. Those that count are folded in
-the total order ``(effective_on, seq)``, so that one learned late takes its lawful place among the others. Each strand
-of a record's life (finality, dispute, repair, performance, ...) is decided by the last amendment of that strand; what
-is once revoked, sealed or superseded stays so. A record's own ``final_on`` is folded as a ``finalised`` of that day.
+the total order ``(effective_on, seq)``, so that one learned late takes its lawful place among the others. Each aspect
+of a record's life (finality, dispute, repair, performance, ...) is decided by the last amendment on it; what is once
+revoked, sealed or superseded stays so. A record's own ``final_on`` is folded as a ``finalised`` of that day.
 
 In: ``Tables`` and the catalogue. Out: ``State``, one row for each record and day asked about.
 """
@@ -22,7 +22,17 @@ from numpy.typing import NDArray
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, Days, add_months
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import TIERS, Column, Tables, pick, spans, typed_column
-from credit_model.visibility.text_columns import Text, Words, constant, encode, is_constant, joined, places, plain, take
+from credit_model.visibility.text_columns import (
+    Text,
+    Words,
+    constant,
+    encode,
+    encode_together,
+    is_constant,
+    places,
+    plain,
+    take,
+)
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -52,7 +62,7 @@ class State:
 
     record: NDArray[np.int64]
     day: Days
-    known: NDArray[np.bool_]  # known_on < day
+    is_known: NDArray[np.bool_]  # known_on < day
     holder: Column  # on whose file it stands
     kind: NDArray[np.int16]
     tier: NDArray[np.int8]  # the kind's where the record has none
@@ -104,8 +114,8 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
     Returns
     -------
     State
-        One row for each row of ``tables.records``, in its order; text attributes as text. Rows with ``known`` false
-        were not on file yet.
+        One row for each row of ``tables.records``, in its order; text attributes as text. Rows with ``is_known``
+        false were not on file yet.
 
     Examples
     --------
@@ -164,8 +174,8 @@ def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> d
         except ValueError:
             faults.append(f"{name} must be {_TYPE_NAMES.get(types[name], 'text')}")
     if faults or not facts:
-        found = "; ".join(sorted(faults)) or "it names no fact"
-        raise UserError(f"A correction was read: {found}. Give new facts like tier=serious;amount=5000.")
+        fault = "; ".join(sorted(faults)) or "it names no fact"
+        raise UserError(f"A correction was read: {fault}. Give new facts like tier=serious;amount=5000.")
     return {name: typed[name] for name in facts}
 
 
@@ -214,7 +224,7 @@ class CodedTables:
         row[code[::-1]] = np.arange(len(code))[::-1]
         unread = ("record_id", "source")
         records = {name: take(column, row) for name, column in tables.records.items() if name not in unread}
-        amendments, first = _arranged(tables.amendments, record_ids, records["known_on"])
+        amendments, first = _arrange_amendments(tables.amendments, record_ids, records["known_on"])
         corrections = _corrections(amendments, catalogue.attribute_types)
 
         vocabularies: dict[str, Words] = {}
@@ -222,21 +232,21 @@ class CodedTables:
             if name not in records:
                 records[name] = constant(typed_column([None], type)[0], len(row))
             if type == "text" and name in corrections:
-                given, new = corrections[name]
-                records[name], codes, vocabularies[name] = joined(records[name], new)
-                corrections[name] = given, codes
+                is_given, new = corrections[name]
+                records[name], codes, vocabularies[name] = encode_together(records[name], new)
+                corrections[name] = is_given, codes
             elif type == "text":
                 records[name], vocabularies[name] = encode(records[name])
         target = _only(amendments["value"], amendments["action"], "moved_to_subject")
-        records["subject"], amendments["target"], subject_ids = joined(records["subject_id"], target)
+        records["subject"], amendments["target"], subject_ids = encode_together(records["subject_id"], target)
         cases, ids = tables.records["case_id"], tables.records["record_id"]
         if cases is ids or (isinstance(cases, np.ndarray) and (records["case_id"] == record_ids).all()):
             records["case"], case_ids = np.arange(len(row), dtype=np.int32), record_ids
         else:
             records["case"], case_ids = encode(records["case_id"])
 
-        kinds, (code, found) = {kind: i for i, kind in enumerate(catalogue.kinds)}, encode(records["kind"])
-        numbers = [kinds.get(kind, -1) for kind in plain(found).tolist()]
+        kinds, (code, kind_words) = {kind: i for i, kind in enumerate(catalogue.kinds)}, encode(records["kind"])
+        numbers = [kinds.get(kind, -1) for kind in plain(kind_words).tolist()]
         if -1 in numbers:
             raise UserError(
                 f"Records were compiled: {numbers.count(-1)} of their kinds are not in catalogue {catalogue.name!r}. "
@@ -272,24 +282,24 @@ class CodedTables:
 
     def fold(self, record: NDArray[np.int64], day: Days) -> State:
         """Return the state of each record at the start of its day; both of shape (n,)."""
-        state = self._unamended(record, day)
+        state = self._without_amendments(record, day)
         first, count = self.first_amendment[record], np.diff(self.first_amendment)[record]
         row, place = np.repeat(np.arange(len(record)), count), spans(first, count)
-        counted = self.amendments["counts_from"][place] <= day[row]
-        row, place = row[counted], place[counted]
+        counts = self.amendments["counts_from"][place] <= day[row]
+        row, place = row[counts], place[counts]
         begins = np.append(True, row[1:] != row[:-1])[: len(row)]
         touched = row[begins]
         if not len(touched):
             return state
-        amended = self._amended(record[touched], day[touched], np.cumsum(begins) - 1, place).columns()
+        amended = self._with_amendments(record[touched], day[touched], np.cumsum(begins) - 1, place).columns()
         attributes = {name: f"attribute:{name}" for name in state.attributes}
         columns: dict[str, Any] = {
-            name: _overwritten(column, touched, amended[name]) for name, column in state.columns().items()
+            name: _overwrite(column, touched, amended[name]) for name, column in state.columns().items()
         }
         state = replace(state, attributes={name: columns.pop(column) for name, column in attributes.items()})
         return replace(state, **columns)
 
-    def _unamended(self, record: NDArray[np.int64], day: Days) -> State:
+    def _without_amendments(self, record: NDArray[np.int64], day: Days) -> State:
         """Return the state of records to which no amendment applies."""
 
         def fact(name: str) -> Column:
@@ -304,7 +314,7 @@ class CodedTables:
         return State(
             record=record,
             day=day,
-            known=fact("known_on") < day,
+            is_known=fact("known_on") < day,
             holder=fact("subject"),
             kind=kind,
             tier=np.where(tier == 0, self.kind_tier[kind], tier),
@@ -330,36 +340,38 @@ class CodedTables:
     def _summary(self, procedure: Column) -> NDArray[np.bool_]:
         return pick(plain(self.vocabularies["procedure"]) == "summary", procedure, False)
 
-    def _amended(self, record: NDArray[np.int64], day: Days, row: NDArray[np.int64], place: NDArray[np.int64]) -> State:
+    def _with_amendments(
+        self, record: NDArray[np.int64], day: Days, row: NDArray[np.int64], place: NDArray[np.int64]
+    ) -> State:
         """Return the state of records to which amendments apply: ``place`` those of ``row``, at least one each."""
         amendment, action = self.amendments, self.amendments["action"]
 
-        def last(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        def last(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
             """Return the last counting amendment in a mask, -1 where there is none."""
-            found = np.full(len(record), -1)
-            hit = chosen[place]
-            np.maximum.at(found, row[hit], place[hit])
-            return found
+            latest = np.full(len(record), -1)
+            hit = mask[place]
+            np.maximum.at(latest, row[hit], place[hit])
+            return latest
 
-        def strand(*actions: str) -> NDArray[np.int64]:
+        def last_of(*actions: str) -> NDArray[np.int64]:
             return last(np.isin(action, [_CODE[name] for name in actions]))
 
-        def is_last(found: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
-            return pick(action == _CODE[name], found, False)
+        def is_last(amendment_row: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
+            return pick(action == _CODE[name], amendment_row, False)
 
         def fact(name: str) -> Column:
             own: Column = take(self.records[name], record)
             if name not in self.corrections:
                 return own
-            given, new = self.corrections[name]
-            found = last(given)
-            return np.where(found >= 0, new[found], own)
+            mask, new = self.corrections[name]
+            latest = last(mask)
+            return np.where(latest >= 0, new[latest], own)
 
-        def day_of(found: NDArray[np.int64]) -> Days:
-            return pick(amendment["effective_on"], found, NO_DAY)
+        def day_of(amendment_row: NDArray[np.int64]) -> Days:
+            return pick(amendment["effective_on"], amendment_row, NO_DAY)
 
         decided_on = fact("decided_on")
-        finality, served = strand("challenged", "upheld", "finalised"), day_of(strand("served"))
+        finality, served = last_of("challenged", "upheld", "finalised"), day_of(last_of("served"))
         own_final = self.records["final_on"][record]
         own_stands = day_of(finality) < own_final
         challenge_open = is_last(finality, "challenged") & ~own_stands
@@ -371,22 +383,23 @@ class CodedTables:
         kind = self.records["kind"][record]
         by_decision = self.by_decision[kind]
 
-        performance, dispute = strand("partly_performed", "performed"), strand("disputed", "dispute_closed")
+        performance, dispute = last_of("partly_performed", "performed"), last_of("disputed", "dispute_closed")
         tier, amount = fact("tier"), fact("amount")
         # What was last said to be left (the whole amount if nothing was), less every payment since.
-        stated = last(amendment["left"] != NO_VALUE)
-        owed, paid = np.where(stated >= 0, pick(amendment["left"], stated, 0), amount), np.zeros(len(record), np.int64)
-        since = place > stated[row]
-        np.add.at(paid, row[since], amendment["paid"][place[since]])
-        left = np.where(owed == NO_VALUE, NO_VALUE, np.maximum(owed - paid, 0))
-        whole = is_last(performance, "performed") | ((paid > 0) & (left == 0))
+        last_statement = last(amendment["left"] != NO_VALUE)
+        owed = np.where(last_statement >= 0, pick(amendment["left"], last_statement, 0), amount)
+        payments = np.zeros(len(record), np.int64)
+        since = place > last_statement[row]
+        np.add.at(payments, row[since], amendment["paid"][place[since]])
+        left = np.where(owed == NO_VALUE, NO_VALUE, np.maximum(owed - payments, 0))
+        whole = is_last(performance, "performed") | ((payments > 0) & (left == 0))
         performed = np.where(whole, 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
         attributes = {name: fact(name) for name in self.attribute_types}
-        holder = pick(amendment["target"], strand("moved_to_subject"), -1)
+        holder = pick(amendment["target"], last_of("moved_to_subject"), -1)
         return State(
             record=record,
             day=day,
-            known=self.records["known_on"][record] < day,
+            is_known=self.records["known_on"][record] < day,
             holder=np.where(holder < 0, self.records["subject"][record], holder),
             kind=kind,
             tier=np.where(tier == 0, self.kind_tier[kind], tier),
@@ -397,27 +410,30 @@ class CodedTables:
             occurred_on=fact("occurred_on"),
             decided_on=decided_on,
             final_from=np.where(by_decision, decided_on, final_from).astype(np.int32),
-            exit_on=day_of(strand("delisted")),
+            exit_on=day_of(last_of("delisted")),
             challenge_open=challenge_open & ~by_decision,
             disputed=(dispute >= 0) & ~pick(amendment["confirmed"], dispute, False),
             sustained=pick(amendment["sustained"], dispute, False),
-            repaired=is_last(strand("repaired", "repair_revoked"), "repaired"),
-            revoked=strand("revoked") >= 0,
-            sealed=strand("sealed") >= 0,
+            repaired=is_last(last_of("repaired", "repair_revoked"), "repaired"),
+            revoked=last_of("revoked") >= 0,
+            sealed=last_of("sealed") >= 0,
             superseded=last(self.corrections["superseded_by"][0]) >= 0,
             summary=self._summary(attributes["procedure"]),
             attributes=attributes,
         )
 
 
-def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple[dict[str, Column], NDArray[np.int64]]:
+def _arrange_amendments(
+    table: dict[str, Any], record_ids: Words, known_on: Days
+) -> tuple[dict[str, Column], NDArray[np.int64]]:
     """Return the amendments in the order of the fold, and the first of each record."""
     code, words = encode(table["record_id"])
     record = places(words, record_ids)[code]
-    found = record >= 0
-    table, record = {name: column[found] for name, column in table.items() if name != "record_id"}, record[found]
-    code, said = encode(table["action"])
-    numbers = [_CODE.get(action, -1) for action in plain(said).tolist()]
+    is_on_file = record >= 0
+    table = {name: column[is_on_file] for name, column in table.items() if name != "record_id"}
+    record = record[is_on_file]
+    code, action_words = encode(table["action"])
+    numbers = [_CODE.get(action, -1) for action in plain(action_words).tolist()]
     if -1 in set(np.array(numbers, np.int64)[np.unique(code)].tolist()):
         raise UserError(f"Amendments were compiled: some actions are none of {', '.join(ACTIONS)}.")
     action, (value, _) = np.array(numbers, np.int8)[code], encode(table["value"])
@@ -429,13 +445,13 @@ def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple
     table = {name: column[order] for name, column in table.items()}
     record, action, effective_on = record[order], action[order], table["effective_on"]
     value = _values(table["value"], action)
-    closed = action == _CODE["dispute_closed"]
-    left, paid = np.full(len(record), NO_VALUE), np.zeros(len(record), np.int64)
+    is_closed = action == _CODE["dispute_closed"]
+    left, payments = np.full(len(record), NO_VALUE), np.zeros(len(record), np.int64)
     partly = np.flatnonzero(action == _CODE["partly_performed"])
     performance = value[partly].tolist()
-    pays = [PAID.fullmatch(said) if said else None for said in performance]
-    left[partly] = typed_column([None if pay else said for said, pay in zip(performance, pays, strict=True)], "int")
-    paid[partly] = [int(pay[1]) if pay else 0 for pay in pays]
+    pays = [PAID.fullmatch(text) if text else None for text in performance]
+    left[partly] = typed_column([None if pay else text for text, pay in zip(performance, pays, strict=True)], "int")
+    payments[partly] = [int(pay[1]) if pay else 0 for pay in pays]
     arranged = {
         "action": action,
         "effective_on": effective_on,
@@ -443,9 +459,9 @@ def _arranged(table: dict[str, Any], record_ids: Words, known_on: Days) -> tuple
         "value": value,
         "counts_from": np.maximum(np.maximum(table["known_on"] + 1, effective_on), known_on[record] + 1),
         "left": left,
-        "paid": paid,
-        "confirmed": closed & (value == "record_confirmed"),
-        "sustained": closed & (value == "objection_sustained"),
+        "paid": payments,
+        "confirmed": is_closed & (value == "record_confirmed"),
+        "sustained": is_closed & (value == "objection_sustained"),
         "record": record,
     }
     return arranged, np.searchsorted(record, np.arange(len(record_ids) + 1))
@@ -459,7 +475,7 @@ def _values(values: Column | Text, action: NDArray[np.int8]) -> Column:
     return column
 
 
-def _overwritten(column: Column, rows: NDArray[np.int64], values: Column) -> Column:
+def _overwrite(column: Column, rows: NDArray[np.int64], values: Column) -> Column:
     """Return the column with other values in some rows; the column may be written to."""
     if is_constant(column):
         if is_constant(values) or (values == column[0]).all():
@@ -484,14 +500,14 @@ def _corrections(
     values, size = amendments["value"], len(amendments["value"])
     rows = np.flatnonzero(amendments["action"] == _CODE["corrected"]).tolist()
     parsed = {value: parse_correction(value, attribute_types) for value in {values[row] for row in rows}}
-    given: dict[str, dict[int, Any]] = {"superseded_by": {}}
+    news: dict[str, dict[int, Any]] = {"superseded_by": {}}
     for row in rows:
         for name, new in parsed[values[row]].items():
-            given.setdefault(name, {})[row] = new
+            news.setdefault(name, {})[row] = new
     corrections = {}
-    for name, news in given.items():
+    for name, by_row in news.items():
         mask, column = np.zeros(size, np.bool_), typed_column([None] * size, _fact_types(attribute_types)[name])
-        mask[list(news)] = True
-        column[list(news)] = list(news.values())
+        mask[list(by_row)] = True
+        column[list(by_row)] = list(by_row.values())
         corrections[name] = mask, column
     return corrections

@@ -1,4 +1,4 @@
-"""Who is scored: the version of a subject in force at a day, and what follows from it.
+"""Decide who is scored: by the version of a subject in force at a day.
 
 A subject is known by versions, never updated in place. The version in force at d is, among those known before d and
 valid from d or earlier, the last by (valid_from, known_on, seq). Scored are adults, resident, identified, of full
@@ -95,8 +95,8 @@ class Population:
         reason[add_months(born, ADULT_MONTHS) > day] = "minor"
         reason[born == NO_DAY] = "birth_date_unknown"
         declared = self._fact("standing", version)
-        known = declared != None  # noqa: E711 (elementwise)
-        reason[known] = np.where(declared[known] == "", reason[known], declared[known])
+        is_declared = declared != None  # noqa: E711 (elementwise)
+        reason[is_declared] = np.where(declared[is_declared] == "", reason[is_declared], declared[is_declared])
         reason[version < 0] = "unmatched"
         return reason
 
@@ -129,8 +129,8 @@ class Population:
         if not len(subject):
             return np.full(len(codes), -1)
         place = np.searchsorted(pack(subject, start), pack(codes, day), side="right") - 1
-        found = (place >= 0) & (subject[place] == codes)
-        return np.where(found, version[place], -1)
+        is_match = (place >= 0) & (subject[place] == codes)
+        return np.where(is_match, version[place], -1)
 
     def version_known_by(self, day: int) -> NDArray[np.int64]:
         """Return for each subject the row of ``versions`` known and valid at the *end* of a day, -1 if none."""
@@ -142,8 +142,9 @@ class Population:
     @cached_property
     def timeline(self) -> tuple[NDArray[np.int32], Days, NDArray[np.int64]]:
         """Return subject, first day and row of ``versions``, sorted: the version in force from each day on."""
-        subject, known = self.versions["subject"], self.versions["known_on"]
-        start = np.maximum(np.where(known == NO_DAY, NO_DAY, known + 1), self.versions["valid_from"]).astype(np.int32)
+        subject, known_on = self.versions["subject"], self.versions["known_on"]
+        known_from = np.where(known_on == NO_DAY, NO_DAY, known_on + 1)
+        start = np.maximum(known_from, self.versions["valid_from"]).astype(np.int32)
         order = np.lexsort((start, subject))
         # Rows stand in order of precedence, so the greatest row so far is in force; a later subject's are greater.
         return subject[order], start[order], np.maximum.accumulate(order)

@@ -1,4 +1,4 @@
-"""When a record may be used, and if not, on which ground.
+"""Decide when a record may be used, and if not, on which ground.
 
 ``status(record, d)`` is a rule applied to what was known of the record at the start of d. Since that state changes
 only on days when a new row counts, and the rule, given a state, only on the few days it compares, the whole of time
@@ -64,7 +64,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     2025-01-10 past_use_window
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
+    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
     holds = pieces.grounds.any(axis=0)
     status = np.where(holds, pieces.grounds.argmax(axis=0) + 1, 0).astype(np.int8)
     role = np.where(holds, 0, pieces.role).astype(np.int8)
@@ -73,8 +73,8 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     state, epoch, subject, start = pieces.state, pieces.epoch, pieces.subject, pieces.start
     differs = _changes(*(getattr(state, name) for name in _SHOWN), *state.attributes.values())
     begins = _changes(subject, state.record[epoch], status, role) | (_changes(epoch) & differs[epoch])
-    kept = np.flatnonzero(begins)
-    epoch, status, subject, start = epoch[kept], status[kept], subject[kept], start[kept]
+    rows = np.flatnonzero(begins)
+    epoch, status, subject, start = epoch[rows], status[rows], subject[rows], start[rows]
     record = state.record[epoch]
 
     opens = _changes(subject, record)
@@ -92,7 +92,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
         start=start,
         end=_ends(start, opens),
         status=status,
-        role=role[kept],
+        role=role[rows],
         visible_from=np.where(in_force, start[latest_run], NO_DAY).astype(np.int32),
         known_on=coded.records["known_on"][record],
         case=coded.records["case"][record],
@@ -121,7 +121,7 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
         file. A row on which none holds is in force.
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
+    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
     start = pieces.start
     rows = np.flatnonzero((start <= day) & (day < pieces.end))
     return {
@@ -152,13 +152,13 @@ def files_at(
         sustained``, and each of ``STATUSES[1:]``; by row, then record.
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _Law.of(catalogue, policy, day_of_use))
-    words, asked = encode(subject_ids)[::-1]
-    code = places(words, coded.subject_ids)[asked]
+    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
+    words, row_code = encode(subject_ids)[::-1]
+    code = places(words, coded.subject_ids)[row_code]
     first, last = (np.searchsorted(pieces.subject, code, side=side) for side in ("left", "right"))
     row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
-    held = (pieces.start[place] <= days[row]) & (days[row] < pieces.end[place])
-    row, place = row[held], place[held]
+    is_on_file = (pieces.start[place] <= days[row]) & (days[row] < pieces.end[place])
+    row, place = row[is_on_file], place[is_on_file]
     state = replace(pieces.state.take(pieces.epoch[place]), day=pieces.start[place])
     text = {name: pick(plain(words), state.attributes[name], None) for name, words in coded.vocabularies.items()}
     return {
@@ -179,8 +179,8 @@ _FACTS = ("occurred_on", "decided_on", "tier", "amount", "hours", "outstanding")
 
 
 @dataclass(frozen=True)
-class _Law:
-    """What the catalogue and the policy say on the day of use, by kind (and by tier)."""
+class _UseRules:
+    """Rules of use of the catalogue and the policy on the day of use, by kind (and by tier)."""
 
     day_of_use: int
     persons: bool
@@ -194,7 +194,7 @@ class _Law:
     retention_months: int
 
     @classmethod
-    def of(cls, catalogue: Catalogue, policy: str, day_of_use: int) -> _Law:
+    def of(cls, catalogue: Catalogue, policy: str, day_of_use: int) -> _UseRules:
         edition, kinds = catalogue.policy(policy, day_of_use), list(catalogue.kinds.values())
         lawful = [
             k.enabled
@@ -229,12 +229,12 @@ class _Law:
         if self.penalty_term:
             window = np.maximum(window, np.maximum(sentence, term))
         retained = add_months(decided, self.retention_months)
-        listed = state.exit_on == NO_DAY
+        is_listed = state.exit_on == NO_DAY
         after_exit = np.maximum(retained, state.exit_on) if self.keep_after_exit else state.exit_on
-        closed = ~listed | (state.performed == 2)
+        is_ended = ~is_listed | (state.performed == 2)
         return np.select(
             [use == "window", use == "while_listed", use == "until_performed"],
-            [window, np.where(listed, FOREVER, after_exit), np.where(closed, NO_DAY, retained)],
+            [window, np.where(is_listed, FOREVER, after_exit), np.where(is_ended, NO_DAY, retained)],
             FOREVER,
         ).astype(np.int32)
 
@@ -304,7 +304,7 @@ class _Pieces:
         return _ends(self.start, _changes(self.subject, self.record))
 
     @classmethod
-    def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Pieces:
+    def of(cls, coded: CodedTables, tables: Tables, rules: _UseRules) -> _Pieces:
         epochs = distinct(
             [
                 pack(np.arange(len(coded.record_ids)), coded.records["known_on"] + 1),
@@ -313,11 +313,11 @@ class _Pieces:
         )
         state = coded.fold(*unpack(epochs))
         epoch, subject = _files(coded, state)
-        births = _Births.of(coded, tables, law)
+        births = _Births.of(coded, tables, rules)
 
         # Inside an epoch what is known stands still, so the rule can change only on the days it compares.
         start, end = state.day[epoch], _ends(state.day, _changes(state.record))[epoch]
-        use_end = law.use_end(state)
+        use_end = rules.use_end(state)
         compared = np.stack([state.decided_on, state.attributes["valid_to"], state.final_from, use_end])[:, epoch]
         which, row = np.nonzero((start < compared) & (compared < end))
         row, start = unpack(
@@ -331,9 +331,9 @@ class _Pieces:
         )
         epoch, subject = epoch[row], subject[row]
         minor = births.minor(subject, state.occurred_on[epoch], start)
-        sealed = coded.sealed_by(law.day_of_use)[state.record]
-        grounds = law.grounds(state, use_end, sealed, epoch, start, minor, subject)
-        return cls(subject, epoch, start, state, grounds, law.role(state)[epoch])
+        sealed = coded.sealed_by(rules.day_of_use)[state.record]
+        grounds = rules.grounds(state, use_end, sealed, epoch, start, minor, subject)
+        return cls(subject, epoch, start, state, grounds, rules.role(state)[epoch])
 
 
 def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -359,10 +359,10 @@ class _Births:
     contested: NDArray[np.bool_]  # subjects for whom another birth date was known at some time
 
     @classmethod
-    def of(cls, coded: CodedTables, tables: Tables, law: _Law) -> _Births:
-        population = Population.from_tables(tables if law.persons else Tables.of({}))
+    def of(cls, coded: CodedTables, tables: Tables, rules: _UseRules) -> _Births:
+        population = Population.from_tables(tables if rules.persons else Tables.of({}))
         code, born = places(coded.subject_ids, population.subject_ids).astype(np.int32), population.versions["born_on"]
-        born_by_use = pick(born, population.version_known_by(law.day_of_use), NO_DAY)
+        born_by_use = pick(born, population.version_known_by(rules.day_of_use), NO_DAY)
         subject, _, version = population.timeline
         other = (born[version] != NO_DAY) & (born[version] != born_by_use[subject])
         contested = np.zeros(len(population.subject_ids), np.bool_)
@@ -382,11 +382,11 @@ class _Births:
 
     def changes(self, subject: NDArray[np.int32], start: Days, end: Days) -> NDArray[np.int64]:
         """Return packed (row, day) on which another version of a contested subject comes into force inside a row."""
-        known, day, _ = self.population.timeline
+        subject_of, day, _ = self.population.timeline
         rows = np.flatnonzero(self.contested[subject])
         code = self.code[subject[rows]]
-        first = np.searchsorted(known, code)
-        count = np.searchsorted(known, code, side="right") - first
+        first = np.searchsorted(subject_of, code)
+        count = np.searchsorted(subject_of, code, side="right") - first
         row, place = np.repeat(rows, count), spans(first, count)
         inside = (start[row] < day[place]) & (day[place] < end[row])
         return pack(row[inside], day[place[inside]])

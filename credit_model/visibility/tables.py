@@ -152,16 +152,16 @@ class Tables:
 
     def for_subjects(self, subject_ids: Iterable[str]) -> Tables:
         """Return the rows that can touch the files of these subjects, records moved to them included."""
-        wanted = set(subject_ids)
-        moved = self.amendments["action"] == "moved_to_subject"
-        moved[moved] = _among(self.amendments["value"][moved], wanted)
-        arrived = set(self.amendments["record_id"][moved].tolist())
-        own = _among(self.records["subject_id"], wanted) | _among(self.records["record_id"], arrived)
-        kept = set(self.records["record_id"][own].tolist())
+        ids = set(subject_ids)
+        is_move = self.amendments["action"] == "moved_to_subject"
+        is_move[is_move] = _among(self.amendments["value"][is_move], ids)
+        arrived = set(self.amendments["record_id"][is_move].tolist())
+        own = _among(self.records["subject_id"], ids) | _among(self.records["record_id"], arrived)
+        records = set(self.records["record_id"][own].tolist())
         return Tables(
             _rows(self.records, own),
-            _rows(self.amendments, _among(self.amendments["record_id"], kept)),
-            _rows(self.subjects, _among(self.subjects["subject_id"], wanted)),
+            _rows(self.amendments, _among(self.amendments["record_id"], records)),
+            _rows(self.subjects, _among(self.subjects["subject_id"], ids)),
         )
 
 
@@ -182,8 +182,8 @@ def _rows(table: dict[str, Column], rows: Column) -> dict[str, Column]:
     return {name: column[rows] for name, column in table.items()}
 
 
-def _among(values: Column, wanted: set[str]) -> NDArray[np.bool_]:
-    return np.fromiter((value in wanted for value in values.tolist()), np.bool_, len(values))
+def _among(values: Column, words: set[str]) -> NDArray[np.bool_]:
+    return np.fromiter((value in words for value in values.tolist()), np.bool_, len(values))
 
 
 @dataclass(frozen=True)
@@ -253,10 +253,10 @@ class Segments:
     def select(self, subject_ids: Iterable[str]) -> Segments:
         """Return the files of these subjects; ids without a file are left out."""
         index = self.subject_index(subject_ids)
-        wanted = np.unique(index[index >= 0])
-        first, count = self.offsets[wanted], np.diff(self.offsets)[wanted]
-        renumbered = np.repeat(np.arange(len(wanted), dtype=np.int32), count)
-        return replace(self.take(spans(first, count)), subject_ids=self.subject_ids[wanted], subject=renumbered)
+        subjects = np.unique(index[index >= 0])
+        first, count = self.offsets[subjects], np.diff(self.offsets)[subjects]
+        renumbered = np.repeat(np.arange(len(subjects), dtype=np.int32), count)
+        return replace(self.take(spans(first, count)), subject_ids=self.subject_ids[subjects], subject=renumbered)
 
     def range(self, low: int, high: int) -> Segments:
         """Return the files of the subjects of these indices, from ``low`` and before ``high``."""

@@ -83,12 +83,12 @@ def encode(values: Column | Text) -> tuple[NDArray[np.int32], Words]:
     return np.fromiter(map(code.__getitem__, listed), np.int32, len(listed)), objects(distinct)
 
 
-def joined(one: Column | Text, other: Column | Text) -> tuple[NDArray[np.int32], NDArray[np.int32], Words]:
+def encode_together(one: Column | Text, other: Column | Text) -> tuple[NDArray[np.int32], NDArray[np.int32], Words]:
     """Return two columns as codes into the same words, which are those of both."""
     (codes, words), (others, other_words) = encode(one), encode(other)
     if not len(other_words):
         return codes, others, words
-    both = _concatenated(words, other_words)
+    both = _concatenate(words, other_words)
     place, words_of_both = encode(both if isinstance(both, np.ndarray) else Text.of_arrow(both))
     null = np.array([-1], np.int32)  # finds itself at the end
     first, second = np.split(place, [len(words)])
@@ -144,7 +144,7 @@ def objects(values: Iterable[Any]) -> Column:
     return column
 
 
-def _concatenated(words: Words, others: Words) -> Words:
+def _concatenate(words: Words, others: Words) -> Words:
     if isinstance(words, np.ndarray) and isinstance(others, np.ndarray):
         return np.concatenate([words, others])
     import pyarrow as pa
