@@ -33,8 +33,7 @@ from credit_model.features.batching import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
 from credit_model.features.program import columns_read, program_of
-from credit_model.features.windows import lowest
-from credit_model.foundation.calendar import FOREVER, to_day
+from credit_model.foundation.calendar import FOREVER, to_day, window_start
 from credit_model.visibility.tables import Segments
 
 CATALOGUE = load_catalogue()
@@ -115,7 +114,7 @@ def write(folder: Path, people: int) -> None:
     days = np.random.default_rng(2).integers(to_day("2020-01-01"), DAY, (people, 4))
     days = np.sort(days, axis=1) + np.arange(4)  # four different ones
     own = {"subject": np.repeat(np.arange(people, dtype=np.int32), 4), "as_of": days.ravel().astype(np.int32)}
-    begins = {f"b{m}": lowest(own["as_of"].astype(np.int64) - 1, "months", m).astype(np.int32) for m in MONTHS}
+    begins = {f"b{m}": window_start(own["as_of"].astype(np.int64) - 1, "months", m).astype(np.int32) for m in MONTHS}
     put("panel", {**own, **begins})
 
 
@@ -248,7 +247,7 @@ def scan(folder: Path, own: bool, repeat: int) -> dict[str, Any]:
 
 def aggregates(kind: int, own: bool, prefix: str = "") -> Iterator[str]:
     """The 13 aggregates of a kind in SQL; ``prefix`` names the kind within them, for one pass over all."""
-    begins = {m: int(lowest(np.array([DAY - 1]), "months", m)[0]) for m in MONTHS}
+    begins = {m: int(window_start(np.array([DAY - 1]), "months", m)[0]) for m in MONTHS}
     for m in MONTHS:
         inside = f"{prefix}decided_on >= {f'b{m}' if own else begins[m]}"
         yield f"count(*) FILTER ({inside}) AS n_{kind}_{m}"
@@ -311,7 +310,7 @@ def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
     for kind in range(len(DOMAINS)):
         of_kind = pl.col("kind") == kind
         for m in MONTHS:
-            inside = of_kind & (pl.col("decided_on") >= int(lowest(day, "months", m)[0]))
+            inside = of_kind & (pl.col("decided_on") >= int(window_start(day, "months", m)[0]))
             asked += [inside.sum().alias(f"n_{kind}_{m}"), pl.col("amount").filter(inside).sum().alias(f"s_{kind}_{m}")]
         asked.append(pl.col("decided_on").filter(of_kind).max().alias(f"d_{kind}"))
     query = pl.scan_parquet(folder / "visible.parquet").group_by("subject").agg(asked)
@@ -330,7 +329,7 @@ def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
         for kind in range(len(DOMAINS)):
             own = rows[rows["kind"] == kind]
             for m in MONTHS:
-                inside = own[own["decided_on"] >= int(lowest(np.array([DAY - 1]), "months", m)[0])]
+                inside = own[own["decided_on"] >= int(window_start(np.array([DAY - 1]), "months", m)[0])]
                 grouped = inside.groupby("subject", sort=False)["amount"].agg(["size", "sum"])
                 values[at, grouped.index], values[at + 1, grouped.index] = grouped["size"], grouped["sum"]
                 at += 2

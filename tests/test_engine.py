@@ -20,8 +20,7 @@ from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute
 from credit_model.features.program import columns_read, program_of
-from credit_model.features.windows import lowest
-from credit_model.foundation.calendar import add_months, to_day
+from credit_model.foundation.calendar import add_months, to_day, window_start
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 
@@ -51,7 +50,7 @@ def city(people: int, seed: int = 1) -> Segments:
 
 @given(st.integers(-4000, 30_000), st.integers(1, 80))
 def test_the_lowest_day_of_a_window_is_the_first_that_has_not_run_out(until: int, months: int) -> None:
-    low = int(lowest(np.array([until]), "months", months)[0])
+    low = int(window_start(np.array([until]), "months", months)[0])
     assert add_months(low, months) > until >= add_months(low - 1, months)
 
 
@@ -59,7 +58,7 @@ def test_the_lowest_day_of_a_window_is_the_first_that_has_not_run_out(until: int
 @pytest.mark.parametrize("months", [1, 2, 6, 10, 12, 48])
 def test_the_lowest_day_is_exact_at_month_ends(until: str, months: int) -> None:
     day = to_day(until)
-    low = int(lowest(np.array([day]), "months", months)[0])
+    low = int(window_start(np.array([day]), "months", months)[0])
     assert add_months(low, months) > day >= add_months(low - 1, months)
 
 

@@ -22,8 +22,8 @@ from credit_model.features.batching import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.facts import Facts
 from credit_model.features.program import program_of
-from credit_model.features.windows import EVER, last_days, lowest
-from credit_model.foundation.calendar import NO_VALUE
+from credit_model.features.windows import last_days
+from credit_model.foundation.calendar import EVER, NO_VALUE, window_start
 from credit_model.visibility.tables import STATUSES, Segments
 
 KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
@@ -161,4 +161,4 @@ def _within(facts: Facts, d: FeatureDefinition, day: int, in_force: NDArray[np.b
         inside &= on == visits.max(initial=NO_VALUE)
         return inside
     unit, length = ("months", EVER) if d.span.unit == "ever" else (d.span.unit, d.span.length)
-    return inside & (on >= lowest(until, unit, length))
+    return inside & (on >= window_start(until, unit, length))

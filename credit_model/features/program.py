@@ -38,7 +38,8 @@ from credit_model.features.kernel_compiled import (
     Plan,
     Tables,
 )
-from credit_model.features.windows import EVER, Ints, Rung, days_of
+from credit_model.features.windows import Ints, Rung, days_of
+from credit_model.foundation.calendar import EVER
 
 if TYPE_CHECKING:
     from credit_model.features.conditions import Condition

@@ -24,7 +24,7 @@ import numpy as np
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features.program import WEIGHT_BITS, decay_weights
-from credit_model.foundation.calendar import NO_DAY, NO_VALUE, add_months, to_day
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day, window_end, window_start
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
@@ -202,12 +202,7 @@ class PersonPlan:
         for span, bits in windows:
             if span.unit == "last_day":
                 continue
-            day = NO_DAY
-            if span.unit == "days":
-                day = until - span.length + 1
-            elif span.unit == "months":  # the first day that, moved on by the months, lies after ``until``
-                near = add_months(until, -span.length) + np.arange(-4, 5)
-                day = int(near[np.searchsorted(add_months(near, span.length), until, side="right")])
+            day = NO_DAY if span.unit == "ever" else window_start(until, span.unit, span.length)
             opens[day] = opens.get(day, 0) | bits
         days, masks = sorted(opens), [0]
         for day in days:
@@ -415,7 +410,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     for window_on, span in {(d.window_on, d.span) for d in definitions}:
         on = np.unique(getattr(segments, window_on))
         later = 1 if window_on == "decided_on" else 0
-        moved = add_months(on, span.length) if span.unit == "months" else on + span.length
+        moved = window_end(on, span.unit, span.length)
         edges += [on + later, moved + later]
     days = np.unique(np.concatenate([np.asarray(edge, np.int64) for edge in edges]))
     return days[(first <= days) & (days <= last)]

@@ -16,49 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.features.kernel_compiled import Days
-from credit_model.foundation.calendar import NO_DAY
+from credit_model.foundation.calendar import window_start
 
 Ints = NDArray[np.int64]
 
-EVER = -1  # the length of a window without a beginning
 _SPARE_DAYS = 1_000  # days nobody observes that a table may hold so that a day is its own address
-
-
-def lowest(until: Ints, unit: str, length: int) -> Ints:
-    """The first day a window holds that looks back from the end of each day ``until``.
-
-    Parameters
-    ----------
-    until : ndarray of int64
-        The last day the window holds.
-    unit : {"months", "days"}
-    length : int
-        ``EVER`` for a window without a beginning.
-
-    Returns
-    -------
-    ndarray of int64
-        The least ``on`` with ``until < add_months(on, length)``, or with ``until < on + length``.
-
-    Examples
-    --------
-    >>> from credit_model.foundation.calendar import from_days, to_day
-    >>> last = np.array([to_day("2025-02-28"), to_day("2025-03-01")])
-    >>> from_days(lowest(last, "months", 12)).tolist()  # 2024-02-29 and twelve months is 2025-03-01
-    [datetime.date(2024, 2, 29), datetime.date(2024, 3, 2)]
-    """
-    if length == EVER:
-        return np.full(len(until), NO_DAY, np.int64)
-    if unit == "days":
-        return until - length + 1
-    # A day of an earlier month than until's own, `length` months back, has come round by then; of that month itself
-    # one that lies further into it than until has not (where the month is too short, it comes with the next).
-    day = until.astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    into = day - month.astype("datetime64[D]") + 1
-    back = month - length
-    first: Ints = np.minimum(back.astype("datetime64[D]") + into, (back + 1).astype("datetime64[D]")).astype(np.int64)
-    return first
 
 
 class Rung(NamedTuple):
@@ -80,7 +42,7 @@ def days_of(day: Ints, rungs: Sequence[Rung]) -> Days:
     guesses: list[Ints] = []
     for rung in rungs:
         until = last_days(days, rung.on)
-        columns = [lowest(until, rung.unit, length) for length in rung.lengths]
+        columns = [window_start(until, rung.unit, length) for length in rung.lengths]
         lows += columns
         reach = [int((until - low).max()) for low, length in zip(columns, rung.lengths, strict=True) if length > 0]
         age = np.arange(max(reach, default=-1) + 2)

@@ -25,6 +25,7 @@ T = TypeVar("T", bound=np.integer[Any])
 NO_DAY: Final = -(2**31)  # no date is known
 FOREVER: Final = 2**31 - 1  # an end that never comes
 NO_VALUE: Final = -(2**63)  # no amount is known (int64)
+EVER: Final = -1  # the length of a window without a beginning
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
@@ -70,6 +71,58 @@ def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Da
     row = (np.cumsum(is_used) - 1)[by - first]
     table = _shift_months(np.arange(low, high + 1)[None], first + np.flatnonzero(is_used)[:, None])
     return np.where(no_date, start, table[row, np.clip(start, low, high) - low]).astype(np.int32)
+
+
+@overload
+def window_end(day: int, unit: str, length: int) -> int: ...
+@overload
+def window_end(day: NDArray[Any], unit: str, length: int) -> Days: ...
+def window_end(day: int | NDArray[Any], unit: str, length: int) -> int | Days:
+    """Return the first day after a window of ``length`` units, ``months`` or ``days``, that begins on each day."""
+    return add_months(day, length) if unit == "months" else day + length
+
+
+@overload
+def window_start(until: int, unit: str, length: int) -> int: ...
+@overload
+def window_start(until: NDArray[Any], unit: str, length: int) -> NDArray[np.int64]: ...
+def window_start(until: int | NDArray[Any], unit: str, length: int) -> int | NDArray[np.int64]:
+    """Return the first day of a window that looks back from the end of each day ``until``.
+
+    Parameters
+    ----------
+    until : int or ndarray of int
+        The last day in the window.
+    unit : {"months", "days"}
+    length : int
+        ``EVER`` for a window without a beginning.
+
+    Returns
+    -------
+    int or ndarray of int64
+        The least ``day`` with ``until < window_end(day, unit, length)``.
+
+    Examples
+    --------
+    >>> last = np.array([to_day("2025-02-28"), to_day("2025-03-01")])
+    >>> from_days(window_start(last, "months", 12)).tolist()  # 2024-02-29 and twelve months is 2025-03-01
+    [datetime.date(2024, 2, 29), datetime.date(2024, 3, 2)]
+    """
+    if isinstance(until, int):
+        return int(window_start(np.array([until]), unit, length)[0])
+    if length == EVER:
+        return np.full(len(until), NO_DAY, np.int64)
+    if unit == "days":
+        return until.astype(np.int64) - length + 1
+    # A day of an earlier month than until's own, `length` months back, has come round by then; of that month itself
+    # one that lies further into it than until has not (where the month is too short, it comes with the next).
+    day = until.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    into = day - month.astype("datetime64[D]") + 1
+    back = month - length
+    first = np.minimum(back.astype("datetime64[D]") + into, (back + 1).astype("datetime64[D]"))
+    start: NDArray[np.int64] = first.astype(np.int64)
+    return start
 
 
 _MANY: Final = 4_096

@@ -28,7 +28,16 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions
-from credit_model.foundation.calendar import NO_DAY, Days, add_months, from_days, to_day, to_days
+from credit_model.foundation.calendar import (
+    NO_DAY,
+    Days,
+    add_months,
+    from_days,
+    to_day,
+    to_days,
+    window_end,
+    window_start,
+)
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import departures, is_on_list, meets, of_old_case
@@ -161,7 +170,7 @@ class Outcome:
     def window_end(self, day: int | Days) -> int | Days:
         """Return the first day after the performance window of an observation, or of each."""
         span = self._clauses[0].span
-        return add_months(day, span.length) if span.unit == "months" else day + span.length
+        return window_end(day, span.unit, span.length)
 
     @overload
     def mature_on(self, day: int) -> int: ...
@@ -174,11 +183,8 @@ class Outcome:
     def latest_mature(self, day: int) -> int:
         """Return the latest observation date whose labels are mature on a day."""
         span = self._clauses[0].span
-        latest = add_months(day, -self.maturity_months)
-        latest = add_months(latest, -span.length) if span.unit == "months" else latest - span.length
-        while self.mature_on(latest) > day:  # a month-end may have rolled forward
-            latest -= 1
-        return latest
+        latest_end = window_start(day, "months", self.maturity_months) - 1  # the last day that is mature by then
+        return window_start(latest_end, span.unit, span.length) - 1
 
     # ------------------------------------------------------------------ labels
 
