@@ -19,7 +19,7 @@ from credit_model import UserError, load_evaluator
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import Evidence, check, gate_rules
 from credit_model.evaluation.measures import LEAST, MEASURES
-from credit_model.registry.history import History, HistoryError, Told, served_at
+from credit_model.registry.history import History, HistoryError, HistoryView, served_at
 from credit_model.registry.promotion import ApprovalError, GateError, promote, rollback
 from credit_model.registry.runs import log_run, register
 from credit_model.registry.store import RegistryError
@@ -197,8 +197,8 @@ def test_a_version_that_passes_every_gate_is_in_force_and_the_history_says_why(s
 def test_stability_and_eligibility_are_read_from_the_evaluation() -> None:
     """Each kind of movement by itself; a group fails only where its whole interval lies below."""
     moved = {"stability": {"movements": [{"kind": "grades", "value": 0.002}, {"kind": "tail", "value": 0.13}]}}
-    told = check({"psi_of_grades": 0.01, "psi_of_tail": 0.1}, Evidence(CARD, moved))
-    assert [(str(one), one.passed) for one in told] == [
+    checks = check({"psi_of_grades": 0.01, "psi_of_tail": 0.1}, Evidence(CARD, moved))
+    assert [(str(one), one.passed) for one in checks] == [
         ("psi_of_grades is 0.002, limit at most 0.01", True),
         ("psi_of_tail is 0.13, limit at most 0.1", False),
     ]
@@ -439,14 +439,14 @@ def test_served_at_is_right_for_every_day(steps: list[tuple[str, int, int, int]]
             how = "promotion"
         diary.append((now, stack[-1]))
         about = {"model": "m", "alias": "champion", "version": stack[-1], "card": f"c{stack[-1]}", "approver": "Z"}
-        told = {"how": how, "at": now.isoformat(timespec="milliseconds")}
+        fields = {"how": how, "at": now.isoformat(timespec="milliseconds")}
         entries += [
-            {"event": "approved", **about, **told},
-            {"event": "in_force", **about, **told, "since": told["at"]},
+            {"event": "approved", **about, **fields},
+            {"event": "in_force", **about, **fields, "since": fields["at"]},
         ]
-    told_all = Told(tuple(entries))
-    terms = told_all.terms("m", "champion")
-    assert [term.version for term in told_all.before("m", "champion")] == stack[:-1]
+    view = HistoryView(tuple(entries))
+    terms = view.terms("m", "champion")
+    assert [term.version for term in view.rollback_targets("m", "champion")] == stack[:-1]
     for offset in range(-2, 65):
         day = (START + timedelta(days=offset)).date()
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -477,8 +477,8 @@ def test_a_promotion_that_was_cut_off_is_finished_or_superseded(store: Path, mon
     client = client_of(store)
     promote(first, approver="Zhou Min")
     history = History()
-    with history.lock() as told:
-        history.add("approved", told, model="personal-credit", alias="champion", version=second,
+    with history.lock() as view:
+        history.add("approved", view, model="personal-credit", alias="champion", version=second,
                     card=small_card(seed=2).digest, author="Li Wei", approver="Zhou Min", how="promotion")  # fmt: skip
     assert load_evaluator("models:/personal-credit@champion").version == first
     with pytest.raises(HistoryError, match="whether version 2 of 'personal-credit' came into force"):
@@ -486,8 +486,10 @@ def test_a_promotion_that_was_cut_off_is_finished_or_superseded(store: Path, mon
     client.set_registered_model_alias("personal-credit", "champion", str(second))
     assert load_evaluator("models:/personal-credit@champion").version == second
     assert promote(second, approver="Zhou Min").previous == first
-    begun, done = (e for e in History().read().entries if e.get("version") == second and e["event"] != "registered")
-    assert (begun["event"], done["event"], done["since"]) == ("approved", "in_force", begun["at"])
+    approval, effect = (
+        e for e in History().read().entries if e.get("version") == second and e["event"] != "registered"
+    )
+    assert (approval["event"], effect["event"], effect["since"]) == ("approved", "in_force", approval["at"])
 
 
 def test_time_never_runs_backwards_in_the_history(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,11 +150,11 @@ def card(
 ) -> None:
     """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
     from credit_model.evaluation.evaluation import EvaluationReport
-    from credit_model.registry.promotion import recorded
+    from credit_model.registry.promotion import load_evidence
     from credit_model.reports.model_card import ModelCard, render_model_card
 
     with working("Reading the evidence"):
-        known = recorded(version, name=name)
+        evidence = load_evidence(version, name=name)
         terms = [
             {
                 "alias": term.alias,
@@ -163,11 +163,11 @@ def card(
                 "since": term.since.isoformat(),
                 "until": None if term.until is None else term.until.isoformat(),
             }
-            for term in known.terms
+            for term in evidence.terms
         ]
-        evaluation = EvaluationReport.from_dict(dict(known.evaluation))
-        told = (known.author, known.card, evaluation, known.evaluation_digest, known.gates)
-        made = ModelCard(name, known.version, *told, terms)
+        evaluation = EvaluationReport.from_dict(dict(evidence.evaluation))
+        parts = (evidence.author, evidence.card, evaluation, evidence.evaluation_digest, evidence.gates)
+        made = ModelCard(name, evidence.version, *parts, terms)
         text = render_model_card(made, lang)
         out.mkdir(parents=True, exist_ok=True)
         page, document = out / f"{made.stem}.md", out / f"{made.stem}.json"

@@ -1,16 +1,16 @@
 """The history of versions: who registered what, who approved it, since when which version was in force.
 
-One chained file whose head lies in another folder (see :mod:`credit_model.chain`). What MLflow keeps in tags and
-aliases can be edited by anybody who reaches the store; what counts is here. Three events:
+One chained file whose head lies in another folder (see `credit_model.foundation.chain`). Tags and aliases in MLflow can
+be edited by anybody who reaches the store; only the history counts. Three events:
 
 ``registered``  a version, its author, its run, the digests of its card and evaluation, the limits set before the run
 ``approved``    somebody lets an alias point at a version, by promotion or rollback, with the gates that were checked
 ``in_force``    the alias points there, since when
 
 The alias moves between the last two. A process killed there leaves an approval without effect or an effect without its
-line; the next one finds out which by looking at the alias.
+entry; the next one finds out which by looking at the alias.
 
-In: events. Out: registrations, :class:`Term` after :class:`Term`, the approval that is not finished.
+In: events. Out: registrations, :class:`Term` after :class:`Term`, the pending approval.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ Entry = Mapping[str, Any]
 
 
 class HistoryError(RegistryError):
-    """A history that was altered, cut or written anew, or that leaves a question open; nothing is believed."""
+    """A history that was altered, cut or rewritten, or whose last promotion is not finished."""
 
 
 @dataclass(frozen=True)
 class Term:
     """A version in force behind an alias, from ``since`` to ``until`` (excluded; None while it lasts).
 
-    ``how`` is ``promotion`` or ``rollback``; ``approver`` the one who let it.
+    ``how`` is ``promotion`` or ``rollback``.
     """
 
     name: str
@@ -66,24 +66,25 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the lines of a history say.
+class HistoryView:
+    """The entries of a history, and the terms they amount to.
 
     Examples
     --------
     >>> approved = {"event": "approved", "at": "2026-05-01T08:00:00.000+00:00", "model": "m", "alias": "champion",
     ...             "version": 1, "card": "ab", "how": "promotion", "approver": "Zhou Min"}
-    >>> told = Told((approved, {**approved, "event": "in_force", "since": "2026-05-01T08:00:00.100+00:00"}))
-    >>> [(term.version, str(term.since.date())) for term in told.terms("m", "champion")]
+    >>> view = HistoryView((approved, {**approved, "event": "in_force", "since": "2026-05-01T08:00:00.100+00:00"}))
+    >>> [(term.version, str(term.since.date())) for term in view.terms("m", "champion")]
     [(1, '2026-05-01')]
-    >>> Told((approved,)).terms("m", "champion"), Told((approved,)).unfinished("m", "champion") == approved
+    >>> view = HistoryView((approved,))
+    >>> view.terms("m", "champion"), view.pending_approval("m", "champion") == approved
     ((), True)
     """
 
     entries: tuple[Entry, ...]
 
     def registration(self, name: str, version: int) -> Entry | None:
-        """How a version was registered; the last time, where a model was removed and its numbers began anew."""
+        """Return the entry of a registration; the last one, where a model was removed and its numbers began anew."""
         return next(
             (
                 e
@@ -94,26 +95,26 @@ class Told:
         )
 
     def terms(self, name: str, alias: str) -> tuple[Term, ...]:
-        """Every term of an alias, oldest first."""
-        begun = [e for e in self._about(name, alias) if e["event"] == "in_force"]
-        since = [datetime.fromisoformat(e["since"]) for e in begun]
+        """Return every term of an alias, oldest first."""
+        effects = [e for e in self._about(name, alias) if e["event"] == "in_force"]
+        since = [datetime.fromisoformat(e["since"]) for e in effects]
         return tuple(
             Term(name, alias, e["version"], e["card"], e["approver"], e["how"], start, end)
-            for e, start, end in zip(begun, since, [*since, None][1:], strict=True)
+            for e, start, end in zip(effects, since, [*since, None][1:], strict=True)
         )
 
-    def every_term(self, name: str) -> tuple[Term, ...]:
-        """Every term of a model behind any alias, by alias and time."""
+    def all_terms(self, name: str) -> tuple[Term, ...]:
+        """Return every term of a model behind any alias, by alias and time."""
         aliases = sorted({e["alias"] for e in self.entries if e["model"] == name and "alias" in e})
         return tuple(term for alias in aliases for term in self.terms(name, alias))
 
-    def unfinished(self, name: str, alias: str) -> Entry | None:
-        """The approval whose effect is not recorded; None where the last one's is."""
+    def pending_approval(self, name: str, alias: str) -> Entry | None:
+        """Return the approval whose effect is not recorded; None where the last one's is."""
         about = self._about(name, alias)
         return about[-1] if about and about[-1]["event"] == "approved" else None
 
-    def before(self, name: str, alias: str) -> tuple[Term, ...]:
-        """Terms a rollback may return to, nearest last: a version that was rolled back from is not among them."""
+    def rollback_targets(self, name: str, alias: str) -> tuple[Term, ...]:
+        """Return the terms a rollback may return to, nearest last; a version rolled back from is not among them."""
         stack: list[Term] = []
         for term in self.terms(name, alias):
             if term.how == "rollback":
@@ -152,13 +153,13 @@ class History:
         """Read the whole file against its links and its head."""
         return self.chain.verify()
 
-    def read(self) -> Told:
-        """What the history says, as far as its head vouches for it.
+    def read(self) -> HistoryView:
+        """Return the entries that the head vouches for.
 
         Raises
         ------
         HistoryError
-            It does not hold.
+            A link or the head does not match.
         """
         report = self.verify()
         if report.faults:
@@ -167,29 +168,29 @@ class History:
                 "believed. Restore file and head from a copy; do not make new ones.",
                 report.faults,
             )
-        return Told(tuple(self.entries(report.known)))
+        return HistoryView(tuple(self.entries(report.known)))
 
-    def entries(self, known: int) -> list[Entry]:
-        """The lines the head knows; those behind may be anybody's, until the next command that writes settles them."""
-        return list(islice(self.chain.entries(), known))
+    def entries(self, count: int) -> list[Entry]:
+        """Return the first entries, as many as the head knows; later ones may be anybody's until the next write."""
+        return list(islice(self.chain.entries(), count))
 
     @contextmanager
-    def lock(self) -> Iterator[Told]:
-        """What the history says, held against every other writer for as long as the block runs."""
+    def lock(self) -> Iterator[HistoryView]:
+        """Lock the history against every other writer while the block runs, and give its view."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(self.path.with_name(f"{self.path.name}.lock")):
             self.chain.end()  # mends what a killed append left
             yield self.read()
 
-    def add(self, event: str, told: Told, **what: Any) -> Told:
+    def add(self, event: str, view: HistoryView, **fields: Any) -> HistoryView:
         """Append an event; its time is never before that of the event before it, whatever the clock says."""
-        moments = [datetime.fromisoformat(e["at"]) for e in told.entries[-1:]]
+        moments = [datetime.fromisoformat(e["at"]) for e in view.entries[-1:]]
         now = max([datetime.now(UTC), *moments])
-        entry = {"event": event, "at": now.isoformat(timespec="milliseconds")} | what
+        entry = {"event": event, "at": now.isoformat(timespec="milliseconds")} | fields
         if event == "in_force":
             entry.setdefault("since", entry["at"])
         self.chain.append(entry)
-        return Told((*told.entries, entry))
+        return HistoryView((*view.entries, entry))
 
 
 def served_at(
@@ -199,7 +200,7 @@ def served_at(
     name: str = "personal-credit",
     history: History | None = None,
 ) -> tuple[Term, ...]:
-    """Which versions answered behind an alias on a day, or at a moment; read from the history alone.
+    """Return the versions in force behind an alias on a day or at a moment, from the history alone.
 
     Parameters
     ----------
@@ -215,16 +216,16 @@ def served_at(
     """
     moment = _moment(when)
     source = history or History()
-    told = source.read()
-    unfinished = told.unfinished(name, alias)
-    if unfinished is not None:
-        began = datetime.fromisoformat(unfinished["at"])
+    view = source.read()
+    pending = view.pending_approval(name, alias)
+    if pending is not None:
+        began = datetime.fromisoformat(pending["at"])
         if (moment if isinstance(moment, datetime) else datetime.combine(moment, time.max, UTC)) >= began:
             raise HistoryError(
-                f"whether version {unfinished['version']} of {name!r} came into force at {unfinished['at']} is not "
-                f"known: its {unfinished['how']} was cut off. Run the same command again, it finishes."
+                f"whether version {pending['version']} of {name!r} came into force at {pending['at']} is not "
+                f"known: its {pending['how']} was cut off. Run the same command again, it finishes."
             )
-    terms = told.terms(name, alias)
+    terms = view.terms(name, alias)
     if isinstance(moment, datetime):
         return tuple(term for term in terms if term.at(moment))
     return tuple(term for term in terms if term.on(moment))
@@ -244,11 +245,11 @@ def _moment(when: date | datetime | str) -> date | datetime:
 
 
 def _default_places() -> tuple[Path, Path]:
-    """File and folder of the head: apart from each other, and the same wherever the caller stands."""
+    """Return the file and the folder of its head: apart from each other, the same in every working folder."""
     store = sqlite_file()
     if store is not None:
         beside = store.resolve()
         return beside.with_name(f"{beside.stem}.history") / _FILE, beside.with_name(f"{beside.stem}.heads")
     home = Path(os.environ.get("CREDIT_MODEL_HOME") or ".credit_model")
-    named = sha256(tracking_uri())[:12]
-    return home / "history" / named / _FILE, home / "heads" / named
+    store_id = sha256(tracking_uri())[:12]
+    return home / "history" / store_id / _FILE, home / "heads" / store_id

@@ -1,8 +1,7 @@
-"""How a version comes into force behind an alias, and how it is taken back.
+"""Promote a version behind an alias, or roll the alias back.
 
-Promotion holds the gates against the evidence recorded with the version, wants somebody else than its author, writes
-the approval into the history, moves the alias, and writes that it is in force. Killed anywhere, the same command
-finishes.
+Promotion checks the gates against the evidence recorded with the version, requires a second person, writes the approval
+into the history, moves the alias, and writes that it is in force. After a kill anywhere, the same command finishes.
 
 In: a version and an approver. Out: a :class:`Promotion`.
 """
@@ -19,11 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from credit_model.evaluation.gates import Check, Evidence, check
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
-from credit_model.registry.history import Entry, History, Term, Told
+from credit_model.registry.history import Entry, History, HistoryView, Term
 from credit_model.registry.store import RegistryError, connected
 from credit_model.registry.versions import DEFAULT_MODEL, alias_of, verified_card, version_of
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
     from credit_model.scorecard.card import Card
 
 EVALUATION: Final = "evaluation.json"
@@ -31,7 +33,7 @@ _ASSESSMENTS: Final = "impact_assessment"  # folder of the run
 
 
 class ApprovalError(UserError):
-    """A promotion without an approver, or approved by its own author, or without gates and without a word on that."""
+    """A promotion without an approver, by its own author, or without gates and without a reason for that."""
 
 
 class GateError(UserError):
@@ -41,8 +43,8 @@ class GateError(UserError):
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A version with its evidence, verified: what its page is made from."""
+class VersionEvidence:
+    """A version with its evidence, verified; the model card is made from it."""
 
     name: str
     version: int
@@ -56,9 +58,9 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a promotion or a rollback did: the alias now points at ``version``; before, at ``previous``.
+    """The result of a promotion or a rollback: the alias now points at ``version``; before, at ``previous``.
 
-    ``checks`` are the gates as they were found; ``without_gates`` says why there were none.
+    ``checks`` are the gates with their results; ``without_gates`` says why there were none.
     """
 
     name: str
@@ -81,7 +83,7 @@ def promote(
     without_gates: str = "",
     impact_assessment: str | Path | None = None,
 ) -> Promotion:
-    """Put a version (or the ``latest``) in force behind an alias, if its gates pass and not its author approves.
+    """Put a version (or the ``latest``) in force behind an alias, if its gates pass and a second person approves.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def promote(
     Raises
     ------
     ApprovalError
-        No approver, or the author approving, or no gates and nothing said about it.
+        No approver, or the author approving, or no gates and no reason for that.
     GateError
         A gate did not pass, or the evaluation is not the one that was registered; the message gives value, limit and
         the digest of the data.
@@ -105,26 +107,26 @@ def promote(
     HistoryError
         The history does not hold.
     """
-    approver = _named(approver, f"promote version {version} of {name!r}")
-    attached = _read(impact_assessment)
+    approver = _approver_name(approver, f"promote version {version} of {name!r}")
+    document = _read(impact_assessment)
     with connected(must_exist=True) as client:
-        found = version_of(client, name, version=str(version))
+        model_version = version_of(client, name, version=str(version))
         history = History()
-        with history.lock() as told:
-            registered = _registration(told, found, history)
-            _second_person(approver, registered, f"promote version {found.version} of {name!r}")
-            card = verified_card(found)
-            before, told = told, _settled(client, history, told, name, alias)
-            last = told.terms(name, alias)[-1:]
-            is_in_force = last and (last[0].version, last[0].card_digest) == (int(found.version), card.digest)
-            if is_in_force and told.unfinished(name, alias) is None:
-                client.set_registered_model_alias(name, alias, found.version)  # whoever moved it meanwhile
-                return _done(told, registered, alias, changed=told is not before)
+        with history.lock() as view:
+            registered = _registration(view, model_version, history)
+            _second_person(approver, registered, f"promote version {model_version.version} of {name!r}")
+            card = verified_card(model_version)
+            before, view = view, _finish_pending(client, history, view, name, alias)
+            last = view.terms(name, alias)[-1:]
+            is_in_force = last and (last[0].version, last[0].card_digest) == (int(model_version.version), card.digest)
+            if is_in_force and view.pending_approval(name, alias) is None:
+                client.set_registered_model_alias(name, alias, model_version.version)  # whoever moved it meanwhile
+                return _promotion(view, registered, alias, changed=view is not before)
             declared = _declared(registered, without_gates)
-            kept = _attach(client, registered["run_id"], attached)
+            assessment = _attach(client, registered["run_id"], document)
             files = _files(client, registered["run_id"])
             evaluation = _evaluation(client, registered, files)
-            evidence = Evidence(card, evaluation, files, kept, last[0].card_digest if last else "")
+            evidence = Evidence(card, evaluation, files, assessment, last[0].card_digest if last else "")
             checks = check(declared, evidence)
             _refuse(checks, registered)
             approval = {
@@ -134,9 +136,9 @@ def promote(
                 "gates": [asdict(one) for one in checks],
             }
             approval |= {"without_gates": without_gates.strip()} if not declared else {}
-            approval |= {"impact_assessment": kept} if kept else {}
-            told = _put_in_force(client, history, told, registered, alias, approver, approval)
-            return _done(told, registered, alias)
+            approval |= {"impact_assessment": assessment} if assessment else {}
+            view = _put_in_force(client, history, view, registered, alias, approver, approval)
+            return _promotion(view, registered, alias)
 
 
 def rollback(
@@ -163,40 +165,40 @@ def rollback(
     RegistryError
         Nothing to go back to.
     """
-    approver = _named(approver, f"roll {name}@{alias} back")
+    approver = _approver_name(approver, f"roll {name}@{alias} back")
     with connected(must_exist=True) as client:
         history = History()
-        with history.lock() as told:
-            begun = told.unfinished(name, alias)
-            again = begun is not None and (begun["how"], begun["approver"]) == ("rollback", approver)
-            told = _settled(client, history, told, name, alias)
-            terms, before = told.terms(name, alias), told.before(name, alias)
-            if again and begun is not None and told.unfinished(name, alias) is None:  # it had taken effect
-                to = begun["version"]
+        with history.lock() as view:
+            pending = view.pending_approval(name, alias)
+            again = pending is not None and (pending["how"], pending["approver"]) == ("rollback", approver)
+            view = _finish_pending(client, history, view, name, alias)
+            terms, targets = view.terms(name, alias), view.rollback_targets(name, alias)
+            if again and pending is not None and view.pending_approval(name, alias) is None:  # it had taken effect
+                to = pending["version"]
             if to is not None and terms and terms[-1].version == to:
-                found = version_of(client, name, version=str(to))
-                registered = _registration(told, found, history)
-                client.set_registered_model_alias(name, alias, found.version)
-                return _done(told, registered, alias)
-            target = next((term for term in reversed(before) if to in (None, term.version)), None)
+                model_version = version_of(client, name, version=str(to))
+                registered = _registration(view, model_version, history)
+                client.set_registered_model_alias(name, alias, model_version.version)
+                return _promotion(view, registered, alias)
+            target = next((term for term in reversed(targets) if to in (None, term.version)), None)
             if target is None:
-                held = ", ".join(str(term.version) for term in before) or "none"
-                wanted = "" if to is None else f" to version {to}"
+                available = ", ".join(str(term.version) for term in targets) or "none"
+                request = "" if to is None else f" to version {to}"
                 raise RegistryError(
-                    f"cannot roll {name}@{alias} back{wanted}: versions in force before the present one: {held}. "
+                    f"cannot roll {name}@{alias} back{request}: versions in force before the present one: {available}. "
                     "Promote the version you want with `credit-model promote`."
                 )
-            found = version_of(client, name, version=str(target.version))
-            registered = _registration(told, found, history)
-            _second_person(approver, registered, f"roll {name}@{alias} back to version {found.version}")
-            verified_card(found)
+            model_version = version_of(client, name, version=str(target.version))
+            registered = _registration(view, model_version, history)
+            _second_person(approver, registered, f"roll {name}@{alias} back to version {model_version.version}")
+            verified_card(model_version)
             approval = {"how": "rollback", "from": terms[-1].version} | ({"reason": reason} if reason else {})
-            told = _put_in_force(client, history, told, registered, alias, approver, approval)
-            return _done(told, registered, alias)
+            view = _put_in_force(client, history, view, registered, alias, approver, approval)
+            return _promotion(view, registered, alias)
 
 
-def recorded(version: int | str, *, name: str = DEFAULT_MODEL) -> Recorded:
-    """A version (or the ``latest``) with the evidence that was recorded with it, and when it was in force.
+def load_evidence(version: int | str, *, name: str = DEFAULT_MODEL) -> VersionEvidence:
+    """Load a version (or the ``latest``) with its recorded evidence and the terms in which it was in force.
 
     Raises
     ------
@@ -206,27 +208,27 @@ def recorded(version: int | str, *, name: str = DEFAULT_MODEL) -> Recorded:
         No such version, or its card is not the one that was registered.
     """
     with connected(must_exist=True) as client:
-        found = version_of(client, name, version=str(version))
+        model_version = version_of(client, name, version=str(version))
         history = History()
-        told = history.read()
-        registered = _registration(told, found, history)
+        view = history.read()
+        registered = _registration(view, model_version, history)
         evaluation = _evaluation(client, registered, _files(client, registered["run_id"]))
-        return Recorded(
+        return VersionEvidence(
             name,
             registered["version"],
             registered["author"],
-            verified_card(found),
+            verified_card(model_version),
             evaluation,
             registered["evaluation"],
             registered["gates"],
-            tuple(term for term in told.every_term(name) if term.card_digest == registered["card"]),
+            tuple(term for term in view.all_terms(name) if term.card_digest == registered["card"]),
         )
 
 
 # ---------------------------------------------------------------------------------------------------- who
 
 
-def _named(approver: str, doing: str) -> str:
+def _approver_name(approver: str, doing: str) -> str:
     approver = approver.strip()
     if not approver:
         raise ApprovalError(f"cannot {doing}: no approver is named. Name the person who approves it.")
@@ -241,14 +243,14 @@ def _second_person(approver: str, registered: Entry, doing: str) -> None:
 # ---------------------------------------------------------------------------------------------------- evidence
 
 
-def _registration(told: Told, found: Any, history: History) -> Entry:
-    """How a version was registered, by the history: its tags can be edited."""
-    registered = told.registration(found.name, int(found.version))
-    if registered is None or registered["run_id"] != found.run_id:
+def _registration(view: HistoryView, model_version: ModelVersion, history: History) -> Entry:
+    """Return how the history registered a version; tags of the store can be edited."""
+    registered = view.registration(model_version.name, int(model_version.version))
+    if registered is None or registered["run_id"] != model_version.run_id:
         raise RegistryError(
-            f"cannot use version {found.version} of {found.name!r}: it was not registered by credit_model, or not into "
-            f"the history {history.path}. Register it with `credit-model run`; where registrations are recorded "
-            "elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
+            f"cannot use version {model_version.version} of {model_version.name!r}: it was not registered "
+            f"by credit_model, or not into the history {history.path}. Register it with `credit-model run`; where "
+            "registrations are recorded elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
         )
     return registered
 
@@ -266,34 +268,34 @@ def _declared(registered: Entry, without_gates: str) -> Mapping[str, Any]:
     return declared
 
 
-def _evaluation(client: Any, registered: Entry, files: frozenset[str]) -> dict[str, Any]:
-    """The evaluation document, refused unless it is the one that was registered."""
+def _evaluation(client: MlflowClient, registered: Entry, files: frozenset[str]) -> dict[str, Any]:
+    """Return the evaluation document; refuse any but the one that was registered."""
     raw = _content(client, registered["run_id"], EVALUATION) if EVALUATION in files else b""
     digest, expected = sha256(raw), registered["evaluation"]
     if digest != expected:
-        found = f"digest {digest[:12]}" if raw else "missing"
-        _refuse((Check(EVALUATION, found, f"digest {expected[:12]}, as it was registered", False),), registered)
+        present = f"digest {digest[:12]}" if raw else "missing"
+        _refuse((Check(EVALUATION, present, f"digest {expected[:12]}, as it was registered", False),), registered)
     document: dict[str, Any] = json.loads(raw)
     return document
 
 
-def _content(client: Any, run_id: str, path: str) -> bytes:
+def _content(client: MlflowClient, run_id: str, path: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
 
 
-def _files(client: Any, run_id: str) -> frozenset[str]:
-    """Paths of every file of a run."""
-    found: set[str] = set()
+def _files(client: MlflowClient, run_id: str) -> frozenset[str]:
+    """Return the path of every file of a run."""
+    paths: set[str] = set()
     folders = [""]
     while folders:
         for entry in client.list_artifacts(run_id, folders.pop()):
-            (folders.append if entry.is_dir else found.add)(entry.path)
-    return frozenset(found)
+            (folders.append if entry.is_dir else paths.add)(entry.path)
+    return frozenset(paths)
 
 
 def _read(impact_assessment: str | Path | None) -> tuple[str, bytes] | None:
-    """Name and content of an impact assessment."""
+    """Return name and content of an impact assessment."""
     if impact_assessment is None:
         return None
     path = Path(impact_assessment)
@@ -303,11 +305,11 @@ def _read(impact_assessment: str | Path | None) -> tuple[str, bytes] | None:
     return path.name, content
 
 
-def _attach(client: Any, run_id: str, assessment: tuple[str, bytes] | None) -> str:
-    """Keep an impact assessment with the run; its digest, or that of one attached before; empty without any."""
+def _attach(client: MlflowClient, run_id: str, assessment: tuple[str, bytes] | None) -> str:
+    """Keep an impact assessment with the run; return its digest, or that of an earlier one, or nothing."""
     if assessment is None:
-        held = [entry.path for entry in client.list_artifacts(run_id, _ASSESSMENTS)]
-        return sha256(_content(client, run_id, max(held))) if held else ""
+        paths = [entry.path for entry in client.list_artifacts(run_id, _ASSESSMENTS)]
+        return sha256(_content(client, run_id, max(paths))) if paths else ""
     name, content = assessment
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, name)
@@ -317,75 +319,75 @@ def _attach(client: Any, run_id: str, assessment: tuple[str, bytes] | None) -> s
 
 
 def _refuse(checks: tuple[Check, ...], registered: Entry) -> None:
-    """Raise if a check did not pass, with what was found, the limit, and on which data."""
-    failed = tuple(str(one) for one in checks if not one.passed)
-    if failed:
+    """Raise if a check did not pass, with its value, its limit, and the data."""
+    failures = tuple(str(one) for one in checks if not one.passed)
+    if failures:
         data, evaluation = registered["data"], registered["evaluation"]
-        measured = f"data {data[:12]}" if data else f"evaluation {evaluation[:12]}"
+        source = f"data {data[:12]}" if data else f"evaluation {evaluation[:12]}"
         raise GateError(
-            f"version {registered['version']} of {registered['model']!r} (card {registered['card'][:12]}, {measured}) "
-            f"may not be promoted: {'; '.join(failed)}. Mend the card and register it anew; a gate is not overruled.",
-            failed,
+            f"version {registered['version']} of {registered['model']!r} (card {registered['card'][:12]}, {source}) "
+            f"may not be promoted: {'; '.join(failures)}. Mend the card and register it anew; a gate is not overruled.",
+            failures,
         )
 
 
 # ---------------------------------------------------------------------------------------------------- effect
 
 
-def _settled(client: Any, history: History, told: Told, name: str, alias: str) -> Told:
-    """Finish what a killed process left: an approval took effect if the alias points where it was to point."""
-    begun = told.unfinished(name, alias)
-    if begun is None or alias_of(client, name, alias) != begun["version"]:
-        return told
-    last = told.terms(name, alias)[-1:]
-    if last and last[0].version == begun["version"]:  # it pointed there before: nobody can say whether it was moved
-        return told
-    return history.add("in_force", told, **_effect(begun), since=begun["at"])
+def _finish_pending(client: MlflowClient, history: History, view: HistoryView, name: str, alias: str) -> HistoryView:
+    """Finish a killed promotion: its approval took effect if the alias points where it was to point."""
+    pending = view.pending_approval(name, alias)
+    if pending is None or alias_of(client, name, alias) != pending["version"]:
+        return view
+    last = view.terms(name, alias)[-1:]
+    if last and last[0].version == pending["version"]:  # it pointed there before: nobody can say whether it was moved
+        return view
+    return history.add("in_force", view, **_effect(pending), since=pending["at"])
 
 
 def _put_in_force(
-    client: Any,
+    client: MlflowClient,
     history: History,
-    told: Told,
+    view: HistoryView,
     registered: Entry,
     alias: str,
     approver: str,
-    approval: Mapping[str, Any],
-) -> Told:
-    """Approval, alias, effect: in this order, so that no alias ever points where nothing was approved."""
+    approval: Mapping[str, object],
+) -> HistoryView:
+    """Write approval, alias, effect: in this order, so that no alias ever points where nothing was approved."""
     name, version = registered["model"], str(registered["version"])
-    begun = told.unfinished(name, alias)
-    same = begun is not None and (begun["version"], begun["card"], begun["approver"], begun["how"]) == (
+    pending = view.pending_approval(name, alias)
+    same = pending is not None and tuple(pending[key] for key in ("version", "card", "approver", "how")) == (
         registered["version"],
         registered["card"],
         approver,
         approval["how"],
     )
-    if begun is None or not same:
+    if pending is None or not same:
         about = {"model": name, "alias": alias, "version": registered["version"], "card": registered["card"]}
         people = {"author": registered["author"], "approver": approver}
-        told = history.add("approved", told, **about, **people, **approval)
-        begun = told.entries[-1]
-    for tag, value in ((f"{alias}_approver", approver), (f"{alias}_since", begun["at"])):  # for people, not evidence
+        view = history.add("approved", view, **about, **people, **approval)
+        pending = view.entries[-1]
+    for tag, value in ((f"{alias}_approver", approver), (f"{alias}_since", pending["at"])):  # for people, not evidence
         client.set_model_version_tag(name, version, tag, value)
     client.set_registered_model_alias(name, alias, version)
-    return history.add("in_force", told, **_effect(begun))
+    return history.add("in_force", view, **_effect(pending))
 
 
-def _effect(begun: Entry) -> dict[str, Any]:
-    return {key: begun[key] for key in ("model", "alias", "version", "card", "approver", "how")}
+def _effect(approval: Entry) -> dict[str, Any]:
+    return {key: approval[key] for key in ("model", "alias", "version", "card", "approver", "how")}
 
 
-def _approval(told: Told, name: str, alias: str) -> Entry | None:
-    """The last approval of an alias."""
-    about = [e for e in told.entries if e["event"] == "approved" and (e["model"], e["alias"]) == (name, alias)]
-    return about[-1] if about else None
+def _last_approval(view: HistoryView, name: str, alias: str) -> Entry | None:
+    """Return the last approval of an alias."""
+    approvals = [e for e in view.entries if e["event"] == "approved" and (e["model"], e["alias"]) == (name, alias)]
+    return approvals[-1] if approvals else None
 
 
-def _done(told: Told, registered: Entry, alias: str, changed: bool = True) -> Promotion:
-    """What was done, by the history; where nothing was changed, an alias pointed before where it points now."""
-    name, terms = registered["model"], told.terms(registered["model"], alias)
-    approval = _approval(told, name, alias) or {}
+def _promotion(view: HistoryView, registered: Entry, alias: str, changed: bool = True) -> Promotion:
+    """Return the promotion by the history; where nothing was changed, the alias pointed there before."""
+    name, terms = registered["model"], view.terms(registered["model"], alias)
+    approval = _last_approval(view, name, alias) or {}
     before = (terms[-2].version if len(terms) > 1 else None) if changed else terms[-1].version
     return Promotion(
         name,

@@ -1,4 +1,4 @@
-"""The way from a registry URI to the reference its run left.
+"""From a registry URI to the monitoring reference of its run.
 
 In: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``runs:/RUN_ID``. Out: the path of a ``reference.json``.
 """
@@ -15,7 +15,7 @@ REFERENCE = "reference.json"
 
 
 def fetch_reference(source: str) -> Path:
-    """The reference logged by the run a version came from, as a local path; one that was altered is refused.
+    """Return the path of a local copy of the reference logged with a version's run; refuse an altered one.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Runs and what they leave: parameters, figures, files, and the card as a version of a registered model.
+"""Record runs: parameters, figures, files, and the card as a version of a registered model.
 
 A registered model is a JSON card read by `scorecard.loader`: no pickle is written or read. A version carries
-in its tags the digest of its card, its author and the gates it was measured against. What a process that was killed
-had begun to record is continued, never recorded twice.
+in its tags the digest of its card, its author and the gates it was measured against. A run that a killed process began
+to record is continued, never recorded twice.
 
 In: a card, figures, files. Out: a run id, a version.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.version import __version__
@@ -27,9 +27,15 @@ from credit_model.registry.versions import DEFAULT_MODEL
 from credit_model.scorecard.loader import CARD_FILE, LOADER
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import RunInfo
+    from mlflow.entities.model_registry import RegisteredModel
+    from mlflow.models import ModelSignature
+
     from credit_model.evaluation.evaluation import EvaluationReport
     from credit_model.scorecard.card import Card
 
+T = TypeVar("T")
 _RECORDED_BY = "credit_model_recorded_by"  # tag of a run: who, what
 _DIGESTS = {
     EVALUATION: "evaluation_digest",
@@ -53,16 +59,16 @@ class RegisteredVersion:
 def log_run(
     experiment: str,
     *,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     metrics: Mapping[str, float | None] | None = None,
-    tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
     artifacts: Sequence[str | Path] = (),
     run_name: str | None = None,
-    trials: Sequence[tuple[Mapping[str, Any], Mapping[str, float]]] = (),
+    trials: Sequence[tuple[Mapping[str, object], Mapping[str, float]]] = (),
     by: tuple[str, str] | None = None,
     finished: bool = True,
 ) -> str:
-    """Record one run: what was asked, what was measured, and the files that show it.
+    """Record one run: parameters, figures, and the files that show them.
 
     Parameters
     ----------
@@ -77,8 +83,8 @@ def log_run(
     trials : sequence of (params, metrics)
         Trials of a search, each recorded as a run nested in this one.
     by : (who, what), optional
-        Of whom there is never more than one at a time, and a digest of what is recorded. A run that the same one left
-        unfinished is continued if it was to hold the same, and ended as killed if it was not.
+        Recorder, of whom there is one at a time, and a digest of the content. An unfinished run of the same recorder is
+        continued if its content is the same, else ended as killed.
     finished : bool
         Whether the run ends here; if not, :func:`register` ends it.
 
@@ -91,7 +97,7 @@ def log_run(
         from mlflow.entities import Metric, Param, RunTag
 
         labels = {"credit_model_version": __version__} | dict(tags or {})
-        run_id = _continued(client, experiment, by)
+        run_id = _resume_run(client, experiment, by)
         if run_id is None:
             marks = {} if by is None else {_RECORDED_BY: " ".join(by)}
             run_id = str(
@@ -110,29 +116,29 @@ def log_run(
                 client.log_artifacts(run_id, str(artifact))
             else:
                 client.log_artifact(run_id, str(artifact))
-        _nested(client, run_id, trials, now)
+        _record_trials(client, run_id, trials, now)
         if finished:
             client.set_terminated(run_id)
     return run_id
 
 
-def _nested(
-    client: Any, run_id: str, trials: Sequence[tuple[Mapping[str, Any], Mapping[str, float]]], now: int
+def _record_trials(
+    client: MlflowClient, run_id: str, trials: Sequence[tuple[Mapping[str, object], Mapping[str, float]]], now: int
 ) -> None:
-    """Record trials as runs within a run; those a killed process recorded are kept, the last of them finished."""
+    """Record trials as runs within a run; keep those a killed process recorded, and finish the last of them."""
     from mlflow.entities import Metric, Param
 
     if not trials:
         return
     experiment = client.get_run(run_id).info.experiment_id
-    there: dict[str, Any] = {}
+    existing: dict[str, RunInfo] = {}
     token = None
     while token != "":
         page = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", page_token=token)
-        there |= {run.data.tags["trial"]: run.info for run in page}
+        existing |= {run.data.tags["trial"]: run.info for run in page}
         token = page.token or ""
     for number, (params, metrics) in enumerate(trials, start=1):
-        info = there.get(str(number))
+        info = existing.get(str(number))
         if info is not None and info.status == "FINISHED":
             continue
         if info is None:
@@ -153,8 +159,8 @@ def register(
     author: str,
     evaluation: EvaluationReport,
     name: str = DEFAULT_MODEL,
-    tags: Mapping[str, Any] | None = None,
-    gates: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
+    gates: Mapping[str, object] | None = None,
 ) -> RegisteredVersion:
     """Register a card as a new version of a model, with its evidence in the history; ends the run.
 
@@ -175,8 +181,8 @@ def register(
     tags : mapping, optional
         Further tags: digests of the experiment and of the ledger, the Git commit, ...
     gates : mapping, optional
-        Limits it has to keep when somebody would promote it, as the experiment declares them; those the evaluation was
-        given unless told.
+        Limits it has to keep when somebody would promote it, as the experiment declares them; by default those
+        the evaluation was given.
     """
     author = author.strip()
     if not author:
@@ -197,29 +203,29 @@ def register(
     }
     verdicts = {verdict.name: verdict.passed for verdict in evaluation.gate_verdicts}
     declared = list(verdicts if gates is None else gates)
-    judged = [verdicts[name] for name in declared if verdicts.get(name) is not None]
+    results = [verdicts[name] for name in declared if verdicts.get(name) is not None]
     evidence |= {
-        "gates_passed": _text(all(judged) if judged else None),
+        "gates_passed": _text(all(results) if results else None),
         "gates_declared": _text(declared),
         "gates_not_judged": _text([name for name in declared if verdicts.get(name) is None]),
     }
     with connected() as client:
-        made = next((v for v in client.search_model_versions(f"run_id = '{run_id}'") if v.name == name), None)
-        if made is None or made.tags.get("card_digest") != card.digest:
+        model_version = next((v for v in client.search_model_versions(f"run_id = '{run_id}'") if v.name == name), None)
+        if model_version is None or model_version.tags.get("card_digest") != card.digest:
             _ensure_model(client, name)
             model_id = _logged_model(client, card, run_id)
             client.log_text(run_id, evaluation.to_json(), EVALUATION)
-            made = client.create_model_version(
+            model_version = client.create_model_version(
                 name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=evidence
             )
-        version = int(made.version)
+        version = int(model_version.version)
         history = History()
-        with history.lock() as told:
-            known = told.registration(name, version)
-            if known is None or known["run_id"] != run_id:
+        with history.lock() as view:
+            registration = view.registration(name, version)
+            if registration is None or registration["run_id"] != run_id:
                 history.add(
                     "registered",
-                    told,
+                    view,
                     model=name,
                     version=version,
                     run_id=run_id,
@@ -234,13 +240,13 @@ def register(
 
 
 def fetch_artifact(run_id: str, path: str) -> Path:
-    """A file logged with a run, as a local path; a document whose digest the run's tags tell is held against it."""
+    """Return a local copy of a file of a run; refuse a document that differs from its digest in the run's tags."""
     with connected(must_exist=True) as client:
         from mlflow.exceptions import MlflowException
 
         try:
-            found = Path(client.download_artifacts(run_id, path))
-            told = client.get_run(run_id).data.tags.get(_DIGESTS.get(path, ""))
+            local = Path(client.download_artifacts(run_id, path))
+            digest = client.get_run(run_id).data.tags.get(_DIGESTS.get(path, ""))
         except (MlflowException, OSError) as error:
             if getattr(error, "error_code", "") in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
                 raise
@@ -248,27 +254,27 @@ def fetch_artifact(run_id: str, path: str) -> Path:
                 f"cannot read {path!r} of run {run_id!r}: no such run or file in {tracking_uri()}. "
                 "See the run id printed by `credit-model run`."
             ) from error
-        if told is not None and sha256_file(found) != told:
+        if digest is not None and sha256_file(local) != digest:
             raise RegistryError(
                 f"{path!r} of run {run_id!r} was altered: it is not what was recorded. Run the experiment again."
             )
-        return found
+        return local
 
 
 def _data(evaluation: EvaluationReport) -> str:
-    """Which rows the figures were measured on, by digest; empty where the evaluation does not tell."""
+    """Return the digest of the rows the figures were measured on; empty where the evaluation has none."""
     digests = evaluation.context.get("digests", {})
     return str(digests.get("out-of-time sample") or next(iter(digests.values()), ""))
 
 
-def _continued(client: Any, experiment: str, by: tuple[str, str] | None) -> str | None:
-    """The run that a process which died left open with the same content; what else it left open is ended."""
-    found = None if by is None else client.get_experiment_by_name(experiment)
-    if by is None or found is None:
+def _resume_run(client: MlflowClient, experiment: str, by: tuple[str, str] | None) -> str | None:
+    """Return the open run of a killed process with the same content; end its other open runs."""
+    parent = None if by is None else client.get_experiment_by_name(experiment)
+    if by is None or parent is None:
         return None
     same = None
     open_runs = f"tags.{_RECORDED_BY} LIKE '{by[0]} %' and attributes.status = 'RUNNING'"
-    for run in client.search_runs([found.experiment_id], open_runs):
+    for run in client.search_runs([parent.experiment_id], open_runs):
         if run.data.tags[_RECORDED_BY] == " ".join(by):
             same = str(run.info.run_id)
         else:
@@ -276,22 +282,22 @@ def _continued(client: Any, experiment: str, by: tuple[str, str] | None) -> str 
     return same
 
 
-def _experiment_id(client: Any, name: str) -> str:
-    """The experiment's id; a new one keeps its files beside a SQLite store, wherever the caller stands."""
+def _experiment_id(client: MlflowClient, name: str) -> str:
+    """Return the experiment's id; a new one keeps its files beside a SQLite store, in every working folder."""
     store = sqlite_file()
     location = None if store is None else (store.resolve().parent / "mlruns").as_uri()
     return str(
-        _found_or_made(
-            lambda: found.experiment_id if (found := client.get_experiment_by_name(name)) is not None else None,
+        _find_or_create(
+            lambda: None if (record := client.get_experiment_by_name(name)) is None else record.experiment_id,
             lambda: client.create_experiment(name, artifact_location=location),
         )
     )
 
 
-def _ensure_model(client: Any, name: str) -> None:
+def _ensure_model(client: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
-    def find() -> Any:
+    def find() -> RegisteredModel | None:
         try:
             return client.get_registered_model(name)
         except MlflowException as error:
@@ -299,25 +305,25 @@ def _ensure_model(client: Any, name: str) -> None:
                 raise
             return None
 
-    _found_or_made(find, lambda: client.create_registered_model(name))
+    _find_or_create(find, lambda: client.create_registered_model(name))
 
 
-def _found_or_made(find: Callable[[], Any], make: Callable[[], Any]) -> Any:
-    """What is there, or is made; somebody else may make it in between."""
+def _find_or_create(find: Callable[[], T | None], create: Callable[[], T]) -> T | None:
+    """Find a thing or create it; somebody else may create it in between."""
     from mlflow.exceptions import MlflowException
 
-    if (found := find()) is not None:
-        return found
+    if (existing := find()) is not None:
+        return existing
     try:
-        return make()
+        return create()
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return find()
 
 
-def _logged_model(client: Any, card: Card, run_id: str) -> str:
-    """The card as a model of the run, logged unless it is there; one that was left unfinished is finished."""
+def _logged_model(client: MlflowClient, card: Card, run_id: str) -> str:
+    """Log the card as a model of the run unless it is there; finish one that was left unfinished."""
     from mlflow import pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -358,8 +364,8 @@ def _logged_model(client: Any, card: Card, run_id: str) -> str:
     return str(logged.model_id)
 
 
-def _signature(card: Card) -> Any:
-    """What MLflow asks of callers: the card's columns by name, numbers as doubles (NaN is missing) or texts."""
+def _signature(card: Card) -> ModelSignature:
+    """Return the signature of the model: columns of the card by name, doubles (NaN is missing) or texts."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
@@ -370,12 +376,12 @@ def _signature(card: Card) -> Any:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _batches(rows: list[Any]) -> Iterator[list[Any]]:
+def _batches(rows: list[T]) -> Iterator[list[T]]:
     for start in range(0, len(rows), _BATCH):
         yield rows[start : start + _BATCH]

@@ -1,6 +1,6 @@
-"""The store behind the registry: MLflow, quiet, without telemetry, and never half made.
+"""The store behind the registry: MLflow, quiet, without telemetry, and created whole.
 
-What MLflow and the libraries under it raise becomes one line. Everything else of this room speaks to MLflow through
+Errors of MLflow and of the libraries under it become one line. The rest of this package reaches MLflow through
 ``connected`` only.
 
 In: ``MLFLOW_TRACKING_URI``. Out: an MLflow client, or a ``RegistryError``.
@@ -13,15 +13,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.foundation.files import exclusive_lock
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 # Whose errors are the registry's.
-_ITS_LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "alembic", "sqlite3")
+_STORE_LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "alembic", "sqlite3")
 
 
 class RegistryError(UserError):
@@ -29,13 +32,13 @@ class RegistryError(UserError):
 
 
 def tracking_uri() -> str:
-    """The MLflow store in use: ``MLFLOW_TRACKING_URI``, or a SQLite file in the current folder."""
+    """Return the MLflow store in use: ``MLFLOW_TRACKING_URI``, or a SQLite file in the current folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
 @contextmanager
-def connected(must_exist: bool = False) -> Iterator[Any]:
-    """An MLflow client, quiet and without telemetry; what MLflow raises inside becomes one line."""
+def connected(must_exist: bool = False) -> Iterator[MlflowClient]:
+    """Give an MLflow client, quiet and without telemetry; turn its errors into one line."""
     import logging
 
     uri, where = tracking_uri(), sqlite_file()
@@ -62,7 +65,7 @@ def connected(must_exist: bool = False) -> Iterator[Any]:
             mlflow.set_registry_uri(uri)
             yield mlflow.MlflowClient(uri, uri)
         except Exception as error:
-            if type(error).__module__.partition(".")[0] not in _ITS_LIBRARIES:
+            if type(error).__module__.partition(".")[0] not in _STORE_LIBRARIES:
                 raise
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
             raise RegistryError(
@@ -72,16 +75,16 @@ def connected(must_exist: bool = False) -> Iterator[Any]:
 
 
 def sqlite_file() -> Path | None:
-    """The file of a SQLite store; None for any other."""
+    """Return the file of a SQLite store; None for any other."""
     uri = tracking_uri()
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def _make_store(where: Path) -> None:
-    """Make a SQLite store beside its place and move it there whole.
+    """Create a SQLite store beside its place and move it there whole.
 
-    MLflow makes its tables in hundreds of steps and cannot go on with some of them: a store that a killed process left
-    half made would be of no use to anybody.
+    MLflow creates its tables in hundreds of steps and cannot resume: a store left incomplete by a killed process would
+    be useless.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from credit_model.registry.store import connected
 from credit_model.registry.versions import DEFAULT_MODEL
 from credit_model.scorecard.loader import LOADER
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _FORMER_LOADER: Final = "credit_model.serving"
 _DESCRIPTION: Final = "MLmodel"
@@ -44,7 +47,7 @@ def upgrade(name: str = DEFAULT_MODEL) -> tuple[str, ...]:
         return tuple(str(number) for number in numbers if _rename_loader(client, name, str(number)))
 
 
-def _rename_loader(client: Any, name: str, version: str) -> bool:
+def _rename_loader(client: MlflowClient, name: str, version: str) -> bool:
     """Rewrite MLflow's description of one version; return whether there was anything to rewrite."""
     from mlflow.artifacts import download_artifacts
 

@@ -1,7 +1,6 @@
-"""Versions of registered models: the way from a URI to an evaluator.
+"""Versions of registered models: from a registry URI to an evaluator.
 
-A card is used only if it is the very card that was registered, and a version behind an alias only if the history says
-that it was promoted there.
+A card is used only if it is the one that was registered, a version behind an alias only if the history promoted it.
 
 In: a URI. Out: an :class:`~credit_model.assessment.evaluator.Evaluator`.
 """
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from credit_model.assessment.evaluator import Evaluator
 from credit_model.foundation.errors import UserError
@@ -19,6 +18,9 @@ from credit_model.registry.store import RegistryError, connected, tracking_uri
 from credit_model.scorecard.loader import open_card
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
 
@@ -61,74 +63,76 @@ def load_evaluator(source: str | Path, ledger: Ledger | None = None) -> Evaluato
         )
     with connected(must_exist=True) as client:
         if model is not None and model["alias"] is not None:
-            found = _in_force(client, model["name"], model["alias"])
+            model_version = _in_force(client, model["name"], model["alias"])
         elif model is not None:
-            found = version_of(client, model["name"], version=model["version"])
+            model_version = version_of(client, model["name"], version=model["version"])
         else:
-            made = client.search_model_versions(f"run_id = '{run['run']}'") if run else []
-            if not made:
+            candidates = client.search_model_versions(f"run_id = '{run['run']}'") if run else []
+            if not candidates:
                 raise RegistryError(
                     f"cannot load {text!r}: no registered version came from that run in {tracking_uri()}. "
                     "See the run id printed by `credit-model run`."
                 )
-            found = made[0]
-        return Evaluator(verified_card(found), ledger=ledger, source=text, version=int(found.version))
+            model_version = candidates[0]
+        card = verified_card(model_version)
+        return Evaluator(card, ledger=ledger, source=text, version=int(model_version.version))
 
 
 def champion(name: str, alias: str = "champion") -> Evaluator | None:
-    """The card in force behind an alias; None where nothing was promoted there yet."""
+    """Return the card in force behind an alias; None where nothing was promoted there yet."""
     if not History().read().terms(name, alias):
         return None
     return load_evaluator(f"models:/{name}@{alias}")
 
 
-def alias_of(client: Any, name: str, alias: str) -> int | None:
-    """The version an alias points at in the store, whoever set it."""
+def alias_of(client: MlflowClient, name: str, alias: str) -> int | None:
+    """Return the version an alias points at in the store, whoever set it."""
     aliases = client.get_registered_model(name).aliases
     return int(aliases[alias]) if alias in aliases else None
 
 
-def _in_force(client: Any, name: str, alias: str) -> Any:
-    """The version behind an alias, if the history says that it was promoted there."""
+def _in_force(client: MlflowClient, name: str, alias: str) -> ModelVersion:
+    """Return the version behind an alias; refuse one that the history did not promote there."""
     history = History()
     for attempt in (1, 2, 3):  # somebody may promote between one look and the other
-        told = history.read()
-        found = version_of(client, name, alias=alias)
-        last, begun = told.terms(name, alias)[-1:], told.unfinished(name, alias)
+        view = history.read()
+        model_version = version_of(client, name, alias=alias)
+        last, pending = view.terms(name, alias)[-1:], view.pending_approval(name, alias)
         approved = {(term.version, term.card_digest) for term in last}
-        if begun is not None:  # killed before it was told whether the alias had moved: both passed the gates
-            approved.add((begun["version"], begun["card"]))
-        registered = told.registration(name, int(found.version))
-        if registered is not None and (int(found.version), registered["card"]) in approved:
+        if pending is not None:  # killed before the effect was written: both versions passed the gates
+            approved.add((pending["version"], pending["card"]))
+        registered = view.registration(name, int(model_version.version))
+        if registered is not None and (int(model_version.version), registered["card"]) in approved:
             break
         if attempt == 3:
             says = f"version {last[0].version}, approved by {last[0].approver}" if last else "no promotion"
             raise AliasError(
-                f"models:/{name}@{alias} points at version {found.version}, which no promotion put there: the history "
-                f"{history.path} knows {says}. Use `credit-model promote VERSION --alias {alias} --approver NAME`; "
-                "where promotions are recorded elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
+                f"models:/{name}@{alias} points at version {model_version.version}, which no promotion put there: "
+                f"the history {history.path} knows {says}. Use "
+                f"`credit-model promote VERSION --alias {alias} --approver NAME`; where "
+                "promotions are recorded elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
             )
-    return found
+    return model_version
 
 
-def version_of(client: Any, name: str, alias: str | None = None, version: str | None = None) -> Any:
-    """The version behind an alias or a number, or one line on what the registry holds instead."""
+def version_of(client: MlflowClient, name: str, alias: str | None = None, version: str | None = None) -> ModelVersion:
+    """Return the version behind an alias or a number; say what the registry holds where there is none."""
     from mlflow.exceptions import MlflowException
 
     try:
-        held = client.get_registered_model(name)
+        model = client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        names = ", ".join(sorted(model.name for model in client.search_registered_models())) or "none"
+        names = ", ".join(sorted(other.name for other in client.search_registered_models())) or "none"
         raise RegistryError(
             f"no model {name!r} is registered in {tracking_uri()} (registered: {names}). Register one with "
             "`credit-model run`."
         ) from None
     if alias is not None:
-        version = held.aliases.get(alias)
+        version = model.aliases.get(alias)
         if version is None:
-            aliases = ", ".join(sorted(held.aliases)) or "none"
+            aliases = ", ".join(sorted(model.aliases)) or "none"
             raise RegistryError(
                 f"model {name!r} has no alias {alias!r} (aliases: {aliases}). Set it with "
                 f"`credit-model promote VERSION --alias {alias} --approver NAME`."
@@ -140,14 +144,14 @@ def version_of(client: Any, name: str, alias: str | None = None, version: str | 
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        versions = sorted(int(made.version) for made in client.search_model_versions(f"name = '{name}'"))
+        versions = sorted(int(other.version) for other in client.search_model_versions(f"name = '{name}'"))
         raise RegistryError(
             f"model {name!r} has no version {version} (versions: {', '.join(map(str, versions)) or 'none'})."
         ) from None
 
 
-def verified_card(version: Any) -> Card:
-    """The card of a version, refused unless it is the very card that was registered."""
+def verified_card(version: ModelVersion) -> Card:
+    """Return the card of a version; refuse any but the very card that was registered."""
     import mlflow
 
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
@@ -157,10 +161,10 @@ def verified_card(version: Any) -> Card:
     except UserError as error:
         raise RegistryError(f"{described} cannot be used: {error}") from error
     registered = History().read().registration(version.name, int(version.version)) or {}
-    for known in (version.tags.get("card_digest", "none"), registered.get("card", card.digest)):
-        if card.digest != known:
+    for expected in (version.tags.get("card_digest", "none"), registered.get("card", card.digest)):
+        if card.digest != expected:
             raise RegistryError(
-                f"{described} cannot be used: its card has digest {card.digest[:12]}, registered was {known[:12]}. The "
-                "file was altered; register the card anew."
+                f"{described} cannot be used: its card has digest {card.digest[:12]}, registered was {expected[:12]}. "
+                "The file was altered; register the card anew."
             )
     return card
