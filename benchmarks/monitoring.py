@@ -65,7 +65,7 @@ def power() -> dict[str, float]:
     edges = np.quantile(rng.normal(size=1_000_000), np.linspace(0, 1, 11)[1:-1])
     then = np.bincount(np.searchsorted(edges, rng.normal(size=10_000)), minlength=10)
     hits = [
-        psi(then, np.bincount(np.searchsorted(edges, rng.normal(0.5, 1, 1_000)), minlength=10)).moved
+        psi(then, np.bincount(np.searchsorted(edges, rng.normal(0.5, 1, 1_000)), minlength=10)).has_moved
         for _ in range(2_000)
     ]
     found["half a sigma, n = 1,000, level .999, floor .01"] = float(np.mean(hits))

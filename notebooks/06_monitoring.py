@@ -55,7 +55,9 @@ months = {day: cm.monitor(ledger, card, reference, day) for day in days}
 pd.DataFrame(
     {
         "decisions": {day: any(one.moved for one in found.intake) for day, found in months.items()},
-        "characteristics": {day: [m.name for m in found.stability.moved if m.name] for day, found in months.items()},
+        "characteristics": {
+            day: [m.name for m in found.stability.out_of_limit if m.name] for day, found in months.items()
+        },
         "mean score": {day: round(found.stability.mean_score_now, 3) for day, found in months.items()},
         "AUC to expect": {day: round(found.stability.expected_auc_now.value, 4) for day, found in months.items()},
     }

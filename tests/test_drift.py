@@ -37,7 +37,7 @@ def test_the_index_is_the_textbooks_to_nine_digits(then: list[int], random: obje
 def test_twice_the_people_in_the_same_places_have_not_moved(then: list[int], times: int) -> None:
     found = psi(then, [count * times for count in then])
     assert found.value == pytest.approx(0, abs=1e-12)
-    assert not found.moved
+    assert not found.has_moved
 
 
 def test_an_empty_bin_counts_as_half_a_person_and_one_empty_on_both_sides_as_none() -> None:
@@ -85,14 +85,14 @@ def test_half_a_sigma_is_found_among_a_thousand_people() -> None:
     then = np.bincount(np.searchsorted(edges, rng.normal(size=10_000)), minlength=10)
     for _ in range(300):
         now = np.bincount(np.searchsorted(edges, rng.normal(0.5, 1, 1_000)), minlength=10)
-        found += psi(then, now).moved
+        found += psi(then, now).has_moved
     assert found >= 298
 
 
 @pytest.mark.parametrize(("share", "power"), [(0.05, 0.99), (0.04, 0.9)])
 def test_more_people_with_a_visible_adverse_record_are_found_among_a_thousand(share: float, power: float) -> None:
     now = np.random.default_rng(31).binomial(1_000, share, 2_000)
-    found = [psi([9_790, 210], [1_000 - adverse, adverse], level=0.95, floor=0.0).moved for adverse in now]
+    found = [psi([9_790, 210], [1_000 - adverse, adverse], level=0.95, floor=0.0).has_moved for adverse in now]
     assert np.mean(found) > power
 
 

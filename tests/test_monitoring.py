@@ -18,7 +18,7 @@ from credit_model.foundation.calendar import to_day
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.monitor import monitor
-from credit_model.monitoring.reference import Cells, Reference, Snapshot
+from credit_model.monitoring.reference import CellCounts, Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.sample.outcome import Y12
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic
@@ -92,11 +92,11 @@ def test_what_is_no_reference_is_refused_in_one_line(text: str, tmp_path: Path) 
 
 
 def test_small_neighbours_are_joined() -> None:
-    cells = Cells.freeze([400, 3, 2, 60, 0, 4])
+    cells = CellCounts.freeze([400, 3, 2, 60, 0, 4])
     assert cells.members == ((0,), (1, 2, 3, 4, 5))
     assert cells.counts == (400, 69)
     assert cells.count([1, 2, 3, 4, 5, 6]) == (1, 20)
-    assert Cells.freeze([3, 4]).counts == (7,)
+    assert CellCounts.freeze([3, 4]).counts == (7,)
 
 
 def test_too_few_rows_make_no_reference(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_missing_and_unseen_values_are_told(later: dict[str, Any], moved: set[st
     reference = Reference.of(TENURE, Snapshot.of_rows(TENURE, tenures(1, 8_000), range(8_000), ["2024-01-01"]))
     now = Snapshot.of_rows(TENURE, tenures(2, 3_000, **later), range(3_000), ["2024-02-01"])
     found = compare(TENURE, reference, now)
-    assert {movement.kind for movement in found.moved} - {"grades", "off_reference"} == moved
+    assert {movement.kind for movement in found.out_of_limit} - {"grades", "off_reference"} == moved
 
 
 def test_the_mean_score_moves_by_the_points_of_its_characteristics() -> None:
@@ -268,5 +268,5 @@ def test_months_in_which_nothing_moves_seldom_alarm() -> None:
         for month in range(150):
             rows = tenures(1_000 * world + month + 10, 3_000)
             now = Snapshot.of_rows(TENURE, rows, range(3_000), ["2024-02-01"])
-            alarms += bool(compare(TENURE, reference, now).moved)
+            alarms += bool(compare(TENURE, reference, now).out_of_limit)
     assert alarms <= 3  # of 600; at most 0.2 % are allowed, and chance is allowed for

@@ -1,4 +1,4 @@
-"""Whether it is still the same world: shifts of frozen distributions, held against what chance alone would do.
+"""Shifts of frozen distributions, compared with what chance alone would do.
 
 The usual limits of a PSI, .10 and .25, know neither how many people were counted nor into how many bins: with a
 thousand people chance alone reaches .02, with a million .00002 means something. Here limits follow from both counts.
@@ -23,7 +23,7 @@ from credit_model.metrics.calibration import holm
 from credit_model.metrics.performance import UNDEFINED, Estimate, Floats, Subjects, interval, soft_gini
 
 ALARM_LEVEL = 0.999
-"""Level at which the monitor speaks: one false alarm in a thousand comparisons."""
+"""Level of an alarm: one false alarm in a thousand comparisons."""
 ALARM_FLOOR = 0.01
 """A PSI under this is of no consequence, however sure."""
 TAIL_FLOOR = 0.10
@@ -35,11 +35,11 @@ _SEED = 20261124
 
 @dataclass(frozen=True)
 class Shift:
-    """A PSI, the greatest that chance gives at the level asked for, and whether it is more than that and matters."""
+    """A PSI, its limit by chance alone at a level, and whether it is beyond that limit and large enough to matter."""
 
     value: float
     limit: float
-    moved: bool
+    has_moved: bool
 
 
 def _shares(counts: Floats, total: Floats | float) -> Floats:
@@ -101,7 +101,7 @@ def psi(
     --------
     >>> psi([500, 300, 200], [50, 30, 20]).value
     0.0
-    >>> psi([9790, 210], [950, 50]).moved
+    >>> psi([9790, 210], [950, 50]).has_moved
     True
     """
     then, now = (np.asarray(side, np.float64).ravel() for side in (reference, counts))
@@ -120,7 +120,7 @@ def psi(
 
 @lru_cache(maxsize=4096)
 def psi_limit(reference: tuple[float, ...], people: float, level: float = ALARM_LEVEL) -> float:
-    """The PSI that chance alone stays under at a level, when nothing has moved; formula and source as `psi`.
+    """Return the PSI that chance alone stays under at a level; formula and source as `psi`.
 
     Examples
     --------
@@ -135,14 +135,14 @@ def psi_limit(reference: tuple[float, ...], people: float, level: float = ALARM_
     size, share = float(then.sum()), then / then.sum()
     if share.min() * min(people, size) >= _FEWEST_EXPECTED:
         return float(chi2.ppf(level, then.size - 1)) * (1 / people + 1 / size)
-    random, drawn_at = np.random.default_rng(_SEED), min(level, ALARM_LEVEL)
-    found = []
-    for _ in range(math.ceil(40 / (1 - drawn_at) / _BLOCK)):
+    random, draw_level = np.random.default_rng(_SEED), min(level, ALARM_LEVEL)
+    simulated = []
+    for _ in range(math.ceil(40 / (1 - draw_level) / _BLOCK)):
         sides = (random.multinomial(round(n), share, _BLOCK).astype(np.float64) for n in (size, people))
-        found.append(_index(*sides))
+        simulated.append(_index(*sides))
     # rarer than draws can tell: as much further out as chi-squared's own quantile lies
-    further = float(chi2.ppf(level, then.size - 1) / chi2.ppf(drawn_at, then.size - 1))
-    return float(np.quantile(np.concatenate(found), drawn_at)) * further
+    further = float(chi2.ppf(level, then.size - 1) / chi2.ppf(draw_level, then.size - 1))
+    return float(np.quantile(np.concatenate(simulated), draw_level)) * further
 
 
 def points_shift(
@@ -277,7 +277,7 @@ def expected_auc(
     >>> round(expected_auc([0.1, 0.1, 0.4], [1, 1, 2]).value, 4)
     0.7083
     """
-    found = soft_gini(probability, risk, weight=weight, subject=subject)
-    if found.value is None or found.low is None or found.high is None:
+    gini = soft_gini(probability, risk, weight=weight, subject=subject)
+    if gini.value is None or gini.low is None or gini.high is None:
         return UNDEFINED
-    return Estimate((1 + found.value) / 2, (1 + found.low) / 2, (1 + found.high) / 2)
+    return Estimate((1 + gini.value) / 2, (1 + gini.low) / 2, (1 + gini.high) / 2)

@@ -1,8 +1,8 @@
-"""Decisions by month and kind: where a change in inspection, or in delivery, shows first.
+"""Decisions by month and kind, where a change in inspection or in delivery shows first.
 
 A score moves only months after authorities do: a decision has to become final first, and then stand on a file beside
-years of others. The count of decisions moves at once. A month is counted as it was known so many months after its end,
-and so is every month it is compared with, so a month that is still coming in is held against months just as young.
+years of others. The count of decisions moves at once. A month is counted as known so many months after its end, and so
+is every month it is compared with: a month still coming in is compared with months just as young.
 
 In: a ledger, a day. Out: `Intake` by kind as plain values.
 """
@@ -81,7 +81,7 @@ class Episode:
 
 
 def intake_of(ledger: Ledger, day: int) -> tuple[Intake, ...]:
-    """Count decisions by kind in the last months before a day and hold them against two years of the same age.
+    """Count decisions by kind in the last months before a day and compare them with two years of the same age.
 
     Parameters
     ----------
@@ -94,59 +94,61 @@ def intake_of(ledger: Ledger, day: int) -> tuple[Intake, ...]:
     The spread of the months before is their own: a robust variance over the mean, at least 1 (a Poisson count). The
     tail is that of a negative binomial with this mean and spread, widened for the error of the median.
     """
-    found = [one for lag in LAGS for one in _months(ledger, day, lag, 1)]
-    return tuple(_with_verdict(one, len(found)) for one in found)
+    months = [one for lag in LAGS for one in _months(ledger, day, lag, 1)]
+    return tuple(_with_verdict(one, len(months)) for one in months)
 
 
 def episodes_of(ledger: Ledger, day: int) -> tuple[Episode, ...]:
-    """When, in the last two years, decisions of a kind were out of the usual: what characteristics still carry."""
-    found = _months(ledger, day, max(LAGS), HISTORY)
+    """Return when, in the last two years, decisions of a kind were out of the usual; characteristics carry them on."""
+    months = _months(ledger, day, max(LAGS), HISTORY)
     by_kind: dict[str, list[Intake]] = {}
-    for one in found:
-        if _with_verdict(one, len(found)).moved:
+    for one in months:
+        if _with_verdict(one, len(months)).moved:
             by_kind.setdefault(one.kind, []).append(one)
     return tuple(
         Episode(
-            kind, moved[0].label_en, moved[0].label_zh, min(one.month for one in moved),
-            max(one.month for one in moved), len(moved),
-            float(np.mean([one.times for one in moved if one.times is not None])),
+            kind, unusual[0].label_en, unusual[0].label_zh, min(one.month for one in unusual),
+            max(one.month for one in unusual), len(unusual),
+            float(np.mean([one.times for one in unusual if one.times is not None])),
         )
-        for kind, moved in by_kind.items()
+        for kind, unusual in by_kind.items()
     )  # fmt: skip
 
 
 def _months(ledger: Ledger, day: int, lag: int, last: int) -> list[Intake]:
-    """Every kind in each of the last months that are old enough, beside the months before it."""
+    """Compare every kind in each of the last months that are old enough with the months before it."""
     records = ledger.tables().records
-    known = records["known_on"] < day
-    kind = records["kind"][known].astype(str)
-    decided, learned = records["decided_on"][known], records["known_on"][known]
+    visible = records["known_on"] < day
+    kind = records["kind"][visible].astype(str)
+    decided_on, known_on = records["decided_on"][visible], records["known_on"][visible]
     if not len(kind):
         return []
     this = np.int64(day).astype("datetime64[D]").astype("datetime64[M]")
     starts = np.array([this - back for back in range(HISTORY + last + lag, -1, -1)])
     edges = starts.astype("datetime64[D]").astype(np.int64)
-    month = np.searchsorted(edges, decided, side="right") - 1
+    month = np.searchsorted(edges, decided_on, side="right") - 1
     # a month is counted as known before the end of the month `lag` after it
     until = np.array([add_months(int(edge), lag) for edge in edges[1:]])
-    inside = (month >= 0) & (decided < edges[-1])
-    inside[inside] = learned[inside] < until[month[inside]]
+    inside = (month >= 0) & (decided_on < edges[-1])
+    inside[inside] = known_on[inside] < until[month[inside]]
     codes, place = np.unique(kind[inside], return_inverse=True)
     table = np.zeros((len(codes), len(until)))
     np.add.at(table, (place.ravel(), month[inside]), 1)
-    first = int(decided.min())
-    found = []
+    first = int(decided_on.min())
+    months = []
     for at in range(len(until) - lag - last, len(until) - lag):
         before = [i for i in range(at - HISTORY, at) if edges[i] >= first]
         if len(before) >= HISTORY // 2:
-            found += [
-                _judged(ledger.catalogue, str(code), str(starts[at]), lag, table[row, at], table[row, before])
+            months += [
+                _compare(ledger.catalogue, str(code), str(starts[at]), lag, table[row, at], table[row, before])
                 for row, code in enumerate(codes)
             ]
-    return found
+    return months
 
 
-def _judged(catalogue: Catalogue, code: str, month: str, lag: int, count: float, before: NDArray[np.float64]) -> Intake:
+def _compare(
+    catalogue: Catalogue, code: str, month: str, lag: int, count: float, before: NDArray[np.float64]
+) -> Intake:
     from scipy.stats import nbinom, poisson
 
     usual = float(np.median(before))
@@ -159,16 +161,16 @@ def _judged(catalogue: Catalogue, code: str, month: str, lag: int, count: float,
         upper, lower = float(nbinom.sf(count - 1, size, share)), float(nbinom.cdf(count, size, share))
     else:
         upper, lower = float(poisson.sf(count - 1, mean)), float(poisson.cdf(count, mean))
-    known = catalogue.kinds[code]
+    label = catalogue.kinds[code]
     return Intake(
-        code, known.label_en, known.label_zh, known.polarity, month, lag,
+        code, label.label_en, label.label_zh, label.polarity, month, lag,
         None if 0 < count < SMALLEST_CELL else int(count), usual, float(count / usual) if usual > 0 else None,
         min(1.0, 2 * min(upper, lower)), False,
     )  # fmt: skip
 
 
-def _with_verdict(one: Intake, asked: int) -> Intake:
+def _with_verdict(one: Intake, tests: int) -> Intake:
     enough = max(one.usual, float(one.decisions or 0)) >= FEWEST
     times = one.times if one.times is not None else math.inf
     matters = times >= CHANGE or times <= 1 / CHANGE
-    return replace(one, moved=bool(enough and matters and one.p_value < _LEVEL / max(asked, 1)))
+    return replace(one, moved=bool(enough and matters and one.p_value < _LEVEL / max(tests, 1)))

@@ -1,11 +1,11 @@
-"""One month of a card in use: decisions that came in, people as the card sees them, outcomes that have become known.
+"""Monitor one day of a card in use: decisions received, people as the card sees them, outcomes known by then.
 
 In: a ledger, a card, its reference, a day. Out: a `Monitoring`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.realised import realised_of
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import DateLike, Reference, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import Migration, Monitoring
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from credit_model.scorecard.card import Card
 
 
-def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of_use: Any = None) -> Monitoring:
-    """Hold a day against a card's own reference.
+def monitor(
+    ledger: Ledger, card: Card, reference: Reference, as_of: DateLike, day_of_use: DateLike | None = None
+) -> Monitoring:
+    """Compare a day with a card's own reference.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def monitor(ledger: Ledger, card: Card, reference: Reference, as_of: Any, day_of
     as_of : date
         The start of the day; what was known strictly before it counts.
     day_of_use : date, optional
-        Whose law holds; today unless given.
+        The day whose law applies; today unless given.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def _reads(card: Card, ledger: Ledger) -> dict[str, tuple[str, ...]]:
 
 
 def _migration(
-    ledger: Ledger, card: Card, reference: Reference, now: Snapshot, before: int, day_of_use: Any
+    ledger: Ledger, card: Card, reference: Reference, now: Snapshot, before: int, day_of_use: DateLike | None
 ) -> Migration | None:
     try:
         then = Snapshot.take(ledger, card, [before], day_of_use, reference.cohort)
@@ -80,8 +82,8 @@ def _migration(
     people = len(at_now)
     if people < SMALLEST_CELL:
         return None
-    moved = np.sign(now.grade[at_now] - then.grade[at_then])
-    counts = [int((moved == way).sum()) for way in (1, 0, -1)]
+    change = np.sign(now.grade[at_now] - then.grade[at_then])
+    counts = [int((change == way).sum()) for way in (1, 0, -1)]
     small = any(0 < count < SMALLEST_CELL for count in counts)
     points = float((now.score[at_now].astype(np.int64) - then.score[at_then]).mean())
     better, same, worse = (None if small else count / people for count in counts)

@@ -1,7 +1,7 @@
 """Expected against realised, once outcomes are known: level, ranking, and the order of attributes.
 
-Outcomes of an observation date are known a window and a maturity later: until then only `credit_model.monitoring.drift`
-speaks. The latest date whose outcomes are mature, and from which the card did not learn, is read like any sample.
+Outcomes of an observation date are known a window and a maturity later: until then only drift can
+be seen. The latest date whose outcomes are mature, and from which the card did not learn, is read like any sample.
 
 In: a ledger, a card with its provenance, a day. Out: `Realised`, or None while nothing is mature.
 """
@@ -9,9 +9,10 @@ In: a ledger, a card with its provenance, a day. Out: `Realised`, or None while 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import from_day, from_days, to_day
 from credit_model.ledger.ledger import Ledger
@@ -24,13 +25,16 @@ from credit_model.sample.outcome import Outcome
 from credit_model.scorecard.bins import attributes_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from credit_model.monitoring.reference import DateLike
     from credit_model.scorecard.card import Card
 
 _LEVEL = 0.999
 
 
 @dataclass(frozen=True)
-class Turned:
+class AttributeReversal:
     """A characteristic of which a better attribute turned out worse than the one below it."""
 
     name: str
@@ -45,7 +49,7 @@ class Turned:
 
 @dataclass(frozen=True)
 class Realised:
-    """What came of the people observed on a day, beside what the card expected of them.
+    """Outcomes of the people observed on a day, beside those the card expected.
 
     Attributes
     ----------
@@ -60,10 +64,10 @@ class Realised:
     auc : Estimate
         Measured, at level .999.
     expected_auc : Estimate
-        What was estimated before outcomes were known.
+        Estimated before outcomes were known.
     off_level, off_ranking : bool
         Whether either contradicts the card.
-    turned : tuple of Turned
+    turned : tuple of AttributeReversal
     """
 
     as_of: str
@@ -75,10 +79,10 @@ class Realised:
     expected_auc: Estimate
     off_level: bool
     off_ranking: bool
-    turned: tuple[Turned, ...]
+    turned: tuple[AttributeReversal, ...]
 
 
-def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: Any = None) -> Realised | None:
+def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: DateLike | None = None) -> Realised | None:
     """Read the outcomes of the latest observation date whose labels are mature on a day.
 
     Parameters
@@ -95,10 +99,10 @@ def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: Any = None) ->
     Realised or None
         None where no date since development is mature, or the card does not say what it predicts.
     """
-    told, sample = card.provenance.get("outcome"), card.provenance.get("sample", {})
-    if not told or card.features is None or sample.get("observe_after"):
+    definition, sample = card.provenance.get("outcome"), card.provenance.get("sample", {})
+    if not definition or card.features is None or sample.get("observe_after"):
         return None
-    outcome = Outcome(**told)
+    outcome = Outcome(**definition)
     latest = outcome.latest_mature(day)
     if latest <= max((to_day(one) for one in sample.get("development", [])), default=latest - 1):
         return None
@@ -109,33 +113,33 @@ def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: Any = None) ->
     probability, y = card.probability(score), rows.y.astype(np.float64)
     level = observed_to_expected(y, probability)
     limit = limit_of(rows.bads)
-    measured, expected = auc(y, -score, level=_LEVEL), expected_auc(probability, -score)
+    observed, expected = auc(y, -score, level=_LEVEL), expected_auc(probability, -score)
     return Realised(
         as_of=str(from_days(latest)),
         people=len(rows),
         bads=None if 0 < rows.bads < FEWEST_BADS else rows.bads,
         observed_to_expected=level,
         limit=limit,
-        auc=measured,
+        auc=observed,
         expected_auc=expected,
         off_level=bool(
             level.value is not None and abs(level.value - 1) > limit and not (level.low or 0) <= 1 <= (level.high or 0)
         ),
-        off_ranking=bool(measured.high is not None and expected.value is not None and measured.high < expected.value),
-        turned=_turned(card, rows.X, y),
+        off_ranking=bool(observed.high is not None and expected.value is not None and observed.high < expected.value),
+        turned=_reversals(card, rows.X, y),
     )
 
 
-def _turned(card: Card, X: Any, y: Any) -> tuple[Turned, ...]:
-    found = []
+def _reversals(card: Card, X: pd.DataFrame, y: NDArray[np.float64]) -> tuple[AttributeReversal, ...]:
+    reversals = []
     for c in card.characteristics:
         attribute = attributes_of(c.bins, X[c.name], c.name)
         people = np.bincount(attribute, minlength=c.bins.count)
         bads = np.bincount(attribute, weights=y, minlength=c.bins.count).astype(np.int64)
-        shown = np.where(people >= SMALLEST_CELL, people, 0)
+        sizeable = np.where(people >= SMALLEST_CELL, people, 0)
         en, zh = c.attribute_labels("en"), c.attribute_labels("zh")
         woe = [a.woe if c.policy is None else float(a.points) for a in c.attributes]
-        for one in order_reversals(bads, shown, woe, level=(1 - _LEVEL) / len(card.characteristics)):
+        for one in order_reversals(bads, sizeable, woe, level=(1 - _LEVEL) / len(card.characteristics)):
             i, j = one.worse, one.better
-            found.append(Turned(c.name, c.label_en, c.label_zh, en[i], zh[i], en[j], zh[j], one.p_value))
-    return tuple(found)
+            reversals.append(AttributeReversal(c.name, c.label_en, c.label_zh, en[i], zh[i], en[j], zh[j], one.p_value))
+    return tuple(reversals)

@@ -1,10 +1,9 @@
-"""What a card's own world looked like when it was made: counts by frozen cell, to hold every later month against.
+"""The population of a card when it was made: counts by frozen cell, to compare every later month with.
 
 A `Snapshot` is a population as the card sees it on one day or some: everybody scored on the day and on no statutory
 list, with or without a record. The same rule holds for the reference and for every later month, and no outcome is read.
 A `Reference` holds counts of one and no rows. Its cells are the card's own (its grades, its attributes); neighbours are
-joined until a cell holds at least ten people, both so that nobody can be told from it and because smaller cells say
-nothing.
+joined until a cell holds at least ten people, so that nobody can be identified and because smaller cells say nothing.
 
 In: a ledger, a card, days. Out: a `Snapshot`, kept in memory only; a `Reference`, stored as JSON beside the card.
 """
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute
@@ -33,8 +32,11 @@ from credit_model.sample.events import is_on_list
 from credit_model.scorecard.bins import CategoricalBins, attributes_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_model.scorecard.card import Card
 
+DateLike = date | np.datetime64 | str | int
 SCHEMA = 1
 REFERENCE_FILE = "reference.json"
 TAIL_BANDS = 5
@@ -42,7 +44,7 @@ TAIL_BANDS = 5
 _ANYTHING = FeatureDefinition(name="anything", aggregate="any")
 
 
-class ReferenceFault(UserError):
+class InvalidReferenceError(UserError):
     """A reference that cannot be used; one line says why."""
 
 
@@ -60,7 +62,7 @@ class Snapshot:
     grade : ndarray of int
         Number of the grade, 0 the worst.
     attributes : dict of str to ndarray of int
-        Attribute of each row, by term: by characteristic, and by pair (see `Term`).
+        Attribute of each row, by term: by characteristic, and by pair (see `CardTerm`).
     with_record : ndarray of bool or None
         Whether anything at all was in force on the file.
     """
@@ -82,12 +84,12 @@ class Snapshot:
     def of_rows(
         cls,
         card: Card,
-        X: Any,
-        subject: Any,
+        X: pd.DataFrame | Mapping[str, ArrayLike],
+        subject: ArrayLike,
         days: Sequence[str],
         with_record: NDArray[np.bool_] | None = None,
     ) -> Snapshot:
-        """Score rows that are described already: a frame or a mapping of the card's columns."""
+        """Score rows whose features are given: a frame or a mapping of the card's columns."""
         columns = {name: X[name] for name in card.columns}
         score = card.scores(columns)
         return cls(
@@ -105,11 +107,11 @@ class Snapshot:
         cls,
         ledger: Ledger,
         card: Card,
-        days: Sequence[Any],
-        day_of_use: Any = None,
+        days: Sequence[DateLike],
+        day_of_use: DateLike | None = None,
         cohort: Mapping[str, Any] | None = None,
     ) -> Snapshot:
-        """Describe and score everybody scored on some days and on no statutory list (of a cohort: its members).
+        """Score everybody eligible on some days and on no statutory list (of a cohort: its members).
 
         Raises
         ------
@@ -125,17 +127,17 @@ class Snapshot:
         segments, population = ledger.segments(use), ledger.population()
         everybody = np.union1d(population.subject_ids, segments.subject_ids)
         subjects, on = [], []
-        wanted = sorted({to_day(day) for day in days})
-        for one in wanted:
+        dates = sorted({to_day(day) for day in days})
+        for one in dates:
             on_day = np.full(len(everybody), one, np.int32)
-            scored = population.reason(everybody, on_day) == ""
-            scored &= ~is_on_list(ledger, everybody, on_day, use)
-            subjects.append(everybody[scored])
-            on.append(on_day[scored])
+            eligible = population.reason(everybody, on_day) == ""
+            eligible &= ~is_on_list(ledger, everybody, on_day, use)
+            subjects.append(everybody[eligible])
+            on.append(on_day[eligible])
         subject, day = np.concatenate(subjects), np.concatenate(on)
         if not len(subject):
             raise UserError(
-                f"nobody is scored on {', '.join(str(from_days(one)) for one in wanted)}: there is nothing to monitor; "
+                f"nobody is scored on {', '.join(str(from_days(one)) for one in dates)}: there is nothing to monitor; "
                 "see the date and the ledger"
             )
         belongs = FeatureDefinition(name="cohort", aggregate="any", where=cohort or {})
@@ -145,13 +147,13 @@ class Snapshot:
             member = values[:, -1] > 0
             subject, day, values = subject[member], day[member], values[member]
         X = {definition.name: values[:, i] for i, definition in enumerate(card.features)}
-        told = sorted({str(from_days(one)) for one in np.unique(day)})
-        return cls.of_rows(card, X, subject, told, values[:, -2] > 0)
+        day_texts = sorted({str(from_days(one)) for one in np.unique(day)})
+        return cls.of_rows(card, X, subject, day_texts, values[:, -2] > 0)
 
 
 @dataclass(frozen=True)
-class Term:
-    """What is counted of a characteristic or of a pair, whose attributes are the points it can give, least first.
+class CardTerm:
+    """A characteristic, or a pair, whose attributes are the points it can give, least first.
 
     ``missing`` and ``unseen`` (a text the card has never seen) are attributes; None where there is none of its own.
     ``share`` is that of each attribute among the rows the card was learned from, of a pair as if its two were
@@ -169,45 +171,45 @@ class Term:
     unseen: int | None = None
 
 
-def terms_of(card: Card) -> tuple[Term, ...]:
-    """The terms of a card, in its order."""
-    found = []
+def terms_of(card: Card) -> tuple[CardTerm, ...]:
+    """Return the terms of a card, in its order."""
+    terms = []
     for c in card.characteristics:
         labels = tuple(zip(c.attribute_labels("en"), c.attribute_labels("zh"), strict=True))
         share = tuple(attribute.share for attribute in c.attributes)
         missing = None if c.is_never_missing else c.bins.missing
         unseen = c.bins.other if isinstance(c.bins, CategoricalBins) else None
-        found.append(Term(c.name, c.label_en, c.label_zh, labels, c.points, share, c.reference, missing, unseen))
+        terms.append(CardTerm(c.name, c.label_en, c.label_zh, labels, c.points, share, c.reference, missing, unseen))
     for pair in card.pairs:
         parts = card.parts(pair.name)
         first, second = ([attribute.share for attribute in c.attributes] for c in parts)
         both = np.outer(first, second)
         share = tuple(float(both[pair.grid == level].sum()) for level in pair.levels)
-        found.append(
-            Term(
+        terms.append(
+            CardTerm(
                 pair.name, pair.label(parts, "en"), pair.label(parts, "zh"),
                 tuple((f"{level:+d} points", f"{level:+d}分") for level in pair.levels),
                 pair.levels, share, pair.levels.index(0),
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(terms)
 
 
-def _attributes(card: Card, columns: Mapping[str, Any]) -> dict[str, NDArray[np.intp]]:
-    found = {c.name: attributes_of(c.bins, columns[c.name], c.name).astype(np.intp) for c in card.characteristics}
+def _attributes(card: Card, columns: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.intp]]:
+    attributes = {c.name: attributes_of(c.bins, columns[c.name], c.name).astype(np.intp) for c in card.characteristics}
     for pair in card.pairs:
-        points = pair.points_at(found[pair.first], found[pair.second])
-        found[pair.name] = np.searchsorted(pair.levels, points)
-    return found
+        points = pair.points_at(attributes[pair.first], attributes[pair.second])
+        attributes[pair.name] = np.searchsorted(pair.levels, points)
+    return attributes
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellCounts:
     """Counts by frozen cell; a cell is one number of a grade, band or attribute, or several joined.
 
     Examples
     --------
-    >>> cells = Cells.freeze([400, 3, 30])
+    >>> cells = CellCounts.freeze([400, 3, 30])
     >>> cells.members, cells.counts, cells.count([380, 9, 40])
     (((0,), (1, 2)), (400, 33), (380, 49))
     """
@@ -216,7 +218,7 @@ class Cells:
     counts: tuple[int, ...]
 
     @classmethod
-    def freeze(cls, counts: Sequence[int]) -> Cells:
+    def freeze(cls, counts: Sequence[int]) -> CellCounts:
         """Join neighbours until each cell holds enough people; a number nobody had joins its neighbour."""
         members: list[list[int]] = [[]]
         sums = [0]
@@ -232,7 +234,7 @@ class Cells:
             sums[-1] += rest
         return cls(tuple(map(tuple, members)), tuple(sums))
 
-    def count(self, counts: Sequence[int] | NDArray[Any]) -> tuple[int, ...]:
+    def count(self, counts: Sequence[int] | NDArray[np.intp]) -> tuple[int, ...]:
         """Join counts by number into these cells."""
         return tuple(int(sum(int(counts[number]) for number in cell)) for cell in self.members)
 
@@ -268,9 +270,9 @@ class Reference:
     rows: int
     people: int
     score_cuts: tuple[int, ...]
-    grades: Cells
-    tail: Cells
-    characteristics: dict[str, Cells]
+    grades: CellCounts
+    tail: CellCounts
+    characteristics: dict[str, CellCounts]
     with_record: int | None
     off_reference: int
     missing: dict[str, int | None] = field(default_factory=dict)
@@ -284,7 +286,7 @@ class Reference:
     def of(cls, card: Card, snapshot: Snapshot, cohort: Mapping[str, Any] | None = None) -> Reference:
         """Count a snapshot of a card's population."""
         if len(snapshot.score) < 2 * SMALLEST_CELL:
-            raise ReferenceFault(
+            raise InvalidReferenceError(
                 f"card {card.id}: {len(snapshot.score)} rows are too few for a reference; it takes {2 * SMALLEST_CELL}"
             )
         off = snapshot.score != card.base
@@ -301,10 +303,10 @@ class Reference:
             rows=len(snapshot.score),
             people=snapshot.people,
             score_cuts=cuts,
-            grades=Cells.freeze(np.bincount(snapshot.grade, minlength=len(card.profile.grades)).tolist()),
-            tail=Cells.freeze(banded(snapshot.score[off], cuts).tolist()),
+            grades=CellCounts.freeze(np.bincount(snapshot.grade, minlength=len(card.profile.grades)).tolist()),
+            tail=CellCounts.freeze(count_bands(snapshot.score[off], cuts).tolist()),
             characteristics={
-                term.name: Cells.freeze(
+                term.name: CellCounts.freeze(
                     np.bincount(snapshot.attributes[term.name], minlength=len(term.labels)).tolist()
                 )
                 for term in terms
@@ -320,7 +322,7 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the JSON form."""
+        """Return the SHA-256 of the JSON form."""
         return sha256(self.to_json())
 
     def to_json(self) -> str:
@@ -333,13 +335,13 @@ class Reference:
 
         Raises
         ------
-        ReferenceFault
-            It is none, or of another version.
+        InvalidReferenceError
+            Not a reference, or of another version.
         """
         try:
             plain = json.loads(text)
             if plain["schema"] != SCHEMA:
-                raise ReferenceFault(
+                raise InvalidReferenceError(
                     f"cannot read this reference: its schema is {plain['schema']!r}, this version reads {SCHEMA}; "
                     "run the experiment again"
                 )
@@ -350,7 +352,7 @@ class Reference:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, UserError):
                 raise
-            raise ReferenceFault(
+            raise InvalidReferenceError(
                 f"cannot read this as a reference ({type(error).__name__}): give the {REFERENCE_FILE} of a run"
             ) from error
 
@@ -360,25 +362,25 @@ class Reference:
         try:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise ReferenceFault(
+            raise InvalidReferenceError(
                 f"cannot read the reference {path}: {type(error).__name__}. Give the {REFERENCE_FILE} of a run."
             ) from error
 
     def check(self, card: Card) -> None:
-        """Refuse to hold one card against the reference of another."""
+        """Refuse the reference of another card."""
         if self.card_digest != card.digest:
-            raise ReferenceFault(
+            raise InvalidReferenceError(
                 f"this reference belongs to card {self.card_digest[:12]}, not to {card.id}: give that of its run"
             )
 
 
-def banded(score: NDArray[np.int32], cuts: Sequence[int]) -> NDArray[np.intp]:
+def count_bands(score: NDArray[np.int32], cuts: Sequence[int]) -> NDArray[np.intp]:
     """Count scores by band."""
     return np.bincount(np.searchsorted(np.asarray(cuts), score, side="right"), minlength=len(cuts) + 1)
 
 
 def _tail_cuts(score: NDArray[np.int32]) -> tuple[int, ...]:
-    """Cuts into bands of about as many people."""
+    """Return cuts into bands of about as many people."""
     if not len(score):
         return ()
     ordered = np.sort(score)
@@ -387,5 +389,5 @@ def _tail_cuts(score: NDArray[np.int32]) -> tuple[int, ...]:
     )
 
 
-def _cells(plain: Any) -> Cells:
-    return Cells(tuple(tuple(cell) for cell in plain["members"]), tuple(plain["counts"]))
+def _cells(plain: Mapping[str, Any]) -> CellCounts:
+    return CellCounts(tuple(tuple(cell) for cell in plain["members"]), tuple(plain["counts"]))

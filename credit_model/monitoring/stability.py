@@ -1,4 +1,4 @@
-"""A population held against a card's reference: what has moved, beyond chance and by enough to matter, without labels.
+"""Compare a population with a card's reference: what has moved beyond chance and by enough to matter, without labels.
 
 Three questions of each distribution. Has its shape moved (PSI over frozen cells)? Has the share of people off the
 reference attribute moved by a fifth or more? Has the share without a value, or with one the card never saw? All levels
@@ -26,19 +26,19 @@ from credit_model.monitoring.drift import (
     points_shift,
     psi,
 )
-from credit_model.monitoring.reference import Cells, Reference, Snapshot, Term, banded, terms_of
+from credit_model.monitoring.reference import CardTerm, CellCounts, Reference, Snapshot, count_bands, terms_of
 
 if TYPE_CHECKING:
     from credit_model.scorecard.card import Card
 
 CHANGE = 1.2
 """A share matters when it is at least so many times what it was, or the other way round."""
-_REST = 0.001  # false alarms in all that is asked besides the grades
+_FALSE_ALARMS = 0.001  # in all comparisons besides the grades
 
 
 @dataclass(frozen=True)
 class Share:
-    """Share of people in one frozen cell, then and now; None where fewer than ten people could be told from it."""
+    """Share of people in one frozen cell, then and now; None where it stands for fewer than ten people."""
 
     label_en: str
     label_zh: str
@@ -58,7 +58,7 @@ class Movement:
     name, label_en, label_zh : str
         Of the characteristic or pair, else empty.
     value, limit : float or None
-        PSI, and what it had to exceed to be called moved.
+        PSI, and the limit above which it has moved.
     moved : bool
     then, now : float or None
         Share of people off the reference attribute (of a characteristic), or that the movement is about.
@@ -99,13 +99,13 @@ class Stability:
     movements: tuple[Movement, ...]
 
     @property
-    def moved(self) -> tuple[Movement, ...]:
-        """What has moved."""
+    def out_of_limit(self) -> tuple[Movement, ...]:
+        """Return the movements beyond their limits."""
         return tuple(movement for movement in self.movements if movement.moved)
 
 
 def compare(card: Card, reference: Reference, snapshot: Snapshot) -> Stability:
-    """Hold a snapshot against the reference of its card.
+    """Compare a snapshot with the reference of its card.
 
     Raises
     ------
@@ -114,11 +114,11 @@ def compare(card: Card, reference: Reference, snapshot: Snapshot) -> Stability:
     """
     reference.check(card)
     terms = [term for term in terms_of(card) if term.name in reference.characteristics]  # older ones count no pairs
-    asked = _REST / max(4 + 3 * len(terms), 1)
+    false_alarms = _FALSE_ALARMS / max(4 + 3 * len(terms), 1)
     expected = expected_auc(snapshot.probability, -snapshot.score.astype(np.float64))
-    movements = [*_of_score(card, reference, snapshot, 1 - asked)]
+    movements = [*_of_score(card, reference, snapshot, 1 - false_alarms)]
     for term in terms:
-        movements += _of_term(term, reference, snapshot, 1 - asked)
+        movements += _of_term(term, reference, snapshot, 1 - false_alarms)
     return Stability(
         reference_digest=reference.digest,
         days_then=reference.days,
@@ -139,9 +139,9 @@ def _of_score(card: Card, reference: Reference, snapshot: Snapshot, level: float
     grades = reference.grades.count(np.bincount(snapshot.grade, minlength=len(card.profile.grades)))
     names = [(name, name) for name in card.profile.grades]
     shift = psi(reference.grades.counts, grades, level=ALARM_LEVEL, floor=ALARM_FLOOR, size=reference.people)
-    found = [_movement("grades", shift, ALARM_FLOOR, shares=_shares(reference.grades, grades, names))]
+    movements = [_movement("grades", shift, ALARM_FLOOR, shares=_shares(reference.grades, grades, names))]
     off = snapshot.score != card.base
-    tail = reference.tail.count(banded(snapshot.score[off], reference.score_cuts))
+    tail = reference.tail.count(count_bands(snapshot.score[off], reference.score_cuts))
     ends = [None, *reference.score_cuts, None]
     bands = [
         (f"{'below' if low is None else f'{low} to'} {'above' if high is None else high - 1 if low else high}",) * 2
@@ -149,15 +149,15 @@ def _of_score(card: Card, reference: Reference, snapshot: Snapshot, level: float
     ]
     size = sum(reference.tail.counts) * reference.people / reference.rows
     shift = psi(reference.tail.counts, tail, level=level, floor=TAIL_FLOOR, size=size) if sum(tail) else None
-    found.append(_movement("tail", shift, TAIL_FLOOR, shares=_shares(reference.tail, tail, bands)))
-    found.append(_share("off_reference", reference.off_reference, int(off.sum()), reference, snapshot, level))
+    movements.append(_movement("tail", shift, TAIL_FLOOR, shares=_shares(reference.tail, tail, bands)))
+    movements.append(_share("off_reference", reference.off_reference, int(off.sum()), reference, snapshot, level))
     if reference.with_record is not None and snapshot.with_record is not None:
         now = int(snapshot.with_record.sum())
-        found.append(_share("with_record", reference.with_record, now, reference, snapshot, level))
-    return found
+        movements.append(_share("with_record", reference.with_record, now, reference, snapshot, level))
+    return movements
 
 
-def _of_term(term: Term, reference: Reference, snapshot: Snapshot, level: float) -> list[Movement]:
+def _of_term(term: CardTerm, reference: Reference, snapshot: Snapshot, level: float) -> list[Movement]:
     by_attribute = np.bincount(snapshot.attributes[term.name], minlength=len(term.labels))
     cells = reference.characteristics[term.name]
     now = cells.count(by_attribute)
@@ -165,28 +165,28 @@ def _of_term(term: Term, reference: Reference, snapshot: Snapshot, level: float)
     home = next(i for i, members in enumerate(cells.members) if term.reference in members)
     off = _share("", reference.rows - cells.counts[home], sum(now) - now[home], reference, snapshot, level)
     worth = [term.points[max(members, key=term.share.__getitem__)] for members in cells.members]
-    told = {"name": term.name, "label_en": term.label_en, "label_zh": term.label_zh}
-    moved = bool(shift and shift.moved) or off.moved
-    found = [
+    labels = {"name": term.name, "label_en": term.label_en, "label_zh": term.label_zh}
+    has_moved = bool(shift and shift.has_moved) or off.moved
+    movements = [
         Movement(
-            kind="characteristic", **told, value=None if shift is None else shift.value,
-            limit=None if shift is None else max(shift.limit, ALARM_FLOOR), moved=moved, then=off.then, now=off.now,
+            kind="characteristic", **labels, value=None if shift is None else shift.value,
+            limit=None if shift is None else max(shift.limit, ALARM_FLOOR), moved=has_moved, then=off.then, now=off.now,
             points=points_shift(cells.counts, now, worth, size=reference.people),
             shares=_shares(cells, now, term.labels),
         )
     ]  # fmt: skip
     if term.missing is not None:
         then, lacking = reference.missing.get(term.name), int(by_attribute[term.missing])
-        found.append(_share("missing", then or 0, lacking, reference, snapshot, level, **told))
+        movements.append(_share("missing", then or 0, lacking, reference, snapshot, level, **labels))
     if term.unseen is not None:
-        found.append(_share("unseen", 0, int(by_attribute[term.unseen]), reference, snapshot, level, **told))
-    return found
+        movements.append(_share("unseen", 0, int(by_attribute[term.unseen]), reference, snapshot, level, **labels))
+    return movements
 
 
 def _movement(kind: str, shift: Shift | None, floor: float, shares: tuple[Share, ...]) -> Movement:
     limit = None if shift is None else max(shift.limit, floor)
     value = None if shift is None else shift.value
-    return Movement(kind, "", "", "", value, limit, bool(shift and shift.moved), shares=shares)
+    return Movement(kind, "", "", "", value, limit, bool(shift and shift.has_moved), shares=shares)
 
 
 def _share(
@@ -200,26 +200,26 @@ def _share(
     label_en: str = "",
     label_zh: str = "",
 ) -> Movement:
-    """Share of people in two bins; it has moved when chance does not explain it and it is a fifth more or less."""
+    """Compare a share of people; it has moved when chance does not explain it and it is a fifth more or less."""
     rows = len(snapshot.score)
     shift = psi((then, reference.rows - then), (now, rows - now), level=level, floor=0.0, size=reference.people)
     before, after = max(then, 0.5) / reference.rows, max(now, 0.5) / rows
     times = max(after / before, before / after)
     value = limit = None
-    moved = False
+    has_moved = False
     if shift is not None:
         value, limit = shift.value, shift.limit
-        moved = shift.moved and times >= CHANGE and max(then, now) >= SMALLEST_CELL
-    before_told, after_told = _told(then, reference.rows), _told(now, rows)
-    return Movement(kind, name, label_en, label_zh, value, limit, moved, before_told, after_told)
+        has_moved = shift.has_moved and times >= CHANGE and max(then, now) >= SMALLEST_CELL
+    shares = _publishable_share(then, reference.rows), _publishable_share(now, rows)
+    return Movement(kind, name, label_en, label_zh, value, limit, has_moved, *shares)
 
 
-def _told(count: int, total: int) -> float | None:
+def _publishable_share(count: int, total: int) -> float | None:
     return None if 0 < count < SMALLEST_CELL else count / total
 
 
-def _shares(cells: Cells, now: Sequence[int], labels: Sequence[tuple[str, str]]) -> tuple[Share, ...]:
-    """Shares by cell, with what could point at a person left blank."""
+def _shares(cells: CellCounts, now: Sequence[int], labels: Sequence[tuple[str, str]]) -> tuple[Share, ...]:
+    """Return shares by cell; leave blank those that could point at a person."""
     small = [0 < count < SMALLEST_CELL for count in now]
     if sum(small) == 1:
         rest = [i for i, count in enumerate(now) if count and not small[i]]
@@ -231,7 +231,7 @@ def _shares(cells: Cells, now: Sequence[int], labels: Sequence[tuple[str, str]])
             " | ".join(labels[i][0] for i in members),
             "｜".join(labels[i][1] for i in members),
             None if 0 < then < SMALLEST_CELL else then / then_all,
-            None if hidden else count / now_all,
+            None if is_small else count / now_all,
         )
-        for members, then, count, hidden in zip(cells.members, cells.counts, now, small, strict=True)
+        for members, then, count, is_small in zip(cells.members, cells.counts, now, small, strict=True)
     )

@@ -1,21 +1,21 @@
-"""A month of a card as a value, and what has moved in words: one sentence on what, one on why, in both languages.
+"""The monitoring of a card as a value, with alarms in words: one sentence on what moved, one on why, in both languages.
 
 A cause comes before its effect: decisions before characteristics, these before the score. A characteristic that moved
 is traced to the kinds of decision it is made of, and a kind that moved to the characteristics that will show it.
 
-In: what was found of a month. Out: a `Monitoring` as plain values; alarms, texts.
+In: comparisons of one day with the reference. Out: a `Monitoring` as plain values; alarms, texts.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from credit_model.texts.words import text_of
 
 if TYPE_CHECKING:
     from credit_model.monitoring.intake import Episode, Intake
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One thing that moved: of what kind, the name of it, and what is said."""
+    """One thing that moved: its kind, its name, and its text."""
 
     kind: str
     name: str
@@ -77,66 +77,58 @@ class Monitoring:
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """What has moved, in words, the cause before the effect."""
+        """Return the alarms in words, the cause before the effect."""
         return alarms_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, texts, numbers and None; the alarms among them."""
         plain = dataclasses.asdict(self) | {"alarms": [dataclasses.asdict(alarm) for alarm in self.alarms]}
-        found: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
-        return found
+        document: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
+        return document
 
 
-@cache
-def _texts() -> dict[str, dict[str, dict[str, str]]]:
-    return tomllib.loads(files("credit_model.texts").joinpath("monitoring.toml").read_text(encoding="utf-8"))
-
-
-def said(key: str, lang: str, **values: Any) -> str:
-    """One text of the monitor, filled in."""
-    section, name = key.split(".")
-    return _texts()[section][name][lang].format(**values)
+_text = partial(text_of, "monitoring")
 
 
 def alarms_of(monitoring: Monitoring) -> tuple[Alarm, ...]:
-    """Everything that moved, the cause before the effect."""
-    found = [
+    """Return an alarm for everything that moved, the cause before the effect."""
+    return (
         *_of_intake(monitoring),
-        *(_of_movement(movement, monitoring) for movement in reversed(monitoring.stability.moved)),
+        *(_of_movement(movement, monitoring) for movement in reversed(monitoring.stability.out_of_limit)),
         *_of_outcomes(monitoring),
-    ]
-    return tuple(found)
+    )
 
 
 def quiet(lang: str) -> str:
-    """What is said when nothing has moved."""
-    return said("quiet.what", lang)
+    """Return the text for a day on which nothing has moved."""
+    return _text("quiet.what", lang)
 
 
 def _of_intake(monitoring: Monitoring) -> Iterator[Alarm]:
     labels = {m.name: m for m in monitoring.stability.movements if m.kind == "characteristic"}
-    moved = {m.name for m in monitoring.stability.moved}
+    out_of_limit = {m.name for m in monitoring.stability.out_of_limit}
     newest: dict[str, Intake] = {}
     for one in monitoring.intake:
         if one.moved and (one.kind not in newest or one.month > newest[one.kind].month):
             newest[one.kind] = one
     for one in newest.values():
         readers = [name for name, kinds in monitoring.reads.items() if one.kind in kinds and name in labels]
-        shown = [name for name in readers if name in moved]
+        affected = [name for name in readers if name in out_of_limit]
+        effect = "shown" if affected else "to_come" if readers else "unread"
         texts = []
         for lang in ("en", "zh"):
-            names = _listed([getattr(labels[name], f"label_{lang}") for name in shown or readers], lang)
-            told = [
-                said(
+            names = _listed([getattr(labels[name], f"label_{lang}") for name in affected or readers], lang)
+            sentences = [
+                _text(
                     "intake.what", lang,
                     times="0" if one.times is None else f"{one.times:.1f}", kind=getattr(one, f"label_{lang}"),
-                    month=one.month, usual=f"{one.usual:g}", age=said(f"intake.age_{one.months_after}", lang),
-                    decisions=said("intake.few", lang) if one.decisions is None else f"{one.decisions:,}",
+                    month=one.month, usual=f"{one.usual:g}", age=_text(f"intake.age_{one.months_after}", lang),
+                    decisions=_text("intake.few", lang) if one.decisions is None else f"{one.decisions:,}",
                 ),
-                said("intake.more" if (one.times or 0) > 1 else "intake.less", lang),
-                said("intake.shown" if shown else "intake.to_come" if readers else "intake.unread", lang, names=names),
+                _text("intake.more" if (one.times or 0) > 1 else "intake.less", lang),
+                _text(f"intake.{effect}", lang, names=names),
             ]  # fmt: skip
-            texts.append((" " if lang == "en" else "").join(told))
+            texts.append((" " if lang == "en" else "").join(sentences))
         yield Alarm("intake", one.kind, *texts)
 
 
@@ -146,7 +138,7 @@ def _of_movement(movement: Movement, monitoring: Monitoring) -> Alarm:
     texts = []
     for lang in ("en", "zh"):
         points = movement.points.value if movement.points is not None else None
-        told = said(
+        text = _text(
             f"{movement.kind}.what", lang,
             label=getattr(movement, f"label_{lang}"), value=_number(movement.value), limit=_number(movement.limit),
             then=_percent(movement.then), now=_percent(movement.now),
@@ -154,39 +146,39 @@ def _of_movement(movement: Movement, monitoring: Monitoring) -> Alarm:
         )  # fmt: skip
         if movement.kind == "characteristic" and monitoring.reads:
             why = [
-                said(
+                _text(
                     "characteristic.cause", lang, kind=getattr(one, f"label_{lang}"), times=f"{one.times:.1f}",
                     months=one.first if one.first == one.last else f"{one.first} – {one.last}",
                 )
                 for one in causes
             ]  # fmt: skip
-            told += (" " if lang == "en" else "") + said(
+            text += (" " if lang == "en" else "") + _text(
                 "characteristic.why" if causes else "characteristic.why_not", lang, causes=_listed(why, lang)
             )
-        texts.append(told)
+        texts.append(text)
     return Alarm(movement.kind, movement.name, *texts)
 
 
 def _of_outcomes(monitoring: Monitoring) -> Iterator[Alarm]:
-    found = monitoring.realised
-    if found is None:
+    realised = monitoring.realised
+    if realised is None:
         return
-    bads = "–" if found.bads is None else f"{found.bads:,}"
-    level = {name: f"{getattr(found.observed_to_expected, name) or 0:.2f}" for name in ("value", "low", "high")}
-    rank = {name: f"{getattr(found.auc, name) or 0:.3f}" for name in ("value", "high")}
-    expected = f"{found.expected_auc.value or 0:.3f}"
-    if found.off_level:
-        told = {"as_of": found.as_of, "bads": bads, "limit": f"{found.limit:.2f}", **level}
-        yield Alarm("level", "", *(said("level.what", lang, **told) for lang in ("en", "zh")))
-    if found.off_ranking:
-        told = {"as_of": found.as_of, "expected": expected, **rank}
-        yield Alarm("ranking", "", *(said("ranking.what", lang, **told) for lang in ("en", "zh")))
-    for one in found.turned:
+    bads = "–" if realised.bads is None else f"{realised.bads:,}"
+    level = {name: f"{getattr(realised.observed_to_expected, name) or 0:.2f}" for name in ("value", "low", "high")}
+    rank = {name: f"{getattr(realised.auc, name) or 0:.3f}" for name in ("value", "high")}
+    expected = f"{realised.expected_auc.value or 0:.3f}"
+    if realised.off_level:
+        values = {"as_of": realised.as_of, "bads": bads, "limit": f"{realised.limit:.2f}", **level}
+        yield Alarm("level", "", *(_text("level.what", lang, **values) for lang in ("en", "zh")))
+    if realised.off_ranking:
+        values = {"as_of": realised.as_of, "expected": expected, **rank}
+        yield Alarm("ranking", "", *(_text("ranking.what", lang, **values) for lang in ("en", "zh")))
+    for one in realised.turned:
         yield Alarm(
             "turned", one.name,
             *(
-                said(
-                    "turned.what", lang, as_of=found.as_of, label=getattr(one, f"label_{lang}"),
+                _text(
+                    "turned.what", lang, as_of=realised.as_of, label=getattr(one, f"label_{lang}"),
                     better=getattr(one, f"better_{lang}"), worse=getattr(one, f"worse_{lang}"),
                 )
                 for lang in ("en", "zh")

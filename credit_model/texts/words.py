@@ -14,6 +14,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -27,6 +28,7 @@ _LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
 TEXTS: Traversable = files("credit_model.texts")
 
 
+@cache
 def load_texts(name: str) -> dict[str, dict[str, dict[str, str]]]:
     """Read a file of texts: section, key, language."""
     return tomllib.loads(TEXTS.joinpath(name).read_text(encoding="utf-8"))
@@ -69,21 +71,29 @@ def written(value: float, kind: str) -> str:
     return re.sub(r"^[+-](0[.0]*)$", r"\1", text).replace("-", "−")
 
 
-class Words:
-    """The page's texts in the languages of this page."""
+def text_of(document: str, key: str, lang: str, **values: object) -> str:
+    """Return one text of a document, its braces filled in."""
+    section, name = key.split(".")
+    return load_texts(f"{document}.toml")[section][name][lang].format(**values)
 
-    def __init__(self, lang: str) -> None:
+
+class Words:
+    """The texts of a page in the languages of this page."""
+
+    def __init__(self, lang: str, document: str = "report") -> None:
         if lang not in _LANGUAGES:
             raise UserError(f"A report cannot be rendered in {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
         self.languages = _LANGUAGES[lang]
-        self._texts = load_texts("report.toml")
+        self._document = document
 
     def __call__(self, key: str, **values: str | Said) -> Said:
         """Look a text up and fill its braces; a value may itself be in several languages."""
-        section, name = key.split(".")
         return {
-            language: self._texts[section][name][language].format(
-                **{k: v if isinstance(v, str) else v[language] for k, v in values.items()}
+            language: text_of(
+                self._document,
+                key,
+                language,
+                **{k: v if isinstance(v, str) else v[language] for k, v in values.items()},
             )
             for language in self.languages
         }
@@ -91,7 +101,7 @@ class Words:
     def has(self, key: str) -> bool:
         """Return whether there is a text of this key."""
         section, name = key.split(".")
-        return name in self._texts.get(section, {})
+        return name in load_texts(f"{self._document}.toml").get(section, {})
 
     def pick(self, en: str, zh: str) -> Said:
         """Take a text of the evaluation itself, which is not trusted to be HTML."""
