@@ -1,10 +1,11 @@
-"""Commands somebody answers for: versions put in force and taken back, what was in force when, a person forgotten.
+"""Commands that need an approver or an account: promotion, rollback, history, model card, forgetting a person.
 
-In: versions, subjects, approvers, days. Out: as every command (see :mod:`credit_model.cli`).
+In: versions, subjects, approvers, days. Out: as every command (see `credit_model.cli.main`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,8 @@ import typer
 from credit_model.cli.options import AsJson, LedgerFolder, example, say, working
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
     from credit_model.registry.promotion import Promotion
@@ -49,7 +52,7 @@ def promote(
     from credit_model.registry.promotion import promote as approve
 
     with working("Checking gates"):
-        done = approve(
+        promotion = approve(
             version,
             approver=approver,
             alias=alias,
@@ -57,7 +60,7 @@ def promote(
             without_gates=without_gates,
             impact_assessment=impact_assessment,
         )
-    say(asdict(done), as_json, _in_force(done))
+    say(asdict(promotion), as_json, _in_force(promotion))
 
 
 @commands.command(
@@ -80,8 +83,8 @@ def rollback(
     from credit_model.registry.promotion import rollback as take_back
 
     with working("Rolling back"):
-        done = take_back(approver=approver, to=to, reason=reason, alias=alias, name=name)
-    say(asdict(done), as_json, _in_force(done))
+        promotion = take_back(approver=approver, to=to, reason=reason, alias=alias, name=name)
+    say(asdict(promotion), as_json, _in_force(promotion))
 
 
 @commands.command(epilog=example("credit-model history", "credit-model history --name personal-credit --json"))
@@ -90,25 +93,24 @@ def history(
     name: Annotated[str | None, typer.Option(help="Only this registered model.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who registered, approved and put in force what; 3 if the history does not hold."""
+    """Show registrations, approvals and terms in force; 3 if the history does not hold."""
     from credit_model.registry.history import History
 
-    kept = History()
-    report = kept.verify()
-    known = kept.entries(report.known)
-    wanted = [
+    log = History()
+    report = log.verify()
+    entries = [
         entry
-        for entry in known
+        for entry in log.entries(report.known)
         if name in (None, entry["model"]) and (alias is None or entry.get("alias") in (None, alias))
     ]
     value = {
-        "history": str(kept.path),
-        "head": str(kept.chain.head),
+        "history": str(log.path),
+        "head": str(log.chain.head),
         "lines": report.lines,
         "known": report.known,
         "holds": report.holds,
         "faults": report.faults,
-        "entries": wanted,
+        "entries": entries,
     }
     say(value, as_json, lambda console: _print_history(console, value))
     if report.faults:
@@ -148,7 +150,7 @@ def card(
     lang: Annotated[str, typer.Option(help="zh, en or both.")] = "both",
     as_json: AsJson = False,
 ) -> None:
-    """Write the page of a version (Markdown), and beside it the document it is made from (JSON)."""
+    """Write the model card of a version (Markdown), and beside it the document it is made from (JSON)."""
     from credit_model.evaluation.evaluation import EvaluationReport
     from credit_model.registry.promotion import load_evidence
     from credit_model.reports.model_card import ModelCard, render_model_card
@@ -167,12 +169,12 @@ def card(
         ]
         evaluation = EvaluationReport.from_dict(dict(evidence.evaluation))
         parts = (evidence.author, evidence.card, evaluation, evidence.evaluation_digest, evidence.gates)
-        made = ModelCard(name, evidence.version, *parts, terms)
-        text = render_model_card(made, lang)
+        model_card = ModelCard(name, evidence.version, *parts, terms)
+        text = render_model_card(model_card, lang)
         out.mkdir(parents=True, exist_ok=True)
-        page, document = out / f"{made.stem}.md", out / f"{made.stem}.json"
+        page, document = out / f"{model_card.stem}.md", out / f"{model_card.stem}.json"
         page.write_text(text, encoding="utf-8")
-        document.write_text(made.to_json(), encoding="utf-8")
+        document.write_text(model_card.to_json(), encoding="utf-8")
     say({"page": str(page), "document": str(document)}, as_json, f"page in {page}, made from {document}")
 
 
@@ -192,9 +194,9 @@ def forget(
     """Remove a person from every table, quarantine, cache and feature file, and prove it; 3 if anything remains."""
     from credit_model.ledger.ledger import Ledger
 
-    opened = Ledger.open(ledger)
+    store = Ledger.open(ledger)
     with working("Removing and looking again"):
-        report = opened.forget(subject, reason=reason, approver=approver, files=features or ())
+        report = store.forget(subject, reason=reason, approver=approver, files=features or ())
     rows = ", ".join(f"{count:,} {name}" for name, count in report.removed.items() if count) or "nothing left to remove"
     proof = f"still in {', '.join(report.remaining)}" if report.remaining else "in none"
     human = (
@@ -205,19 +207,20 @@ def forget(
         raise typer.Exit(3)
 
 
-def _in_force(done: Promotion) -> str:
-    if done.previous == done.version:
-        return f"models:/{done.name}@{done.alias} is version {done.version} already, approved by {done.approver}"
-    before = f" (before: version {done.previous})" if done.previous else ""
-    gates = f"; gates: {', '.join(check.name for check in done.checks)}" if done.checks else ""
-    return f"models:/{done.name}@{done.alias} is now version {done.version}, approved by {done.approver}{before}{gates}"
+def _in_force(result: Promotion) -> str:
+    target, approval = f"models:/{result.name}@{result.alias}", f"approved by {result.approver}"
+    if result.previous == result.version:
+        return f"{target} is version {result.version} already, {approval}"
+    before = f" (before: version {result.previous})" if result.previous else ""
+    gates = f"; gates: {', '.join(check.name for check in result.checks)}" if result.checks else ""
+    return f"{target} is now version {result.version}, {approval}{before}{gates}"
 
 
-def _moment(moment: Any) -> str:
+def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _print_history(console: Console, value: dict[str, Any]) -> None:
+def _print_history(console: Console, value: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
@@ -225,14 +228,16 @@ def _print_history(console: Console, value: dict[str, Any]) -> None:
         table.add_column(heading)
     for entry in value["entries"]:
         who = entry["author"] if entry["event"] == "registered" else entry["approver"]
-        table.add_row(entry["at"][:19], entry["model"], str(entry["version"]), _what(entry), who, entry["card"][:12])
+        table.add_row(
+            entry["at"][:19], entry["model"], str(entry["version"]), _event_text(entry), who, entry["card"][:12]
+        )
     if value["entries"]:
         console.print(table)
     console.print(f"{value['history']}: {value['lines']} lines, " + ("; ".join(value["faults"]) or "it holds"))
 
 
-def _what(entry: dict[str, Any]) -> str:
-    """An event in words."""
+def _event_text(entry: Mapping[str, Any]) -> str:
+    """Describe an event in words."""
     if entry["event"] == "registered":
         return f"registered, gates: {', '.join(entry['gates']) or 'none'}"
     if entry["event"] == "in_force":

@@ -1,6 +1,6 @@
 """The command that watches a card in use, for people and for schedulers.
 
-In: a ledger, a card, its reference, a day. Out: what has moved, in words; 3 where anything has.
+In: a ledger, a card, its reference, a day. Out: alarms in words; exit code 3 where there is any.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_model.cli.options import say, working
+from credit_model.cli.options import AsJson, LedgerFolder, Model, say, working
 from credit_model.foundation.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ _LANGUAGES = ("both", "en", "zh")
     "--reference reference.json --as-of 2025-06-01 --json"
 )
 def monitor(
-    ledger: Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")],
-    model: Annotated[
-        str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")
-    ] = "models:/personal-credit@champion",
+    ledger: LedgerFolder,
+    model: Model = "models:/personal-credit@champion",
     reference: Annotated[
         Path | None, typer.Option(help="reference.json of the card's run; from the registry when not given.")
     ] = None,
@@ -43,9 +41,9 @@ def monitor(
         str | None, typer.Option(metavar="YYYY-MM-DD", help="Day whose law applies; today when not given.")
     ] = None,
     lang: Annotated[str, typer.Option(help="zh, en or both.")] = "both",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Hold a day (today unless given) against the card's own reference; leaves with 3 where something has moved."""
+    """Compare a day (today unless given) with the card's own reference; 3 where something has moved."""
     from credit_model.ledger.ledger import Ledger
     from credit_model.monitoring.monitor import monitor as watch
     from credit_model.monitoring.reference import Reference
@@ -54,34 +52,34 @@ def monitor(
 
     if lang not in _LANGUAGES:
         raise UserError(f"the monitor does not speak {lang!r}: choose one of {', '.join(_LANGUAGES)}.")
-    opened = Ledger.open(ledger)
-    card = load_evaluator(model, ledger=opened).card
+    store = Ledger.open(ledger)
+    card = load_evaluator(model, ledger=store).card
     if reference is None and not model.startswith(("models:", "runs:")):
         raise UserError(f"{model} is a file: give the reference.json of its run with --reference.")
     frozen = Reference.load(fetch_reference(model) if reference is None else reference)
     with working("Comparing with the reference"):
-        found = watch(opened, card, frozen, as_of or date.today(), day_of_use)
-    say(found.to_dict(), as_json, lambda console: _print(console, found, lang))
-    if found.alarms:
+        monitoring = watch(store, card, frozen, as_of or date.today(), day_of_use)
+    say(monitoring.to_dict(), as_json, lambda console: _print(console, monitoring, lang))
+    if monitoring.alarms:
         raise typer.Exit(_MOVED)
 
 
-def _print(console: Console, found: Monitoring, lang: str) -> None:
+def _print(console: Console, monitoring: Monitoring, lang: str) -> None:
     from rich.text import Text
 
     from credit_model.monitoring.wording import quiet
 
-    then, now = found.stability.days_then, found.stability.days_now
+    then, now = monitoring.stability.days_then, monitoring.stability.days_now
     console.print(
-        Text(found.card_id, "bold"),
+        Text(monitoring.card_id, "bold"),
         f", {', '.join(now)} beside {', '.join(then)}: "
-        f"{found.stability.people_now:,} and {found.stability.people_then:,} people",
+        f"{monitoring.stability.people_now:,} and {monitoring.stability.people_then:,} people",
         sep="",
     )
     languages = [one for one in ("zh", "en") if lang in (one, "both")]
-    for alarm in found.alarms:
+    for alarm in monitoring.alarms:
         for one in languages:
             console.print(Text("·", "bold"), getattr(alarm, f"text_{one}"))
-    if not found.alarms:
+    if not monitoring.alarms:
         for one in languages:
             console.print(quiet(one))

@@ -1,4 +1,4 @@
-"""What the commands share: options that mean the same everywhere, and the way a command answers.
+"""Parts shared by the commands: options that mean the same everywhere, and the way a command answers.
 
 In: a value and its words. Out: one object on stdout or text for people; progress on stderr.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
 LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
@@ -22,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def _day(text: str) -> str:
-    """A date as typed; anything else is refused before any work."""
+    """Return a date as typed; refuse anything else before any work."""
     try:
         if date.fromisoformat(text).isoformat() == text:
             return text
@@ -40,16 +41,19 @@ DayOfUse = Annotated[
 RequiredDay = Annotated[
     str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
 ]
+Definitions = Annotated[
+    Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
+]
 Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", metavar="URI")]
 
 
 def example(*lines: str) -> str:
-    """The last line of a command's help."""
+    """Return the last line of a command's help."""
     return "Example: " + "  |  ".join(lines)
 
 
 def say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
-    """Answer: one object on stdout, or what people read."""
+    """Answer with one object on stdout, or with text for people."""
     if as_json:
         typer.echo(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))
     elif isinstance(human, str):
@@ -67,20 +71,20 @@ def plain_console(width: int | None = None) -> Console:
 
 
 @contextmanager
-def working(doing: str) -> Iterator[Callable[[str], None]]:
-    """A spinner with the time gone, on stderr and only for people; call what it yields to say what is being done."""
+def working(activity: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the elapsed time, on stderr and for people only; call the yielded function at each step."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing)
+        task = progress.add_task(activity)
         yield lambda step: progress.update(task, description=step)
 
 
-def print_table(console: Console, frame: Any) -> None:
-    """Print a frame as people read it: what is missing is left blank."""
+def print_table(console: Console, frame: pd.DataFrame) -> None:
+    """Print a frame, with blanks for missing values."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")

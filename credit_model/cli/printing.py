@@ -1,4 +1,4 @@
-"""What the commands print for people, where it is more than a line or a table.
+"""Output of the commands for people, where it is more than a line or a table.
 
 In: a console, a value of the library. Out: text.
 """
@@ -12,19 +12,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from credit_model.assessment.assessment import Assessment, Reason
+    from credit_model.evaluation.comparison import Comparison
     from credit_model.experiments.result import RunResult
     from credit_model.ledger.ingest_report import IngestReport
+    from credit_model.metrics.performance import Estimate
 
 _STATUS_ZH = {"scored": "已评分", "insufficient_records": "记录不足", "not_eligible": "不予评分"}
 
 
 def print_assessment(console: Console, subject: str, assessment: Assessment) -> None:
-    """The answer as the person reads it."""
+    """Print an assessment as the person reads it."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
 
-    head = Table.grid(padding=(0, 2))
+    summary = Table.grid(padding=(0, 2))
     when = f"{assessment.as_of} " + ("(now 实时)" if assessment.live else "")
     rows: list[tuple[str, str | Text]] = [
         ("Subject 对象", subject),
@@ -38,8 +40,8 @@ def print_assessment(console: Console, subject: str, assessment: Assessment) -> 
             ("Probability 概率", f"{assessment.probability_of_bad:.2%}"),
         ]
     for row in rows:
-        head.add_row(*row)
-    console.print(Panel(head, title="Public credit evaluation 公共信用评价", expand=False))
+        summary.add_row(*row)
+    console.print(Panel(summary, title="Public credit evaluation 公共信用评价", expand=False))
     console.print(assessment.explanation_zh)
     console.print(assessment.explanation_en)
     _print_reasons(console, "Reasons 扣分原因", assessment.reasons)
@@ -70,7 +72,7 @@ def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> N
 
 
 def print_run(console: Console, result: RunResult) -> None:
-    """What a run made, how good it is, what to do next."""
+    """Print the result of a run, its performance, and the next step."""
     from rich.table import Table
     from rich.text import Text
 
@@ -112,7 +114,7 @@ def print_run(console: Console, result: RunResult) -> None:
 
 
 def print_ingest(console: Console, report: IngestReport) -> None:
-    """What was taken in, and what was not."""
+    """Print the counts of accepted, known and refused rows."""
     console.print(f"{report.accepted:,} rows accepted, {report.duplicates:,} known already")
     for reason, rows in report.rejected.items():
         console.print(f"{rows:,} refused: {reason}")
@@ -120,3 +122,31 @@ def print_ingest(console: Console, report: IngestReport) -> None:
         console.print(f"refused rows are in {report.quarantine}")
     for warning in report.warnings:
         console.print(f"note: {warning}")
+
+
+def print_comparison(console: Console, result: Comparison) -> None:
+    """Print the paired differences of two runs."""
+    from rich.table import Table
+
+    def text(estimate: Estimate, sign: str = "") -> str:
+        if estimate.value is None:
+            return "not measured"
+        interval = "" if estimate.low is None else f" ({estimate.low:{sign}.4f} to {estimate.high:{sign}.4f})"
+        return f"{estimate.value:{sign}.4f}{interval}"
+
+    console.print(f"first   {result.first}: {result.characteristics[0]} characteristics")
+    console.print(f"second  {result.second}: {result.characteristics[1]} characteristics")
+    console.print(
+        f"{result.rows:,} rows of {result.people:,} people, {result.bads:,} bad; {result.moved:.1%} change grade"
+    )
+    table = Table(box=None, header_style="bold")
+    for heading in ("", "measure", "first", "second", "second minus first", "better"):
+        table.add_column(heading)
+    for contest in result.contests:
+        row = contest.segment.replace("_", " "), contest.measure.replace("_", " ")
+        sides = text(contest.first), text(contest.second), text(contest.difference, "+")
+        table.add_row(*row, *sides, contest.verdict)
+    console.print(table)
+    for place, (one, two) in result.settings.items():
+        console.print(f"differs: {place}: {one} | {two}")
+    console.print("95 % intervals, paired. Who chooses the better of the two has chosen on these rows.")
