@@ -45,6 +45,8 @@ COMMANDS = (
     "ingest",
     "features",
     "run",
+    "report",
+    "compare",
     "promote",
     "rollback",
     "history",
@@ -55,9 +57,7 @@ COMMANDS = (
     "assess",
     "explain",
     "serve",
-    "report",
     "monitor",
-    "compare",
 )
 
 
