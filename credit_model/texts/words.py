@@ -16,7 +16,6 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Any
 
 from credit_model.foundation.errors import UserError
@@ -25,13 +24,11 @@ Said = dict[str, str]
 TAGS = {"en": "en", "zh": "zh-CN"}
 _LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
 
-TEXTS: Traversable = files("credit_model.texts")
-
 
 @cache
 def load_texts(name: str) -> dict[str, dict[str, dict[str, str]]]:
     """Read a file of texts: section, key, language."""
-    return tomllib.loads(TEXTS.joinpath(name).read_text(encoding="utf-8"))
+    return tomllib.loads(files("credit_model.texts").joinpath(name).read_text(encoding="utf-8"))
 
 
 def short_percent(share: float) -> str:
