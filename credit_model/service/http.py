@@ -8,9 +8,9 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
 
 _FLUSH_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 10
-_SAID = {404: ("not_found", "there is nothing at this address; see /openapi.json.")}
+_HTTP_ERRORS = {404: ("not_found", "there is nothing at this address; see /openapi.json.")}
 
 
 def create_app(service: Service) -> Starlette:
-    """The service as an ASGI application."""
+    """Build the ASGI application of a service."""
 
-    def posted(answer: Callable[[str, bytes], Answer], endpoint: str) -> Callable[[Request], Awaitable[Response]]:
-        async def answered(request: Request) -> Response:
+    def post(answer: Callable[[str, bytes], Answer], endpoint: str) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
             try:
                 caller = service.caller(request.headers.get("x-caller"), request.headers.get("authorization"))
             except Refusal as refusal:
-                return _response(Answer.refusing(refusal))
+                return _response(Answer.of_refusal(refusal))
             try:
                 body = await _body(request, service.settings.body_bytes)
             except Refusal as refusal:
-                return _response(await run_in_threadpool(service.answered, caller, endpoint, _raising(refusal)))
+                return _response(await run_in_threadpool(service.answer_query, caller, endpoint, _refuser(refusal)))
             return _response(await run_in_threadpool(answer, caller, body))
 
-        return answered
+        return handle
 
     async def model(request: Request) -> Response:
         return _response(service.describe())
@@ -67,13 +67,13 @@ def create_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/assess", posted(service.assess, "/assess"), methods=["POST"]),
-            Route("/score", posted(service.score, "/score"), methods=["POST"]),
+            Route("/assess", post(service.assess, "/assess"), methods=["POST"]),
+            Route("/score", post(service.score, "/score"), methods=["POST"]),
             Route("/model", model),
             Route("/health", health),
             Route("/openapi.json", openapi),
         ],
-        exception_handlers={HTTPException: _unanswered, Exception: _fault},
+        exception_handlers={HTTPException: _http_error, Exception: _fault},
     )
     app.router.redirect_slashes = False
     return app
@@ -111,20 +111,20 @@ def serve(
     """
     settings = Settings() if settings is None else settings
     query_log = QueryLog(log, log_head, sync=settings.flush == "each")
-    opened = Ledger.open(ledger)
-    with _listening(host, port) as listening:
-        model = ServedModel(source, opened)
+    open_ledger = Ledger.open(ledger)
+    with _listen(host, port) as listener:
+        model = ServedModel(source, open_ledger)
         model.check()
         if model.current is None:
             if model.registered == (None, None):  # not from a registry that may come back
                 raise UserError(model.problem)
             say(f"nothing is served yet, trying again every {reload_seconds:g} s: {model.problem}")
         config = uvicorn.Config(
-            create_app(Service(model, opened, query_log, settings)), log_level="warning", access_log=False,
+            create_app(Service(model, open_ledger, query_log, settings)), log_level="warning", access_log=False,
             lifespan="off", server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
         )  # fmt: skip
         serving = model.current.card.id if model.current else "nothing yet"
-        server = _Server(config, lambda: say(f"serving {serving} on http://{host}:{listening.getsockname()[1]}"))
+        server = _Server(config, lambda: say(f"serving {serving} on http://{host}:{listener.getsockname()[1]}"))
         for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises again what it was stopped by: here it ends well
             signal.signal(name, lambda *_: None)
         stop = threading.Event()
@@ -134,14 +134,14 @@ def serve(
         for thread in threads:
             thread.start()
         try:
-            server.run(sockets=[listening])
+            server.run(sockets=[listener])
         finally:
             stop.set()
             query_log.flush()
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers."""
+    """A server that reports when it answers."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -157,24 +157,24 @@ def _keep_flushing(log: QueryLog, stop: threading.Event) -> None:
         log.flush()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    listening: socket.socket | None = None
+def _listen(host: str, port: int) -> socket.socket:
+    listener: socket.socket | None = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         # Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for every answer.
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
-        if listening is not None:
-            listening.close()
+        if listener is not None:
+            listener.close()
         reason = getattr(error, "strerror", None) or "no such port"
         raise UserError(f"cannot listen on {host} port {port}: {reason}. Choose another with --port.") from None
-    return listening
+    return listener
 
 
 async def _body(request: Request, most: int) -> bytes:
-    """The body, while it is not too long."""
+    """Read the body, while it is not too long."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind != "application/json":
         raise Refusal(415, "not_declared_json", "send JSON, declared by Content-Type: application/json.")
@@ -187,23 +187,24 @@ async def _body(request: Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _raising(refusal: Refusal) -> Callable[[Any], Answer]:
-    def refuse(entry: Any) -> Answer:
+def _refuser(refusal: Refusal) -> Callable[[object], Answer]:
+    def refuse(entry: object) -> Answer:
         raise refusal
 
     return refuse
 
 
-def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response:
+def _response(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
     return Response(
         answer.body, answer.status, {"Cache-Control": "no-store", **(headers or {})}, media_type="application/json"
     )
 
 
-async def _unanswered(request: Request, error: Any) -> Response:
-    code, told = _SAID.get(error.status_code, ("method_not_allowed", "this method is not answered here."))
-    return _response(Answer.refusing(Refusal(error.status_code, code, told)), error.headers)
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, text = _HTTP_ERRORS.get(error.status_code, ("method_not_allowed", "this method is not answered here."))
+    return _response(Answer.of_refusal(Refusal(error.status_code, code, text)), error.headers)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    return _response(Answer.refusing(Refusal(500, "fault", f"a fault of ours ({type(error).__name__}).")))
+    return _response(Answer.of_refusal(Refusal(500, "fault", f"a fault of ours ({type(error).__name__}).")))

@@ -1,6 +1,6 @@
-"""The page that describes the service: OpenAPI 3.1, made for the card that is served now.
+"""The OpenAPI 3.1 document of the service, for the card that is served now.
 
-In: what is served, the settings. Out: the document as plain values. It loads nothing from anywhere.
+In: what is served, the settings. Out: the document as plain values; it refers to nothing outside itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CARD: Schema = {
 
 
 def document(card: Card | None, settings: Settings) -> Schema:
-    """The OpenAPI document; without a card, features are described as numbers or text of any name."""
+    """Return the OpenAPI document; without a card, features are described as numbers or text of any name."""
     posted = [401, 413, 415, 422, 500, 503]
     return {
         "openapi": "3.1.0",
@@ -64,11 +64,11 @@ def document(card: Card | None, settings: Settings) -> Schema:
                 _ref("Scores"), posted, settings, {"oneOf": [_ref("ScoreRows"), _ref("ScoreColumns")]},
             )},
             "/model": {"get": _operation("model", "The card in service, and what it reads.", _ref("Model"), [503])},
-            "/health": {"get": _health()},
+            "/health": {"get": _health_operation()},
             "/openapi.json": {"get": _operation("openapi", "This page.", {"type": "object"}, [])},
         },
         "components": {
-            "schemas": {**_requests(card, settings), **_answers()},
+            "schemas": {**_request_schemas(card, settings), **_answer_schemas()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}} if settings.callers else {},
         },
     }  # fmt: skip
@@ -82,22 +82,24 @@ def _operation(
     settings: Settings | None = None,
     body: Schema | None = None,
 ) -> Schema:
-    said: Schema = {"operationId": name, "summary": summary, "responses": {"200": _answer("The answer.", answer)}}
-    said["responses"] |= {str(status): _answer(_ERRORS[status], _ref("Error")) for status in errors}
+    operation: Schema = {"operationId": name, "summary": summary, "responses": {"200": _answer("The answer.", answer)}}
+    operation["responses"] |= {str(status): _answer(_ERRORS[status], _ref("Error")) for status in errors}
     if settings is not None:
-        said["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
         if settings.callers:
-            said["security"] = [{"token": []}]
+            operation["security"] = [{"token": []}]
         else:
             caller = {"type": "string", "pattern": f"^{CALLER}$"}
-            said["parameters"] = [{"name": "X-Caller", "in": "header", "required": True, "schema": caller}]
-    return said
+            operation["parameters"] = [{"name": "X-Caller", "in": "header", "required": True, "schema": caller}]
+    return operation
 
 
-def _health() -> Schema:
-    said = _operation("health", "Whether the service answers, and what is not as it should be.", _ref("Health"), [])
-    said["responses"]["503"] = _answer("No model could be loaded.", _ref("Health"))
-    return said
+def _health_operation() -> Schema:
+    operation = _operation(
+        "health", "Whether the service answers, and what is not as it should be.", _ref("Health"), []
+    )
+    operation["responses"]["503"] = _answer("No model could be loaded.", _ref("Health"))
+    return operation
 
 
 def _answer(description: str, schema: Schema) -> Schema:
@@ -117,13 +119,13 @@ def _list(items: Schema, **more: Any) -> Schema:
     return {"type": "array", "items": items, **more}
 
 
-def _requests(card: Card | None, settings: Settings) -> Schema:
+def _request_schemas(card: Card | None, settings: Settings) -> Schema:
     envelope = {"purpose": _ref("Purpose"), "authorisation": _ref("Authorisation")}
-    beside = {"subject_id": _ref("Subject")}
+    subject = {"subject_id": _ref("Subject")}
     features = {} if card is None else {f["name"]: _feature(f) for f in features_of(card)}
-    row = _object({**features, **beside}, ("subject_id",))
+    row = _object({**features, **subject}, ("subject_id",))
     columns = _object(
-        {name: _list(schema, minItems=1, maxItems=settings.rows) for name, schema in {**features, **beside}.items()},
+        {name: _list(schema, minItems=1, maxItems=settings.rows) for name, schema in {**features, **subject}.items()},
         ("subject_id",),
         description="As many values in every column.",
     )
@@ -166,7 +168,7 @@ def _feature(feature: Schema) -> Schema:
     return {**kind, "description": f"{feature['label_zh']} {feature['label_en']}"}
 
 
-def _answers() -> Schema:
+def _answer_schemas() -> Schema:
     reason = _object(
         {
             "code": _STRING,

@@ -1,4 +1,4 @@
-"""Who asked about whom, when, for what purpose, under which authorisation, and what was answered.
+"""The query log: who asked about whom, when, for what purpose, under which authorisation, and what was answered.
 
 One chained file a month, one chain through all months: the first line of a month says which file came before, how many
 lines it has and the digest of its last, so the head of the newest vouches for every older one. A month past its
@@ -22,6 +22,8 @@ from credit_model.foundation.calendar import add_months, to_day
 from credit_model.foundation.chain import Chain
 from credit_model.foundation.chain_head import Head
 from credit_model.foundation.chain_links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
+
+LogEntry = dict[str, Any]  # a line of the log, as JSON
 
 RETENTION_YEARS: Final = 10  # 浙江省公共信用信息管理条例 art. 20
 _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
@@ -48,9 +50,9 @@ class Query:
 
 @dataclass(frozen=True)
 class LogReport:
-    """What verification of the whole log found.
+    """The result of verifying the whole log.
 
-    ``months`` are the files there, oldest first; ``purged`` those whose retention had passed; ``faults`` name file and
+    ``months`` are its files, oldest first; ``purged`` those whose retention had passed; ``faults`` name file and
     line.
     """
 
@@ -95,7 +97,7 @@ class QueryLog:
     # ------------------------------------------------------------------ writing
 
     def record(self, query: Query, now: datetime | None = None) -> None:
-        """Keep one query; it is in the file when this returns."""
+        """Log one query; it is in the file when this returns."""
         at = datetime.now(UTC) if now is None else now
         entry = {"at": _time(at)} | {name: value for name, value in vars(query).items() if value not in (None, ())}
         self._append(entry, f"{at:%Y-%m}.jsonl")
@@ -125,7 +127,7 @@ class QueryLog:
             purged.append(path.name)
         return tuple(purged)
 
-    def _append(self, entry: Mapping[str, Any], month: str) -> None:
+    def _append(self, entry: Mapping[str, object], month: str) -> None:
         while True:
             try:
                 chain = self._chain_of(month)
@@ -135,7 +137,7 @@ class QueryLog:
                 self._chain = None
 
     def _chain_of(self, month: str) -> Chain:
-        """The chain that takes entries of this month; where the clock went back, the newest there is."""
+        """Return the chain that takes entries of this month; where the clock went back, the newest there is."""
         chain = self._chain
         if chain is None:
             chain = Chain(self.folder / (self._current_file() or month), head=self.head, sync=self.sync)
@@ -148,19 +150,19 @@ class QueryLog:
 
     # ------------------------------------------------------------------ reading
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """Every query there is, oldest first."""
+    def entries(self) -> Iterator[LogEntry]:
+        """Yield every query, oldest first."""
         for path in self._files():
             yield from (entry for entry in read_entries(path) if "caller" in entry)
 
-    def about(self, subject_id: str) -> list[dict[str, Any]]:
-        """Every query about one person: what they may ask to be told."""
+    def about(self, subject_id: str) -> list[LogEntry]:
+        """Return every query about one person, which they may ask to see."""
         from credit_model.catalogue.subject_ids import subject_id as canonical_id
 
         subject_id = canonical_id(subject_id)
         name = json.dumps(subject_id, ensure_ascii=False).encode()
-        found = (entry for path in self._files() for entry in read_entries(path, holding=name))
-        return [entry for entry in found if subject_id in entry.get("subject_ids", ())]
+        entries = (entry for path in self._files() for entry in read_entries(path, holding=name))
+        return [entry for entry in entries if subject_id in entry.get("subject_ids", ())]
 
     def verify(self) -> LogReport:
         """Read every month: the newest against the head, each older one against what its successor says of it."""
@@ -195,36 +197,38 @@ class QueryLog:
         return LogReport(tuple(files), tuple(sorted(purged)), lines, tuple(sorted(faults)))
 
     def _files(self) -> list[Path]:
-        """The months there are, oldest first."""
+        """Return the files of all months, oldest first."""
         if not self.folder.is_dir():
             return []
         return sorted(path for path in self.folder.iterdir() if _MONTH.fullmatch(path.name))
 
     def _current_file(self) -> str | None:
-        """The month the head knows."""
+        """Return the name of the month in the head."""
         if not self.head.exists():
             return None
         head = Head(self.head)
         with head.lock(shared=True) as handle:
             return head.read(handle).file
 
-    def _before(self, month: str) -> dict[str, Any] | None:
-        """What the first line of a month says of the month before; nothing in the first, or where it is damaged."""
+    def _before(self, month: str) -> LogEntry | None:
+        """Return what a month's first line says of the month before; None in the first, or where it is damaged."""
         try:
             first = next(read_entries(self.folder / month), {})
         except ChainError:
             return None
         return first.get("after")
 
-    def _checkpoints(self) -> list[dict[str, Any]]:
-        """What was purged, by the entries that say so."""
-        found = []
+    def _checkpoints(self) -> list[LogEntry]:
+        """Return the entries of what was purged."""
+        checkpoints = []
         for path in self._files():
             try:
-                found += [entry["purged"] for entry in read_entries(path, holding=b'"purged":{') if "purged" in entry]
+                checkpoints += [
+                    entry["purged"] for entry in read_entries(path, holding=b'"purged":{') if "purged" in entry
+                ]
             except ChainError:  # verification names the line
                 continue
-        return found
+        return checkpoints
 
 
 def _time(at: datetime) -> str:
@@ -235,7 +239,7 @@ def _has_lines(path: Path) -> bool:
     return path.read_bytes().count(b"\n") > 1
 
 
-def _closing(path: Path) -> dict[str, Any]:
-    """What a month is known by: its name, its lines, the digest of the last."""
+def _closing(path: Path) -> dict[str, str | int]:
+    """Return what identifies a month: its name, its lines, the digest of the last."""
     report = verify_file(path, End(path.name))
     return {"file": path.name, "lines": report.lines, "digest": report.digest}

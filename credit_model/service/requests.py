@@ -1,7 +1,7 @@
-"""What a caller sent, read strictly: plain JSON, known names, right types; or refused in one line without its values.
+"""Read requests strictly: plain JSON, known names, right types; or refuse them in one line without their values.
 
-A message names fields, columns and rows, never what stood in them. Where a caller's own name for a column would have
-to be told back, it is told only if it looks like the name of a column.
+A message names fields, columns and rows, never what stood in them. A caller's own name for a column is repeated only if
+it looks like the name of a column.
 
 In: the bytes of a body; a card. Out: plain values, columns of features, tables of records; or a :class:`Refusal`.
 """
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.catalogue.identity import looks_like_id_number
@@ -28,6 +29,7 @@ from credit_model.foundation.errors import UserError
 from credit_model.scorecard.bins import NumericBins
 
 if TYPE_CHECKING:
+    from credit_model.scorecard.bins import Characteristic
     from credit_model.scorecard.card import Card
 
 # No control characters and no strange blanks, and spaces not at first; the OpenAPI page has the same pattern.
@@ -38,7 +40,11 @@ COLUMN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 BESIDE: Final = ("subject_id",)  # may stand beside the features of a row
 OWN_TABLES: Final = ("records", "amendments")
 _TEXT, _COLUMN = re.compile(TEXT.removesuffix("$")), re.compile(COLUMN.removesuffix("$"))
-_TOLD = 10
+_MOST_NAMES = 10
+
+
+JsonObject = dict[str, Any]  # as parsed: values of every type JSON has
+FeatureColumn = NDArray[np.float64] | list[str | None]
 
 
 class Refusal(Exception):
@@ -47,14 +53,14 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, message: str, where: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.where = tuple(where)[:_TOLD]
+        self.where = tuple(where)[:_MOST_NAMES]
 
 
 @dataclass(frozen=True)
 class FeatureRows:
-    """Rows of features by column, in the types a card scores, and the people they are about, where told."""
+    """Rows of features by column, in the types a card scores, and the people they are about, where that is sent."""
 
-    columns: Mapping[str, Any]
+    columns: Mapping[str, FeatureColumn]
     count: int
     subject_ids: tuple[str, ...]
 
@@ -63,16 +69,16 @@ class FeatureRows:
 class OwnRows:
     """A person's records as the caller holds them: columns of ingest, every value as text."""
 
-    subjects: Any
-    records: Any | None
-    amendments: Any | None
+    subjects: pa.Table
+    records: pa.Table | None
+    amendments: pa.Table | None
 
 
 # ---------------------------------------------------------------------- the body
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body.
+def read_object(body: bytes) -> JsonObject:
+    """Parse the JSON object of a body.
 
     Examples
     --------
@@ -90,8 +96,8 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def read_quickly(body: bytes) -> dict[str, Any]:
-    """As :func:`read_object` for a long body, except that of a name that stands twice the last is taken unnoticed."""
+def read_quickly(body: bytes) -> JsonObject:
+    """Parse a long body as :func:`read_object` does, but take the last of a name that stands twice, unnoticed."""
     from pydantic_core import from_json
 
     try:
@@ -101,27 +107,27 @@ def read_quickly(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else read_object(body)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> JsonObject:
     table = dict(pairs)
     if len(table) != len(pairs):
         raise Refusal(422, "name_twice", "a name stands twice in one JSON object; send it once.")
     return table
 
 
-def _constant(_: str) -> Any:
+def _constant(_: str) -> NoReturn:
     raise Refusal(422, "not_a_number", "NaN and Infinity are no JSON; send null where a value is missing.")
 
 
-def check_fields(message: Mapping[str, Any], required: Collection[str], optional: Collection[str]) -> None:
+def check_fields(message: Mapping[str, object], required: Collection[str], optional: Collection[str]) -> None:
     """Refuse a body without what it needs, or with what nobody knows."""
     missing = [name for name in required if name not in message]
     unknown = [name for name in message if name not in required and name not in optional]
     if missing or unknown:
-        raise _names("missing_field" if missing else "unknown_field", "the body", missing, unknown)
+        raise _names_refusal("missing_field" if missing else "unknown_field", "the body", missing, unknown)
 
 
-def read_purpose(message: Mapping[str, Any]) -> str:
-    """One of the permitted purposes."""
+def read_purpose(message: Mapping[str, object]) -> str:
+    """Read the purpose, one of those permitted."""
     purpose = message.get("purpose")
     if not isinstance(purpose, str) or purpose not in PURPOSES:
         permitted = ", ".join(PURPOSES)
@@ -129,28 +135,28 @@ def read_purpose(message: Mapping[str, Any]) -> str:
     return purpose
 
 
-def read_authorisation(message: Mapping[str, Any]) -> str:
-    """The reference of the authorisation."""
+def read_authorisation(message: Mapping[str, object]) -> str:
+    """Read the reference of the authorisation."""
     if message.get("authorisation") in (None, ""):
-        told = "authorisation is required: the reference under which the query is made."
-        raise Refusal(422, "authorisation_required", told, ["authorisation"])
+        text = "authorisation is required: the reference under which the query is made."
+        raise Refusal(422, "authorisation_required", text, ["authorisation"])
     return read_text(message["authorisation"], "authorisation")
 
 
-def read_text(value: Any, where: str) -> str:
-    """A reference or a pseudonym: visible characters, not an identity number."""
+def read_text(value: object, where: str) -> str:
+    """Read a reference or a pseudonym: visible characters, not an identity number."""
     if not isinstance(value, str):
         raise Refusal(422, "wrong_type", f"{where} must be text.", [where])
     if len(value) > LONGEST_TEXT or not _TEXT.fullmatch(value):
-        told = f"{where} must be 1 to {LONGEST_TEXT} visible characters, and not begin with a space."
-        raise Refusal(422, "not_a_reference", told, [where])
+        text = f"{where} must be 1 to {LONGEST_TEXT} visible characters, and not begin with a space."
+        raise Refusal(422, "not_a_reference", text, [where])
     if looks_like_id_number(pa.array([value]))[0]:
-        told = f"{where} looks like it holds an identity number: send a pseudonym or a reference instead."
-        raise Refusal(422, "identity_number", told, [where])
+        text = f"{where} looks like it holds an identity number: send a pseudonym or a reference instead."
+        raise Refusal(422, "identity_number", text, [where])
     return value
 
 
-def read_subjects(values: Sequence[Any]) -> tuple[str, ...]:
+def read_subjects(values: Sequence[object]) -> tuple[str, ...]:
     """Return ids of subjects in the form in which the ledger and the log have them."""
     texts = [read_text(value, "subject_id") for value in values]
     try:
@@ -159,8 +165,8 @@ def read_subjects(values: Sequence[Any]) -> tuple[str, ...]:
         raise Refusal(422, "not_a_reference", "subject_id must not be blank.", ["subject_id"]) from None
 
 
-def read_day(value: Any, where: str, today: date) -> date | None:
-    """A date, at most tomorrow: as of a day is as of its start; None for a live answer."""
+def read_day(value: object, where: str, today: date) -> date | None:
+    """Read a date, at most tomorrow: as of a day is as of its start; None for a live answer."""
     if value is None:
         return None
     try:
@@ -177,15 +183,15 @@ def read_day(value: Any, where: str, today: date) -> date | None:
 # ---------------------------------------------------------------------- features
 
 
-def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureRows:
-    """Rows of features, given row by row (``rows``) or column by column (``columns``), for a card.
+def read_features(message: JsonObject, card: Card, most: int) -> FeatureRows:
+    """Read rows of features for a card, sent row by row (``rows``) or column by column (``columns``).
 
     A number is any JSON number a double holds. ``null`` is a missing value, where the feature can be missing: a feature
     with a definition that gives everybody a number cannot. A category is text.
     """
     if ("rows" in message) == ("columns" in message):
-        told = "send rows (a list of objects) or columns (an object of lists), one of them."
-        raise Refusal(422, "missing_field", told)
+        text = "send rows (a list of objects) or columns (an object of lists), one of them."
+        raise Refusal(422, "missing_field", text)
     in_rows = "rows" in message
     if in_rows:
         values, subject_ids = _by_row(message["rows"], card, most)
@@ -201,7 +207,7 @@ def read_features(message: Mapping[str, Any], card: Card, most: int) -> FeatureR
     return FeatureRows(columns, len(columns[card.columns[0]]), read_subjects(subject_ids))
 
 
-def check_names_once(body: bytes, message: Mapping[str, Any], rows: FeatureRows) -> None:
+def check_names_once(body: bytes, message: JsonObject, rows: FeatureRows) -> None:
     """Refuse a name that stands twice in what was read quickly.
 
     Outside of texts a colon follows every name and nothing else: there must be as many as names and colons in texts.
@@ -215,14 +221,14 @@ def check_names_once(body: bytes, message: Mapping[str, Any], rows: FeatureRows)
         read_object(body)
 
 
-def _by_row(rows: Any, card: Card, most: int) -> tuple[list[Sequence[Any]], list[Any]]:
-    """The values of each row in the order of the card, and whom the rows are about, where they say so."""
+def _by_row(rows: object, card: Card, most: int) -> tuple[list[Sequence[object]], list[object]]:
+    """Return the values of each row in the order of the card, and whom the rows are about, where they say so."""
     if not isinstance(rows, list) or not rows or not all(type(row) is dict for row in rows):
         raise Refusal(422, "wrong_type", "rows must be a list of one or more objects.", ["rows"])
     _check_count(len(rows), most)
-    wanted = set(card.columns)
+    expected = set(card.columns)
     for number, row in enumerate(rows):
-        if row.keys() != wanted:
+        if row.keys() != expected:
             _check_columns(list(row), card, f"rows[{number}]")
     subject_ids = [row["subject_id"] for row in rows if "subject_id" in row]
     if len(card.columns) == 1:
@@ -230,8 +236,8 @@ def _by_row(rows: Any, card: Card, most: int) -> tuple[list[Sequence[Any]], list
     return list(map(itemgetter(*card.columns), rows)), subject_ids
 
 
-def _by_column(columns: Any, card: Card, most: int) -> tuple[list[Sequence[Any]], list[Any]]:
-    """The values of each column in the order of the card, and whom the rows are about, where they say so."""
+def _by_column(columns: object, card: Card, most: int) -> tuple[list[Sequence[object]], list[object]]:
+    """Return the values of each column in the order of the card, and whom the rows are about, where they say so."""
     if not isinstance(columns, dict):
         raise Refusal(422, "wrong_type", "columns must be an object of lists.", ["columns"])
     _check_columns(list(columns), card, "columns")
@@ -245,8 +251,8 @@ def _by_column(columns: Any, card: Card, most: int) -> tuple[list[Sequence[Any]]
     return [columns[name] for name in card.columns], columns.get("subject_id", [])
 
 
-def _all_numbers(values: list[Sequence[Any]]) -> Any | None:
-    """Numbers as one array, read at once; None where anything else is among them, to be named one by one."""
+def _all_numbers(values: list[Sequence[object]]) -> NDArray[np.float64] | None:
+    """Read numbers as one array at once; None where anything else is among them, to be named one by one."""
     if not set(map(type, chain.from_iterable(values))) <= {int, float}:
         return None
     try:
@@ -262,24 +268,24 @@ def _check_count(count: int, most: int) -> None:
 
 
 def _check_columns(names: Sequence[str], card: Card, where: str) -> None:
-    wanted = card.columns
-    given = set(names)
-    missing = [name for name in wanted if name not in given]
-    unknown = [name for name in names if name not in wanted and name not in BESIDE]
+    expected = card.columns
+    present = set(names)
+    missing = [name for name in expected if name not in present]
+    unknown = [name for name in names if name not in expected and name not in BESIDE]
     if missing or unknown:
-        raise _names("missing_columns" if missing else "unknown_columns", where, missing, unknown)
+        raise _names_refusal("missing_columns" if missing else "unknown_columns", where, missing, unknown)
 
 
-def _values(values: list[Any], characteristic: Any, in_rows: bool) -> Any:
-    """One column in the type the card scores."""
+def _values(values: list[object], characteristic: Characteristic, in_rows: bool) -> FeatureColumn:
+    """Read one column in the type the card scores."""
     name, is_number = characteristic.name, isinstance(characteristic.bins, NumericBins)
-    wanted: set[type] = {int, float} if is_number else {str}
+    types: set[type] = {int, float} if is_number else {str}
     if not characteristic.is_never_missing:
-        wanted.add(type(None))
-    wrong = next((row for row, value in enumerate(values) if type(value) not in wanted), None)
+        types.add(type(None))
+    wrong = next((row for row, value in enumerate(values) if type(value) not in types), None)
     if wrong is None:
         if not is_number:
-            return values
+            return cast("list[str | None]", values)
         try:
             numbers = np.array(values, dtype=np.float64)
         except OverflowError:
@@ -289,48 +295,48 @@ def _values(values: list[Any], characteristic: Any, in_rows: bool) -> Any:
         return numbers
     where = [f"rows[{wrong}].{name}" if in_rows else f"columns.{name}[{wrong}]"]
     if values[wrong] is None:
-        told = f"{name} cannot be missing: by its definition everybody has a value, 0 where nothing is on record."
-        raise Refusal(422, "null_not_allowed", told, where)
+        text = f"{name} cannot be missing: by its definition everybody has a value, 0 where nothing is on record."
+        raise Refusal(422, "null_not_allowed", text, where)
     missing = "" if characteristic.is_never_missing else " or null"
-    told = f"{name} must hold {'numbers' if is_number else 'text'}{missing}, not true, false, lists or objects."
-    raise Refusal(422, "wrong_type", told, where)
+    text = f"{name} must hold {'numbers' if is_number else 'text'}{missing}, not true, false, lists or objects."
+    raise Refusal(422, "wrong_type", text, where)
 
 
 # ---------------------------------------------------------------------- a caller's own records
 
 
-def read_own_rows(message: Mapping[str, Any], most: int) -> OwnRows:
-    """A person, records and amendments as the caller holds them, ready for the ledger's own ingest.
+def read_own_rows(message: JsonObject, most: int) -> OwnRows:
+    """Read a person, records and amendments as the caller has them, for the ledger's own ingest.
 
     What names the person (``subject_id``, or ``id_number`` and ``id_type``) is taken from ``subject`` for every record.
     """
     subject = _rows_of([message["subject"]], "subject")[0]
-    named = {name: subject[name] for name in ("subject_id", "id_number", "id_type") if subject.get(name) is not None}
-    if ("subject_id" in named) == ("id_number" in named):
+    person = {name: subject[name] for name in ("subject_id", "id_number", "id_type") if subject.get(name) is not None}
+    if ("subject_id" in person) == ("id_number" in person):
         raise Refusal(422, "missing_field", "subject needs a subject_id or an id_number, one of them.", ["subject"])
-    if "subject_id" in named:
-        read_text(named["subject_id"], "subject.subject_id")
+    if "subject_id" in person:
+        read_text(person["subject_id"], "subject.subject_id")
     rows = {table: _rows_of(message.get(table, []), table) for table in OWN_TABLES}
     _check_count(sum(map(len, rows.values())), most)
     for number, record in enumerate(rows["records"]):
         other = [
             name
             for name in ("subject_id", "id_number", "id_type")
-            if record.get(name, named.get(name)) != named.get(name)
+            if record.get(name, person.get(name)) != person.get(name)
         ]
         if other:
-            told = "a record is of another person than subject; leave out what names the person, or repeat it."
-            raise Refusal(422, "another_person", told, [f"records[{number}].{name}" for name in other])
-    known = {record.get("record_id") for record in rows["records"]}
+            text = "a record is of another person than subject; leave out what names the person, or repeat it."
+            raise Refusal(422, "another_person", text, [f"records[{number}].{name}" for name in other])
+    record_ids = {record.get("record_id") for record in rows["records"]}
     for number, amendment in enumerate(rows["amendments"]):
-        if amendment.get("record_id") not in known:
-            told = "an amendment names a record that is not among the records sent."
-            raise Refusal(422, "amendment_without_record", told, [f"amendments[{number}].record_id"])
-    records = [{**record, **named} for record in rows["records"]]
+        if amendment.get("record_id") not in record_ids:
+            text = "an amendment names a record that is not among the records sent."
+            raise Refusal(422, "amendment_without_record", text, [f"amendments[{number}].record_id"])
+    records = [{**record, **person} for record in rows["records"]]
     return OwnRows(_table([subject]), _table(records), _table(rows["amendments"]))
 
 
-def _rows_of(rows: Any, table: str) -> list[dict[str, Any]]:
+def _rows_of(rows: object, table: str) -> list[JsonObject]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         kind = "an object" if table == "subject" else "a list of objects"
         raise Refusal(422, "wrong_type", f"{table} must be {kind}.", [table])
@@ -338,14 +344,14 @@ def _rows_of(rows: Any, table: str) -> list[dict[str, Any]]:
         at = table if table == "subject" else f"{table}[{number}]"
         for name, value in row.items():
             if not _is_column(name):
-                raise _names("unknown_columns", at, [], [name])
+                raise _names_refusal("unknown_columns", at, [], [name])
             if type(value) not in (str, int, float, type(None)) or value in (math.inf, -math.inf):
                 raise Refusal(422, "wrong_type", "a value must be text, a number or null.", [f"{at}.{name}"])
     return rows
 
 
-def _table(rows: list[dict[str, Any]]) -> Any | None:
-    """Rows as an Arrow table of text, which ingest reads as it reads CSV; None where there are none."""
+def _table(rows: list[JsonObject]) -> pa.Table | None:
+    """Return rows as an Arrow table of text, which ingest reads as it reads CSV; None where there are none."""
     if not rows:
         return None
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -360,15 +366,15 @@ def _is_column(name: str) -> bool:
     return _COLUMN.fullmatch(name) is not None and re.search(r"\d{6}", name) is None
 
 
-def _names(code: str, where: str, missing: Sequence[str], unknown: Sequence[str]) -> Refusal:
-    """Names that are missing, and names nobody knows: these are the caller's words, told where they look like names."""
-    told = [name for name in unknown if _is_column(name)]
+def _names_refusal(code: str, where: str, missing: Sequence[str], unknown: Sequence[str]) -> Refusal:
+    """Return the refusal of missing and unknown names; the caller's own words only where they look like names."""
+    plain_names = [name for name in unknown if _is_column(name)]
     parts = [f"missing: {', '.join(missing)}"] if missing else []
-    hidden = len(unknown) - len(told)
+    others = len(unknown) - len(plain_names)
     if unknown:
-        said = [
-            *told[:_TOLD],
-            *([f"{hidden} that {'is' if hidden == 1 else 'are'} no column's name"] if hidden else []),
+        listing = [
+            *plain_names[:_MOST_NAMES],
+            *([f"{others} that {'is' if others == 1 else 'are'} no column's name"] if others else []),
         ]
-        parts.append(f"unknown: {', '.join(said)}")
-    return Refusal(422, code, f"{where} does not have the names it must: {'; '.join(parts)}.", [*missing, *told])
+        parts.append(f"unknown: {', '.join(listing)}")
+    return Refusal(422, code, f"{where} does not have the names it must: {'; '.join(parts)}.", [*missing, *plain_names])

@@ -1,4 +1,4 @@
-"""The card that answers, and the one that will: loaded beside, proved, swapped; what fails leaves the old one in place.
+"""The card in service and its successor: loaded beside it, checked, swapped in; a failure leaves the old one in place.
 
 In: a registry URI (or the path of a card), a ledger. Out: what is served now; why the newest could not be.
 """
@@ -20,13 +20,15 @@ from credit_model.scorecard.bins import NumericBins
 if TYPE_CHECKING:
     from credit_model.assessment.evaluator import Evaluator
     from credit_model.ledger.ledger import Ledger
+    from credit_model.scorecard.bins import Characteristic
     from credit_model.scorecard.card import Card
+    from credit_model.service.requests import FeatureColumn
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedCard:
     """A card in service. ``cannot_assess`` says why it scores rows only; empty where it assesses people too."""
 
     evaluator: Evaluator
@@ -38,8 +40,8 @@ class Served:
         """The card."""
         return self.evaluator.card
 
-    def named(self) -> dict[str, Any]:
-        """What every answer says of the card that gave it."""
+    def identity(self) -> dict[str, str | int | None]:
+        """Return what every answer says of its card."""
         return {
             "card_id": self.card.id,
             "card_digest": self.card.digest,
@@ -48,7 +50,7 @@ class Served:
 
 
 class ServedModel:
-    """What a source resolves to, followed as its alias moves.
+    """The card a source resolves to, followed as its alias moves.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class ServedModel:
 
     def __init__(self, source: str, ledger: Ledger) -> None:
         self.source, self.ledger = source, ledger
-        self.current: Served | None = None
+        self.current: ServedCard | None = None
         self.problem = ""
         self.checked_at: datetime | None = None
         self._checking = threading.Lock()
@@ -72,17 +74,17 @@ class ServedModel:
         return (match["name"], match["alias"]) if match else (None, None)
 
     def check(self) -> bool:
-        """Load what the source resolves to now; True if another card answers from here on.
+        """Load what the source resolves to now; return whether another card answers from here on.
 
         Requests in flight end with the card they began with. Whatever goes wrong is kept in ``problem`` and changes
         nothing else.
         """
         with self._checking:
             try:
-                found = load_evaluator(self.source, ledger=self.ledger)
-                is_new = self.current is None or _identity(found) != _identity(self.current.evaluator)
+                evaluator = load_evaluator(self.source, ledger=self.ledger)
+                is_new = self.current is None or _identity(evaluator) != _identity(self.current.evaluator)
                 if is_new:
-                    self.current = self._proved(found)
+                    self.current = self._prove(evaluator)
                 self.problem = ""
             except UserError as error:
                 is_new, self.problem = False, str(error)
@@ -96,9 +98,9 @@ class ServedModel:
         while not stop.wait(seconds):
             self.check()
 
-    def _proved(self, found: Evaluator) -> Served:
-        """A loaded card that gives its golden rows their scores the way it will answer; the load proved them singly."""
-        card = found.card
+    def _prove(self, evaluator: Evaluator) -> ServedCard:
+        """Check that a card scores its golden rows in a batch, as it will answer; loading checked them singly."""
+        card = evaluator.card
         if not card.characteristics:
             raise UserError(f"card {card.id} has no characteristics, everybody would score the same; it is not served.")
         rows = [row.values for row in card.golden]
@@ -106,18 +108,18 @@ class ServedModel:
         if card.scores(columns).tolist() != [row.score for row in card.golden]:
             raise UserError(f"card {card.id} does not give its golden rows their scores in a batch; it is not served.")
         try:
-            found.assess_many([])  # nobody: only whether the card can read this ledger
-            cannot = ""
+            evaluator.assess_many([])  # nobody: only whether the card can read this ledger
+            reason = ""
         except UserError as error:
-            cannot = str(error)
+            reason = str(error)
             if self.current is not None and not self.current.cannot_assess:
                 raise
-        return Served(found, datetime.now(UTC), cannot)
+        return ServedCard(evaluator, datetime.now(UTC), reason)
 
 
 def _identity(evaluator: Evaluator) -> tuple[str, int | None]:
     return evaluator.card.digest, evaluator.version
 
 
-def _column(characteristic: Any, values: list[Any]) -> Any:
+def _column(characteristic: Characteristic, values: list[Any]) -> FeatureColumn:
     return np.array(values, dtype=np.float64) if isinstance(characteristic.bins, NumericBins) else values

@@ -1,4 +1,4 @@
-"""What an operator decides: limits, retention, how durable an answer's entry is, and who may ask.
+"""Settings of an operator: limits, retention, how durable an answer's entry is, and who may ask.
 
 In: a TOML file. Out: :class:`Settings`; every fault of the file at once.
 """
@@ -64,16 +64,16 @@ def load_settings(path: str | Path | None = None) -> Settings:
     what = f"settings {path}"
     reader = TomlReader(read_toml(path, "settings", SettingsError), what, SettingsError)
     reader.keys(reader.raw, what, (), ("schema", "callers", *_KEYS))
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for section, keys in _KEYS.items():
         table = reader.table(reader.raw.get(section, {}), section)
         reader.keys(table, section, (), keys)
-        given |= {key: table[key] for key in keys if key in table}
+        values |= {key: table[key] for key in keys if key in table}
     for key in ("retention_years", "body_bytes", "rows"):
-        if key in given and (type(given[key]) is not int or given[key] < 1):
+        if key in values and (type(values[key]) is not int or values[key] < 1):
             reader.faults.append(f"{key}: must be a whole number above 0")
-    if "flush" in given:
-        reader.one_of(given["flush"], FLUSH, "log.flush")
+    if "flush" in values:
+        reader.one_of(values["flush"], FLUSH, "log.flush")
     callers = reader.table(reader.raw.get("callers", {}), "callers")
     for name, digest in callers.items():
         if not re.fullmatch(CALLER, name):
@@ -81,4 +81,4 @@ def load_settings(path: str | Path | None = None) -> Settings:
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):  # never shown: it may be a token
             reader.faults.append(f"callers.{name}: must be the SHA-256 of the caller's token, 64 hexadecimal digits")
     reader.end()
-    return Settings(**given, callers=dict(callers))
+    return Settings(**values, callers=dict(callers))
