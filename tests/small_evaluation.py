@@ -12,8 +12,9 @@ from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.decisions import Programme
 from credit_model.evaluation.evaluation import EvaluationReport, evaluate
 from credit_model.evaluation.fairness_rates import source_rates
+from credit_model.metrics.stability import Stability
 from credit_model.monitoring.reference import Reference, Snapshot
-from credit_model.monitoring.stability import Stability, compare
+from credit_model.monitoring.stability import compare
 
 CARD = small_card()
 BASELINE = {"single": ("Best single characteristic", "最佳单一特征")}
@@ -133,7 +134,7 @@ def full(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: An
         "sources": source_rates(["court"] * 90 + ["fines"] * 60, 9_000, ["court"] * 40 + ["fines"] * 60, 4_000),
         "programmes": [Programme("R2", "Waived papers", "容缺受理", cutoff=795, rule="clean")],
     }  # fmt: skip
-    return full_evaluation(frame, **(told | other)).beside(stability=made_stability())
+    return full_evaluation(frame, **(told | other)).with_sections(stability=made_stability())
 
 
 def made_stability(more: float = 0.5) -> Stability:

@@ -322,7 +322,7 @@ def test_scored_rows_and_attributes_become_a_report_and_its_json_in_one_command(
         told = command("report", *given_, "--lang", "zh", "--out", out, "--json").json
         assert told["report"] == str(out)
         evaluation = EvaluationReport.from_json(Path(told["evaluation"]).read_text(encoding="utf-8"))
-        assert {a["name"] for a in evaluation.fairness["attributes"]} == {"sex", "district"}
+        assert {attribute.name for attribute in evaluation.fairness.attributes} == {"sex", "district"}
         pages.append((out.read_bytes(), evaluation.digest))
     assert pages[0] == pages[1]
     wrong = command("report", tmp_path / "card.json", "--cutoff", "700")

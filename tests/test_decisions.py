@@ -203,10 +203,10 @@ def test_decisions_are_kept_in_the_evaluation_and_do_not_depend_on_order() -> No
         frame = frame.assign(decided="standard", reason="")
         programmes = [Programme("R2", "waived papers", "容缺受理", cutoff=795)]
         given_ = summarise_decisions(frame, card=CARD, others={"single": ("a", "b")}, programmes=programmes)
-        return REPORT.beside(decisions=given_)
+        return REPORT.with_sections(decisions=given_)
 
     report = told(FRAME)
     assert EvaluationReport.from_json(report.to_json()) == report
     assert told(FRAME.sample(frac=1, random_state=3)).digest == report.digest
-    assert report.decisions["overrides"]["rows"][0]["side"] == "followed"
+    assert report.decisions.overrides.rows[0].side == "followed"
     assert "person-" not in report.to_json()

@@ -254,12 +254,12 @@ def test_nothing_an_audit_tells_describes_a_few_people(seed: int, people: int) -
 
 
 def test_an_audit_is_kept_in_the_evaluation_and_names_nobody() -> None:
-    report = REPORT.beside(fairness=AUDIT)
+    report = REPORT.with_sections(fairness=AUDIT)
     assert EvaluationReport.from_json(report.to_json()) == report
-    assert report.fairness["attributes"][0]["name"] == "sex"
+    assert report.fairness.attributes[0].name == "sex"
     assert "person-" not in report.to_json()
-    with pytest.raises(UserError):
-        REPORT.beside(fairnes=AUDIT)
+    with pytest.raises(TypeError):
+        REPORT.with_sections(fairnes=AUDIT)
 
 
 # ----------------------------------------------------------------------------------------------------------- proxies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from small_experiment import experiment_text
 
 from credit_model import UserError, load_evaluator
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.fairness_audit import AttributeAudit, Fairness
+from credit_model.evaluation.fairness_cutoffs import Cutoff, GroupAtCutoff
 from credit_model.evaluation.gates import Evidence, check, gate_rules
 from credit_model.evaluation.measures import LEAST, MEASURES
+from credit_model.metrics.performance import UNDEFINED, Estimate
+from credit_model.metrics.stability import Movement, Stability
 from credit_model.registry.history import History, HistoryError, HistoryView, served_at
 from credit_model.registry.promotion import ApprovalError, GateError, promote, rollback
 from credit_model.registry.runs import log_run, register
@@ -76,18 +81,26 @@ def registered(
 # ---------------------------------------------------------------------------------------------------- gates
 
 
-def _beside(**sections: Any) -> EvaluationReport:
-    return EvaluationReport.from_dict(GOOD.to_dict() | sections)
+def stability_of(**values: float) -> Stability:
+    """A comparison that found these values, by kind of movement."""
+    movements = tuple(Movement(kind, "", "", "", value, None, False) for kind, value in values.items())
+    return Stability("", (), (), 100, 100, 700.0, 700.0, 0.1, 0.1, None, UNDEFINED, movements)
 
 
-QUIET = [{"kind": kind, "value": 0.002} for kind in ("grades", "tail", "with_record")]
+QUIET = stability_of(grades=0.002, tail=0.002, with_record=0.002)
 
 
-def _unequal(ratio: float, high: float) -> dict[str, Any]:
-    """What an audit finds of one attribute: a group that is eligible less often than the reference."""
-    row = {"group": "north", "verdict": "below", "ratio": {"value": ratio, "low": 0.6, "high": high}}
-    reference = {"group": "south", "verdict": "reference", "ratio": {"value": 1.0, "low": None, "high": None}}
-    return {"attributes": [{"name": "district", "cutoffs": [{"cutoff": 680.0, "groups": [reference, row]}]}]}
+def unequal(ratio: float, high: float) -> Fairness:
+    """An audit of one attribute: a group that is eligible less often than the reference."""
+    groups = tuple(
+        GroupAtCutoff(name, UNDEFINED, found, *[UNDEFINED] * 4, verdict)
+        for name, found, verdict in (
+            ("south", Estimate(1.0, None, None), "reference"),
+            ("north", Estimate(ratio, 0.6, high), "below"),
+        )
+    )
+    cutoff = Cutoff(680.0, groups, UNDEFINED)
+    return Fairness((AttributeAudit("district", "District", "区县", "south", (), (cutoff,), ()),), ())
 
 
 MEASURED = tuple(name for name, measure in MEASURES.items() if measure.gate is LEAST)
@@ -118,12 +131,12 @@ FAILING: dict[str, tuple[dict[str, Any], Any, str]] = {
     ),
     "psi_of_grades": ({"evaluation": GOOD}, 0.01, "psi_of_grades is not in the evaluation, limit at most 0.01"),
     "psi_of_tail": (
-        {"evaluation": _beside(stability={"movements": [{"kind": "tail", "value": 0.13}]})},
+        {"evaluation": GOOD.with_sections(stability=stability_of(tail=0.13))},
         0.1,
         "psi_of_tail is 0.13, limit at most 0.1",
     ),
     "eligibility_ratio": (
-        {"evaluation": _beside(fairness=_unequal(0.7, high=0.78))},
+        {"evaluation": GOOD.with_sections(fairness=unequal(0.7, high=0.78))},
         0.8,
         "eligibility_ratio (district) is 0.7 (interval to 0.78) for north from 680 points, limit at least 0.8",
     ),
@@ -175,10 +188,9 @@ PASSING: dict[str, Any] = {
 
 def test_a_version_that_passes_every_gate_is_in_force_and_the_history_says_why(store: Path) -> None:
     measured = [(name, 0.41, 0.3, None) for name in MEASURED]
-    evaluation = EvaluationReport.from_dict(
-        small_evaluation(*measured, ("slope", 1.0, 0.88, 1.12), ("observed_to_expected", 1.0, 0.9, 1.1)).to_dict()
-        | {"fairness": _unequal(0.78, high=0.85), "stability": {"movements": QUIET}}
-    )
+    evaluation = small_evaluation(
+        *measured, ("slope", 1.0, 0.88, 1.12), ("observed_to_expected", 1.0, 0.9, 1.1)
+    ).with_sections(fairness=unequal(0.78, high=0.85), stability=QUIET)
     version = registered(evaluation=evaluation, **PASSING)
     (store / "assessment.md").write_text("What this does to people.", encoding="utf-8")
     done = promote(version, approver="Zhou Min", impact_assessment=store / "assessment.md")
@@ -202,7 +214,7 @@ def test_stability_and_eligibility_are_read_from_the_evaluation() -> None:
         ("psi_of_grades is 0.002, limit at most 0.01", True),
         ("psi_of_tail is 0.13, limit at most 0.1", False),
     ]
-    (unsure,) = check({"eligibility_ratio": 0.8}, Evidence(CARD, {"fairness": _unequal(0.7, high=0.82)}))
+    (unsure,) = check({"eligibility_ratio": 0.8}, Evidence(CARD, {"fairness": asdict(unequal(0.7, high=0.82))}))
     (absent,) = check({"eligibility_ratio": 0.8}, Evidence(CARD, {}))
     assert (unsure.passed, absent.passed, absent.value) == (True, False, "not in the evaluation")
 

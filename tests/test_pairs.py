@@ -221,8 +221,8 @@ def test_the_report_shows_a_pair_as_one_characteristic_with_a_name_a_table_and_a
     assert by_code["arrears+debts"].text_en == "arrears × debts"
     assert by_code["arrears+debts"].share is not None
     assert "arrears × debts" in page
-    groups = {reason["code"]: reason for reason in evaluation.fairness["reasons"]}
-    assert groups["arrears+debts"]["text_en"] == "arrears × debts"
+    groups = {reason.code: reason for reason in evaluation.fairness.reasons}
+    assert groups["arrears+debts"].text_en == "arrears × debts"
 
 
 def test_the_page_of_a_version_lists_a_pair_with_the_points_of_the_card() -> None:

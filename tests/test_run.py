@@ -154,20 +154,20 @@ def test_the_report_of_a_run_holds_samples_decisions_and_groups_with_the_audit_t
     undisturbed: Ran, path: Path
 ) -> None:
     report = undisturbed.result.evaluation
-    assert {attribute["name"] for attribute in report.fairness["attributes"]} == {"sex", "age_band", "district"}
+    assert {attribute.name for attribute in report.fairness.attributes} == {"sex", "age_band", "district"}
     columns = {feature.name for feature in load_experiment(path).features}
     assert not columns & {"sex", "age_band", "district"}
     sample = development(load_experiment(path), undisturbed.result.ledger)
-    told = report.data["samples"]["development"]
-    months = [cell for cell in told["rates"] if cell["segment"] == "all"]
-    assert sum(cell["bads"] for cell in months) == sample.bads
-    for month, vintage in zip(months, told["vintages"], strict=True):
-        assert vintage["cumulative"][-1] == pytest.approx(month["rate"])
-        shown = [share for share in vintage["cumulative"] if share is not None]
+    told = report.data.samples["development"]
+    months = [cell for cell in told.rates if cell.segment == "all"]
+    assert sum(cell.bads for cell in months) == sample.bads
+    for month, vintage in zip(months, told.vintages, strict=True):
+        assert vintage.cumulative[-1] == pytest.approx(month.rate)
+        shown = [share for share in vintage.cumulative if share is not None]
         assert shown == sorted(shown)
-    by_source = [source["development"] for source in report.fairness["sources"]]
+    by_source = [source.development for source in report.fairness.sources]
     assert None in by_source or sum(by_source) == sample.bads
-    assert report.decisions["eligible_from"] <= report.card["reference_points"]
+    assert report.decisions.eligible_from <= report.card["reference_points"]
 
 
 def test_a_gate_that_was_missed_is_told_and_hides_nothing(undisturbed: Ran) -> None:

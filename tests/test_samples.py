@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,12 @@ def compas() -> pd.DataFrame:
 def test_a_report_on_compas_flags_its_mislabelled_late_rows_and_no_others() -> None:
     frame = compas()
     report = full_evaluation(frame, cutoffs=[750])
-    cells = report.data["samples"]["out_of_time"]["rates"]
-    flagged = {cell["period"] for cell in cells if cell["flag"]}
-    assert {cell["flag"] for cell in cells} == {"", "all_bad"}
+    cells = report.data.samples["out_of_time"].rates
+    flagged = {cell.period for cell in cells if cell.flag}
+    assert {cell.flag for cell in cells} == {"", "all_bad"}
     assert flagged == {f"2014-{month:02}" for month in range(4, 13)}
-    assert report.data["flagged_observations"] == (frame["as_of"] >= "2014-04-01").sum() == 1007
-    assert all(cell["rate"] > 0.97 for cell in cells if cell["flag"])
+    assert report.data.flagged_observations == (frame["as_of"] >= "2014-04-01").sum() == 1007
+    assert all(cell.rate > 0.97 for cell in cells if cell.flag)
     page = render_html(report, lang="en")
     assert "Some labels cannot be right" in page
     assert page.count("hardly any good left") == 9
@@ -100,10 +101,10 @@ def test_a_sample_that_cannot_be_described_is_refused_in_one_line() -> None:
 
 def test_one_evaluation_holds_everything_and_depends_on_no_order() -> None:
     assert EvaluationReport.from_json(FULL.to_json()) == FULL
-    assert FULL.data["samples"].keys() == {"development", "out_of_time"}
-    assert {finding["kind"] for finding in FULL.fairness["findings"]} >= {"proxy", "eligibility", "source"}
-    assert FULL.decisions["overrides"]["decisions"] == len(FRAME)
-    assert len(FULL.decisions["programmes"]) == 1
+    assert FULL.data.samples.keys() == {"development", "out_of_time"}
+    assert {finding.kind for finding in FULL.fairness.findings} >= {"proxy", "eligibility", "source"}
+    assert FULL.decisions.overrides.decisions == len(FRAME)
+    assert len(FULL.decisions.programmes) == 1
     first = full_evaluation(FRAME, card=CARD, attributes=beside())
     order = np.random.default_rng(1).permutation(len(FRAME))
     assert full_evaluation(FRAME.iloc[order], card=CARD, attributes=beside()).digest == first.digest
@@ -113,5 +114,26 @@ def test_one_evaluation_holds_everything_and_depends_on_no_order() -> None:
 def test_without_a_card_the_cut_offs_are_those_between_grades() -> None:
     report = full_evaluation(FRAME)
     least = FRAME.groupby("grade")["score"].min().sort_values().tolist()
-    assert report.decisions["eligible_from"] in least[1:]
-    assert {row["cutoff"] for row in report.decisions["cutoffs"]} <= set(least[1:])
+    assert report.decisions.eligible_from in least[1:]
+    assert {row.cutoff for row in report.decisions.cutoffs} <= set(least[1:])
+
+
+def test_the_sections_of_an_evaluation_are_values_with_a_table_each() -> None:
+    cutoffs, groups = FULL.decisions.to_frame(), FULL.fairness.to_frame()
+    assert cutoffs["share_value"].tolist() == [row.share.value for row in FULL.decisions.cutoffs]
+    assert len(groups) == sum(len(c.groups) for attribute in FULL.fairness.attributes for c in attribute.cutoffs)
+    assert set(groups["attribute"]) == {"sex", "district"}
+    rates = FULL.data.to_frame()
+    assert rates.groupby("sample").size().to_dict() == {n: len(d.rates) for n, d in FULL.data.samples.items()}
+    movements = FULL.stability.to_frame()
+    assert movements["kind"].tolist() == [movement.kind for movement in FULL.stability.movements]
+    assert {"points_value", "points_low"} <= set(movements)
+    assert not {"points", "shares"} & set(movements)
+
+
+def test_an_older_document_with_plain_shares_is_read_and_written_as_it_is() -> None:
+    path = Path(__file__).parents[1] / "reports" / "cards" / "personal-credit-v1.json"
+    plain = json.loads(path.read_text(encoding="utf-8"))["evaluation"]
+    report = EvaluationReport.from_dict(plain)
+    assert report.to_dict() == plain | {"verdicts": []}
+    assert len(report.fairness.to_frame()) == 65

@@ -68,27 +68,25 @@ def full_evaluation(
     ...     "score": [640] * 100 + [800] * 100, "probability_of_bad": 0.25, "grade": ["D"] * 100 + ["A"] * 100})
     >>> beside = pd.DataFrame({"subject_id": people, "sex": ["F", "M"] * 100})
     >>> report = full_evaluation(frame, attributes=beside)
-    >>> report.decisions["cutoffs"][0]["cutoff"], report.fairness["attributes"][0]["name"]
+    >>> report.decisions.cutoffs[0].cutoff, report.fairness.attributes[0].name
     (800.0, 'sex')
     """
     report = evaluate(frame, card=card, explanation=explanation, **told)
     samples = ({} if development is None else {"development": development}) | {"out_of_time": frame}
-    found: dict[str, Any] = {"data": describe_samples(samples, window_months=window_months)}
+    data, decisions, fairness = describe_samples(samples, window_months=window_months), None, None
     if cutoffs is None:
         cutoffs = list(card.profile.grade_cuts) if card is not None else _grade_cutoffs(frame)
     if cutoffs:
         others = dict(told.get("baselines") or {})
         if (challenger := told.get("challenger")) is not None:
             others["challenger"] = (challenger["label_en"], challenger["label_zh"])
-        found["decisions"] = summarise_decisions(
-            frame, card=card, cutoffs=cutoffs, others=others, programmes=programmes
-        )
+        decisions = summarise_decisions(frame, card=card, cutoffs=cutoffs, others=others, programmes=programmes)
     if attributes is not None and cutoffs:
-        found["fairness"] = audit_fairness(
+        fairness = audit_fairness(
             frame, attributes, card=card, cutoffs=cutoffs, explanation=explanation, features=features, texts=texts,
             labels=labels, sources=sources,
         )  # fmt: skip
-    return report.beside(**found)
+    return report.with_sections(data=data, decisions=decisions, fairness=fairness)
 
 
 def evaluate_file(

@@ -23,6 +23,7 @@ from credit_model.evaluation.past_decisions import Overrides, SwapSet, override_
 from credit_model.evaluation.scored_rows import Sample, sample_of
 from credit_model.evaluation.tables import Counts, counts_of
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import frame_of
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate
 
@@ -182,6 +183,10 @@ class Decisions:
     swaps: tuple[SwapSet, ...]
     programmes: tuple[Outcome, ...]
     overrides: Overrides | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the cut-off table: one row a cut-off."""
+        return frame_of(self.cutoffs)
 
 
 def summarise_decisions(

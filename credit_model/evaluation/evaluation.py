@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.evaluation.card_summary import Breakdown, breakdowns_of, card_of, moved_by_term, term_texts
 from credit_model.evaluation.challenger import Challenger, challenge
+from credit_model.evaluation.decisions import Decisions
+from credit_model.evaluation.fairness_audit import Fairness
 from credit_model.evaluation.gates import GateVerdict, checks_of_rows, gate_rules, read_gates
+from credit_model.evaluation.samples import Data
 from credit_model.evaluation.scored_rows import Sample, sample_of
 from credit_model.evaluation.tables import (
     Band,
@@ -39,6 +43,7 @@ from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.metrics import calibration, differences, performance
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.metrics.stability import Stability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +76,52 @@ class Gate:
     passed: bool
 
 
+class SampleCounts(TypedDict, total=False):
+    """Rows of a sample, by name; None where a count is too small to be published."""
+
+    name: str
+    name_en: str
+    name_zh: str
+    observations: int | None
+    people: int | None
+    bads: int | None
+
+
+class Dates(TypedDict, total=False):
+    """Days of the samples as ISO texts."""
+
+    development: list[str]
+    out_of_time: list[str]
+    window_months: float
+    maturity_months: float
+    day_of_use: str
+
+
+class EvaluationContext(TypedDict, total=False):
+    """Values that only the caller of `evaluate` knows; a text alike in both languages lacks ``_en`` and ``_zh``."""
+
+    experiment: str
+    question: str
+    question_en: str
+    question_zh: str
+    made_city: bool
+    subjects: str
+    outcome: str
+    outcome_en: str
+    outcome_zh: str
+    dates: Dates
+    samples: list[SampleCounts]
+    exclusions: list[dict[str, str | int | None]]
+    ingest: dict[str, Any]
+    notes: list[dict[str, str]]
+    digests: dict[str, str]
+    champion: dict[str, str | int]
+
+
+_SECTIONS = ("data", "fairness", "decisions", "stability")
+"""Sections that a document writes as ``{}`` where there are none."""
+
+
 @dataclass(frozen=True)
 class EvaluationReport:
     """Everything an evaluation found, as plain values.
@@ -101,9 +152,11 @@ class EvaluationReport:
         Of every gate that was declared, as far as a run can judge it; empty without a run.
     challengers : tuple of Challenger
         What other models found on the same rows; empty without one.
-    data, fairness, decisions, stability : dict
-        What `describe_samples` and the rooms of fairness, decisions and monitoring found, put there by `beside`;
-        empty without.
+    data : Data, optional
+        The samples described; this section and the next three are added by `with_sections`.
+    fairness : Fairness, optional
+    decisions : Decisions, optional
+    stability : Stability, optional
     breakdowns : tuple of Breakdown
         Measures by each column the caller named.
     schema : int
@@ -116,7 +169,7 @@ class EvaluationReport:
     True
     """
 
-    context: dict[str, Any] = field(default_factory=dict)
+    context: EvaluationContext = field(default_factory=EvaluationContext)
     segments: dict[str, Segment] = field(default_factory=dict)
     grades: tuple[Grade, ...] = ()
     months: tuple[Month, ...] = ()
@@ -127,24 +180,26 @@ class EvaluationReport:
     reasons: tuple[Reason, ...] = ()
     gates: tuple[Gate, ...] = ()
     challengers: tuple[Challenger, ...] = ()
-    data: dict[str, Any] = field(default_factory=dict)
-    fairness: dict[str, Any] = field(default_factory=dict)
-    decisions: dict[str, Any] = field(default_factory=dict)
-    stability: dict[str, Any] = field(default_factory=dict)
+    data: Data | None = None
+    fairness: Fairness | None = None
+    decisions: Decisions | None = None
+    stability: Stability | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     verdicts: tuple[GateVerdict, ...] = ()
     schema: int = 1
 
-    def beside(self, **sections: Any) -> EvaluationReport:
-        """The same evaluation with what other rooms found on the same rows: dataclasses or plain mappings, by field.
-
-        Examples
-        --------
-        >>> EvaluationReport().beside(fairness={"findings": ()}).fairness
-        {'findings': []}
-        """
-        plain = {name: dict(s) if isinstance(s, Mapping) else dataclasses.asdict(s) for name, s in sections.items()}
-        return EvaluationReport.from_dict(rounded({**self.to_dict(), **plain}))
+    def with_sections(
+        self,
+        *,
+        data: Data | None = None,
+        fairness: Fairness | None = None,
+        decisions: Decisions | None = None,
+        stability: Stability | None = None,
+    ) -> EvaluationReport:
+        """Return this evaluation with further sections about the same rows, figures rounded as in the document."""
+        given = {"data": data, "fairness": fairness, "decisions": decisions, "stability": stability}
+        plain = {name: dataclasses.asdict(section) for name, section in given.items() if section is not None}
+        return EvaluationReport.from_dict(rounded(self.to_dict() | plain))
 
     @property
     def failed_gates(self) -> tuple[Gate, ...]:
@@ -178,9 +233,9 @@ class EvaluationReport:
 
     def to_json(self) -> str:
         """Return the canonical JSON: sorted keys, shortest exact numbers, null for what could not be measured."""
-        return (
-            json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        )
+        plain = dataclasses.asdict(self)
+        plain |= {name: {} for name in _SECTIONS if plain[name] is None}
+        return json.dumps(plain, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> EvaluationReport:
@@ -191,6 +246,7 @@ class EvaluationReport:
                 f"{cls.schema}. Give the evaluation.json of a run."
             )
         try:
+            plain = plain | {name: plain.get(name) or None for name in _SECTIONS}
             report: EvaluationReport = _typed(cls, plain)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
@@ -212,12 +268,14 @@ def _typed(kind: Any, value: Any) -> Any:
     """Rebuild dataclasses and tuples from plain JSON by their declared types."""
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(**{name: _typed(hints[name], item) for name, item in value.items()})
+        return cast(Any, kind)(**{name: _typed(hints[name], item) for name, item in value.items()})
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return _typed(inner[0], value) if isinstance(value, dict | list) else value
     if origin is tuple:
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_typed(k, item) for k, item in zip(kinds, value, strict=True))
-    if origin is dict and inner[1] is not Any:
+    if origin in (dict, Mapping) and inner[1] is not Any:
         return {name: _typed(inner[1], item) for name, item in value.items()}
     return value
 
@@ -420,7 +478,7 @@ def rounded(plain: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(context: Mapping[str, Any]) -> EvaluationContext:
     """Check that a context is plain, and leave small counts blank in it as everywhere else."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(context), allow_nan=False))
@@ -436,4 +494,4 @@ def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(v, int) and 0 < v < (FEWEST_BADS if k == "bads" else SMALLEST_CELL)
         }
         row.update(dict.fromkeys(few))
-    return plain
+    return cast(EvaluationContext, plain)

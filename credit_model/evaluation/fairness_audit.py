@@ -19,6 +19,7 @@ from credit_model.evaluation.proxies import Proxy, screen_proxies
 from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
 from credit_model.evaluation.tables import Counts, counts_of, told_reasons, with_second
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import frame_of
 from credit_model.metrics.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
 from credit_model.metrics.performance import SMALLEST_CELL, UNDEFINED, Estimate, auc
 from credit_model.metrics.shares import Groups, gap_estimate, ratio_estimate, share_estimate
@@ -42,7 +43,7 @@ class GroupAudit:
     mean_true_risk : float or None
         Of a made city.
     reasons : dict of str to Estimate
-        Share of the group told each reason, by code.
+        Share of the group told each reason, by code; in older documents the share alone.
     """
 
     name: str
@@ -51,7 +52,7 @@ class GroupAudit:
     counts: Counts
     measures: dict[str, Estimate]
     mean_true_risk: float | None
-    reasons: dict[str, Estimate]
+    reasons: Mapping[str, Estimate | float | None]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,17 @@ class Fairness:
     reasons: tuple[ReasonText, ...] = ()
     sources: tuple[SourceRate, ...] = ()
     limits: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(LIMITS))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a group at a cut-off of an attribute."""
+        import pandas as pd
+
+        tables = {
+            (attribute.name, cutoff.cutoff): frame_of(cutoff.groups)
+            for attribute in self.attributes
+            for cutoff in attribute.cutoffs
+        }
+        return pd.concat(tables, names=["attribute", "cutoff"]).reset_index(["attribute", "cutoff"])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from credit_model.evaluation.measures import compute_measures
 from credit_model.evaluation.tables import with_second
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import frame_of
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ class Data:
 
     samples: dict[str, Described]
     flagged_observations: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the event rates: one row a sample, month and segment."""
+        import pandas as pd
+
+        tables = {name: frame_of(described.rates) for name, described in self.samples.items()}
+        return pd.concat(tables, names=["sample"]).reset_index("sample")
 
 
 def describe_samples(samples: Mapping[str, pd.DataFrame], *, window_months: int = 12) -> Data:

@@ -27,8 +27,9 @@ from credit_model.foundation.calendar import add_months, from_days
 from credit_model.foundation.errors import UserError
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
+from credit_model.metrics.stability import Stability
 from credit_model.monitoring.reference import Reference, Snapshot
-from credit_model.monitoring.stability import Stability, compare
+from credit_model.monitoring.stability import compare
 from credit_model.sample.development import REASONS, DevelopmentSample
 from credit_model.sample.outcome import Y12
 from credit_model.scorecard.bins import attributes_of

@@ -157,7 +157,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
     evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
     reference, stability = freeze(experiment, source, card, development, out_of_time)
-    evaluation = judge_gates(experiment, evaluation.beside(stability=stability), card, DOCUMENTS, champion)
+    evaluation = judge_gates(experiment, evaluation.with_sections(stability=stability), card, DOCUMENTS, champion)
     folder = _write(folder_of(experiment, source), experiment, card, evaluation, tuning, reference)
     Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
@@ -294,7 +294,7 @@ def _record(
         "catalogue_digest": origin["catalogue"]["digest"],
         "sample_digest": origin["sample"]["digest"],
         "evaluation_digest": evaluation.digest,
-        "reference_digest": evaluation.stability["reference_digest"],
+        "reference_digest": evaluation.stability.reference_digest if evaluation.stability else "",
         "commit": origin["code"]["commit"],
     }
     run_id = tracker.log_run(

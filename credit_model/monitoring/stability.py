@@ -10,13 +10,13 @@ In: a card, its `Reference`, a `Snapshot`. Out: a `Stability` as plain values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credit_model.metrics.performance import SMALLEST_CELL, Estimate
+from credit_model.metrics.performance import SMALLEST_CELL
+from credit_model.metrics.stability import Movement, Share, Stability
 from credit_model.monitoring.drift import (
     ALARM_FLOOR,
     ALARM_LEVEL,
@@ -34,74 +34,6 @@ if TYPE_CHECKING:
 CHANGE = 1.2
 """A share matters when it is at least so many times what it was, or the other way round."""
 _FALSE_ALARMS = 0.001  # in all comparisons besides the grades
-
-
-@dataclass(frozen=True)
-class Share:
-    """Share of people in one frozen cell, then and now; None where it stands for fewer than ten people."""
-
-    label_en: str
-    label_zh: str
-    then: float | None
-    now: float | None
-
-
-@dataclass(frozen=True)
-class Movement:
-    """One distribution now and in the reference.
-
-    Attributes
-    ----------
-    kind : str
-        ``grades``, ``tail`` (scores of people off the reference), ``with_record``, ``off_reference``,
-        ``characteristic`` (or pair), ``missing`` or ``unseen``.
-    name, label_en, label_zh : str
-        Of the characteristic or pair, else empty.
-    value, limit : float or None
-        PSI, and the limit above which it has moved.
-    moved : bool
-    then, now : float or None
-        Share of people off the reference attribute (of a characteristic), or that the movement is about.
-    points : Estimate or None
-        How far this characteristic has moved the mean score.
-    shares : tuple of Share
-        By cell.
-    """
-
-    kind: str
-    name: str
-    label_en: str
-    label_zh: str
-    value: float | None
-    limit: float | None
-    moved: bool
-    then: float | None = None
-    now: float | None = None
-    points: Estimate | None = None
-    shares: tuple[Share, ...] = ()
-
-
-@dataclass(frozen=True)
-class Stability:
-    """A population against a reference; ``movements`` are in the order of the card, the score's own first."""
-
-    reference_digest: str
-    days_then: tuple[str, ...]
-    days_now: tuple[str, ...]
-    people_then: int
-    people_now: int
-    mean_score_then: float
-    mean_score_now: float
-    mean_probability_then: float
-    mean_probability_now: float
-    expected_auc_then: float | None
-    expected_auc_now: Estimate
-    movements: tuple[Movement, ...]
-
-    @property
-    def out_of_limit(self) -> tuple[Movement, ...]:
-        """Return the movements beyond their limits."""
-        return tuple(movement for movement in self.movements if movement.moved)
 
 
 def compare(card: Card, reference: Reference, snapshot: Snapshot) -> Stability:

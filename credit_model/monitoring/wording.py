@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from credit_model.texts.words import text_of
 
 if TYPE_CHECKING:
+    from credit_model.metrics.stability import Movement, Stability
     from credit_model.monitoring.intake import Episode, Intake
     from credit_model.monitoring.realised import Realised
-    from credit_model.monitoring.stability import Movement, Stability
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ _COLOURS = ("blue", "orange")
 
 def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: labels that cannot be right."""
-    if not page.report.data.get("flagged_observations"):
+    if not page.plain["data"].get("flagged_observations"):
         return []
     return [page.say("data.flagged", count=page.number("data/flagged_observations", "count"))]
 
 
 def section(page: Sheet) -> str:
     """Everything about the samples."""
-    data = page.report.data
+    data = page.plain["data"]
     if not data:
         return ""
     samples: dict[str, Any] = data["samples"]

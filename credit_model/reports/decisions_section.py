@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: how many would be eligible, and how they and the others fared."""
-    decisions = page.report.decisions
+    decisions = page.plain["decisions"]
     for i, row in enumerate(decisions.get("cutoffs", [])):
         if row["cutoff"] == decisions["eligible_from"] and row["bad_rate_below"]["value"] is not None:
             at = f"decisions/cutoffs/{i}"
@@ -34,7 +34,7 @@ def told(page: Sheet) -> list[str]:
 
 def section(page: Sheet) -> str:
     """Everything about decisions."""
-    decisions = page.report.decisions
+    decisions = page.plain["decisions"]
     if not decisions:
         return ""
     cutoffs = decisions["cutoffs"]
@@ -57,7 +57,7 @@ def _cutoffs(page: Sheet, cutoffs: list[dict[str, Any]]) -> str:
     rows = []
     for i, row in enumerate(cutoffs):
         at = f"decisions/cutoffs/{i}"
-        own = "own" if row["cutoff"] == page.report.decisions["eligible_from"] else ""
+        own = "own" if row["cutoff"] == page.plain["decisions"]["eligible_from"] else ""
         rows.append(
             page.row(
                 page.number(f"{at}/cutoff", "cut"),

@@ -24,7 +24,7 @@ PROXIES, REASONS, LISTED = 10, 12, 12
 
 def told(page: Sheet) -> list[str]:
     """What belongs at the top of the page: whether a group has to be looked at."""
-    fairness = page.report.fairness
+    fairness = page.plain["fairness"]
     if not fairness or not fairness["attributes"]:
         return []
     names = _join(page, [page.words.told(a, "label") for a in fairness["attributes"]])
@@ -40,7 +40,7 @@ def _join(page: Sheet, names: list[Said]) -> Said:
 
 def section(page: Sheet) -> str:
     """Everything about groups."""
-    fairness = page.report.fairness
+    fairness = page.plain["fairness"]
     if not fairness:
         return ""
     parts = [f"<p>{page.say('fairness.intro')}</p>", _findings(page, fairness)]
@@ -97,7 +97,7 @@ def _place(page: Sheet, attribute: dict[str, Any]) -> int | None:
     shown = [
         i for i, cut in enumerate(attribute["cutoffs"]) if any(g["ratio"]["value"] is not None for g in cut["groups"])
     ]
-    about = page.report.decisions.get("eligible_from")
+    about = page.plain["decisions"].get("eligible_from")
     return next((i for i in shown if attribute["cutoffs"][i]["cutoff"] == about), shown[0] if shown else None)
 
 
@@ -163,7 +163,9 @@ def _cutoffs(page: Sheet, attribute: dict[str, Any], at: str) -> str:
 def _reasons(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     groups = attribute["groups"]
     told = [
-        r for r in page.report.fairness["reasons"] if any(g["reasons"][r["code"]]["value"] is not None for g in groups)
+        r
+        for r in page.plain["fairness"]["reasons"]
+        if any(g["reasons"][r["code"]]["value"] is not None for g in groups)
     ]
     rows = []
     for reason in told[:REASONS]:

@@ -135,6 +135,7 @@ class _Page:
 
     def __init__(self, made: ModelCard, languages: Sequence[str]) -> None:
         self.made, self.card, self.found = made, made.card, made.evaluation
+        self.plain = made.evaluation.to_dict()
         self.languages = languages
         self.words = load_texts("model_card.toml") | {"measure": load_texts("report.toml")["measure"]}
 
@@ -184,7 +185,7 @@ class _Page:
 
     def sample(self) -> Iterable[str]:
         yield from self.heading("sample")
-        context = self.found.context
+        context = self.plain["context"]
         if "outcome_en" in context or "outcome" in context:
             yield from (f"{self.say('text.outcome')}: {self.told(context, 'outcome')}", "")
         dates = context.get("dates", {})
@@ -232,7 +233,7 @@ class _Page:
 
     def fairness(self) -> Iterable[str]:
         yield from self.heading("fairness")
-        audited = self.found.fairness.get("attributes", ())
+        audited = self.plain["fairness"].get("attributes", ())
         if not audited:
             yield from self.paragraphs("text.not_audited")
             return
@@ -248,7 +249,7 @@ class _Page:
                     ratio = _interval(least["ratio"]["value"], least["ratio"]["low"], least["ratio"]["high"], "{:.3f}")
                     rows.append([self.told(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
         yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
-        found = self.found.fairness.get("findings", ())
+        found = self.plain["fairness"].get("findings", ())
         yield from self.paragraphs("text.findings", count=len(found))
         yield from (
             f"- {finding['kind']}, {finding['attribute']}, {finding['group']}: "
@@ -258,7 +259,7 @@ class _Page:
 
     def stability(self) -> Iterable[str]:
         yield from self.heading("stability")
-        movements = self.found.to_dict().get("stability", {}).get("movements", ())
+        movements = self.plain["stability"].get("movements", ())
         rows = [
             [
                 self._movement(movement),

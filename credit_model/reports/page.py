@@ -139,7 +139,7 @@ class _Page(Sheet):
         ):  # fmt: skip
             rows = [
                 self.row(self.told(row, label), *(self.number(f"context/{key}/{i}/{c}", "count") for c in columns))
-                for i, row in enumerate(context.get(key, []))
+                for i, row in enumerate(self.plain["context"].get(key, []))
             ]
             if rows:
                 parts.append(f"<h3>{self.say('sample.' + key)}</h3>" + self.table(head, rows))

@@ -18,7 +18,8 @@ class Sheet:
 
     def __init__(self, report: EvaluationReport, words: Words) -> None:
         self.report, self.words = report, words
-        self.number = Numbers(report.to_dict(), words)
+        self.plain = report.to_dict()
+        self.number = Numbers(self.plain, words)
         everyone = report.segments.get("all")
         self.measures = everyone.measures if everyone else {}
 

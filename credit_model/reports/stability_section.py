@@ -20,7 +20,7 @@ _DRAWN = 14  # characteristics in the drawing; the table has them all
 
 def told(page: Sheet) -> list[str]:
     """One sentence for anyone: nothing has moved, or how many things have."""
-    found = page.report.stability
+    found = page.plain["stability"]
     if not found:
         return []
     moved = [movement for movement in found["movements"] if movement["moved"]]
@@ -29,7 +29,7 @@ def told(page: Sheet) -> list[str]:
 
 def section(page: Sheet) -> str:
     """Everything that was compared, the score first."""
-    found = page.report.stability
+    found = page.plain["stability"]
     if not found:
         return ""
     days = {name: html.escape(", ".join(found[f"days_{name}"])) for name in ("then", "now")}
@@ -59,7 +59,7 @@ def _index(page: Sheet, i: int) -> tuple[str, str]:
 
 def _score(page: Sheet) -> str:
     rows = []
-    for i, movement in enumerate(page.report.stability["movements"]):
+    for i, movement in enumerate(page.plain["stability"]["movements"]):
         if movement["kind"] in _OF_SCORE:
             then_now = (page.number(f"stability/movements/{i}/{name}", "share") for name in ("then", "now"))
             shown = then_now if movement["kind"] in ("off_reference", "with_record") else ("", "")
@@ -78,7 +78,7 @@ def _score(page: Sheet) -> str:
 
 
 def _grades(page: Sheet) -> str:
-    for i, movement in enumerate(page.report.stability["movements"]):
+    for i, movement in enumerate(page.plain["stability"]["movements"]):
         if movement["kind"] == "grades":
             rows = [
                 page.row(
