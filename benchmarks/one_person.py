@@ -48,7 +48,7 @@ def main() -> int:
 def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     from credit_model.assessment.evaluator import Evaluator
     from credit_model.features.kernel import compute
-    from credit_model.features.subject_features import PersonPlan
+    from credit_model.features.subject_features import SubjectFeatures
     from credit_model.foundation.calendar import to_day
     from credit_model.visibility.segments import compile_segments
 
@@ -59,7 +59,7 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     (subject,) = segments.subject_index(["a"]).tolist()
     nobody = compile_segments(ledger.tables(["nobody"]), ledger.catalogue, "retention", day - 1)
     definitions = card.features
-    plan = PersonPlan(definitions, ledger.catalogue)
+    plan = SubjectFeatures(definitions, ledger.catalogue)
     row = plan.one(segments, subject, day)
     values = dict(zip(card.columns, row.values, strict=True))
     batch = compute(segments, [subject], [day], definitions, ledger.catalogue)[0]
@@ -76,7 +76,7 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
         "nothing_on_record_to_score": lambda: to_score(nobody, -1),
         "records_behind_40_values": lambda: [row.used(column) for column in range(len(definitions))],
         "batch_kernel_one_row": lambda: compute(segments, [subject], [day], definitions, ledger.catalogue),
-        "plan_once_a_card": lambda: PersonPlan(definitions, ledger.catalogue),
+        "plan_once_a_card": lambda: SubjectFeatures(definitions, ledger.catalogue),
         "read_rows_of_ledger": lambda: ledger.tables(["a"]),
         "compile_segments": lambda: compile_segments(tables, ledger.catalogue, "retention", day - 1),
         "assessment_whole": lambda: evaluator.assess("a", day_of_use=DAY_OF_USE),

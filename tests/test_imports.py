@@ -68,7 +68,7 @@ def test_from_a_persons_rows_to_a_score_with_reasons_loads_numpy_only(tmp_path: 
     path = small_card().save(tmp_path / "card.json")
     program = (
         "import credit_model as cm\n"
-        "from credit_model.features.subject_features import PersonPlan\n"
+        "from credit_model.features.subject_features import SubjectFeatures\n"
         "from credit_model.catalogue.catalogue import load_catalogue\n"
         "from credit_model.foundation.calendar import to_day\n"
         "from credit_model.visibility.tables import Tables\n"
@@ -77,7 +77,7 @@ def test_from_a_persons_rows_to_a_score_with_reasons_loads_numpy_only(tmp_path: 
         "record = {'record_id': ['r'], 'subject_id': ['a'], 'kind': ['severe_list']}\n"
         "tables = Tables.of(record | {'decided_on': ['2025-01-10'], 'known_on': ['2025-02-01']})\n"
         "segments = compile_segments(tables, catalogue, 'tier', to_day('2026-07-01'))\n"
-        "row = PersonPlan(card.features, catalogue).one(segments, 0, to_day('2026-07-02'))\n"
+        "row = SubjectFeatures(card.features, catalogue).one(segments, 0, to_day('2026-07-02'))\n"
         "scored = card.score_one(dict(zip(card.columns, row.values)))\n"
         "assert [reason.points for reason in scored.reasons] == [-80, -50, -26]"
     )

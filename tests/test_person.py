@@ -15,11 +15,11 @@ from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute, trail
-from credit_model.features.subject_features import PersonPlan, days_of_change
+from credit_model.features.subject_features import SubjectFeatures, days_of_change
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 
-PLAN = PersonPlan(MADE, CATALOGUE)
+PLAN = SubjectFeatures(MADE, CATALOGUE)
 
 
 @given(made_segments(), observations)
@@ -46,16 +46,16 @@ def test_a_plan_names_the_records_of_the_trail(segments: Segments, subject: str,
 @given(made_segments(), st.sampled_from("ab"), st.lists(days, min_size=2, max_size=4))
 def test_what_a_plan_answered_before_changes_no_answer(segments: Segments, subject: str, asked: list[date]) -> None:
     (index,) = segments.subject_index([subject]).tolist()
-    used_before = PersonPlan(MADE[::3], CATALOGUE)
+    used_before = SubjectFeatures(MADE[::3], CATALOGUE)
     for day in asked:
-        fresh = PersonPlan(MADE[::3], CATALOGUE).one(segments, index, ordinal(day)).values
+        fresh = SubjectFeatures(MADE[::3], CATALOGUE).one(segments, index, ordinal(day)).values
         assert repr(used_before.one(segments, index, ordinal(day)).values) == repr(fresh)
 
 
 def test_a_plan_answers_for_its_own_catalogue_only() -> None:
     segments = compile_segments(Tables.of({}), CATALOGUE, "ever", ordinal(date(2026, 1, 1)))
     with pytest.raises(UserError, match="another catalogue"):
-        PersonPlan(library(), load_catalogue()).one(segments, -1, 0)
+        SubjectFeatures(library(), load_catalogue()).one(segments, -1, 0)
 
 
 @settings(max_examples=40)
@@ -74,7 +74,7 @@ def test_between_its_days_of_change_a_value_stays_what_it_is(
 def test_a_decayed_sum_that_would_overflow_is_refused_as_the_kernel_refuses_it() -> None:
     record = {"record_id": ["r"], "subject_id": ["a"], "kind": ["debt"], "decided_on": ["2023-01-01"]}
     faded = FeatureDefinition(name="f", aggregate="decayed_sum", of="amount", half_life_days=100)
-    plan, day = PersonPlan([faded], CATALOGUE), ordinal(date(2023, 3, 1))
+    plan, day = SubjectFeatures([faded], CATALOGUE), ordinal(date(2023, 3, 1))
 
     def held(amount: int) -> Segments:
         tables = Tables.of(record | {"known_on": ["2023-01-01"], "amount": [amount]})

@@ -22,7 +22,7 @@ from credit_model.features.build import UnknownSubjectsWarning
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import library
 from credit_model.features.kernel import compute
-from credit_model.features.subject_features import PersonPlan
+from credit_model.features.subject_features import SubjectFeatures
 from credit_model.foundation.calendar import to_days
 from credit_model.ledger import buckets
 from credit_model.ledger.ledger import Ledger
@@ -94,7 +94,7 @@ def test_spark_one_machine_one_person_and_numpy_alone_agree_to_the_last_bit(
     days = to_days(observations["as_of"].to_numpy())
     alone = compute(segments, subjects, days, DEFINITIONS, ledger.catalogue, engine="numpy")
     assert alone.tobytes() == local.to_numpy().tobytes()
-    plan = PersonPlan(DEFINITIONS, ledger.catalogue)
+    plan = SubjectFeatures(DEFINITIONS, ledger.catalogue)
     rows = [plan.one(segments, s, d).values for s, d in zip(subjects.tolist(), days.tolist(), strict=True)]
     assert np.array(rows, np.float32).tobytes() == local.to_numpy().tobytes()
     assert (local.nunique() > 1).mean() > 0.8  # there is something to agree on

@@ -18,7 +18,7 @@ from test_kernel import CATALOGUE, MADE, days, made_segments, ordinal
 import credit_model as cm
 from credit_model.features.definition import AGGREGATES, FeatureDefinition
 from credit_model.features.kernel import compute, trail
-from credit_model.features.subject_features import PersonPlan
+from credit_model.features.subject_features import SubjectFeatures
 from credit_model.visibility.tables import Segments
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("trail.yaml").read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def test_the_records_used_and_those_that_mark_the_window_alone_give_the_value(
         (again,) = compute(alone, [index], [as_of], [definition], CATALOGUE)[0]
         assert again.tobytes() == value.tobytes()
         if not used:
-            assert again.tobytes() == np.float32(PersonPlan([definition], CATALOGUE).none[0]).tobytes()
+            assert again.tobytes() == np.float32(SubjectFeatures([definition], CATALOGUE).none[0]).tobytes()
 
 
 def test_what_hypothesis_makes_holds_every_aggregate() -> None:

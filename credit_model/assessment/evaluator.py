@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from credit_model.assessment.assessment import Assessment, Reason, explanation
 from credit_model.assessment.person_file import Files, PersonFile
 from credit_model.features.dictionary import check_definitions
-from credit_model.features.subject_features import PersonPlan
+from credit_model.features.subject_features import SubjectFeatures
 from credit_model.foundation.calendar import NO_DAY, DateLike, from_day, to_day
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.segments import SEMANTICS_VERSION
@@ -87,7 +87,7 @@ class Evaluator:
     ledger: Ledger | None = None
     source: str = ""
     version: int | None = None
-    _plans: dict[str, PersonPlan] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
+    _plans: dict[str, SubjectFeatures] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
 
     def assess(
         self,
@@ -162,7 +162,7 @@ class Evaluator:
             )
         )
 
-    def _plan(self, files: Files) -> PersonPlan:
+    def _plan(self, files: Files) -> SubjectFeatures:
         """Return the card's definitions prepared for the catalogue, prepared once."""
         definitions = self.card.features
         if definitions is None or len(definitions) < len(self.card.columns):
@@ -180,13 +180,13 @@ class Evaluator:
         digest = files.catalogue.digest
         if digest not in self._plans:
             check_definitions(definitions, files.catalogue)
-            self._plans[digest] = PersonPlan(definitions, files.catalogue)
+            self._plans[digest] = SubjectFeatures(definitions, files.catalogue)
         return self._plans[digest]
 
     def _assess(
         self,
         files: Files,
-        plan: PersonPlan,
+        plan: SubjectFeatures,
         subject_id: str,
         subject: int,
         day: int,

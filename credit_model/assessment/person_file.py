@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credit_model.catalogue.catalogue import Catalogue
-    from credit_model.features.subject_features import Row
+    from credit_model.features.subject_features import SubjectRow
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
     from credit_model.visibility.tables import Segments, Tables
@@ -115,7 +115,7 @@ class PersonFile:
                 statuses.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
         return tuple(sorted(statuses, key=lambda status: status.record_id))
 
-    def records_behind(self, names: Sequence[str], features: Row) -> dict[str, tuple[str, ...]]:
+    def records_behind(self, names: Sequence[str], features: SubjectRow) -> dict[str, tuple[str, ...]]:
         """Return the ids of the records behind each value."""
         ids = self.files.segments.record_ids
         return {name: tuple(str(ids[r]) for r in features.used(column)) for column, name in enumerate(names)}

@@ -18,7 +18,7 @@ from credit_model.features import kernel_compiled as loop
 from credit_model.features import kernel_numpy as vectors
 from credit_model.features.facts import Facts
 from credit_model.features.kernel_compiled import DISTINCT, Days, Rows, Seen, Tables, Work
-from credit_model.features.program import Program, too_great
+from credit_model.features.program import Program, as_lists, too_great
 from credit_model.features.windows import Ints
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import Segments, spans
@@ -34,7 +34,7 @@ _TILE = 1 << 17  # bins of a tile: they stay in the cache of a core; long column
 _REPAYS = 100_000_000  # lines times definitions for which loading the compiled pass pays; once loaded, it always does
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Rows of segments and the observations that see them, as the pass takes them."""
 
     tables: Tables
@@ -97,8 +97,8 @@ def run(
         block = _block(program, segments, days, chosen, subject[chosen], held[chosen], day[chosen])
         return scan(program, days, block, out)
 
-    blocks = _blocks(held[order])
-    if min(threads or workers, workers) == 1:
+    blocks = list(_blocks(held[order]))
+    if min(threads or workers, workers) == 1 or len(blocks) == 1:
         wrong = max(map(one, blocks))
     else:
         with ThreadPoolExecutor(threads or workers) as pool:
@@ -119,7 +119,7 @@ def _blocks(held: Ints) -> Iterator[slice]:
         start = stop
 
 
-def _block(program: Program, segments: Segments, days: Days, row: Ints, subject: Ints, held: Ints, day: Ints) -> _Block:
+def _block(program: Program, segments: Segments, days: Days, row: Ints, subject: Ints, held: Ints, day: Ints) -> Block:
     low = np.where(held > 0, segments.offsets[subject], 0)
     begins = (held > 0) & (np.diff(subject, prepend=-1) != 0)
     whose, count = low[begins], held[begins]
@@ -131,13 +131,18 @@ def _block(program: Program, segments: Segments, days: Days, row: Ints, subject:
         rows = spans(whose, count)
         low = np.append(np.cumsum(count) - count, 0)[np.cumsum(begins) - 1]
     low = np.where(held > 0, low, 0)
+    return block_of(program, segments, rows, Seen(row, day, days.row[row], low, low + held))
+
+
+def block_of(program: Program, segments: Segments, rows: slice | Ints, seen: Seen) -> Block:
+    """Return rows of segments and their observations (which count rows from the first of these) for the pass."""
     facts = Facts(segments, program.catalogue, rows)
     classes = facts.classes(program.conditions)
     dates = {bool(on) for on in program.plan.ladder_on.tolist()}
     decided, visible = (_column(facts.raw(name), np.int32) if on in dates else None for on, name in _DATES)
     either = decided if visible is None else visible
     numbers = [facts.number(name) for name in program.facts]
-    return _Block(
+    return Block(
         program.tables(classes),
         Rows(
             _column(facts.raw("start"), np.int32),
@@ -148,7 +153,7 @@ def _block(program: Program, segments: Segments, days: Days, row: Ints, subject:
             either,
             _column(numbers[0] if len(numbers) == 1 else np.concatenate([*numbers, np.zeros(0, np.int64)]), np.int64),
         ),
-        Seen(row, day, days.row[row], low, low + held),
+        seen,
     )
 
 
@@ -163,7 +168,7 @@ def _column(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 
 # ------------------------------------------------------------------------------------------------ engines
-_Scan = Callable[[Program, Days, _Block, NDArray[np.float32]], int]
+_Scan = Callable[[Program, Days, Block, NDArray[np.float32]], int]
 
 
 def _engine(engine: str, work: int) -> tuple[_Scan, int]:
@@ -171,7 +176,7 @@ def _engine(engine: str, work: int) -> tuple[_Scan, int]:
     if engine not in ENGINES:
         raise UserError(f"features were asked of kernel engine {engine!r}; there are: {', '.join(ENGINES)}")
     if engine == "python":
-        return _interpreted, 1
+        return interpreted, 1
     if engine == "numba" or (engine == "auto" and (compiled.cache_info().currsize or work >= _REPAYS)):
         if compiled() is not None:
             return _compiled, max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
@@ -205,19 +210,18 @@ def compiled() -> Any:
         return numba.njit(nogil=True, error_model="numpy")(loop.scan)
 
 
-def _vectors(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
+def _vectors(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
     return vectors.scan(program.plan, days, *block, out)
 
 
-def _compiled(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
+def _compiled(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
     return int(compiled()(program.plan, days, *block, _work(program, block.seen), *_flat(out)))
 
 
-def _interpreted(program: Program, days: Days, block: _Block, out: NDArray[np.float32]) -> int:
-    def lists(arrays: Any) -> Any:
-        return type(arrays)(*(array.tolist() for array in arrays))
-
-    plan, days, tables, rows, seen, work = map(lists, (program.plan, days, *block, _work(program, block.seen)))
+def interpreted(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
+    """Run the compiled pass uncompiled, over lists: an array gives out its numbers one by one much more slowly."""
+    plan, tables = program.lists_of(program.plan), program.lists_of(block.tables)
+    days, rows, seen, work = map(as_lists, (days, block.rows, block.seen, _work(program, block.seen)))
     return loop.scan(plan, days, tables, rows, seen, work, *_flat(out))
 
 

@@ -30,14 +30,6 @@ _BY_KIND: Final = ("kinds", "polarity", "dimension")
 _MOST_CLASSES: Final = 1 << 14  # more are counted before they are used
 
 
-class Classes(NamedTuple):
-    """The class of each row, and what each class holds (``facts``)."""
-
-    code: NDArray[np.int32]
-    number: int
-    facts: Facts
-
-
 @dataclass(frozen=True)
 class Facts:
     """Columns of some rows.
@@ -67,7 +59,7 @@ class Facts:
     def number(self, name: str) -> Ints:
         """A column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
         if name == "field":
-            return self._fields()
+            return cast(Ints, self.known["field"]) if "field" in self.known else self._fields()
         column = self.raw(name)
         held = self.catalogue.attribute_types.get(name, "tier" if name == "tier" else "int")
         if held == "int":
@@ -119,33 +111,60 @@ class Facts:
         return value if words is None else words.index(value) if value in words else -1
 
     def classes(self, conditions: Sequence[Condition]) -> Classes:
-        """Rows by what decides whether they meet the conditions (and by kind)."""
+        """Group rows by what decides whether they meet the conditions (and by kind)."""
         sources: list[tuple[Any, int]] = [("kind", len(self.segments.kind_codes))]
         keys = {condition.key for condition in conditions}
         sources += [(key, len(words)) for key, words in (("tier", TIERS), ("role", ROLES)) if key in keys]
         if "field" in keys and "field_code" in self.segments.attributes:
-            sources.append(("field_code", len(self.segments.vocabularies["field_code"]) + 1))
+            sources.append(("field", len(self.catalogue.fields) + 1))
         direct = {*_BY_KIND, "tier", "role", "field"}
         sources += [(condition, 2) for condition in conditions if condition.key not in direct]
-
-        code = self.raw("kind").astype(np.int32)
-        count = sources[0][1]
-        held: dict[Any, NDArray[Any]] = {"kind": np.arange(count)}
-        for source, size in sources[1:]:
-            values = self.raw(source) if isinstance(source, str) else self.meets(source)
-            if source == "field_code":
-                values = values + 1
-            code = code * np.int32(size) + values
-            held = {name: np.repeat(column, size) for name, column in held.items()}
-            held[source] = np.tile(np.arange(size), count)
+        sizes = tuple(size for _, size in sources)
+        code, count = self.raw("kind").astype(np.int32), sizes[0]
+        digits: list[Ints] | None = None  # by source, where classes that no row has are left out
+        for place, (source, size) in enumerate(sources[1:], 1):
+            code = code * np.int32(size) + self._digit(source)
             count *= size
+            if digits is not None:
+                digits = [*(np.repeat(column, size) for column in digits), np.tile(np.arange(size), count // size)]
             if count > _MOST_CLASSES:
                 present = np.zeros(count, np.bool_)
                 present[code] = True
                 code = (np.cumsum(present, dtype=np.int32) - 1)[code]
-                held = {name: column[present] for name, column in held.items()}
+                digits = list(np.unravel_index(np.arange(count), sizes[: place + 1])) if digits is None else digits
+                digits = [column[present] for column in digits]
                 count = int(present.sum())
-        if "field_code" in held:
-            held["field_code"] = held["field_code"] - 1
-        answers = {name: column if isinstance(name, str) else column == 1 for name, column in held.items()}
-        return Classes(code.astype(np.int32, copy=False), count, Facts(self.segments, self.catalogue, known=answers))
+        return Classes(code.astype(np.int32, copy=False), count, self, tuple(sources), digits)
+
+    def _digit(self, source: str | Condition) -> NDArray[Any]:
+        """Return what tells rows apart in one respect, counted from 0."""
+        if not isinstance(source, str):
+            return self.meets(source)
+        return np.maximum(self.number(source), -1).astype(np.int32) + 1 if source == "field" else self.raw(source)
+
+
+class Classes(NamedTuple):
+    """The class of each row, and how classes differ: ``digits`` by source, or every combination there may be."""
+
+    code: NDArray[np.int32]
+    number: int
+    rows: Facts
+    sources: tuple[tuple[Any, int], ...]
+    digits: list[Ints] | None
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], bool] | None:
+        """What the classes depend on besides the conditions; None where it is the rows."""
+        if self.digits is not None:
+            return None
+        return self.rows.segments.kind_codes, any(source == "field" for source, _ in self.sources)
+
+    def facts(self) -> Facts:
+        """Return what each class holds."""
+        digits = self.digits or np.unravel_index(np.arange(self.number), [size for _, size in self.sources])
+        known: dict[Any, NDArray[Any]] = {}
+        for (source, _), column in zip(self.sources, digits, strict=True):
+            known[source] = column if isinstance(source, str) else column == 1
+        if "field" in known:
+            known["field"] = np.where(known["field"] == 0, NO_VALUE, known["field"] - 1)
+        return Facts(self.rows.segments, self.rows.catalogue, known=known)

@@ -138,8 +138,8 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     marks = within & (facts.raw("kind") == [*segments.kind_codes, definition.span.kind].index(definition.span.kind))
     would_match = in_force | _counted_by(facts, definition, role=False)
     grounds = np.where(in_force, "not_matched", np.array(STATUSES, object)[segments.status[file]])
-    said = ["", "no_value", "marks_the_window", "outside_the_window", "not_matched"]
-    grounds = np.select([used, inside, marks, matched, ~would_match], said, grounds)
+    names = ["", "marks_the_window", "no_value", "outside_the_window", "not_matched"]  # a mark may have no value
+    grounds = np.select([used, marks, inside, matched, ~would_match], names, grounds)
     named = list(zip(segments.record[file].tolist(), grounds.tolist(), strict=True))
     return Trail(tuple(r for r, ground in named if not ground), tuple((r, g) for r, g in named if g))
 

@@ -89,13 +89,14 @@ class Days(NamedTuple):
 
 class Tables(NamedTuple):
     """By class and ladder the groups it counts in, ``first[c * ladders + l]:first[c * ladders + l + 1]``, and on which
-    side; by class and ladder of ``last_day``, whether it is of that kind.
+    side; by class and ladder of ``last_day``, whether it is of that kind. ``sides`` says the same by class and group.
     """
 
     first: Any
     group: Any
     side: Any
     visit: Any
+    sides: Any
 
 
 class Rows(NamedTuple):

@@ -35,6 +35,20 @@ def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: ND
     return too_great
 
 
+def counted(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the rows in force, in order of observations, and by row and definition whether it made the value."""
+    lines = _Lines(plan, days, tables, rows, seen)
+    places = np.stack(lines.places)[plan.ladder] if len(plan.family) else np.zeros((0, len(lines.row)), np.int64)
+    bins = plan.local_cell[plan.local[:, None] + places] - plan.cell[:, None]
+    counts = tables.sides[lines.code].T > 0
+    for fact in np.unique(plan.fact[plan.fact >= 0]):
+        counts[plan.fact == fact] &= rows.facts[fact * len(rows.code) + lines.row] != loop.NO_VALUE
+    group = np.repeat(np.arange(len(plan.family)), np.diff(plan.feature))
+    made = np.empty((len(lines.row), len(plan.column)), np.bool_)
+    made[:, plan.column] = (counts[group] & (bins[group] <= plan.bin[:, None])).T
+    return lines.row, made
+
+
 def _is_too_great(count: Ints, value: Ints) -> bool:
     """Whether a decayed sum of so many values so great may not fit into 64 bits."""
     return bool(((count > 0) & (value >= -(-(1 << 39) // np.maximum(count, 1)))).any())
@@ -82,9 +96,6 @@ class _Lines:
         self.ladder_row = seen.ladder_row[self.at] * int(plan.width[0])
         self.on = tuple(column[self.row].astype(np.int64) for column in (rows.decided_on, rows.visible_from))
         self.places = [self._places(ladder) for ladder in range(len(plan.ladder_on))]
-        lists, ladders = len(tables.first) - 1, len(plan.ladder_on)
-        self.side = np.zeros((lists // ladders, len(plan.family)), np.int64)  # by class and group; 0: does not count
-        self.side[np.repeat(np.arange(lists) // ladders, np.diff(tables.first)), tables.group] = tables.side
 
     def _places(self, ladder: int) -> Ints:
         """The shortest window of a ladder that holds each line."""
@@ -116,7 +127,7 @@ class _Lines:
         plan, family, width = self.plan, self.plan.family[group], int(self.plan.bins[group])
         ladder, sign = plan.ladder[group], plan.sign[group]
         place = plan.local_cell[plan.local[group] + self.places[ladder]] - plan.cell[group]
-        side = self.side[self.code, group]
+        side = self.tables.sides[self.code, group]
         chosen = np.flatnonzero((place < width) & (side > 0))
         value = np.ones(len(chosen), np.int64)
         if plan.fact[group] >= 0:

@@ -10,10 +10,10 @@ In: definitions, catalogue. Out: a ``Program`` (once for a list of definitions);
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,9 @@ class Group(NamedTuple):
     half_life: int
 
 
+_Arrays = TypeVar("_Arrays", bound=tuple[Any, ...])
+
+
 @dataclass(frozen=True)
 class Program:
     """A list of definitions, compiled.
@@ -101,14 +104,37 @@ class Program:
     facts: tuple[str, ...]
     conditions: tuple[Condition, ...]
     plan: Plan
+    _tables: dict[Any, Tables] = field(default_factory=dict, repr=False, compare=False)
+    _lists: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def days(self, day: Ints) -> Days:
         """The ladders seen from the days of some observations."""
         return days_of(day, self.rungs)
 
     def tables(self, classes: Classes) -> Tables:
+        """Return which groups each class counts in; worked out once where it does not depend on the rows."""
+        key = classes.key
+        if key is None:
+            return self._tables_of(classes)
+        tables = self._tables.get(key)
+        if tables is None:
+            tables = self._tables[key] = self._tables_of(classes)
+        return tables
+
+    def lists_of(self, arrays: _Arrays) -> _Arrays:
+        """Return the plan or tables as lists; worked out once where they are kept."""
+        known: tuple[_Arrays, _Arrays] | None = self._lists.get(id(arrays))
+        if known is not None:
+            return known[1]
+        lists = as_lists(arrays)
+        if arrays is self.plan or any(arrays is tables for tables in self._tables.values()):
+            self._lists[id(arrays)] = arrays, lists
+        return lists
+
+    def _tables_of(self, classes: Classes) -> Tables:
         """For each class the groups it counts in (and as which side of a ratio), and whose last day it makes."""
-        held = {condition: classes.facts.meets(condition) for condition in self.conditions}
+        facts = classes.facts()
+        held = {condition: facts.meets(condition) for condition in self.conditions}
         everything = np.ones(classes.number, np.int64)
 
         def all_of(clause: Sequence[Condition]) -> Ints:
@@ -128,11 +154,17 @@ class Program:
         first = np.searchsorted(
             held_by * ladders + self.plan.ladder[counts_in], np.arange(classes.number * ladders + 1)
         )
-        kinds = classes.facts.segments.kind_codes
-        code = classes.facts.raw("kind")
+        kinds, code = facts.segments.kind_codes, facts.raw("kind")
         at_visit = [code == kinds.index(kind) for _, kind in self.visits]
         visit = np.column_stack(at_visit).astype(np.int64).ravel() if at_visit else np.zeros(0, np.int64)
-        return Tables(first.astype(np.int64), counts_in.astype(np.int64), sides[held_by, counts_in], visit)
+        return Tables(
+            first.astype(np.int64), counts_in.astype(np.int64), sides[held_by, counts_in], visit, sides.astype(np.int8)
+        )
+
+
+def as_lists(arrays: _Arrays) -> _Arrays:
+    """Return the same named tuple with its arrays as lists of numbers."""
+    return type(arrays)(*(array.tolist() for array in arrays))
 
 
 def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -> Program:
@@ -184,7 +216,7 @@ class _Same:
         return isinstance(other, _Same) and self._ids == other._ids
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _kept(same: _Same, catalogue: Catalogue) -> Program:
     definitions = same.definitions
     members: dict[Group, list[int]] = {}
