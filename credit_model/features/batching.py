@@ -221,8 +221,8 @@ def _compiled(program: Program, days: Days, block: Block, out: NDArray[np.float3
 def interpreted(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
     """Run the compiled pass uncompiled, over lists: an array gives out its numbers one by one much more slowly."""
     plan, tables = program.lists_of(program.plan), program.lists_of(block.tables)
-    days, rows, seen, work = map(as_lists, (days, block.rows, block.seen, _work(program, block.seen)))
-    return loop.scan(plan, days, tables, rows, seen, work, *_flat(out))
+    rows, seen, work = as_lists(block.rows), as_lists(block.seen), as_lists(_work(program, block.seen))
+    return loop.scan(plan, as_lists(days), tables, rows, seen, work, *_flat(out))
 
 
 def _flat(out: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
