@@ -87,7 +87,9 @@ class Evaluator:
     ledger: Ledger | None = None
     source: str = ""
     version: int | None = None
-    _plans: dict[str, SubjectFeatures] = field(default_factory=dict, init=False, repr=False, compare=False)  # by catalogue
+    _plans: dict[str, SubjectFeatures] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # by catalogue
 
     def assess(
         self,
