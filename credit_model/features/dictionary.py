@@ -18,9 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from credit_model.catalogue.catalogue import Catalogue, Kind
 from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
+from credit_model.features.facts import BY_KIND, Facts, RecordColumns
 from credit_model.foundation.calendar import to_day
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.foundation.toml_reader import load_toml
@@ -86,15 +89,16 @@ def matching_kinds(conditions: Iterable[Condition], catalogue: Catalogue) -> lis
 
     A kind without a field of its own takes the field of each record (attribute ``field_code``).
     """
-    conditions = tuple(conditions)
-    return [kind for kind in catalogue.kinds.values() if all(_admits(c, kind) for c in conditions)]
-
-
-def _admits(condition: Condition, kind: Kind) -> bool:
-    if condition.key == "field" and not kind.field:
-        return "field_code" in kind.attributes
-    own = {"kinds": kind.code, "polarity": kind.polarity, "dimension": kind.dimension, "field": kind.field}
-    return condition.key not in own or own[condition.key] in condition.value
+    kinds = list(catalogue.kinds.values())
+    facts = Facts(RecordColumns(tuple(catalogue.kinds), {}, {"kind": np.arange(len(kinds))}), catalogue)
+    matching = np.ones(len(kinds), np.bool_)
+    for condition in conditions:
+        if condition.key in BY_KIND:
+            matching &= facts.meets(condition)
+        elif condition.key == "field":
+            by_record = [not kind.field and "field_code" in kind.attributes for kind in kinds]
+            matching &= facts.meets(condition) | by_record
+    return [kind for kind, matches in zip(kinds, matching, strict=True) if matches]
 
 
 def _vocabulary_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:

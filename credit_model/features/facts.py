@@ -1,9 +1,10 @@
-"""What rows of segments hold, as numbers, and which of them meet a condition.
+"""Evaluate conditions over columns: of segments, of a table of records, or of classes of records.
 
-Rows that agree on everything conditions ask for are one *class*: conditions are answered once for a class (some dozens)
-and a row is a number to look up. Only a condition on a number, a date or a text is answered row by row, once.
+This is the one place where a condition is answered. Rows that agree on everything conditions ask for are one *class*:
+conditions are answered once for a class (some dozens) and a row is a number to look up. Only a condition on a number,
+a date or a text is answered row by row, once.
 
-In: segments, some of their rows, conditions of definitions. Out: int64 columns, masks, class codes.
+In: segments or a frame, some of their rows, conditions of definitions. Out: int64 columns, masks, class codes.
 """
 
 from __future__ import annotations
@@ -16,18 +17,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day, to_days
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_model.features.conditions import Condition
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _COMPARE: Final = {"le": np.less_equal, "lt": np.less, "ge": np.greater_equal, "gt": np.greater}
-_BY_KIND: Final = ("kinds", "polarity", "dimension")
+_WORDS: Final = {"tier": TIERS, "role": ROLES}
+BY_KIND: Final = ("kinds", "polarity", "dimension")
 _MOST_CLASSES: Final = 1 << 14  # more are counted before they are used
+
+
+@dataclass(frozen=True)
+class RecordColumns:
+    """Columns of records as segments hold them, whatever they come from."""
+
+    kind_codes: tuple[str, ...]
+    vocabularies: Mapping[str, tuple[str, ...]]
+    attributes: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def of_frame(cls, records: pd.DataFrame, keys: Iterable[str], catalogue: Catalogue) -> RecordColumns:
+        """Encode the columns of a frame (as ``Ledger.between`` gives it) that conditions on these keys read."""
+        place = {code: i for i, code in enumerate(catalogue.kinds)}
+        columns: dict[str, NDArray[Any]] = {"kind": records["kind"].map(place).to_numpy(np.int64)}
+        vocabularies: dict[str, tuple[str, ...]] = {}
+        for key in {"field_code" if key == "field" else key for key in keys} & {*records.columns} - {*BY_KIND}:
+            column, stored = records[key], catalogue.attribute_types.get(key, "int")
+            if key in _WORDS:
+                columns[key] = column.fillna("").map(_WORDS[key].index).to_numpy(np.int64)
+            elif stored == "date":
+                columns[key] = to_days(column)
+            elif stored == "text":
+                columns[key], words = column.factorize()
+                vocabularies[key] = tuple(words)
+            else:
+                columns[key] = column.astype("Int64").fillna(NO_VALUE).to_numpy(np.int64)
+        return cls(tuple(catalogue.kinds), vocabularies, columns)
 
 
 @dataclass(frozen=True)
@@ -36,14 +68,14 @@ class Facts:
 
     Parameters
     ----------
-    segments : Segments
+    segments : Segments or RecordColumns
     catalogue : Catalogue
     rows : slice or ndarray of int
     known : mapping, optional
         Columns and answers given instead of read: those of classes.
     """
 
-    segments: Segments
+    segments: Segments | RecordColumns
     catalogue: Catalogue
     rows: Any = field(default_factory=lambda: slice(None))
     known: Mapping[Any, NDArray[Any]] = field(default_factory=dict)
@@ -53,8 +85,8 @@ class Facts:
         if name in self.known:
             return self.known[name]
         attribute = self.segments.attributes.get(name)
-        column: NDArray[Any] = (getattr(self.segments, name) if attribute is None else attribute)[self.rows]
-        return column
+        column: NDArray[Any] = getattr(self.segments, name) if attribute is None else attribute
+        return column[self.rows]
 
     def number(self, name: str) -> Ints:
         """A column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
@@ -89,7 +121,7 @@ class Facts:
         if condition in self.known:
             return cast(Mask, self.known[condition])
         key, comparison, value = condition.key, condition.comparison, condition.value
-        if key in _BY_KIND:
+        if key in BY_KIND:
             name = {"kinds": "code"}.get(key, key)
             kinds = [self.catalogue.kinds[code] for code in self.segments.kind_codes]
             return cast(Mask, np.array([getattr(kind, name) in value for kind in kinds], np.bool_)[self.raw("kind")])
@@ -117,7 +149,7 @@ class Facts:
         sources += [(key, len(words)) for key, words in (("tier", TIERS), ("role", ROLES)) if key in keys]
         if "field" in keys and "field_code" in self.segments.attributes:
             sources.append(("field", len(self.catalogue.fields) + 1))
-        direct = {*_BY_KIND, "tier", "role", "field"}
+        direct = {*BY_KIND, "tier", "role", "field"}
         sources += [(condition, 2) for condition in conditions if condition.key not in direct]
         sizes = tuple(size for _, size in sources)
         code, count = self.raw("kind").astype(np.int32), sizes[0]

@@ -5,7 +5,6 @@ In: a ledger, days, the table of records that ``Ledger.between`` gives. Out: mas
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, to_day
+from credit_model.features.facts import Facts, RecordColumns
+from credit_model.foundation.calendar import FOREVER, NO_DAY, Days
 from credit_model.ledger.ledger import Ledger
-from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, spans
+from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,46 +24,11 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 
-_COMPARE = {"le": operator.le, "lt": operator.lt, "ge": operator.ge, "gt": operator.gt}
-
 
 def meets(records: pd.DataFrame, conditions: Sequence[Condition], catalogue: Catalogue) -> Mask:
     """Return which rows of ``Ledger.between`` meet every condition; a row without the fact does not."""
-    mask = np.ones(len(records), np.bool_)
-    for condition in conditions:
-        facts = _facts(records, condition.key, catalogue)
-        condition_values = condition.value if condition.comparison == "in" else (condition.value,)
-        values = [_comparable(value, condition.key, catalogue) for value in condition_values]
-        if condition.comparison == "in":
-            mask &= np.array([fact in values for fact in facts], np.bool_)
-        else:
-            compare = _COMPARE[condition.comparison]
-            mask &= np.array([fact is not None and compare(fact, values[0]) for fact in facts], np.bool_)
-    return mask
-
-
-def _facts(records: pd.DataFrame, key: str, catalogue: Catalogue) -> list[Any]:
-    """Return the fact of each record on which a condition depends; None where the record has none."""
-    kinds = [catalogue.kinds[code] for code in records["kind"]]
-    if key == "kinds":
-        return [kind.code for kind in kinds]
-    if key in ("polarity", "dimension"):
-        return [getattr(kind, key) for kind in kinds]
-    if key == "field":
-        own = records["field_code"].tolist() if "field_code" in records else [None] * len(kinds)
-        return [kind.field or fact for kind, fact in zip(kinds, own, strict=True)]
-    column = records[key]
-    return [
-        None if missing else _comparable(fact, key, catalogue)
-        for fact, missing in zip(column.tolist(), column.isna(), strict=True)
-    ]
-
-
-def _comparable(value: Any, key: str, catalogue: Catalogue) -> Any:
-    """Return tiers by their order, dates as days, everything else as it is."""
-    if key == "tier":
-        return TIERS.index(value)
-    return to_day(value) if catalogue.attribute_types.get(key) == "date" else value
+    columns = RecordColumns.of_frame(records, {condition.key for condition in conditions}, catalogue)
+    return Facts(columns, catalogue).all_of(conditions)
 
 
 def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days, use: int) -> Mask:
