@@ -86,7 +86,8 @@ class Facts:
             return self.known[name]
         attribute = self.segments.attributes.get(name)
         column: NDArray[Any] = getattr(self.segments, name) if attribute is None else attribute
-        return column[self.rows]
+        taken: NDArray[Any] = column[self.rows]
+        return taken
 
     def number(self, name: str) -> Ints:
         """A column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
