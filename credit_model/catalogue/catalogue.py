@@ -17,7 +17,6 @@ from dataclasses import field as default
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from credit_model.catalogue.denylist import Forbidden, normalise_name
 from credit_model.foundation.digests import sha256_json
@@ -253,10 +252,10 @@ class _Reader(TomlReader):
         self.attributes_agree(catalogue)
         return catalogue
 
-    def entries(self, name: str) -> Iterable[tuple[str, Any]]:
+    def entries(self, name: str) -> Iterable[tuple[str, object]]:
         return self.table(self.raw.get(name, {}), name).items()
 
-    def kind(self, code: str, entry: Any) -> Kind:
+    def kind(self, code: str, entry: object) -> Kind:
         where = f"kinds.{code}"
         entry = self.table(entry, where)
         if not _CODE.fullmatch(code):
@@ -274,8 +273,9 @@ class _Reader(TomlReader):
         if lawful_from is not None and lawful_to is not None and lawful_from >= lawful_to:
             self.faults.append(f"{where}: lawful_from is not before lawful_to")
         cap = entry.get("cap")
-        if cap is not None and (type(cap) is not int or cap < 1):
+        if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
             self.faults.append(f"{where}.cap: must be a whole number of at least 1, got {cap!r}")
+            cap = None
         attributes = self.table(entry.get("attributes", {}), f"{where}.attributes")
 
         def word(key: str, allowed: Iterable[str], default: str = "") -> str:
@@ -304,7 +304,7 @@ class _Reader(TomlReader):
             enabled=self.flag(entry, "enabled", where, default=True),
         )
 
-    def attribute(self, name: str, spec: Any, where: str) -> Attribute:
+    def attribute(self, name: str, spec: object, where: str) -> Attribute:
         where = f"{where}.attributes.{name}"
         spec = self.table(spec, where)
         self.keys(spec, where, ("type",), ("values",))
@@ -335,7 +335,7 @@ class _Reader(TomlReader):
             if not catalogue.denied(name):
                 self.faults.append(f"audit.attributes: {name!r} is not on the deny-list, so needs no table apart")
 
-    def forbidden(self, code: str, entry: Any) -> Forbidden:
+    def forbidden(self, code: str, entry: object) -> Forbidden:
         where = f"deny.{code}"
         entry = self.table(entry, where)
         self.keys(entry, where, ("names",), ("whole", "except"))
@@ -346,7 +346,7 @@ class _Reader(TomlReader):
             self.strings(entry.get("except", []), f"{where}.except"),
         )
 
-    def editions(self, name: str, entries: Any) -> tuple[PolicyEdition, ...]:
+    def editions(self, name: str, entries: object) -> tuple[PolicyEdition, ...]:
         editions = []
         for i, entry in enumerate(self.tables(entries, f"policies.{name}")):
             where = f"policies.{name}[{i}]"
@@ -365,7 +365,7 @@ class _Reader(TomlReader):
             self.faults.append(f"policies.{name}: must have editions that follow each other by in_force_from")
         return tuple(editions)
 
-    def legal(self, ref: Mapping[str, Any], where: str) -> LegalReference:
+    def legal(self, ref: Mapping[str, object], where: str) -> LegalReference:
         where = f"{where}.legal"
         self.keys(ref, where, ("text", "from"), ("to",))
         return LegalReference(
@@ -381,11 +381,11 @@ class _Reader(TomlReader):
             labels_of[code] = (self.text(entry, "zh", where), self.text(entry, "en", where))
         return labels_of
 
-    def day(self, entry: Mapping[str, Any], key: str, where: str) -> int | None:
+    def day(self, entry: Mapping[str, object], key: str, where: str) -> int | None:
         value = self.date(entry, key, where)
         return None if value is None else (value - EPOCH).days
 
-    def months(self, value: Any, where: str) -> int | None:
+    def months(self, value: object, where: str) -> int | None:
         if value == "ever":
             return None
         if type(value) is not int or value < 1:

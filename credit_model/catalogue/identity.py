@@ -16,7 +16,6 @@ import os
 import re
 import unicodedata
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,8 +140,8 @@ def key_check(key: bytes) -> str:
 
 
 def pseudonyms(
-    numbers: Any, id_types: Any, key: bytes, on: date | None = None
-) -> tuple[Any, dict[str, NDArray[np.bool_]]]:
+    numbers: pa.Array, id_types: pa.Array, key: bytes, on: date | None = None
+) -> tuple[pa.Array, dict[str, NDArray[np.bool_]]]:
     """Return the pseudonyms of a column of identity numbers, and the refused rows by reason.
 
     A refused number has a pseudonym too, of its own, so that what is kept of its row can be found again.
@@ -176,7 +175,7 @@ def pseudonyms(
     return subject_ids, {reason: of_row == reason for reason in sorted(set(reasons) - {""})}
 
 
-def looks_like_id_number(texts: Any) -> NDArray[np.bool_]:
+def looks_like_id_number(texts: pa.Array) -> NDArray[np.bool_]:
     """Return the rows of a string array that contain what looks like an identity number.
 
     Examples

@@ -9,7 +9,8 @@ Out: Arrow text; what was refused, and why.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ _ADVICE: Final = "Give text or whole numbers"
 _FEW: Final = 64  # ids looked at one by one: an assessment reads one, and Arrow's functions cost more than that
 
 
-def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
+def canonical_ids(column: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
     """Return the canonical ids of a column, and the rows whose value cannot be an id.
 
     Parameters
@@ -73,7 +74,7 @@ def canonical_ids(column: Any) -> tuple[Any, NDArray[np.bool_]]:
     return ids, is_refused
 
 
-def canonical_text(text: Any) -> Any:
+def canonical_text(text: pa.Array) -> pa.Array:
     """Return ids given as text (an Arrow array) in canonical form; null where they are blank."""
     text = pc.utf8_trim_whitespace(text)
     if pc.any(pc.match_substring(text, _POINT)).as_py():
@@ -81,7 +82,7 @@ def canonical_text(text: Any) -> Any:
     return pc.if_else(pc.equal(text, ""), None, text)
 
 
-def read_subject_ids(values: Any, place: str) -> Any:
+def read_subject_ids(values: Iterable[object], place: str) -> pa.Array:
     """Return the canonical ids of a column that must hold one in every row.
 
     Parameters
@@ -119,14 +120,14 @@ def read_subject_ids(values: Any, place: str) -> Any:
     return ids
 
 
-def id_texts(values: Any, place: str | None = None) -> Any:
+def id_texts(values: Iterable[object], place: str | None = None) -> pa.Array:
     """Return ids of several types in one column as Arrow text, null where they are missing.
 
     What cannot be an id is refused at once, or where no ``place`` is named for the message, left to ``canonical_ids``
     to refuse, behind a mark.
     """
 
-    def text_of(row: int, value: Any) -> str | None:
+    def text_of(row: int, value: object) -> str | None:
         try:
             return _as_text(value, f"{place}: row {row} is")
         except UserError:
@@ -137,7 +138,7 @@ def id_texts(values: Any, place: str | None = None) -> Any:
     return pa.array([text_of(row, value) for row, value in enumerate(values)], pa.string())
 
 
-def subject_id(value: Any) -> str:
+def subject_id(value: object) -> str:
     """Return the canonical form of one id.
 
     Raises
@@ -159,12 +160,12 @@ def subject_id(value: Any) -> str:
     return name
 
 
-def _is_canonical(value: Any) -> bool:
+def _is_canonical(value: object) -> bool:
     """Return whether a value is an id in its canonical form beyond doubt: ASCII letters and digits only."""
     return isinstance(value, str) and value.isascii() and value.isalnum()
 
 
-def _as_text(value: Any, place: str) -> str | None:
+def _as_text(value: object, place: str) -> str | None:
     """Return an id of any type as text, None where it is missing; refuse what cannot be one."""
     if isinstance(value, str):
         return value
@@ -181,12 +182,12 @@ def _as_text(value: Any, place: str) -> str | None:
     return text
 
 
-def _is_text(type: Any) -> bool:
+def _is_text(type: pa.DataType) -> bool:
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     return any(check(type) for check in checks)
 
 
-def _fault_of(value: Any) -> str:
+def _fault_of(value: pa.Scalar) -> str:
     """Say why an Arrow scalar is no id; a large number, which may be an identity number, is not repeated."""
     if not value.is_valid:
         return "missing"

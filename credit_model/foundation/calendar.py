@@ -10,15 +10,16 @@ In: dates as people and files write them. Out: days, and back.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from credit_model.foundation.errors import UserError
 
 Days = NDArray[np.int32]
+Integers = NDArray[np.integer[Any]]
 DateLike = dt.date | np.datetime64 | str | int  # an int: days since 1970-01-01
 T = TypeVar("T", bound=np.integer[Any])
 
@@ -33,8 +34,8 @@ _EPOCH = dt.date(1970, 1, 1).toordinal()
 @overload
 def add_months(days: int, months: int) -> int: ...
 @overload
-def add_months(days: NDArray[Any], months: int | NDArray[Any]) -> Days: ...
-def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Days:
+def add_months(days: Integers, months: int | Integers) -> Days: ...
+def add_months(days: int | Integers, months: int | Integers) -> int | Days:
     """Move days by whole months, forward to the first of the next month where the day does not exist.
 
     Parameters
@@ -76,17 +77,19 @@ def add_months(days: int | NDArray[Any], months: int | NDArray[Any]) -> int | Da
 @overload
 def window_end(day: int, unit: str, length: int) -> int: ...
 @overload
-def window_end(day: NDArray[Any], unit: str, length: int) -> Days: ...
-def window_end(day: int | NDArray[Any], unit: str, length: int) -> int | Days:
+def window_end(day: Integers, unit: str, length: int) -> Days: ...
+def window_end(day: int | Integers, unit: str, length: int) -> int | Days:
     """Return the first day after a window of ``length`` units, ``months`` or ``days``, that begins on each day."""
-    return add_months(day, length) if unit == "months" else day + length
+    if unit == "months":
+        return add_months(day, length)
+    return day + length if isinstance(day, int) else (day + length).astype(np.int32)
 
 
 @overload
 def window_start(until: int, unit: str, length: int) -> int: ...
 @overload
-def window_start(until: NDArray[Any], unit: str, length: int) -> NDArray[np.int64]: ...
-def window_start(until: int | NDArray[Any], unit: str, length: int) -> int | NDArray[np.int64]:
+def window_start(until: Integers, unit: str, length: int) -> NDArray[np.int64]: ...
+def window_start(until: int | Integers, unit: str, length: int) -> int | NDArray[np.int64]:
     """Return the first day of a window that looks back from the end of each day ``until``.
 
     Parameters
@@ -173,7 +176,7 @@ def to_day(value: Any) -> int:
     raise UserError("A date was expected: a date, a datetime or text like 2024-01-31.")
 
 
-def is_null(value: Any) -> bool:
+def is_null(value: object) -> bool:
     """Return whether a value is None, NaN, NaT or pandas' NA, which does not know whether it equals itself."""
     try:
         return value is None or bool(value != value)
@@ -181,7 +184,7 @@ def is_null(value: Any) -> bool:
         return True
 
 
-def to_days(values: Any) -> Days:
+def to_days(values: ArrayLike | Sequence[object]) -> Days:
     """Return dates as days since 1970-01-01.
 
     Parameters
@@ -242,7 +245,7 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
     return np.array(parsed, dtype)
 
 
-def pack(index: NDArray[Any], day: Days) -> NDArray[np.int64]:
+def pack(index: Integers, day: Days) -> NDArray[np.int64]:
     """Return one sortable integer for each (index, day); ``unpack`` is its inverse."""
     return (np.asarray(index, np.int64) << 32) + (np.asarray(day, np.int64) - NO_DAY)
 
@@ -265,7 +268,7 @@ def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], Days]:
     return packed >> 32, ((packed & 0xFFFFFFFF) + NO_DAY).astype(np.int32)
 
 
-def from_days(days: Any) -> NDArray[np.datetime64]:
+def from_days(days: ArrayLike) -> NDArray[np.datetime64]:
     """Return days as ``datetime64[D]``; no date and no end become NaT.
 
     Examples

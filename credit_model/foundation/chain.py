@@ -97,11 +97,11 @@ class Chain:
 
     # ------------------------------------------------------------------ writing
 
-    def append(self, entry: Mapping[str, Any]) -> int:
+    def append(self, entry: Mapping[str, object]) -> int:
         """Add one entry; returns the number of its line."""
         return self.extend([entry])
 
-    def extend(self, entries: Iterable[Mapping[str, Any]]) -> int:
+    def extend(self, entries: Iterable[Mapping[str, object]]) -> int:
         """Add entries that count together; returns the number of the last line.
 
         Appends of several threads share one write to disk.
@@ -125,7 +125,7 @@ class Chain:
             for path in (self.path, self.head):  # lines first: the head should not know more than there is
                 force(path)
 
-    def succeed(self, path: Path, entry: Mapping[str, Any]) -> Chain:
+    def succeed(self, path: Path, entry: Mapping[str, object]) -> Chain:
         """Continue in another file, whose first line carries ``entry`` and the digest of the last line here."""
         following = Chain(path, head=self.head, sync=self.sync)
         with self._writing, self._head.lock() as handle:

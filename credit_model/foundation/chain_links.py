@@ -75,7 +75,7 @@ class ChainReport:
         return not self.faults
 
 
-def plain(entry: Mapping[str, Any]) -> bytes:
+def plain(entry: Mapping[str, object]) -> bytes:
     """Return an entry as bytes."""
     return JSON(dict(entry)).encode()
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 
 def sha256(data: str | bytes | memoryview) -> str:
@@ -44,7 +43,7 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """Return the digest of plain values and dates, whatever the order of their keys.
 
     Examples
@@ -77,7 +76,7 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def canonical_json(value: Any, *, ascii_only: bool = False) -> str:
+def canonical_json(value: object, *, ascii_only: bool = False) -> str:
     """Return the one JSON text of plain values: sorted keys, no spaces, no NaN.
 
     Examples

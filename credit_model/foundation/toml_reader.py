@@ -78,27 +78,29 @@ class TomlReader:
         """Raise one error for all faults noted so far, if there are any."""
         raise_faults(self.faults, self.what, self.error)
 
-    def table(self, value: Any, where: str) -> Mapping[str, Any]:
+    def table(self, value: object, where: str) -> Mapping[str, object]:
         """Return a table; an empty one if it is none."""
         if isinstance(value, dict):
             return value
         self.faults.append(f"{where}: must be a table, got {type(value).__name__}")
         return {}
 
-    def tables(self, value: Any, where: str) -> list[Mapping[str, Any]]:
+    def tables(self, value: object, where: str) -> list[Mapping[str, object]]:
         """Return a list of tables."""
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
         self.faults.append(f"{where}: must be a list of tables")
         return []
 
-    def keys(self, entry: Mapping[str, Any], where: str, required: Collection[str], optional: Collection[str]) -> None:
+    def keys(
+        self, entry: Mapping[str, object], where: str, required: Collection[str], optional: Collection[str]
+    ) -> None:
         """Name the keys that are missing, and those nobody knows."""
         self.faults += [f"{where}: {key!r} is missing" for key in sorted(set(required) - set(entry))]
         names = (*required, *optional)
         self.faults += [f"{where}: unknown key {key!r}{did_you_mean(key, names)}" for key in entry if key not in names]
 
-    def one_of(self, value: Any, allowed: Iterable[str], where: str) -> str:
+    def one_of(self, value: object, allowed: Iterable[str], where: str) -> str:
         """Return one of these words; the first if it is none."""
         allowed = tuple(allowed)
         if value in allowed:
@@ -106,28 +108,28 @@ class TomlReader:
         self.faults.append(f"{where}: {value!r} is not one of {', '.join(map(repr, allowed))}")
         return allowed[0]
 
-    def text(self, entry: Mapping[str, Any], key: str, where: str, default: str = " ") -> str:
+    def text(self, entry: Mapping[str, object], key: str, where: str, default: str = " ") -> str:
         """Return a text that is not empty."""
         value = entry.get(key, default)
         if not isinstance(value, str) or not value:
             self.faults.append(f"{where}.{key}: must be text, got {value!r}")
         return str(value)
 
-    def strings(self, values: Any, where: str) -> tuple[str, ...]:
+    def strings(self, values: object, where: str) -> tuple[str, ...]:
         """Return a list of texts."""
         if isinstance(values, list) and all(isinstance(v, str) for v in values):
             return tuple(values)
         self.faults.append(f"{where}: must be a list of text")
         return ()
 
-    def flag(self, entry: Mapping[str, Any], key: str, where: str, default: bool = False) -> bool:
+    def flag(self, entry: Mapping[str, object], key: str, where: str, default: bool = False) -> bool:
         """Return true or false."""
         value = entry.get(key, default)
         if not isinstance(value, bool):
             self.faults.append(f"{where}.{key}: must be true or false, got {value!r}")
         return bool(value)
 
-    def date(self, entry: Mapping[str, Any], key: str, where: str) -> date | None:
+    def date(self, entry: Mapping[str, object], key: str, where: str) -> date | None:
         """Return a date without a time of day."""
         value = entry.get(key)
         if type(value) is date:

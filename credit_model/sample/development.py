@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library
 from credit_model.features.kernel import compute
-from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.calendar import NO_DAY, DateLike, from_days, to_day, to_days
 from credit_model.foundation.digests import sha256_parts
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.ledger import Ledger
@@ -121,12 +121,12 @@ class DevelopmentSample:
 def build_sample(
     ledger: Ledger,
     outcome: Outcome,
-    dates: Sequence[Any] | pd.DataFrame,
+    dates: Sequence[DateLike] | pd.DataFrame,
     features: Sequence[FeatureDefinition] | None = None,
     *,
-    cohort: Mapping[str, Any] | None = None,
-    day_of_use: Any = None,
-    known_through: Any = None,
+    cohort: Mapping[str, object] | None = None,
+    day_of_use: DateLike | None = None,
+    known_through: DateLike | None = None,
     train_repaired: str = "asof",
     goods_share: float = 1.0,
     seed: int = 0,
@@ -215,7 +215,7 @@ def _check(
     ledger: Ledger,
     outcome: Outcome,
     definitions: Sequence[FeatureDefinition],
-    cohort: Mapping[str, Any] | None,
+    cohort: Mapping[str, object] | None,
     train_repaired: str,
     goods_share: float,
 ) -> None:
@@ -229,12 +229,12 @@ def _check(
     check_definitions([_anything(cohort or {})], ledger.catalogue)
 
 
-def _anything(where: Mapping[str, Any]) -> FeatureDefinition:
+def _anything(where: Mapping[str, object]) -> FeatureDefinition:
     """Return a feature: whether any record that meets the conditions was in force."""
     return FeatureDefinition(name="cohort", aggregate="any", where=where)
 
 
-def _requests(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.DataFrame) -> pd.DataFrame:
+def _requests(ledger: Ledger, segments: Segments, dates: Sequence[DateLike] | pd.DataFrame) -> pd.DataFrame:
     """Return every subject and day in question (``subject_id, day``), distinct, by day, then subject."""
     import pandas as pd
 
@@ -252,7 +252,7 @@ def _requests(ledger: Ledger, segments: Segments, dates: Sequence[Any] | pd.Data
 
 
 def _with_reasons(
-    ledger: Ledger, segments: Segments, requests: pd.DataFrame, cohort: Mapping[str, Any] | None
+    ledger: Ledger, segments: Segments, requests: pd.DataFrame, cohort: Mapping[str, object] | None
 ) -> pd.DataFrame:
     """Add ``reason``, why a subject is not observed (empty if it is), and ``with_record``."""
     subjects, days = requests["subject_id"].to_numpy(object), requests["day"].to_numpy()
@@ -354,7 +354,7 @@ def _audit(ledger: Ledger, rows: pd.DataFrame) -> pd.DataFrame:
     return audit
 
 
-def _digest(dependencies: Mapping[str, Any], rows: pd.DataFrame, X: pd.DataFrame) -> str:
+def _digest(dependencies: Mapping[str, object], rows: pd.DataFrame, X: pd.DataFrame) -> str:
     columns = (column.to_numpy().tobytes() for column in (rows["day"], rows["y"], rows["weight"], X))
     return sha256_parts(
         [json.dumps(dependencies, sort_keys=True, default=str), "\n".join(rows["subject_id"]), *columns]

@@ -5,8 +5,8 @@ In: a ledger, days, the table of records that ``Ledger.between`` gives. Out: mas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def of_old_case(ledger: Ledger, events: pd.DataFrame, day: Days, known_by: Days,
     return is_old(events["case_id"]) | is_old(events["parent_case_id"])
 
 
-def cases_before(segments: Segments, subjects: Any, day: Days, as_of: Days) -> NDArray[np.int64]:
+def cases_before(segments: Segments, subjects: Iterable[str], day: Days, as_of: Days) -> NDArray[np.int64]:
     """Return the cases with a record decided before a day on a subject's file, as known at another day.
 
     Each as ``row * len(segments.case_ids) + case``, where ``row`` is the place of the subject.
@@ -61,7 +61,7 @@ def cases_before(segments: Segments, subjects: Any, day: Days, as_of: Days) -> N
     return cases
 
 
-def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def on_file(segments: Segments, subjects: Iterable[str], day: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return a (row, segment) pair for each record on file of each subject at the start of its own day."""
     index = segments.subject_index(subjects)
     first = segments.offsets[index]
@@ -71,7 +71,7 @@ def on_file(segments: Segments, subjects: Any, day: Days) -> tuple[NDArray[np.in
     return row[is_current], segment[is_current]
 
 
-def is_on_list(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
+def is_on_list(ledger: Ledger, subjects: Iterable[str], day: Days, use: int) -> Mask:
     """Return whether each subject is on a statutory list in force at the start of its day."""
     segments = ledger.segments(use)
     statutory = np.array([ledger.catalogue.kinds[code].statutory for code in segments.kind_codes], np.bool_)
@@ -83,7 +83,7 @@ def is_on_list(ledger: Ledger, subjects: Any, day: Days, use: int) -> Mask:
 
 
 def departures(
-    ledger: Ledger, subjects: NDArray[Any], day: Days, end: Days, known_by: Days
+    ledger: Ledger, subjects: NDArray[np.object_], day: Days, end: Days, known_by: Days
 ) -> tuple[NDArray[np.int32], NDArray[np.object_]]:
     """Return the first day in ``[day, end)`` on which each subject had left the population, and why.
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.foundation.calendar import FOREVER, Days, from_days
+from credit_model.foundation.calendar import FOREVER, DateLike, Days, from_days
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.fold import ACTIONS
@@ -80,7 +80,7 @@ class Event:
             return f"{kinds}{f'的{self.action}' if self.action else ''}归集次日"
         return f"the day after {self.action or 'it'} was known of a record of {kinds}"
 
-    def observations(self, ledger: Ledger, first: int, last: int, day_of_use: Any = None) -> pd.DataFrame:
+    def observations(self, ledger: Ledger, first: int, last: int, day_of_use: DateLike | None = None) -> pd.DataFrame:
         """Return the observations that events call for from one day to another, both included.
 
         Parameters

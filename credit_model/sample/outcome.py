@@ -30,6 +30,7 @@ from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions
 from credit_model.foundation.calendar import (
     NO_DAY,
+    DateLike,
     Days,
     add_months,
     from_days,
@@ -189,7 +190,11 @@ class Outcome:
     # ------------------------------------------------------------------ labels
 
     def label(
-        self, ledger: Ledger, observations: pd.DataFrame, day_of_use: Any = None, known_through: Any = None
+        self,
+        ledger: Ledger,
+        observations: pd.DataFrame,
+        day_of_use: DateLike | None = None,
+        known_through: DateLike | None = None,
     ) -> pd.DataFrame:
         """Say what happened next to each observed subject.
 
@@ -233,7 +238,7 @@ class Outcome:
         value = {"subject_id": subjects, "as_of": from_days(days).astype("datetime64[s]"), **labels}
         return pd.DataFrame(value, index=observations.index).astype(types)
 
-    def _read(self, ledger: Ledger, subjects: NDArray[Any], day: Days, use: int) -> Columns:
+    def _read(self, ledger: Ledger, subjects: NDArray[np.object_], day: Days, use: int) -> Columns:
         """Label subjects, each observed on its own day, in their order."""
         end, mature = self.window_end(day), self.mature_on(day)
         records = ledger.between_each(subjects, day, end, mature, use)

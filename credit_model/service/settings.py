@@ -81,4 +81,4 @@ def load_settings(path: str | Path | None = None) -> Settings:
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):  # never shown: it may be a token
             reader.faults.append(f"callers.{name}: must be the SHA-256 of the caller's token, 64 hexadecimal digits")
     reader.end()
-    return Settings(**values, callers=dict(callers))
+    return Settings(**values, callers={name: str(digest) for name, digest in callers.items()})

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, from_day, to_day
+from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, DateLike, from_day, to_day
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
 from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, select_rows
@@ -71,7 +70,7 @@ class City:
     _hazards: Hazards
     _events: Events
 
-    def true_risk(self, as_of: Any) -> pd.Series[float]:
+    def true_risk(self, as_of: DateLike) -> pd.Series[float]:
         """Return the chance of a new serious event in the 12 months from a date, given all that happened before it.
 
         Parameters
@@ -106,7 +105,7 @@ class City:
         return pd.Series(self._hazards.risk(number, self._events), index=index, name="true_risk")
 
     def write(
-        self, folder: str | Path, *, csv: bool = False, true_risk_on: Iterable[Any] = OBSERVATION_DATES
+        self, folder: str | Path, *, csv: bool = False, true_risk_on: Iterable[DateLike] = OBSERVATION_DATES
     ) -> dict[str, str]:
         """Write the raw tables, the truth in a folder of its own, and ``SHA256SUMS``.
 

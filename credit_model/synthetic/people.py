@@ -91,7 +91,7 @@ class Draws:
         low, high = ends
         return np.floor(low * (high / low) ** self.rng.random(n)).astype(np.int64)
 
-    def pick(self, n: int, shares: Mapping[Any, float]) -> Column:
+    def pick(self, n: int, shares: Mapping[str, float] | Mapping[int, float]) -> Column:
         """Draw names, or numbers, by their shares."""
         names, edges = np.array(list(shares), dtype=object), np.cumsum(list(shares.values()))
         return np.asarray(names[np.searchsorted(edges / edges[-1], self.rng.random(n), side="right")])

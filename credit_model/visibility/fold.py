@@ -183,7 +183,7 @@ def _fact_types(attribute_types: Mapping[str, str]) -> dict[str, str]:
     return {**_CORRECTABLE, **attribute_types, "superseded_by": "text"}
 
 
-def _facts(value: str) -> dict[str, Any]:
+def _facts(value: str) -> dict[str, object]:
     if value.startswith("{"):
         try:
             facts = json.loads(value)

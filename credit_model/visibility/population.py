@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from credit_model.foundation.calendar import NO_DAY, Days, add_months, pack, to_day, to_days
+from credit_model.foundation.calendar import NO_DAY, DateLike, Days, add_months, pack, to_day, to_days
 from credit_model.visibility.tables import SUBJECT_TYPES, Column, Tables, pick
 from credit_model.visibility.text_columns import encode
 
@@ -63,7 +63,7 @@ class Population:
         versions = {name: column[order] for name, column in rows.items() if name != "subject_id"}
         return cls(subjects, subject_ids, {"subject": subject[order], **versions})
 
-    def standing(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+    def standing(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> NDArray[np.object_]:
         """Return ``scored``, ``insufficient_records`` or ``not_eligible``; shape (n,).
 
         Parameters
@@ -77,7 +77,7 @@ class Population:
         standing[reason == "covered_too_short"] = "insufficient_records"
         return standing
 
-    def reason(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+    def reason(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> NDArray[np.object_]:
         """Return why a subject is not scored, the first that applies; ``""`` where it is scored; shape (n,).
 
         ``unmatched``, ``deceased``, ``incapable``, ``birth_date_unknown``, ``minor``, ``moved_away``: not eligible;
@@ -100,25 +100,25 @@ class Population:
         reason[version < 0] = "unmatched"
         return reason
 
-    def born_on(self, subject_ids: Any, as_of: Any) -> Days:
+    def born_on(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> Days:
         """Return the birth date known at each day, ``NO_DAY`` if none; shape (n,)."""
         return self._fact("born_on", self.version_at(*self._observations(subject_ids, as_of)))
 
-    def resident_to(self, subject_ids: Any, as_of: Any) -> Days:
+    def resident_to(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> Days:
         """Return the end of residence known at each day, ``NO_DAY`` if none; shape (n,)."""
         return self._fact("resident_to", self.version_at(*self._observations(subject_ids, as_of)))
 
-    def district(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+    def district(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> NDArray[np.object_]:
         """Return the district known at each day, None if none; shape (n,)."""
         return self._fact("district", self.version_at(*self._observations(subject_ids, as_of)))
 
-    def occupations(self, subject_ids: Any, as_of: Any) -> NDArray[np.object_]:
+    def occupations(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> NDArray[np.object_]:
         """Return the occupation codes known at each day, joined by ``;``, None if none; shape (n,)."""
         return self._fact("occupations", self.version_at(*self._observations(subject_ids, as_of)))
 
     # -- for those who work with codes and days
 
-    def codes(self, subject_ids: Any) -> NDArray[np.int32]:
+    def codes(self, subject_ids: ArrayLike) -> NDArray[np.int32]:
         """Return the index of each id in ``subject_ids``, -1 for an unknown one."""
         listed = np.asarray(subject_ids, object).tolist()
         return np.fromiter((self._index.get(s, -1) for s in listed), np.int32, len(listed))
@@ -153,10 +153,11 @@ class Population:
     def _index(self) -> dict[str, int]:
         return {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
 
-    def _observations(self, subject_ids: Any, as_of: Any) -> tuple[NDArray[np.int32], Days]:
+    def _observations(self, subject_ids: ArrayLike, as_of: DateLike | ArrayLike) -> tuple[NDArray[np.int32], Days]:
         codes = self.codes(subject_ids)
-        single = np.ndim(as_of) == 0
-        return codes, np.full(len(codes), to_day(as_of), np.int32) if single else to_days(as_of)
+        if np.ndim(cast(ArrayLike, as_of)) == 0:
+            return codes, np.full(len(codes), to_day(cast(DateLike, as_of)), np.int32)
+        return codes, to_days(cast(ArrayLike, as_of))
 
     def _fact(self, name: str, version: NDArray[np.int64]) -> Column:
         column = self.versions[name]

@@ -16,7 +16,7 @@ In: ``Tables``, catalogue, policy, day of use. Out: ``Segments``; all grounds at
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
 _SHOWN = ("kind", "tier", "decided_on", "occurred_on", "amount", "hours", "outstanding", "performed")
 
 
-def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, NDArray[Any]]:
+def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, Column]:
     """Return all grounds of every record on file at the start of a day, not the first only.
 
     Parameters
@@ -133,7 +133,7 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
 
 def files_at(
     tables: Tables, catalogue: Catalogue, policy: str, subject_ids: Column, days: Days, day_of_use: int
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Column]:
     """Return the files of subjects, each at the start of a day of its own: every record, facts and all grounds.
 
     Parameters

@@ -10,17 +10,20 @@ In: columns of records, amendments and subject versions. Out: the same as numpy 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, Days, is_null, parse_each, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.text_columns import encode, objects
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Column = NDArray[Any]
 
@@ -48,7 +51,7 @@ SUBJECT_TYPES: Final = {
 }  # fmt: skip
 
 
-def typed_column(values: Any, type: str) -> Column:
+def typed_column(values: ArrayLike | Sequence[object], type: str) -> Column:
     """Return a column in its type: ``date`` -> int32 days, ``int`` -> int64, ``tier`` -> int8, ``text`` -> object.
 
     Examples
@@ -65,7 +68,7 @@ def typed_column(values: Any, type: str) -> Column:
     return array.astype(dtype) if array.dtype.kind in "iu" else parse_each(array, parse, dtype, expected)
 
 
-def pick(column: Column, index: NDArray[Any], null: Any) -> Column:
+def pick(column: Column, index: Column, null: object) -> Column:
     """Return ``column[index]``, and ``null`` where the index is -1."""
     picked: Column = np.concatenate([column, np.array([null], column.dtype)])[index]
     return picked
@@ -120,9 +123,9 @@ class Tables:
     @classmethod
     def of(
         cls,
-        records: Mapping[str, Any],
-        amendments: Mapping[str, Any] | None = None,
-        subjects: Mapping[str, Any] | None = None,
+        records: Mapping[str, ArrayLike | Sequence[object]],
+        amendments: Mapping[str, ArrayLike | Sequence[object]] | None = None,
+        subjects: Mapping[str, ArrayLike | Sequence[object]] | None = None,
         attribute_types: Mapping[str, str] | None = None,
     ) -> Tables:
         """Take columns as given (frames, dicts of lists, arrays), type them and fill what is absent with nulls.
@@ -165,7 +168,7 @@ class Tables:
         )
 
 
-def _typed(columns: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Column]:
+def _typed(columns: Mapping[str, ArrayLike | Sequence[object]], types: Mapping[str, str]) -> dict[str, Column]:
     typed = {name: typed_column(columns[name], type) for name, type in types.items() if name in columns}
     lengths = {len(column) for column in typed.values()} or {0}
     if len(lengths) > 1:
@@ -277,7 +280,7 @@ class Segments:
     def _index(self) -> dict[str, int]:
         return {subject_id: i for i, subject_id in enumerate(self.subject_ids.tolist())}
 
-    def to_arrow(self) -> Any:
+    def to_arrow(self) -> pa.Table:
         """Return one Arrow table; ids, cases and text attributes are dictionary columns."""
         import pyarrow as pa
 
@@ -297,7 +300,7 @@ class Segments:
         return pa.table(arrays, metadata={"kind_codes": json.dumps(self.kind_codes)})
 
     @classmethod
-    def from_arrow(cls, table: Any) -> Segments:
+    def from_arrow(cls, table: pa.Table) -> Segments:
         """Invert ``to_arrow``; after a stay in Parquet too."""
         columns: dict[str, Column] = {}
         vocabularies: dict[str, Column] = {}

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Column = NDArray[Any]
 _MANY: Final = 4_096  # texts for which Arrow repays being loaded
@@ -39,11 +42,11 @@ class Text:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: Any) -> Text:
+    def __getitem__(self, rows: Column) -> Text:
         return Text(take(self.codes, rows), self.words)
 
     @classmethod
-    def of_arrow(cls, array: Any) -> Text:
+    def of_arrow(cls, array: pa.Array | pa.ChunkedArray) -> Text:
         """Encode an Arrow array of strings."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -119,7 +122,7 @@ def plain(values: Column | Text | Words) -> Column:
     return objects(values.to_pylist())
 
 
-def constant(value: Any, size: int) -> Column:
+def constant(value: ArrayLike, size: int) -> Column:
     """Return a column of one value, which takes the memory of one."""
     return np.broadcast_to(np.asarray(value), size)
 
@@ -129,14 +132,14 @@ def is_constant(column: Column) -> bool:
     return column.strides == (0,) and len(column) > 1
 
 
-def take(column: Any, rows: NDArray[Any]) -> Any:
+def take(column: Any, rows: Column) -> Any:
     """Return ``column[rows]``; a constant column stays one."""
     if isinstance(column, Text) or not is_constant(column):
         return column[rows]
     return constant(column[0], int(rows.sum()) if rows.dtype == np.bool_ else len(rows))
 
 
-def objects(values: Iterable[Any]) -> Column:
+def objects(values: Iterable[object]) -> Column:
     """Return a column of Python objects, one by one (numpy would look inside)."""
     listed = list(values)
     column = np.empty(len(listed), object)
@@ -152,7 +155,7 @@ def _concatenate(words: Words, others: Words) -> Words:
     return pa.concat_arrays([_arrow(words), _arrow(others)])
 
 
-def _arrow(words: Words) -> Any:
+def _arrow(words: Words) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(words, pa.string()) if isinstance(words, np.ndarray) else words
