@@ -109,7 +109,7 @@ class Measure:
     columns : tuple of str
         Columns it takes: ``y, risk, score, probability, true_risk, attainable``. Rows that lack one lack the measure.
     form : str
-        How it is written: a kind of `credit_model.texts.words.written`.
+        How it is written: a kind of `credit_model.texts.words.format_number`.
     options : mapping
         Further arguments of the function.
     part : str

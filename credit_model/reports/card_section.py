@@ -1,6 +1,6 @@
 """The section of the page that shows the card: points, shares, bad rates, WOE, strength of characteristics.
 
-In: a page being written. Out: HTML, empty without a card.
+In: a page writer. Out: HTML, empty without a card.
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from credit_model.texts.words import Said
+from credit_model.texts.words import Texts
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 
-def section(page: Sheet) -> str:
-    """The table of the card, with the strength of every characteristic."""
+def section(page: PageWriter) -> str:
+    """Render the table of the card, with the strength of every characteristic."""
     card = page.report.card
     if not card:
         return ""
     most = max((abs(a["points"]) for c in card["characteristics"] for a in c["attributes"]), default=0) or 1
     groups = []
     for i, characteristic in enumerate(card["characteristics"]):
-        label = page.told(characteristic, "label")
+        label = page.field(characteristic, "label")
         if characteristic["reason"] != characteristic["label_en"]:
             label += f" <code>{html.escape(characteristic['reason'])}</code>"
         if characteristic["policy"]:
@@ -35,34 +35,34 @@ def section(page: Sheet) -> str:
             if not attribute["share"] and not attribute["points"] and not attribute["reference"]:
                 continue
             path = f"card/characteristics/{i}/attributes/{j}"
-            name = page.told(attribute, "label")
+            name = page.field(attribute, "label")
             name += f" · {page.say('card.reference')}" if attribute["reference"] else ""
-            found = {"points": "points", "share": "share", "bad_rate": "share", "woe": "ratio"}
-            cells = (page.number(f"{path}/{key}", kind) for key, kind in found.items())
+            forms = {"points": "points", "share": "share", "bad_rate": "share", "woe": "ratio"}
+            cells = (page.number(f"{path}/{key}", kind) for key, kind in forms.items())
             rows.append(page.row(name, _bar(attribute["points"], most), *cells))
         groups.append(f'<tbody class="characteristic">{"".join(rows)}</tbody>')
     intro = page.say(
         "card.intro",
         reference=page.number("card/reference_points", "count"),
         pdo=page.number("card/points_to_double_odds", "count"),
-        profile=page.words.told(card, "profile"),
+        profile=page.words.field(card, "profile"),
     )
     head = ["card.attribute", "", "card.points", "card.share", "card.bad_rate", "card.woe"]
     return page.section("card", f"<p>{intro}</p>", page.table(head, groups, css="card-table"))
 
 
-def _strength(page: Sheet, characteristic: Any, path: str) -> str:
+def _strength(page: PageWriter, characteristic: Any, path: str) -> str:
     if "direction" not in characteristic:  # an evaluation of before it was kept
         return ""
     if "grid" in characteristic:
         return f'<span class="asks">{page.say("card.pair")}</span>'
     trend = {1: "up", -1: "down"}.get(characteristic["direction"], "free")
-    told: dict[str, str | Said] = {
+    values: dict[str, str | Texts] = {
         "iv": page.number(f"{path}/information_value", "gini"),
         "weight": page.number(f"{path}/weight", "ratio"),
         "direction": page.words(f"card.{trend}"),
     }
-    return f'<span class="asks">{page.say("card.strength", **told)}</span>'
+    return f'<span class="asks">{page.say("card.strength", **values)}</span>'
 
 
 def _bar(points: int, most: int) -> str:

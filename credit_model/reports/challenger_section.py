@@ -1,6 +1,6 @@
-"""The section of the page that says what the card gives up: by whom, where the two differ, what moves people in each.
+"""The section on challengers: performance given up by the card, for whom, where the two differ, what moves people.
 
-In: a page being written. Out: HTML, empty without a challenger.
+In: a page writer. Out: HTML, empty without a challenger.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from credit_model.reports import figures
 from credit_model.texts.words import Numbers, Words
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 FEATURES = 20
 """Rows of the table of features; the evaluation has them all."""
 
 
 def verdict(challenger: Challenger, number: Numbers, words: Words, at: str) -> str:
-    """One sentence: what the challenger gains, and whether the card is kept."""
+    """Render one sentence: the gain of the challenger, and whether the card is kept."""
     path = f"{at}/segments/all/minus_card/auc"
     if challenger.verdict == "unmeasured":
         return words.html(words("challenger.unmeasured"))
-    found = {end: number(f"{path}/{end}", "gini") for end in ("low", "high")}
-    return words.html(words(f"challenger.{challenger.verdict}", gain=number(f"{path}/value", "gini"), **found))
+    ends = {end: number(f"{path}/{end}", "gini") for end in ("low", "high")}
+    return words.html(words(f"challenger.{challenger.verdict}", gain=number(f"{path}/value", "gini"), **ends))
 
 
-def section(page: Sheet) -> str:
-    """Everything about the challengers of an evaluation."""
+def section(page: PageWriter) -> str:
+    """Render the section on the challengers of an evaluation."""
     parts = []
     for i, challenger in enumerate(page.report.challengers):
         at = f"challengers/{i}"
         label = page.words.pick(challenger.label_en, challenger.label_zh)
-        told = {
+        values = {
             key: page.number(f"{at}/settings/{key}", kind) for key, kind in (("trees", "count"), ("slope", "ratio"))
         }
         parts += [
-            f"<p>{page.say('challenger.intro', label=label, **told)}</p>",
+            f"<p>{page.say('challenger.intro', label=label, **values)}</p>",
             f"<p>{verdict(challenger, page.number, page.words, at)}</p>",
             f"<h3>{page.say('challenger.whom')}</h3>{_whom(page, challenger, at)}",
             f"<h3>{page.say('challenger.where')}</h3>{_grid(page, challenger, at)}{_widest(page, challenger, at)}",
@@ -49,7 +49,7 @@ def section(page: Sheet) -> str:
     return page.section("challenger", *parts)
 
 
-def _whom(page: Sheet, challenger: Challenger, at: str) -> str:
+def _whom(page: PageWriter, challenger: Challenger, at: str) -> str:
     groups = []
     for segment, contest in challenger.segments.items():
         rows = [f'<tr><th scope="rowgroup" colspan="4">{page.say("segment." + segment)}</th></tr>']
@@ -60,16 +60,16 @@ def _whom(page: Sheet, challenger: Challenger, at: str) -> str:
                     f"{at}/segments/{segment}/measures/{name}",
                     f"{at}/segments/{segment}/minus_card/{name}",
                 )
-                found = (page.number.interval(path, measure.form) for path in paths)
-                rows.append(page.row(page.say("measure." + name), *found))
+                cells = (page.number.interval(path, measure.form) for path in paths)
+                rows.append(page.row(page.say("measure." + name), *cells))
         if len(rows) > 1:
             groups.append(f'<tbody class="characteristic">{"".join(rows)}</tbody>')
     head = ["ranking.measure", "challenger.card", "challenger.challenger", "challenger.difference"]
     return page.table(head, groups, "challenger.whom_caption")
 
 
-def _grid(page: Sheet, challenger: Challenger, at: str) -> str:
-    """Grade by fifth: people, and below them what either predicts."""
+def _grid(page: PageWriter, challenger: Challenger, at: str) -> str:
+    """Render grades by fifths: people, and below them the prediction of either model."""
     rows = []
     for first in range(0, len(challenger.cells), FIFTHS):
         cells = []
@@ -84,12 +84,12 @@ def _grid(page: Sheet, challenger: Challenger, at: str) -> str:
     return page.table(head, rows, "challenger.where_caption")
 
 
-def _predictions(page: Sheet, path: str) -> str:
+def _predictions(page: PageWriter, path: str) -> str:
     both = (page.number(f"{path}/{name}", "share") for name in ("counts/mean_probability", "by_challenger"))
     return " → ".join(both)
 
 
-def _widest(page: Sheet, challenger: Challenger, at: str) -> str:
+def _widest(page: PageWriter, challenger: Challenger, at: str) -> str:
     rows = []
     for place in challenger.widest:
         path, cell = f"{at}/cells/{place}", challenger.cells[place]
@@ -107,7 +107,7 @@ def _widest(page: Sheet, challenger: Challenger, at: str) -> str:
     return page.table(head, rows, "challenger.widest_caption") if rows else ""
 
 
-def _moves(page: Sheet, challenger: Challenger, at: str) -> str:
+def _moves(page: PageWriter, challenger: Challenger, at: str) -> str:
     rows = []
     for i, feature in enumerate(challenger.attributions):
         if i < FEATURES:

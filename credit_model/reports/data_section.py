@@ -1,6 +1,6 @@
-"""The section of the page on the samples themselves: event rates by month, labels that cannot be right, vintages.
+"""The section on the samples: event rates by month, labels that cannot be right, vintages.
 
-In: a page being written. Out: HTML, empty without a description of samples.
+In: a page writer. Out: HTML, empty without a description of samples.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from credit_model.evaluation.measures import MEASURES
 from credit_model.reports.figures import WIDE, Drawing, linear, ticks
-from credit_model.texts.words import Said, Words, short_percent
+from credit_model.texts.words import Texts, Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 ROWS = 60
 """Rows of the table; flagged ones and whole months come first, the evaluation has them all."""
 _COLOURS = ("blue", "orange")
 
 
-def told(page: Sheet) -> list[str]:
-    """What belongs at the top of the page: labels that cannot be right."""
+def highlights(page: PageWriter) -> list[str]:
+    """Return the sentence for the top of the page on labels that cannot be right, if any."""
     if not page.plain["data"].get("flagged_observations"):
         return []
     return [page.say("data.flagged", count=page.number("data/flagged_observations", "count"))]
 
 
-def section(page: Sheet) -> str:
-    """Everything about the samples."""
+def section(page: PageWriter) -> str:
+    """Render the section on the samples."""
     data = page.plain["data"]
     if not data:
         return ""
     samples: dict[str, Any] = data["samples"]
-    warning = told(page)
+    warning = highlights(page)
     parts = [f'<p class="warning">{warning[0]}</p>' if warning else f"<p>{page.say('data.quiet')}</p>"]
     if sum(cell["segment"] == "all" for s in samples.values() for cell in s["rates"]) > 1:
         parts.append(page.figure(rates(samples, page.words), "data.rates_caption"))
@@ -45,7 +45,7 @@ def section(page: Sheet) -> str:
     return page.section("data", *parts)
 
 
-def _table(page: Sheet, samples: dict[str, Any]) -> str:
+def _table(page: PageWriter, samples: dict[str, Any]) -> str:
     places = [(name, i, cell) for name, described in samples.items() for i, cell in enumerate(described["rates"])]
     if len(places) > ROWS:
         places = [place for place in places if place[2]["segment"] == "all" or place[2]["flag"]][:ROWS]
@@ -68,53 +68,53 @@ def _table(page: Sheet, samples: dict[str, Any]) -> str:
     return page.table(head, rows, "data.table_caption")
 
 
-def _segment(page: Sheet, name: str) -> str:
-    known = ("all", "with_record", "without_record")
-    return page.say(f"segment.{name}") if name in known else html.escape(name)
+def _segment(page: PageWriter, name: str) -> str:
+    segments = ("all", "with_record", "without_record")
+    return page.say(f"segment.{name}") if name in segments else html.escape(name)
 
 
-def _measures(page: Sheet, samples: dict[str, Any]) -> str:
-    shown = [name for name, described in samples.items() if described["measures"]]
-    if len(shown) < 2:
+def _measures(page: PageWriter, samples: dict[str, Any]) -> str:
+    columns = [name for name, described in samples.items() if described["measures"]]
+    if len(columns) < 2:
         return ""
     rows = [
         page.row(
             page.say("measure." + name),
-            *(page.number.interval(f"data/samples/{s}/measures/{name}", MEASURES[name].form) for s in shown),
+            *(page.number.interval(f"data/samples/{s}/measures/{name}", MEASURES[name].form) for s in columns),
         )
         for name in MEASURES
-        if any(name in samples[s]["measures"] for s in shown)
+        if any(name in samples[s]["measures"] for s in columns)
     ]
     return f"<h3>{page.say('data.measures')}</h3>" + page.table(
-        ["ranking.measure", *(f"sample.{name}" for name in shown)], rows, "data.measures_caption"
+        ["ranking.measure", *(f"sample.{name}" for name in columns)], rows, "data.measures_caption"
     )
 
 
-def _vintages(page: Sheet, samples: dict[str, Any]) -> str:
+def _vintages(page: PageWriter, samples: dict[str, Any]) -> str:
     window = max(len(v["cumulative"]) for described in samples.values() for v in described["vintages"])
-    shown = [month for month in (1, 3, 6, 9, 12, 24, 36) if month < window] + [window]
+    columns = [month for month in (1, 3, 6, 9, 12, 24, 36) if month < window] + [window]
     rows = [
         page.row(
             html.escape(vintage["period"]),
             f'<td class="left">{page.say("sample." + name)}</td>',
             page.number(f"data/samples/{name}/vintages/{i}/people", "count"),
-            *(page.number(f"data/samples/{name}/vintages/{i}/cumulative/{month - 1}", "share") for month in shown),
+            *(page.number(f"data/samples/{name}/vintages/{i}/cumulative/{month - 1}", "share") for month in columns),
         )
         for name, described in samples.items()
         for i, vintage in enumerate(described["vintages"][:36])
     ]
-    months = (page.words("data.by_month", month=f"{month}") for month in shown)
-    head: list[str | Said] = ["data.period", "data.sample<", "page.people", *months]
+    months = (page.words("data.by_month", month=f"{month}") for month in columns)
+    head: list[str | Texts] = ["data.period", "data.sample<", "page.people", *months]
     return page.table(head, rows)
 
 
 def rates(samples: dict[str, Any], words: Words) -> str:
-    """Event rate by month of everybody, one colour a sample; months whose labels cannot be right as crosses."""
+    """Draw the event rate by month, one colour a sample; months whose labels cannot be right as crosses."""
     cells = [(name, c) for name, d in samples.items() for c in d["rates"] if c["segment"] == "all"]
     periods = sorted({cell["period"] for _, cell in cells})
     drawing = Drawing(words, WIDE, 300)
-    known = [cell["rate"] for _, cell in cells if cell["rate"] is not None] or [0.0]
-    high = max(*known, 0.001) * 1.08
+    values = [cell["rate"] for _, cell in cells if cell["rate"] is not None] or [0.0]
+    high = max(*values, 0.001) * 1.08
     x, y = linear(-0.5, len(periods) - 0.5, 64, WIDE - 16), linear(0, high, 244, 40)
     for tick in ticks(0, high, 5):
         drawing.line(64, y(tick), WIDE - 16, y(tick), "grid")
@@ -145,8 +145,8 @@ def vintages(samples: dict[str, Any], words: Words) -> str:
     """Cumulative event rate by month after the observation, one line an observation month."""
     lines = [(place, v) for place, d in enumerate(samples.values()) for v in d["vintages"]][:36]
     window = max(len(vintage["cumulative"]) for _, vintage in lines)
-    known = [share for _, vintage in lines for share in vintage["cumulative"] if share is not None]
-    high = max([*known, 0.001]) * 1.1
+    values = [share for _, vintage in lines for share in vintage["cumulative"] if share is not None]
+    high = max([*values, 0.001]) * 1.1
     drawing = Drawing(words, WIDE, 300)
     x, y = linear(0, window, 64, WIDE - 110), linear(0, high, 244, 20)
     for tick in ticks(0, high, 5):

@@ -1,6 +1,6 @@
 """The section of the page on what cut-offs decide: cut-off table, swap sets, programmes, overrides.
 
-In: a page being written. Out: HTML, empty without decisions.
+In: a page writer. Out: HTML, empty without decisions.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from credit_model.reports.figures import WIDE, Drawing, decades, linear, logarit
 from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 
-def told(page: Sheet) -> list[str]:
-    """What belongs at the top of the page: how many would be eligible, and how they and the others fared."""
+def highlights(page: PageWriter) -> list[str]:
+    """Return the sentence for the top of the page on who would be eligible, and how they and the others fared."""
     decisions = page.plain["decisions"]
     for i, row in enumerate(decisions.get("cutoffs", [])):
         if row["cutoff"] == decisions["eligible_from"] and row["bad_rate_below"]["value"] is not None:
             at = f"decisions/cutoffs/{i}"
-            found = {
+            values = {
                 "cutoff": page.number(f"{at}/cutoff", "cut"),
                 "share": page.number(f"{at}/share/value", "share"),
                 "rate": page.number(f"{at}/bad_rate/value", "share"),
                 "below": page.number(f"{at}/bad_rate_below/value", "share"),
             }
-            return [page.say("decisions.told", **found)]
+            return [page.say("decisions.told", **values)]
     return []
 
 
-def section(page: Sheet) -> str:
-    """Everything about decisions."""
+def section(page: PageWriter) -> str:
+    """Render the section on decisions."""
     decisions = page.plain["decisions"]
     if not decisions:
         return ""
@@ -53,7 +53,7 @@ def section(page: Sheet) -> str:
     return page.section("decisions", *parts)
 
 
-def _cutoffs(page: Sheet, cutoffs: list[dict[str, Any]]) -> str:
+def _cutoffs(page: PageWriter, cutoffs: list[dict[str, Any]]) -> str:
     rows = []
     for i, row in enumerate(cutoffs):
         at = f"decisions/cutoffs/{i}"
@@ -77,8 +77,8 @@ def _cutoffs(page: Sheet, cutoffs: list[dict[str, Any]]) -> str:
     return page.table(head, rows, "decisions.cutoffs_caption")
 
 
-def _swap(page: Sheet, swap: dict[str, Any], at: str) -> str:
-    label = page.words.told(swap, "label")
+def _swap(page: PageWriter, swap: dict[str, Any], at: str) -> str:
+    label = page.words.field(swap, "label")
     rows = [
         page.row(
             page.say(f"decisions.{cell['name']}"),
@@ -90,7 +90,7 @@ def _swap(page: Sheet, swap: dict[str, Any], at: str) -> str:
         for j, cell in enumerate(swap["cells"])
     ]
     head = ["decisions.cell", *(f"calibration.{key}" for key in ("people", "share", "bad_rate", "mean_probability"))]
-    told = {
+    values = {
         "cutoff": page.number(f"{at}/cutoff", "cut"),
         "share": page.number(f"{at}/share/value", "share"),
         "old_share": page.number(f"{at}/old_share/value", "share"),
@@ -100,22 +100,22 @@ def _swap(page: Sheet, swap: dict[str, Any], at: str) -> str:
         ends = {end: page.number(f"{at}/bad_rate_change/{end}", "change") for end in ("value", "low", "high")}
         verdict = f"<p>{page.say('decisions.change', change=ends['value'], low=ends['low'], high=ends['high'])}</p>"
     if swap["share"]["value"] is None:
-        few = page.say("decisions.swap_few", cutoff=told["cutoff"])
+        few = page.say("decisions.swap_few", cutoff=values["cutoff"])
         return f"<h3>{page.say('decisions.swap', label=label)}</h3><p>{few}</p>"
     return (
-        f"<h3>{page.say('decisions.swap', label=label)}</h3><p>{page.say('decisions.swap_intro', **told)}</p>"
+        f"<h3>{page.say('decisions.swap', label=label)}</h3><p>{page.say('decisions.swap_intro', **values)}</p>"
         + page.table(head, rows)
         + verdict
     )
 
 
-def _programmes(page: Sheet, programmes: list[dict[str, Any]]) -> str:
+def _programmes(page: PageWriter, programmes: list[dict[str, Any]]) -> str:
     rows = []
     for i, programme in enumerate(programmes):
         at = f"decisions/programmes/{i}"
         rows.append(
             page.row(
-                page.told(programme, "label"),
+                page.field(programme, "label"),
                 page.number(f"{at}/eligible/people", "count"),
                 page.number.interval(f"{at}/share", "share"),
                 page.number.interval(f"{at}/bad_rate", "share"),
@@ -127,7 +127,7 @@ def _programmes(page: Sheet, programmes: list[dict[str, Any]]) -> str:
     return f"<h3>{page.say('decisions.programmes')}</h3>" + page.table(head, rows, "decisions.programmes_caption")
 
 
-def _overrides(page: Sheet, overrides: dict[str, Any]) -> str:
+def _overrides(page: PageWriter, overrides: dict[str, Any]) -> str:
     at = "decisions/overrides"
     rows = [
         page.row(
@@ -139,25 +139,25 @@ def _overrides(page: Sheet, overrides: dict[str, Any]) -> str:
         )
         for i, row in enumerate(overrides["rows"])
     ]
-    told = {
+    values = {
         "decisions": page.number(f"{at}/decisions", "count"),
         "rate": page.number(f"{at}/rate/value", "share"),
         "bare": page.number(f"{at}/without_reason", "count"),
     }
     head = ["decisions.side", "decisions.reason<", "page.observations", "calibration.share", "calibration.bad_rate"]
-    return f"<p>{page.say('decisions.override_told', **told)}</p>" + page.table(head, rows)
+    return f"<p>{page.say('decisions.override_told', **values)}</p>" + page.table(head, rows)
 
 
 def cutoff_figure(cutoffs: list[dict[str, Any]], words: Words) -> str:
-    """Share eligible at each cut-off, and beside it what happened to those eligible and to the others."""
+    """Draw the share eligible at each cut-off, and the bad rates of those eligible and of the others."""
     drawing = Drawing(words, WIDE, 96 + 40 * len(cutoffs))
     bottom = 44 + 40 * len(cutoffs)
     left = linear(0, 1, 70, 400)
     pairs = [(Estimate(**row["bad_rate"]), Estimate(**row["bad_rate_below"])) for row in cutoffs]
-    seen = [v for pair in pairs for e in pair for v in (e.value, e.low, e.high) if v]
-    rungs = decades(max(min(seen), 1e-5), max(seen)) if seen else [0.001, 1.0]
-    rungs = rungs if len(rungs) > 1 else [rungs[0], rungs[0] * 10]
-    right = logarithmic(rungs[0], rungs[-1], 500, WIDE - 30)
+    values = [v for pair in pairs for e in pair for v in (e.value, e.low, e.high) if v]
+    marks = decades(max(min(values), 1e-5), max(values)) if values else [0.001, 1.0]
+    marks = marks if len(marks) > 1 else [marks[0], marks[0] * 10]
+    right = logarithmic(marks[0], marks[-1], 500, WIDE - 30)
     drawing.text(70, 16, words("decisions.share"), "strong")
     for place, (css, key) in enumerate((("blue", "rate"), ("orange", "rate_below"))):
         drawing.dot(506 + 250 * place, 11, f"dot {css}")
@@ -165,9 +165,9 @@ def cutoff_figure(cutoffs: list[dict[str, Any]], words: Words) -> str:
     for tick in ticks(0, 1, 4):
         drawing.line(left(tick), 28, left(tick), bottom, "grid")
         drawing.text(left(tick), bottom + 18, f"{100 * tick:.0f}%", "tick", "middle")
-    for rung in rungs:
-        drawing.line(right(rung), 28, right(rung), bottom, "grid")
-        drawing.text(right(rung), bottom + 18, short_percent(rung), "tick", "middle")
+    for mark in marks:
+        drawing.line(right(mark), 28, right(mark), bottom, "grid")
+        drawing.text(right(mark), bottom + 18, short_percent(mark), "tick", "middle")
     for i, (row, (above, below)) in enumerate(zip(cutoffs, pairs, strict=True)):
         y = 56 + 40 * i
         drawing.text(56, y + 5, f"{row['cutoff']:g}", "strong", "end")

@@ -1,6 +1,6 @@
-"""The section of the page that draws what the card does: what moves scores most, the shape of each, pairs as grids.
+"""The section on effects: terms that move scores most, shapes of characteristics, pairs as grids.
 
-In: a page being written. Out: HTML, empty without a card.
+In: a page writer. Out: HTML, empty without a card.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 from credit_model.reports import shapes
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 TERMS, SHAPES, PAIRS = 20, 8, 4
 """Drawn at most; the table of the card has them all."""
 
 
-def section(page: Sheet) -> str:
-    """Importance, shapes of the strongest characteristics, grids of the strongest pairs."""
+def section(page: PageWriter) -> str:
+    """Render importance, shapes of the strongest characteristics, grids of the strongest pairs."""
     terms = [term for term in page.report.card.get("characteristics", ()) if shapes.reach_of(term)]
     if not terms:
         return ""
     ranked = sorted(terms, key=_strength, reverse=True)
-    measured = [term for term in ranked if term.get("mean_points") is not None]
+    with_reach = [term for term in ranked if term.get("mean_points") is not None]
     alone = [term for term in ranked if "grid" not in term][:SHAPES]
     pairs = [term for term in ranked if "grid" in term][:PAIRS]
     parts = [f"<p>{page.say('effects.intro')}</p>"]
-    if measured:
-        parts.append(page.figure(shapes.bars(measured[:TERMS], page.words), "effects.importance_caption"))
+    if with_reach:
+        parts.append(page.figure(shapes.bars(with_reach[:TERMS], page.words), "effects.importance_caption"))
     parts.append(f'<h3>{page.say("effects.shapes")}</h3><p class="note">{page.say("effects.shapes_note")}</p>')
     parts.append('<div class="shapes">' + "".join(_figure(page, term, shapes.shape) for term in alone) + "</div>")
     if pairs:
@@ -36,8 +36,8 @@ def section(page: Sheet) -> str:
     return page.section("effects", *parts)
 
 
-def _figure(page: Sheet, term: dict[str, Any], draw: Any) -> str:
-    return f"<figure><figcaption>{page.told(term, 'label')}</figcaption>{draw(term, page.words)}</figure>"
+def _figure(page: PageWriter, term: dict[str, Any], draw: Any) -> str:
+    return f"<figure><figcaption>{page.field(term, 'label')}</figcaption>{draw(term, page.words)}</figure>"
 
 
 def _strength(term: dict[str, Any]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
-"""The section of the page on groups: what was found, who is eligible, error rates, base rates, reasons, proxies.
+"""The section on groups: findings, who is eligible, error rates, base rates, reasons, proxies.
 
-In: a page being written. Out: HTML, empty without an audit.
+In: a page writer. Out: HTML, empty without an audit.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from credit_model.metrics.performance import Estimate
 from credit_model.reports.figures import WIDE, Drawing, logarithmic
-from credit_model.texts.words import Said, Words
+from credit_model.texts.words import Texts, Words
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 _KIND = {"eligibility": "ratio", "slope": "ratio", "level": "ratio", "base_rate": "ratio", "proxy": "gini",
          "source": "ratio"}  # fmt: skip
@@ -22,24 +22,24 @@ PROXIES, REASONS, LISTED = 10, 12, 12
 """Rows of a table, or of the list of findings; the evaluation has them all."""
 
 
-def told(page: Sheet) -> list[str]:
-    """What belongs at the top of the page: whether a group has to be looked at."""
+def highlights(page: PageWriter) -> list[str]:
+    """Return the sentence for the top of the page on whether a group has to be looked at."""
     fairness = page.plain["fairness"]
     if not fairness or not fairness["attributes"]:
         return []
-    names = _join(page, [page.words.told(a, "label") for a in fairness["attributes"]])
+    names = _join(page, [page.words.field(a, "label") for a in fairness["attributes"]])
     unfair = [f for f in fairness["findings"] if f["kind"] == "eligibility"]
     key = "told_ratio" if unfair else "told_other" if fairness["findings"] else "told_none"
     return [page.say(f"fairness.{key}", names=names, count=f"{len(fairness['findings'])}", ratios=f"{len(unfair)}")]
 
 
-def _join(page: Sheet, names: list[Said]) -> Said:
+def _join(page: PageWriter, names: list[Texts]) -> Texts:
     marks = {"en": ", ", "zh": "、"}
     return {lang: marks[lang].join(name[lang] for name in names) for lang in page.words.languages}
 
 
-def section(page: Sheet) -> str:
-    """Everything about groups."""
+def section(page: PageWriter) -> str:
+    """Render the section on groups."""
     fairness = page.plain["fairness"]
     if not fairness:
         return ""
@@ -50,34 +50,36 @@ def section(page: Sheet) -> str:
     return page.section("fairness", *parts)
 
 
-def _labels(page: Sheet, fairness: dict[str, Any]) -> dict[str, Said]:
+def _labels(page: PageWriter, fairness: dict[str, Any]) -> dict[str, Texts]:
     groups = [g for a in fairness["attributes"] for g in (a, *a["groups"])]
-    return {g["name"]: page.words.told(g, "label") for g in groups}
+    return {g["name"]: page.words.field(g, "label") for g in groups}
 
 
-def _findings(page: Sheet, fairness: dict[str, Any]) -> str:
-    known = _labels(page, fairness)
+def _findings(page: PageWriter, fairness: dict[str, Any]) -> str:
+    labels = _labels(page, fairness)
     items = []
     for i, finding in enumerate(fairness["findings"][:LISTED]):
         at, kind = f"fairness/findings/{i}", finding["kind"]
-        told: dict[str, str | Said] = {
+        values: dict[str, str | Texts] = {
             end: page.number(f"{at}/value/{end}", _KIND[kind]) for end in ("value", "low", "high")
         }
-        told["group"] = known.get(finding["group"], page.words.same(finding["group"]))
-        told["attribute"] = known.get(finding["attribute"], page.words.same(finding["attribute"]))
-        told["feature"] = page.words.told(finding, "feature")
-        told["cutoff"] = page.number(f"{at}/cutoff", "cut")
-        items.append(f"<li>{page.say(f'fairness.found_{kind}', **told)}</li>")
+        values["group"] = labels.get(finding["group"], page.words.same(finding["group"]))
+        values["attribute"] = labels.get(finding["attribute"], page.words.same(finding["attribute"]))
+        values["feature"] = page.words.field(finding, "feature")
+        values["cutoff"] = page.number(f"{at}/cutoff", "cut")
+        items.append(f"<li>{page.say(f'fairness.found_{kind}', **values)}</li>")
     more = len(fairness["findings"]) - len(items)
     rest = f'<p class="note">{page.say("fairness.more", count=f"{more}")}</p>' if more > 0 else ""
-    listed = f'<ul class="limits">{"".join(items)}</ul>{rest}' if items else f"<p>{page.say('fairness.nothing')}</p>"
-    return listed + f'<p class="note">{page.say("fairness.note")}</p>'
+    items_html = (
+        f'<ul class="limits">{"".join(items)}</ul>{rest}' if items else f"<p>{page.say('fairness.nothing')}</p>"
+    )
+    return items_html + f'<p class="note">{page.say("fairness.note")}</p>'
 
 
-def _attribute(page: Sheet, attribute: dict[str, Any], at: str) -> str:
-    label = page.words.told(attribute, "label")
+def _attribute(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+    label = page.words.field(attribute, "label")
     reference = next(g for g in attribute["groups"] if g["name"] == attribute["reference"])
-    title = page.say("fairness.by", attribute=label, reference=page.words.told(reference, "label"))
+    title = page.say("fairness.by", attribute=label, reference=page.words.field(reference, "label"))
     parts = [f"<h3>{title}</h3>"]
     place = _place(page, attribute)
     if place is not None:
@@ -92,23 +94,23 @@ def _attribute(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     return "".join(parts)
 
 
-def _place(page: Sheet, attribute: dict[str, Any]) -> int | None:
-    """Cut-off that is drawn: the one decisions are about, else the first that shows anything."""
-    shown = [
+def _place(page: PageWriter, attribute: dict[str, Any]) -> int | None:
+    """Return the cut-off to draw: the one decisions are about, else the first that shows anything."""
+    places = [
         i for i, cut in enumerate(attribute["cutoffs"]) if any(g["ratio"]["value"] is not None for g in cut["groups"])
     ]
     about = page.plain["decisions"].get("eligible_from")
-    return next((i for i in shown if attribute["cutoffs"][i]["cutoff"] == about), shown[0] if shown else None)
+    return next((i for i in places if attribute["cutoffs"][i]["cutoff"] == about), places[0] if places else None)
 
 
-def _groups(page: Sheet, attribute: dict[str, Any], at: str) -> str:
+def _groups(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     with_truth = any(group["mean_true_risk"] is not None for group in attribute["groups"])
     rows = []
     for j, group in enumerate(attribute["groups"]):
         path = f"{at}/groups/{j}"
         rows.append(
             page.row(
-                page.told(group, "label"),
+                page.field(group, "label"),
                 page.number(f"{path}/counts/people", "count"),
                 page.number(f"{path}/counts/bad_rate", "share"),
                 page.number(f"{path}/counts/mean_probability", "share"),
@@ -132,8 +134,8 @@ def _groups(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.groups_caption")
 
 
-def _cutoffs(page: Sheet, attribute: dict[str, Any], at: str) -> str:
-    known = {group["name"]: page.told(group, "label") for group in attribute["groups"]}
+def _cutoffs(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+    labels = {group["name"]: page.field(group, "label") for group in attribute["groups"]}
     bodies = []
     for i, cut in enumerate(attribute["cutoffs"]):
         path = f"{at}/cutoffs/{i}"
@@ -145,7 +147,7 @@ def _cutoffs(page: Sheet, attribute: dict[str, Any], at: str) -> str:
             verdict = page.say(f"fairness.{group['verdict']}")
             rows.append(
                 page.row(
-                    known[group["group"]],
+                    labels[group["group"]],
                     page.number.interval(f"{own}/eligible", "share"),
                     page.number.interval(f"{own}/ratio", "ratio"),
                     f'<td class="left"><span class="chip {_CHIPS.get(group["verdict"], "")}">{verdict}</span></td>',
@@ -160,31 +162,31 @@ def _cutoffs(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, bodies, "fairness.cutoffs_caption")
 
 
-def _reasons(page: Sheet, attribute: dict[str, Any], at: str) -> str:
+def _reasons(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     groups = attribute["groups"]
-    told = [
+    reasons = [
         r
         for r in page.plain["fairness"]["reasons"]
         if any(g["reasons"][r["code"]]["value"] is not None for g in groups)
     ]
     rows = []
-    for reason in told[:REASONS]:
+    for reason in reasons[:REASONS]:
         cells = [page.number.interval(f"{at}/groups/{j}/reasons/{reason['code']}", "share") for j in range(len(groups))]
-        rows.append(page.row(page.told(reason, "text"), *cells))
-    head: list[str | Said] = ["reasons.reason", *(page.words.told(group, "label") for group in attribute["groups"])]
+        rows.append(page.row(page.field(reason, "text"), *cells))
+    head: list[str | Texts] = ["reasons.reason", *(page.words.field(group, "label") for group in attribute["groups"])]
     return page.table(head, rows, "fairness.reasons_caption") if rows else ""
 
 
-def _proxies(page: Sheet, attribute: dict[str, Any], at: str) -> str:
-    known = {group["name"]: page.told(group, "label") for group in attribute["groups"]}
+def _proxies(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+    labels = {group["name"]: page.field(group, "label") for group in attribute["groups"]}
     rows = []
     for i, proxy in enumerate(attribute["proxies"][:PROXIES]):
         path = f"{at}/proxies/{i}"
         flag = f'<span class="chip no">{page.say("fairness.justify")}</span>' if proxy["flagged"] else ""
         rows.append(
             page.row(
-                page.told(proxy, "text"),
-                f'<td class="left">{known.get(proxy["group"], html.escape(proxy["group"]))}</td>',
+                page.field(proxy, "text"),
+                f'<td class="left">{labels.get(proxy["group"], html.escape(proxy["group"]))}</td>',
                 page.number.interval(f"{path}/auc", "gini"),
                 page.number(f"{path}/rho", "ratio"),
                 f'<td class="left">{flag}</td>',
@@ -194,7 +196,7 @@ def _proxies(page: Sheet, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.proxies_caption")
 
 
-def _sources(page: Sheet, sources: list[dict[str, Any]]) -> str:
+def _sources(page: PageWriter, sources: list[dict[str, Any]]) -> str:
     rows = []
     for i, source in enumerate(sources):
         path = f"fairness/sources/{i}"
@@ -216,11 +218,11 @@ def _sources(page: Sheet, sources: list[dict[str, Any]]) -> str:
 
 
 def forest(attribute: dict[str, Any], place: int, words: Words) -> str:
-    """Eligibility ratio at one cut-off, and base-rate ratio, by group, each with its interval; in green the range."""
+    """Draw eligibility ratio at one cut-off and base-rate ratio by group, with intervals and the allowed range."""
     cut = attribute["cutoffs"][place]
     groups = attribute["groups"]
     nothing = {"value": None, "low": None, "high": None}
-    found = [
+    estimates = [
         (Estimate(**row["ratio"]), Estimate(**group["measures"].get("base_rate_ratio", nothing)))
         for row, group in zip(cut["groups"], groups, strict=True)
     ]
@@ -228,7 +230,7 @@ def forest(attribute: dict[str, Any], place: int, words: Words) -> str:
     bottom = 40 + 36 * len(groups)
     panels = (("fairness.ratio_at", 190, 560), ("fairness.base_rate_ratio", 640, WIDE - 30))
     for number, (key, start, end) in enumerate(panels):
-        ends = [v for pair in found for v in (pair[number].low, pair[number].high) if v]
+        ends = [v for pair in estimates for v in (pair[number].low, pair[number].high) if v]
         low, high = min([*ends, 0.75]) * 0.95, max([*ends, 1.3]) * 1.05
         low = max(low, 0.05)
         x = logarithmic(low, high, start, end)
@@ -238,10 +240,10 @@ def forest(attribute: dict[str, Any], place: int, words: Words) -> str:
         for tick in (0.1, 0.25, 0.5, 0.8, 1, 1.25, 2, 4, 8):
             if low <= tick <= high:
                 drawing.text(x(tick), bottom + 18, f"{tick:g}", "tick", "middle")
-        for i, pair in enumerate(found):
+        for i, pair in enumerate(estimates):
             y = 50 + 36 * i
             if number == 0:
-                drawing.text(176, y + 5, words.told(groups[i], "label"), "", "end")
+                drawing.text(176, y + 5, words.field(groups[i], "label"), "", "end")
             if pair[number].value is None:
                 drawing.text((start + end) / 2, y + 5, words("figure.blank"), "small soft", "middle")
             elif groups[i]["name"] == attribute["reference"]:

@@ -18,7 +18,7 @@ from typing import Any
 from credit_model.evaluation.challenger import Attribution
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import Estimate
-from credit_model.texts.words import Said, Words, short_percent
+from credit_model.texts.words import Texts, Words, short_percent
 
 Scale = Callable[[float], float]
 WIDE = 1016
@@ -32,12 +32,12 @@ class Drawing:
         self._parts: list[str] = []
 
     def _add(self, tag: str, css: str, inside: str = "", **attributes: float | str) -> None:
-        given = "".join(
+        settings = "".join(
             f' {name.replace("_", "-")}="{round(value, 1) if isinstance(value, float) else value}"'
             for name, value in attributes.items()
         )
         self._parts.append(
-            f'<{tag} class="{css}"{given}>{inside}</{tag}>' if inside else f'<{tag} class="{css}"{given}/>'
+            f'<{tag} class="{css}"{settings}>{inside}</{tag}>' if inside else f'<{tag} class="{css}"{settings}/>'
         )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, css: str) -> None:
@@ -45,9 +45,16 @@ class Drawing:
         self._add("line", css, x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2))
 
     def box(
-        self, x: float, y: float, width: float, height: float, css: str, hover: Said | None = None, **more: float
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        css: str,
+        hover: Texts | None = None,
+        **more: float,
     ) -> None:
-        """Draw a rectangle, which says something when pointed at."""
+        """Draw a rectangle, with a text when pointed at."""
         inside = "" if hover is None else f"<title>{self._words.plain(hover)}</title>"
         size = {"width": float(max(width, 0.5)), "height": float(height)}
         self._add("rect", css, inside, x=float(x), y=float(y), **size, rx=1.5, **more)
@@ -56,25 +63,32 @@ class Drawing:
         """Draw a disc."""
         self._add("circle", css, cx=float(x), cy=float(y), r=float(radius))
 
-    def path(self, points: Sequence[tuple[float, float]], css: str, closed: bool = False) -> None:
+    def path(self, points: Sequence[tuple[float, float]], css: str, is_closed: bool = False) -> None:
         """Draw a line through points."""
         steps = " ".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
-        self._add("path", css, d=steps + ("Z" if closed else ""))
+        self._add("path", css, d=steps + ("Z" if is_closed else ""))
 
-    def text(self, x: float, y: float, said: Said | str, css: str = "", anchor: str = "start") -> None:
+    def text(self, x: float, y: float, content: Texts | str, css: str = "", anchor: str = "start") -> None:
         """Write in every language of the page."""
-        for css_language, words in self._words.each(said):
+        for css_language, words in self._words.each(content):
             names = " ".join(filter(None, (css, css_language)))
             self._add("text", names, words, x=float(x), y=float(y), text_anchor=anchor)
 
     def lines(
-        self, x: float, y: float, said: Said, width: float, most: int = 1, css: str = "", anchor: str = "start"
+        self,
+        x: float,
+        y: float,
+        content: Texts,
+        width: float,
+        most: int = 1,
+        css: str = "",
+        anchor: str = "start",
     ) -> None:
         """Write around a height, on as many lines as a width needs, in every language of the page."""
-        for language, words in self._words.each(said):
-            broken = broken_lines(html.unescape(words), width, most, BOLD if "strong" in css else 14)
-            for i, line in enumerate(broken):
-                at = y + 4.5 + _LINE * (i - (len(broken) - 1) / 2)
+        for language, words in self._words.each(content):
+            pieces = wrap_text(html.unescape(words), width, most, BOLD if "strong" in css else 14)
+            for i, line in enumerate(pieces):
+                at = y + 4.5 + _LINE * (i - (len(pieces) - 1) / 2)
                 names = " ".join(filter(None, (css, language)))
                 self._add("text", names, html.escape(line), x=float(x), y=at, text_anchor=anchor)
 
@@ -87,8 +101,8 @@ class Drawing:
             self.line(x(end), y - 4, x(end), y + 4, f"whisker {css}")
         self.dot(x(estimate.value), y, f"dot {css}")
 
-    def svg(self, title: Said, style: str = "") -> str:
-        """Close the drawing; the title is what a screen reader says. With a style it stands alone, without a page."""
+    def svg(self, title: Texts, style: str = "") -> str:
+        """Close the drawing; a screen reader reads the title. With a style it stands alone, without a page."""
         label = self._words.plain(title)
         alone = f' xmlns="http://www.w3.org/2000/svg" width="{self._width:g}"' if style else ""
         return (
@@ -104,14 +118,14 @@ BOLD = 15.0
 """Size of an ordinary font as wide as the bold one."""
 
 
-def broken_lines(text: str, width: float, most: int, size: float = 14) -> list[str]:
-    """Break a text into lines of a width, at blanks or within Chinese; what does not fit ends in an ellipsis.
+def wrap_text(text: str, width: float, most: int, size: float = 14) -> list[str]:
+    """Break a text into lines of a width, at blanks or within Chinese; the rest is cut with an ellipsis.
 
     Widths are estimated for the widest of usual fonts: a Chinese character is as wide as it is high.
 
     Examples
     --------
-    >>> broken_lines("Adverse records, 24 months", 140, 2)
+    >>> wrap_text("Adverse records, 24 months", 140, 2)
     ['Adverse records,', '24 months']
     """
     pieces = re.findall(r"[\u2e80-\uffff]\s*|[^\s\u2e80-\uffff]+\s*", text)
@@ -120,14 +134,14 @@ def broken_lines(text: str, width: float, most: int, size: float = 14) -> list[s
         if lines[-1] and _extent(lines[-1] + piece.rstrip()) * size > width:
             lines.append("")
         lines[-1] += piece
-    told = [line.rstrip() for line in lines]
-    if len(told) > most:
-        told = [*told[: most - 1], " ".join(told[most - 1 :])]
-    return [_cut(line, width / size) for line in told]
+    wrapped = [line.rstrip() for line in lines]
+    if len(wrapped) > most:
+        wrapped = [*wrapped[: most - 1], " ".join(wrapped[most - 1 :])]
+    return [_cut(line, width / size) for line in wrapped]
 
 
 def _extent(text: str) -> float:
-    """Width of a text in heights of its font."""
+    """Return the width of a text in heights of its font."""
     return sum(1.0 if ord(c) > 0x2E7F else 0.66 if c.isupper() or c in "×≤≥<>" else 0.58 for c in text)
 
 
@@ -140,7 +154,7 @@ def _cut(line: str, room: float) -> str:
 
 
 def linear(low: float, high: float, start: float, end: float) -> Scale:
-    """Map values onto a length; what lies outside stops at the ends."""
+    """Map values onto a length; values outside stop at the ends."""
     reach = (high - low) or 1.0
     return lambda value: start + (end - start) * min(max((value - low) / reach, 0.0), 1.0)
 
@@ -152,7 +166,7 @@ def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round values between two ends, in steps of 1, 2 or 5."""
+    """Return round values between two ends, in steps of 1, 2 or 5."""
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
@@ -161,12 +175,12 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Powers of ten from the one at or below a value to the one at or above another."""
+    """Return powers of ten from the one at or below a value to the one at or above another."""
     return [10.0**e for e in range(math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9) + 1)]
 
 
 def gauge(words: Words, estimate: Estimate, low: float, high: float, limits: tuple[float | None, float | None]) -> str:
-    """A tile's small scale: the interval, the value, and in green where the gate says it should lie."""
+    """Draw the small scale of a tile: the interval, the value, and in green the range the gate allows."""
     drawing = Drawing(words, 290, 30)
     x = linear(low, high, 6, 284)
     drawing.box(6, 10, 278, 6, "track")
@@ -182,7 +196,7 @@ def gauge(words: Words, estimate: Estimate, low: float, high: float, limits: tup
 
 
 def grade_strip(report: EvaluationReport, words: Words) -> str:
-    """Shares of people by grade to scale, and the worst grades magnified below where they would vanish."""
+    """Draw shares of people by grade to scale, and the worst grades magnified below where they would vanish."""
     shares = [(grade.grade, grade.counts.share) for grade in report.grades if grade.counts.share is not None]
     worst: list[tuple[str, float]] = []
     total = 0.0
@@ -213,14 +227,14 @@ def grade_strip(report: EvaluationReport, words: Words) -> str:
     strip(shares, 0)
     if magnify:
         start = WIDE * (1 - total / sum(share for _, share in shares))
-        drawing.path([(start, 42), (WIDE, 42), (WIDE, 92), (0, 92)], "zoom", closed=True)
+        drawing.path([(start, 42), (WIDE, 42), (WIDE, 92), (0, 92)], "zoom", is_closed=True)
         drawing.text(WIDE / 2, 74, words("figure.magnified", share=short_percent(total)), "small soft", "middle")
         strip(worst, 92)
     return drawing.svg(words("figure.grades"))
 
 
 def score_distribution(report: EvaluationReport, words: Words) -> str:
-    """Share of people by score, grade cuts as lines; with a mass point, which is marked, on a logarithmic axis."""
+    """Draw the share of people by score, grade cuts as lines; on a logarithmic axis where there is a mass point."""
     drawing = Drawing(words, WIDE, 340)
     ordinary = [band for band in report.bands if not band.mass_point]
     mass = next((band for band in report.bands if band.mass_point), None)
@@ -230,19 +244,19 @@ def score_distribution(report: EvaluationReport, words: Words) -> str:
     low, high = min(b.low for b in report.bands), max(b.high for b in report.bands) + 1
     x = linear(low, high, 64, WIDE - 16)
     if mass is not None:
-        rungs = decades(min(heights) * 0.7, 1.0)
-        y, axis = logarithmic(rungs[0], 1.0, 292, 34), "figure.people_log"
+        marks = decades(min(heights) * 0.7, 1.0)
+        y, axis = logarithmic(marks[0], 1.0, 292, 34), "figure.people_log"
     else:
-        rungs = ticks(0, max(heights) * 1.1)
+        marks = ticks(0, max(heights) * 1.1)
         y, axis = linear(0, max(heights) * 1.1, 292, 34), "figure.people_plain"
-    for rung in rungs:
-        drawing.line(64, y(rung), WIDE - 16, y(rung), "grid")
-        drawing.text(56, y(rung) + 4, short_percent(rung), "tick", "end")
+    for mark in marks:
+        drawing.line(64, y(mark), WIDE - 16, y(mark), "grid")
+        drawing.text(56, y(mark) + 4, short_percent(mark), "tick", "end")
     drawing.text(64, 14, words(axis, width=f"{width}"), "small soft")
     for band, height in zip(ordinary, heights, strict=True):
         left, right = x(band.low), x(band.high + 1)
-        told = words.same(f"{band.low}–{band.high}: {short_percent(band.share)}")
-        drawing.box(left + 0.5, y(height), right - left - 1, 292 - y(height), "bar", told)
+        label = words.same(f"{band.low}–{band.high}: {short_percent(band.share)}")
+        drawing.box(left + 0.5, y(height), right - left - 1, 292 - y(height), "bar", label)
     for cut, name in zip(report.card.get("grade_cuts", []), report.card.get("grades", [])[1:], strict=False):
         if low < cut < high:
             drawing.line(x(cut), 34, x(cut), 298, "cut")
@@ -252,24 +266,24 @@ def score_distribution(report: EvaluationReport, words: Words) -> str:
     drawing.text(WIDE - 16, 332, words("figure.score_axis"), "small soft", "end")
     if mass is not None:
         at = x(mass.low + 0.5)
-        told = words("figure.mass", share=short_percent(mass.share), score=f"{mass.low}")
-        drawing.box(at - 3.5, y(mass.share), 7, 292 - y(mass.share), "mass", told)
+        label = words("figure.mass", share=short_percent(mass.share), score=f"{mass.low}")
+        drawing.box(at - 3.5, y(mass.share), 7, 292 - y(mass.share), "mass", label)
         side, shift = ("end", -14) if at > WIDE / 2 else ("start", 14)
-        drawing.text(at + shift, y(mass.share) + 14, told, "strong mass-text", side)
+        drawing.text(at + shift, y(mass.share) + 14, label, "strong mass-text", side)
     return drawing.svg(words("figure.distribution"))
 
 
 def grade_calibration(report: EvaluationReport, words: Words) -> str:
-    """By grade, what the card predicted and what happened, on a logarithmic axis of rates."""
+    """Draw predicted and observed bad rates by grade, on a logarithmic axis."""
     rows = report.grades
-    seen = [v for g in rows for v in (g.low, g.high, g.counts.bad_rate, g.counts.mean_probability) if v]
-    rungs = decades(min(seen), max(seen)) if seen else [0.001, 1.0]
+    values = [v for g in rows for v in (g.low, g.high, g.counts.bad_rate, g.counts.mean_probability) if v]
+    marks = decades(min(values), max(values)) if values else [0.001, 1.0]
     drawing = Drawing(words, WIDE, 74 + 40 * len(rows))
-    x = logarithmic(rungs[0], rungs[-1], 70, WIDE - 150)
+    x = logarithmic(marks[0], marks[-1], 70, WIDE - 150)
     bottom = 36 + 40 * len(rows)
-    for rung in rungs:
-        drawing.line(x(rung), 28, x(rung), bottom, "grid")
-        drawing.text(x(rung), bottom + 18, short_percent(rung), "tick", "middle")
+    for mark in marks:
+        drawing.line(x(mark), 28, x(mark), bottom, "grid")
+        drawing.text(x(mark), bottom + 18, short_percent(mark), "tick", "middle")
     drawing.dot(76, 10, "dot blue")
     drawing.text(88, 14, words("figure.happened"), "small")
     drawing.path(_diamond(330, 10), "diamond")
@@ -299,7 +313,7 @@ def _diamond(x: float, y: float) -> list[tuple[float, float]]:
 
 
 def curves(report: EvaluationReport, words: Words) -> str:
-    """ROC and CAP side by side: bads met against goods met, and against people met."""
+    """Draw ROC and CAP side by side: bads met against goods met, and against people met."""
     drawing = Drawing(words, WIDE, 450)
     rate = report.segments["all"].counts.bad_rate or 0.0
     panels = (
@@ -316,16 +330,16 @@ def curves(report: EvaluationReport, words: Words) -> str:
             drawing.text(x(tick), 424, f"{100 * tick:.0f}%", "tick", "middle")
         drawing.path([(x(0), y(0)), (x(1), y(1))], "chance")
         drawing.path([(x(a), y(b)) for a, b in [(0.0, 0.0), *perfect, (1.0, 1.0)]], "perfect")
-        drawn = [(x(a), y(b)) for a, b in points]
-        drawing.path([*drawn, (x(1), y(0))], "area", closed=True)
-        drawing.path(drawn, "curve")
+        curve = [(x(a), y(b)) for a, b in points]
+        drawing.path([*curve, (x(1), y(0))], "area", is_closed=True)
+        drawing.path(curve, "curve")
         drawing.text(left + 400, 444, words(axis), "small soft", "end")
     drawing.text(60 + 390, 396, words("figure.bads_axis"), "small soft", "end")
     return drawing.svg(words("figure.curves"))
 
 
 def ladder(report: EvaluationReport, words: Words, measure: str) -> str:
-    """One Gini for each ranking, from the constant to the true risk."""
+    """Draw one Gini for each ranking, from the constant to the true risk."""
     rows = [r for r in report.rankings if r.role != "constant" and r.measures[measure].value is not None]
     drawing = Drawing(words, WIDE, 44 + 38 * len(rows))
     most = max(0.1, *(r.measures[measure].high or 0.0 for r in rows))
@@ -351,15 +365,15 @@ def _shortened(label: str, most: int = 54) -> str:
 
 
 def months(report: EvaluationReport, words: Words) -> str:
-    """Gini and observed to expected by as-of date, each with its interval."""
+    """Draw Gini and observed to expected by as-of date, each with its interval."""
     drawing = Drawing(words, WIDE, 300)
     days = [month.as_of for month in report.months]
     for number, (name, title, level) in enumerate(
         (("gini", "figure.gini_by_month", None), ("observed_to_expected", "figure.oe_by_month", 1.0))
     ):
         left = 50 + number * 530
-        found = [month.measures.get(name, Estimate(None, None, None)) for month in report.months]
-        ends = [e for f in found for e in (f.low, f.high) if e is not None] + [0.0, level or 0.0]
+        estimates = [month.measures.get(name, Estimate(None, None, None)) for month in report.months]
+        ends = [e for f in estimates for e in (f.low, f.high) if e is not None] + [0.0, level or 0.0]
         low, high = min(ends), max(ends) * 1.05 or 1.0
         x, y = linear(-0.5, len(days) - 0.5, left, left + 430), linear(low, high, 244, 36)
         drawing.text(left, 18, words(title), "strong")
@@ -368,10 +382,10 @@ def months(report: EvaluationReport, words: Words) -> str:
             drawing.text(left - 8, y(tick) + 4, f"{tick:g}", "tick", "end")
         if level is not None:
             drawing.line(left, y(level), left + 430, y(level), "cut")
-        path = [(x(i), y(f.value)) for i, f in enumerate(found) if f.value is not None]
+        path = [(x(i), y(f.value)) for i, f in enumerate(estimates) if f.value is not None]
         if len(path) > 1:
             drawing.path(path, "curve thin")
-        for i, f in enumerate(found):
+        for i, f in enumerate(estimates):
             if f.value is not None and f.low is not None and f.high is not None:
                 drawing.line(x(i), y(f.low), x(i), y(f.high), "whisker blue")
                 drawing.dot(x(i), y(f.value), "dot blue")
@@ -381,7 +395,7 @@ def months(report: EvaluationReport, words: Words) -> str:
 
 
 def attributions(features: Sequence[Attribution], words: Words) -> str:
-    """How far each feature moves people, in the card and in the challenger; the features that move them most."""
+    """Draw how far each feature moves people, in the card and in the challenger, for the strongest features."""
     rows = sorted(features, key=lambda f: -max(f.card or 0.0, f.challenger))[:12]
     most = max((max(f.card or 0.0, f.challenger) for f in rows), default=0.0) or 1.0
     drawing = Drawing(words, WIDE, 76 + 34 * len(rows))
@@ -404,13 +418,13 @@ def attributions(features: Sequence[Attribution], words: Words) -> str:
 
 
 def timeline(dates: Mapping[str, Any], words: Words) -> str:
-    """Development dates, the time their outcomes need to mature, and the out-of-time dates, to scale."""
+    """Draw development dates, the time their outcomes need to mature, and the out-of-time dates, to scale."""
     groups = [(name, [date.fromisoformat(day) for day in dates[name]]) for name in ("development", "out_of_time")]
     window, maturity = float(dates.get("window_months") or 0), float(dates.get("maturity_months") or 0)
     month = timedelta(days=30.44)
-    shown = [day for _, days in groups for day in days]
-    first, last = min(shown) - month, max(shown) + month * (window + maturity + 1)
-    rows = len(shown)
+    all_days = [day for _, days in groups for day in days]
+    first, last = min(all_days) - month, max(all_days) + month * (window + maturity + 1)
+    rows = len(all_days)
     drawing = Drawing(words, WIDE, 62 + 30 * rows)
     x = linear(first.toordinal(), last.toordinal(), 130, WIDE - 10)
     bottom = 20 + 30 * rows
@@ -423,14 +437,16 @@ def timeline(dates: Mapping[str, Any], words: Words) -> str:
         for day in days:
             css = "blue" if name == "development" else "orange"
             drawing.text(118, y + 5, words("figure." + name), "small", "end")
-            start, seen, ripe = (x((day + month * m).toordinal()) for m in (0, window, window + maturity))
-            drawing.box(start, y - 8, seen - start, 16, f"span {css}", words.same(day.isoformat()))
+            start, observed_until, mature_on = (
+                x((day + month * m).toordinal()) for m in (0, window, window + maturity)
+            )
+            drawing.box(start, y - 8, observed_until - start, 16, f"span {css}", words.same(day.isoformat()))
             if maturity:
-                drawing.box(seen, y - 8, ripe - seen, 16, f"span pale {css}")
-            if seen - start > 84:
+                drawing.box(observed_until, y - 8, mature_on - observed_until, 16, f"span pale {css}")
+            if observed_until - start > 84:
                 drawing.text(start + 6, y + 4.5, day.isoformat(), "small on-dark")
             else:  # too short a bar to write on: beside it, on the side with room
-                at, side = (ripe + 6, "start") if start < WIDE / 2 else (start - 6, "end")
+                at, side = (mature_on + 6, "start") if start < WIDE / 2 else (start - 6, "end")
                 drawing.text(at, y + 4.5, day.isoformat(), "small", side)
             y += 30
     drawing.box(130, bottom + 28, 22, 10, "span blue")

@@ -1,4 +1,4 @@
-"""The short page of an evaluation: the figures a tracking server or a commit shows without opening anything.
+"""The short Markdown page of an evaluation, for a tracking server or a commit.
 
 In: an `EvaluationReport`. Out: Markdown, in English.
 """
@@ -12,11 +12,11 @@ from credit_model.evaluation.gates import GateVerdict
 from credit_model.evaluation.measures import MEASURES
 from credit_model.metrics.performance import Estimate
 from credit_model.reports import gates_section as gates
-from credit_model.texts.words import Words, written
+from credit_model.texts.words import Words, format_number
 
 
 def render_markdown(report: EvaluationReport) -> str:
-    """Write the findings as a short Markdown page, for a tracking server or a commit.
+    """Write an evaluation as a short Markdown page.
 
     Examples
     --------
@@ -25,34 +25,34 @@ def render_markdown(report: EvaluationReport) -> str:
     """
     words = Words("en")
 
-    def said(key: str) -> str:
+    def text(key: str) -> str:
         return words.plain(words(key))
 
     def cell(value: float | None, kind: str) -> str:
-        return "–" if value is None else written(value, kind)
+        return "–" if value is None else format_number(value, kind)
 
-    def estimate(found: Estimate | None, kind: str) -> str:
-        if found is None or found.value is None:
+    def estimate(result: Estimate | None, kind: str) -> str:
+        if result is None or result.value is None:
             return "–"
-        return f"{written(found.value, kind)} ({cell(found.low, kind)} – {cell(found.high, kind)})"
+        return f"{format_number(result.value, kind)} ({cell(result.low, kind)} – {cell(result.high, kind)})"
 
     def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
         return ["", *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)]
 
     context = report.context
-    lines = [f"# {context.get('experiment') or said('page.untitled')}", "", str(context.get("question", ""))]
+    lines = [f"# {context.get('experiment') or text('page.untitled')}", "", str(context.get("question", ""))]
     lines += ["", words.plain(gates.headline(words, report)[1])]
-    lines += ["", said("page.made_city")] if context.get("made_city") else []
+    lines += ["", text("page.made_city")] if context.get("made_city") else []
     if "ingest" in context:
         ingest = context["ingest"]
         counts = {name: cell(ingest[name], "count") for name in ("read", "accepted", "duplicates", "rejected_rows")}
         shares = {name: cell(ingest[name], "share") for name in ("rejected_share", "max_rejected_share")}
         lines += ["", words.plain(words("sample.raw_rows_counts", **counts, **shares))]
     lines += table(
-        [said("ranking.measure"), *(said("segment." + name) for name in report.segments)],
+        [text("ranking.measure"), *(text("segment." + name) for name in report.segments)],
         [
-            [said("measure." + name), *(estimate(s.measures.get(name), measure.form) for s in report.segments.values())]
+            [text("measure." + name), *(estimate(s.measures.get(name), measure.form) for s in report.segments.values())]
             for name, measure in MEASURES.items()
             if any(name in segment.measures for segment in report.segments.values())
         ],
@@ -62,11 +62,11 @@ def render_markdown(report: EvaluationReport) -> str:
         ends = {"gain": cell(gain.value, "gini"), "low": cell(gain.low, "gini"), "high": cell(gain.high, "gini")}
         lines += ["", words.plain(words(f"challenger.{challenger.verdict}", **ends))]
     lines += table(
-        [said(f"gates.{key}") for key in ("name", "value", "limit", "verdict")],
+        [text(f"gates.{key}") for key in ("name", "value", "limit", "verdict")],
         [row for verdict in report.gate_verdicts for row in _gate_rows(words, verdict)],
     )
     lines += table(
-        [said(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
+        [text(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
         [
             [
                 grade.grade,
@@ -79,20 +79,20 @@ def render_markdown(report: EvaluationReport) -> str:
             for grade in report.grades
         ],
     )
-    lines += ["", f"{said('limits.use')}", "", f"{said('provenance.evaluation')}: `{report.digest}`"]
+    lines += ["", f"{text('limits.use')}", "", f"{text('provenance.evaluation')}: `{report.digest}`"]
     return "\n".join(lines) + "\n"
 
 
 def _gate_rows(words: Words, verdict: GateVerdict) -> list[list[str]]:
-    """Return a row for each value that was held against the limit, or one that says why there is none."""
+    """Return a row for each value compared with the limit, or one that says why there is none."""
     label = words.plain(gates.gate_label(words, verdict.name))
     if not verdict.checks:
         return [[label, "–", "–", words.plain(words("gates.pending", reason=verdict.reason_en))]]
     rows = []
     for check in verdict.checks:
         whom = words.plain(gates.part_label(words, verdict.part(check)))
-        named = f"{label} ({whom})" if whom else label
-        rows.append([named, check.value, check.limit, words.plain(words(f"page.{_CHIPS[check.passed]}"))])
+        name = f"{label} ({whom})" if whom else label
+        rows.append([name, check.value, check.limit, words.plain(words(f"page.{_CHIPS[check.passed]}"))])
     return rows
 
 

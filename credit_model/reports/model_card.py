@@ -1,12 +1,9 @@
-"""What the page of a version is made from: kept beside it as JSON, so that every number on it can be looked up.
+"""The model card of a registered version: a document (JSON) and the Markdown page made from it.
 
-In: a card, its evaluation, what the history says. Out: a :class:`ModelCard`, JSON.
+Its readers are the approver, the person scored and a later auditor. Every number on the page is one of the document;
+small cells stay blank, as in the evaluation.
 
-The page of a version in Markdown: read by the one who approves it, by whoever is scored by it, by a later auditor.
-
-Every number is one of its document. Small cells are as the evaluation left them: blank.
-
-In: a `ModelCard`. Out: Markdown.
+In: a card, its evaluation, its terms in the history. Out: a `ModelCard`; JSON; Markdown.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from credit_model.evaluation.measures import MEASURES
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import Estimate
 from credit_model.scorecard.card import Card
-from credit_model.texts.words import load_texts, written
+from credit_model.texts.words import format_number, load_texts
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,8 @@ class ModelCard:
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))
     >>> only = Characteristic("adverse_24m", NumericBins((0.5,), whole=True), points, reference=0)
     >>> card = Card("demo", load_profile("zhejiang_1000"), (only,), ProbabilityMap((700, 800), (3.0, 5.0)))
-    >>> made = ModelCard("personal-credit", 1, "Li Wei", card, EvaluationReport(), EvaluationReport().digest)
-    >>> ModelCard.from_json(made.to_json()) == made
+    >>> document = ModelCard("personal-credit", 1, "Li Wei", card, EvaluationReport(), EvaluationReport().digest)
+    >>> ModelCard.from_json(document.to_json()) == document
     True
     """
 
@@ -68,11 +65,11 @@ class ModelCard:
 
     @property
     def stem(self) -> str:
-        """Name of its files."""
+        """Return the name of its files, without the ending."""
         return f"{self.name}-v{self.version}"
 
     def to_json(self) -> str:
-        """Everything, as JSON text that is the same for the same version."""
+        """Return the document as JSON text, the same for the same version."""
         plain = {
             "schema": 1,
             "name": self.name,
@@ -88,13 +85,13 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read what `to_json` wrote; the card is verified as wherever it is loaded."""
+        """Read the text of `to_json`; the card is verified as everywhere."""
         try:
             plain = json.loads(text)
             card = Card.from_json(json.dumps(plain["card"]))
             evaluation = EvaluationReport.from_dict(plain["evaluation"])
-            told = {key: plain[key] for key in ("name", "version", "author", "evaluation_digest", "gates")}
-            return cls(card=card, evaluation=evaluation, terms=tuple(plain["terms"]), **told)
+            fields = {key: plain[key] for key in ("name", "version", "author", "evaluation_digest", "gates")}
+            return cls(card=card, evaluation=evaluation, terms=tuple(plain["terms"]), **fields)
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
@@ -105,12 +102,12 @@ LANGUAGES: Final = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}
 _BLANK: Final = "–"
 
 
-def render_model_card(made: ModelCard, lang: str = "both") -> str:
-    """Write the page of a version.
+def render_model_card(document: ModelCard, lang: str = "both") -> str:
+    """Write the model card of a version as Markdown.
 
     Parameters
     ----------
-    made : ModelCard
+    document : ModelCard
     lang : str
         ``zh``, ``en`` or ``both``.
 
@@ -121,7 +118,7 @@ def render_model_card(made: ModelCard, lang: str = "both") -> str:
     """
     if lang not in LANGUAGES:
         raise UserError(f"There is no language {lang!r}: zh, en or both.")
-    page = _Page(made, LANGUAGES[lang])
+    page = _Page(document, LANGUAGES[lang])
     parts = (
         page.head, page.use, page.sample, page.performance, page.grades, page.fairness, page.stability, page.table,
         page.limits, page.gates, page.approval, page.provenance,
@@ -131,24 +128,24 @@ def render_model_card(made: ModelCard, lang: str = "both") -> str:
 
 
 class _Page:
-    """A page being written; texts come from ``words.toml``."""
+    """Writes the page, section by section."""
 
-    def __init__(self, made: ModelCard, languages: Sequence[str]) -> None:
-        self.made, self.card, self.found = made, made.card, made.evaluation
-        self.plain = made.evaluation.to_dict()
+    def __init__(self, document: ModelCard, languages: Sequence[str]) -> None:
+        self.document, self.card, self.evaluation = document, document.card, document.evaluation
+        self.plain = document.evaluation.to_dict()
         self.languages = languages
         self.words = load_texts("model_card.toml") | {"measure": load_texts("report.toml")["measure"]}
 
     # ------------------------------------------------------------------ words
 
     def say(self, key: str, joint: str = " · ", **values: Any) -> str:
-        """A text in every language of the page."""
+        """Return a text in every language of the page."""
         section, _, name = key.partition(".")
         texts = [self.words[section][name][language].format(**values) for language in self.languages]
         return joint.join(dict.fromkeys(texts))
 
-    def told(self, row: Any, name: str, joint: str = " · ") -> str:
-        """A text that a document holds in both languages, or in one for both."""
+    def field(self, row: Any, name: str, joint: str = " · ") -> str:
+        """Return a text that the document holds in both languages, or in one for both."""
         return joint.join(
             dict.fromkeys(str(row.get(f"{name}_{language}") or row.get(name) or _BLANK) for language in self.languages)
         )
@@ -160,24 +157,24 @@ class _Page:
         return [self.say(key, joint="\n\n", **values), ""]
 
     def rows(self, heads: Iterable[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-        """A table; the first columns are texts, the others numbers."""
-        named = [self.say(f"column.{head}") for head in heads]
-        rules = ["---"] * left + ["---:"] * (len(named) - left)
-        lines = [named, rules, *rows]
+        """Return a table; the first columns are texts, the others numbers."""
+        labels = [self.say(f"column.{head}") for head in heads]
+        rules = ["---"] * left + ["---:"] * (len(labels) - left)
+        lines = [labels, rules, *rows]
         return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines] + [""]
 
     # ------------------------------------------------------------------ sections
 
     def head(self) -> Iterable[str]:
-        yield f"# {self.made.name} v{self.made.version}"
+        yield f"# {self.document.name} v{self.document.version}"
         yield ""
-        yield from self.paragraphs("text.head", card=self.card.id, digest=self.card.digest, author=self.made.author)
-        if self.found.context.get("made_city"):
+        yield from self.paragraphs("text.head", card=self.card.id, digest=self.card.digest, author=self.document.author)
+        if self.evaluation.context.get("made_city"):
             yield from self.paragraphs("text.made_city")
 
     def use(self) -> Iterable[str]:
         yield from self.heading("use")
-        question = self.found.context.get("question")
+        question = self.evaluation.context.get("question")
         if question:
             yield from (f"> {question}", "")
         yield from self.paragraphs("text.use", purposes=", ".join(f"`{purpose}`" for purpose in PURPOSES))
@@ -187,7 +184,7 @@ class _Page:
         yield from self.heading("sample")
         context = self.plain["context"]
         if "outcome_en" in context or "outcome" in context:
-            yield from (f"{self.say('text.outcome')}: {self.told(context, 'outcome')}", "")
+            yield from (f"{self.say('text.outcome')}: {self.field(context, 'outcome')}", "")
         dates = context.get("dates", {})
         for name in ("development", "out_of_time"):
             if dates.get(name):
@@ -195,14 +192,14 @@ class _Page:
         yield from self.rows(
             ("sample", "observations", "people", "bads"),
             (
-                [self.told(row, "name"), *(_whole(row.get(key)) for key in ("observations", "people", "bads"))]
+                [self.field(row, "name"), *(_whole(row.get(key)) for key in ("observations", "people", "bads"))]
                 for row in context.get("samples", ())
             ),
         )
 
     def performance(self) -> Iterable[str]:
         yield from self.heading("performance")
-        segments = self.found.segments
+        segments = self.evaluation.segments
         names = [
             name
             for name, measure in MEASURES.items()
@@ -227,18 +224,18 @@ class _Page:
                 _share(g.counts.bad_rate),
                 _share(g.counts.mean_probability),
             ]
-            for g in self.found.grades
+            for g in self.evaluation.grades
         )
         yield from self.rows(("grade", "people", "bad_rate", "probability"), rows)
 
     def fairness(self) -> Iterable[str]:
         yield from self.heading("fairness")
-        audited = self.plain["fairness"].get("attributes", ())
-        if not audited:
+        attributes = self.plain["fairness"].get("attributes", ())
+        if not attributes:
             yield from self.paragraphs("text.not_audited")
             return
         rows = []
-        for attribute in audited:
+        for attribute in attributes:
             for cutoff in attribute["cutoffs"]:
                 least = min(
                     (g for g in cutoff["groups"] if g["verdict"] != "reference" and g["ratio"]["value"] is not None),
@@ -247,14 +244,14 @@ class _Page:
                 )
                 if least is not None:
                     ratio = _interval(least["ratio"]["value"], least["ratio"]["low"], least["ratio"]["high"], "{:.3f}")
-                    rows.append([self.told(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
+                    rows.append([self.field(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
         yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
-        found = self.plain["fairness"].get("findings", ())
-        yield from self.paragraphs("text.findings", count=len(found))
+        findings = self.plain["fairness"].get("findings", ())
+        yield from self.paragraphs("text.findings", count=len(findings))
         yield from (
             f"- {finding['kind']}, {finding['attribute']}, {finding['group']}: "
             + _interval(finding["value"]["value"], finding["value"]["low"], finding["value"]["high"], "{:.3f}")
-            for finding in found
+            for finding in findings
         )
 
     def stability(self) -> Iterable[str]:
@@ -277,7 +274,7 @@ class _Page:
 
     def _movement(self, movement: Any) -> str:
         kind = self.say(f"movement.{movement['kind']}") if movement["kind"] in self.words["movement"] else ""
-        label = self.told(movement, "label") if movement["name"] else ""
+        label = self.field(movement, "label") if movement["name"] else ""
         return ", ".join(filter(None, (label, kind)))
 
     def table(self) -> Iterable[str]:
@@ -290,46 +287,46 @@ class _Page:
             policy = f" ({self.say('text.policy')})" if row["policy"] else ""
             label = {"label_zh": row["label_zh"], "label_en": row["label_en"]}
             attribute = {"attribute_zh": row["attribute_zh"], "attribute_en": row["attribute_en"]}
-            name = f"`{row['reason']}` {self.told(label, 'label')}{policy}"
-            rows.append([name, self.told(attribute, "attribute"), f"{row['points']:+d}", _share(row["share"])])
+            name = f"`{row['reason']}` {self.field(label, 'label')}{policy}"
+            rows.append([name, self.field(attribute, "attribute"), f"{row['points']:+d}", _share(row["share"])])
         yield from self.rows(("characteristic", "attribute_value", "points", "share"), rows, left=2)
 
     def limits(self) -> Iterable[str]:
         yield from self.heading("limits")
         for key in ("records_only", "clean", "no_cause"):
             yield f"- {self.say(f'limits.{key}')}"
-        yield from (f"- {self.told(note, 'text')}" for note in self.found.context.get("notes", ()))
+        yield from (f"- {self.field(note, 'text')}" for note in self.evaluation.context.get("notes", ()))
         faults = self.card.monotone_faults()
         yield f"- {self.say('limits.not_monotone' if faults else 'limits.monotone')}"
 
     def gates(self) -> Iterable[str]:
         yield from self.heading("gates")
-        if not self.made.gates:
+        if not self.document.gates:
             yield from self.paragraphs("text.no_gates")
             return
         rows = []
-        for name, limit in sorted(self.made.gates.items()):
-            measured = [gate for gate in self.found.gates if gate.name == name]
-            said = " – ".join(f"{end:g}" for end in limit) if _is_band(limit) else _limit(limit)
-            for gate in measured:
+        for name, limit in sorted(self.document.gates.items()):
+            figures = [gate for gate in self.evaluation.gates if gate.name == name]
+            limit_text = " – ".join(f"{end:g}" for end in limit) if _is_band(limit) else _limit(limit)
+            for gate in figures:
                 verdict = self.say("text.passed" if gate.passed else "text.failed")
-                rows.append([f"`{name}` ({gate.segment})", said, _number(gate.value, "{:.4g}"), verdict])
-            told = [one for verdict in self.found.verdicts if verdict.name == name for one in verdict.checks]
-            for one in () if measured else told:
+                rows.append([f"`{name}` ({gate.segment})", limit_text, _number(gate.value, "{:.4g}"), verdict])
+            checks = [one for verdict in self.evaluation.verdicts if verdict.name == name for one in verdict.checks]
+            for one in () if figures else checks:
                 verdict = self.say("text.passed" if one.passed else "text.failed")
-                rows.append([f"`{one.name}`", said, self.told(asdict(one), "value"), verdict])
-            if not measured and not told:
-                rows.append([f"`{name}`", said, _BLANK, self.say("text.at_promotion")])
+                rows.append([f"`{one.name}`", limit_text, self.field(asdict(one), "value"), verdict])
+            if not figures and not checks:
+                rows.append([f"`{name}`", limit_text, _BLANK, self.say("text.at_promotion")])
         yield from self.rows(("gate", "limit", "value", "verdict"), rows, left=2)
 
     def approval(self) -> Iterable[str]:
         yield from self.heading("approval")
-        if not self.made.terms:
+        if not self.document.terms:
             yield from self.paragraphs("text.never_in_force")
             return
         rows = (
             [f"`{t['alias']}`", self.say(f"text.{t['how']}"), t["approver"], t["since"], t["until"] or _BLANK]
-            for t in self.made.terms
+            for t in self.document.terms
         )
         yield from self.rows(("alias", "how", "approver", "since", "until"), rows, left=5)
 
@@ -337,16 +334,16 @@ class _Page:
         yield from self.heading("provenance")
         origin = self.card.provenance
         code = origin.get("code", {})
-        known = {
+        values = {
             "card": self.card.digest,
-            "evaluation": self.made.evaluation_digest,
-            **dict(sorted(self.found.context.get("digests", {}).items())),
+            "evaluation": self.document.evaluation_digest,
+            **dict(sorted(self.evaluation.context.get("digests", {}).items())),
             "policy": origin.get("ledger", {}).get("policy"),
             "day of use": origin.get("day_of_use"),
             "seed": origin.get("seed"),
             "credit_model": " ".join(str(code[key]) for key in ("credit_model", "commit") if code.get(key)),
         }
-        yield from (f"- {name}: `{value}`" for name, value in known.items() if value not in (None, ""))
+        yield from (f"- {name}: `{value}`" for name, value in values.items() if value not in (None, ""))
 
 
 def _is_band(limit: Any) -> bool:
@@ -377,10 +374,11 @@ def _interval(value: float | None, low: float | None, high: float | None, form: 
     return f"{form.format(value)} ({form.format(low)} – {form.format(high)})"
 
 
-def _estimate(found: Estimate | None, name: str) -> str:
-    if found is None or found.value is None:
+def _estimate(estimate: Estimate | None, name: str) -> str:
+    if estimate is None or estimate.value is None:
         return _BLANK
     value, *ends = (
-        None if one is None else written(one, MEASURES[name].form) for one in (found.value, found.low, found.high)
+        None if one is None else format_number(one, MEASURES[name].form)
+        for one in (estimate.value, estimate.low, estimate.high)
     )
     return str(value) if None in ends else f"{value} ({ends[0]} – {ends[1]})"

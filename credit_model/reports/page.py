@@ -1,4 +1,4 @@
-"""The page an evaluation is read on: readable by anyone at the top, by a validator below.
+"""The page of an evaluation: for anyone at the top, for a validator below.
 
 One file of HTML without a script, a link or a date of its own: it opens offline, prints, and the same evaluation gives
 the same bytes. With both languages in it, two radio buttons and a line of CSS choose the one that is shown.
@@ -26,7 +26,7 @@ from credit_model.reports import fairness_section as fairness
 from credit_model.reports import figures
 from credit_model.reports import gates_section as gates
 from credit_model.reports import stability_section as stability
-from credit_model.reports.sheet import Sheet
+from credit_model.reports.page_writer import PageWriter
 from credit_model.texts.words import TAGS, Words
 
 _SECTIONS = (
@@ -38,8 +38,8 @@ _OWN_MODULE = {"data": data, "decisions": decisions, "fairness": fairness, "chal
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-class _Page(Sheet):
-    """One evaluation being written in some languages, section by section."""
+class _Page(PageWriter):
+    """Writes the page of one evaluation, section by section."""
 
     # ---------------------------------------------------------------- for anyone
 
@@ -55,69 +55,76 @@ class _Page(Sheet):
         if self.report.card:
             facts.append((self.say("page.card"), f"<code>{html.escape(self.report.card['digest'][:12])}</code>"))
         name = html.escape(str(context.get("experiment") or "")) or self.say("page.untitled")
-        question = self.told(context, "question")
-        listed = "".join(f"<li>{label} <b>{value}</b></li>" for label, value in facts)
+        question = self.field(context, "question")
+        items = "".join(f"<li>{label} <b>{value}</b></li>" for label, value in facts)
         return (
             f'<header><p class="eyebrow">{self.say("page.eyebrow")}</p><h1>{name}</h1>'
             + (f'<p class="question">{question}</p>' if question else "")
-            + f'<ul class="facts">{listed}</ul></header>'
+            + f'<ul class="facts">{items}</ul></header>'
         )
 
     def tiles(self) -> str:
-        shown = []
+        tiles = []
         for name, measure in MEASURES.items():
             if measure.gauge is None or name not in self.measures:
                 continue
-            path, kind, found = f"segments/all/measures/{name}", measure.form, self.measures[name]
+            path, kind, estimate = f"segments/all/measures/{name}", measure.form, self.measures[name]
             gate = next((g for g in self.report.gates if g.name == name and g.segment == "all"), None)
             between = self.say("page.not_measured")
-            if found.value is not None:
+            if estimate.value is not None:
                 ends = {end: self.number(f"{path}/{end}", kind) for end in ("low", "high")}
                 between = self.say("page.interval", **ends)
-            drawing = figures.gauge(self.words, found, *measure.gauge, (gate.low, gate.high) if gate else (None, None))
-            shown.append(
+            drawing = figures.gauge(
+                self.words, estimate, *measure.gauge, (gate.low, gate.high) if gate else (None, None)
+            )
+            tiles.append(
                 f'<div class="tile"><p class="name">{self.say("measure." + name)}{self.chip(gate)}</p>'
                 f'<p class="big">{self.number(f"{path}/value", kind)}</p><p class="between">{between}</p>{drawing}'
                 f'<p class="asks">{self.say(f"measure.{name}_asks")}</p></div>'
             )
-        css = "tiles four" if len(shown) == 4 else "tiles"
-        return f'<div class="{css}">{"".join(shown)}</div>' if shown else ""
+        css = "tiles four" if len(tiles) == 4 else "tiles"
+        return f'<div class="{css}">{"".join(tiles)}</div>' if tiles else ""
 
     def meaning(self) -> str:
         number, path = self.number, "segments/all/measures"
-        told = []
+        sentences = []
         if number.at(f"{path}/auc/value") is not None:
-            told.append(self.say("meaning.pairs", of100=number(f"{path}/auc/value", "of100")))
+            sentences.append(self.say("meaning.pairs", of100=number(f"{path}/auc/value", "of100")))
         if number.at(f"{path}/soft_gini_to_attainable/value") is not None:
             share = number(f"{path}/soft_gini_to_attainable/value", "percent")
-            told.append(self.say("meaning.attainable", share=share))
+            sentences.append(self.say("meaning.attainable", share=share))
         level = self.measures.get("observed_to_expected")
         if level and level.low is not None and level.high is not None:
             key = "understated" if level.low > 1 else "overstated" if level.high < 1 else "calibrated"
-            found = {end: number(f"{path}/observed_to_expected/{end}", "of100") for end in ("value", "low", "high")}
-            told.append(self.say(f"meaning.{key}", of100=found.pop("value"), **found))
+            values = {end: number(f"{path}/observed_to_expected/{end}", "of100") for end in ("value", "low", "high")}
+            sentences.append(self.say(f"meaning.{key}", of100=values.pop("value"), **values))
         clear = [i for i, grade in enumerate(self.report.grades) if grade.counts.bad_rate is not None]
         if len(clear) > 1:
             ends = {}
             for end, i in (("best", clear[0]), ("worst", clear[-1])):
                 ends[end] = html.escape(self.report.grades[i].grade)
                 ends[f"{end}_rate"] = number(f"grades/{i}/counts/bad_rate", "share")
-            told.append(self.say("meaning.grades", **ends))
+            sentences.append(self.say("meaning.grades", **ends))
         off = [html.escape(g.grade) for g in self.report.grades if g.p_value_holm is not None and g.p_value_holm < 0.05]
         if off:
-            told.append(self.say("meaning.grades_off", grades=", ".join(off)))
+            sentences.append(self.say("meaning.grades_off", grades=", ".join(off)))
         for i, band in enumerate(self.report.bands):
             if band.mass_point:
-                found = {"share": number(f"bands/{i}/share", "share"), "score": number(f"bands/{i}/low", "count")}
-                told.append(self.say("meaning.mass", **found))
+                values = {"share": number(f"bands/{i}/share", "share"), "score": number(f"bands/{i}/low", "count")}
+                sentences.append(self.say("meaning.mass", **values))
         if self.measures and (bads := self.report.segments["all"].counts.bads):
-            counted = number("segments/all/counts/bads", "count")
-            told.append(self.say("meaning.certainty", bads=counted, error=f"{2 * rough_error(bads):.2f}"))
+            count = number("segments/all/counts/bads", "count")
+            sentences.append(self.say("meaning.certainty", bads=count, error=f"{2 * rough_error(bads):.2f}"))
         for i, other in enumerate(self.report.challengers):
-            told.append(challenger.verdict(other, number, self.words, f"challengers/{i}"))
-        told += [*data.told(self), *decisions.told(self), *fairness.told(self), *stability.told(self)]
-        told.append(self.say("meaning.use"))
-        items = "".join(f"<li>{sentence}</li>" for sentence in told)
+            sentences.append(challenger.verdict(other, number, self.words, f"challengers/{i}"))
+        sentences += [
+            *data.highlights(self),
+            *decisions.highlights(self),
+            *fairness.highlights(self),
+            *stability.highlights(self),
+        ]
+        sentences.append(self.say("meaning.use"))
+        items = "".join(f"<li>{sentence}</li>" for sentence in sentences)
         return f'<section class="meaning" id="meaning"><h2>{self.say("section.meaning")}</h2><ul>{items}</ul></section>'
 
     # ---------------------------------------------------------------- for a validator
@@ -125,7 +132,10 @@ class _Page(Sheet):
     def sample(self) -> str:
         context, parts = self.report.context, []
         dates = context.get("dates", {})
-        for key, value in (("outcome", self.told(context, "outcome")), ("day_of_use", self.told(dates, "day_of_use"))):
+        for key, value in (
+            ("outcome", self.field(context, "outcome")),
+            ("day_of_use", self.field(dates, "day_of_use")),
+        ):
             if value:
                 parts.append(f"<p><b>{self.say('sample.' + key)}</b> {value}</p>")
         if dates.get("development") and dates.get("out_of_time"):
@@ -138,7 +148,7 @@ class _Page(Sheet):
              ("sample.reason", "sample.development", "sample.out_of_time")),
         ):  # fmt: skip
             rows = [
-                self.row(self.told(row, label), *(self.number(f"context/{key}/{i}/{c}", "count") for c in columns))
+                self.row(self.field(row, label), *(self.number(f"context/{key}/{i}/{c}", "count") for c in columns))
                 for i, row in enumerate(self.plain["context"].get(key, []))
             ]
             if rows:
@@ -146,16 +156,16 @@ class _Page(Sheet):
         if "ingest" in context:
             parts.append(self._raw_rows(context["ingest"]))
         for note in context.get("notes", []):
-            parts.append(f'<p class="note">{self.told(note, "text")}</p>')
+            parts.append(f'<p class="note">{self.field(note, "text")}</p>')
         return self.section("sample", *parts)
 
     def _raw_rows(self, ingest: Mapping[str, Any]) -> str:
-        """Say what became of the raw rows, and why some were refused."""
+        """Render the counts of raw rows, and why some were refused."""
         kinds = {"read": "count", "accepted": "count", "duplicates": "count", "rejected_rows": "count",
                  "rejected_share": "share", "max_rejected_share": "share"}  # fmt: skip
         counts = {name: self.number(f"context/ingest/{name}", kind) for name, kind in kinds.items()}
         rows = [
-            self.row(self.told(reason, "text"), self.number(f"context/ingest/reasons/{i}/rows", "count"))
+            self.row(self.field(reason, "text"), self.number(f"context/ingest/reasons/{i}/rows", "count"))
             for i, reason in enumerate(ingest.get("reasons", []))
         ]
         table = self.table(("sample.reason", "sample.refused_rows"), rows) if rows else ""
@@ -175,23 +185,23 @@ class _Page(Sheet):
         parts = []
         if self.report.curve:
             parts.append(self.figure(figures.curves(self.report, self.words), "ranking.curves_caption"))
-        shown = [name for name, segment in self.report.segments.items() if segment.measures]
+        segments = [name for name, segment in self.report.segments.items() if segment.measures]
         rows = []
         for name, measure in MEASURES.items():
-            if shown and name in self.report.segments[shown[0]].measures:
+            if segments and name in self.report.segments[segments[0]].measures:
                 label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
-                paths = (f"segments/{segment}/measures/{name}" for segment in shown)
+                paths = (f"segments/{segment}/measures/{name}" for segment in segments)
                 rows.append(self.row(label, *(self.number.interval(path, measure.form) for path in paths)))
         for name in TESTS:
             label = f'{self.say("measure." + name)}<span class="asks">{self.say(f"measure.{name}_asks")}</span>'
-            if any(name in self.report.segments[segment].tests for segment in shown):
-                found = (self.number(f"segments/{segment}/tests/{name}/p_value", "p") for segment in shown)
-                rows.append(self.row(label, *found))
-        for key in ("people", "bads") if shown else ():
-            found = (self.number(f"segments/{segment}/counts/{key}", "count") for segment in shown)
-            rows.append(self.row(self.say("page." + key), *found))
+            if any(name in self.report.segments[segment].tests for segment in segments):
+                cells = (self.number(f"segments/{segment}/tests/{name}/p_value", "p") for segment in segments)
+                rows.append(self.row(label, *cells))
+        for key in ("people", "bads") if segments else ():
+            cells = (self.number(f"segments/{segment}/counts/{key}", "count") for segment in segments)
+            rows.append(self.row(self.say("page." + key), *cells))
         if rows:
-            head = ["ranking.measure", *(f"segment.{segment}" for segment in shown)]
+            head = ["ranking.measure", *(f"segment.{segment}" for segment in segments)]
             parts.append(f"<h3>{self.say('ranking.segments')}</h3>" + self.table(head, rows))
         if self.report.rankings:
             parts.append(self._beside())
@@ -283,14 +293,14 @@ class _Page(Sheet):
         return self.section("reasons", self.table(head, rows, "reasons.caption")) if rows else ""
 
     def limits(self) -> str:
-        told = ("use", "rank", "status", "rights", "label", "intervals", "small", "rejects", "jeffreys")
-        items = "".join(f"<li>{self.say('limits.' + key)}</li>" for key in told)
+        keys = ("use", "rank", "status", "rights", "label", "intervals", "small", "rejects", "jeffreys")
+        items = "".join(f"<li>{self.say('limits.' + key)}</li>" for key in keys)
         return self.section("limits", f'<ul class="limits">{items}</ul>')
 
     def provenance(self) -> str:
-        told = {html.escape(str(k)): html.escape(str(v)) for k, v in self.report.context.get("digests", {}).items()}
-        told[self.say("provenance.evaluation")] = self.report.digest
-        rows = [self.row(name, f'<td class="left"><code>{value}</code></td>') for name, value in told.items()]
+        values = {html.escape(str(k)): html.escape(str(v)) for k, v in self.report.context.get("digests", {}).items()}
+        values[self.say("provenance.evaluation")] = self.report.digest
+        rows = [self.row(name, f'<td class="left"><code>{value}</code></td>') for name, value in values.items()]
         return self.section("provenance", self.table(["provenance.item", "provenance.digest<"], rows))
 
     # ---------------------------------------------------------------- the file

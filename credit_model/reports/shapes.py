@@ -1,4 +1,4 @@
-"""What a card has learned, as drawings: how much each term moves scores, and the points along one characteristic.
+"""Drawings of a card: how much each term moves scores, and the points along one characteristic.
 
 The page draws them from the evaluation; in a notebook they are drawn from the card, and carry their own style.
 
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from credit_model.evaluation.card_summary import card_of, mean_moved
 from credit_model.foundation.errors import UserError
-from credit_model.reports.figures import BOLD, WIDE, Drawing, broken_lines
-from credit_model.texts.words import Said, Words, short_percent, written
+from credit_model.reports.figures import BOLD, WIDE, Drawing, wrap_text
+from credit_model.texts.words import Texts, Words, format_number, short_percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,8 @@ _STYLE = (
 )
 
 
-def importance(card: Card, X: Any, weight: Any = None) -> pd.DataFrame:
-    """How much each characteristic and pair moves scores: mean absolute points against their mean over the rows.
+def importance(card: Card, X: pd.DataFrame, weight: ArrayLike | None = None) -> pd.DataFrame:
+    """Compute how much each characteristic and pair moves scores: mean absolute points about their mean over the rows.
 
     Of an additive score these are the means of absolute SHAP values, exactly.
 
@@ -57,33 +58,35 @@ def importance(card: Card, X: Any, weight: Any = None) -> pd.DataFrame:
     for term in card_of(card)["characteristics"]:
         size = mean_moved(points[term["name"]].to_numpy(np.float64), weight)
         rows.append((term["name"], term["label_zh"], term["label_en"], size, reach_of(term)))
-    found = pd.DataFrame(rows, columns=["term", "label_zh", "label_en", "mean_points", "range"])
-    return found.sort_values("mean_points", ascending=False, kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=["term", "label_zh", "label_en", "mean_points", "range"])
+    return table.sort_values("mean_points", ascending=False, kind="stable", ignore_index=True)
 
 
-def importance_svg(card: Card, X: Any, weight: Any = None, lang: str = "en", most: int = 20) -> str:
-    """The table of :func:`importance` as bars."""
+def importance_svg(
+    card: Card, X: pd.DataFrame, weight: ArrayLike | None = None, lang: str = "en", most: int = 20
+) -> str:
+    """Draw the table of `importance` as bars."""
     strongest: Any = importance(card, X, weight).head(most).to_dict("records")
     return bars(strongest, Words(lang), _STYLE)
 
 
 def shape_svg(card: Card, term: str, lang: str = "en") -> str:
-    """Points by attribute of a characteristic, as bars; of a pair, as a grid of its combinations."""
+    """Draw the points of a characteristic as bars by attribute, of a pair as a grid of its combinations."""
     if term not in card.terms:
         raise UserError(f"the card has no term {term!r}; it has {', '.join(card.terms)}")
-    found = card_of(card)["characteristics"][card.terms.index(term)]
-    return (heat if "grid" in found else shape)(found, Words(lang), _STYLE)
+    summary = card_of(card)["characteristics"][card.terms.index(term)]
+    return (heat if "grid" in summary else shape)(summary, Words(lang), _STYLE)
 
 
 def reach_of(term: Term) -> int:
-    """Most less least points of a characteristic or pair; a pair has 0 somewhere."""
+    """Return most less least points of a characteristic or pair; a pair has 0 somewhere."""
     points = [0, *(attribute["points"] for attribute in term["attributes"])]
     return int(max(points) - min(points))
 
 
 def bars(terms: Sequence[Term], words: Words, style: str = "") -> str:
-    """How far each term moves people, in points, in the order given."""
-    labels = [words.told(term, "label") for term in terms]
+    """Draw how far each term moves people, in points, in the order of the terms."""
+    labels = [words.field(term, "label") for term in terms]
     heights = [_height(words, label, 384) for label in labels]
     drawing = Drawing(words, WIDE, sum(heights) + 8)
     most = max((term["mean_points"] for term in terms), default=0.0) or 1.0
@@ -92,28 +95,28 @@ def bars(terms: Sequence[Term], words: Words, style: str = "") -> str:
         middle, width = y + height / 2, (WIDE - 400 - 70) * term["mean_points"] / most
         drawing.lines(0, middle, label, 384, 2)
         drawing.box(400, middle - 7, width, 14, "bar", label)
-        drawing.text(400 + width + 8, middle + 4.5, written(term["mean_points"], "score"), "small")
+        drawing.text(400 + width + 8, middle + 4.5, format_number(term["mean_points"], "score"), "small")
         y += height
     drawing.line(400, 2, 400, y + 2, "axis")
     return drawing.svg(words("effects.importance"), style)
 
 
 def shape(term: Term, words: Words, style: str = "") -> str:
-    """Points of each attribute that can occur, lost to the left and gained to the right; and the people who have it."""
-    shown = [a for a in term["attributes"] if a["share"] or a["points"] or a["reference"]]
-    labels = [words.told(attribute, "label") for attribute in shown]
-    heights = [_height(words, label, _LABEL, bold=a["reference"]) for label, a in zip(labels, shown, strict=True)]
+    """Draw the points of each attribute that can occur, lost left, gained right; and its share of people."""
+    attributes = [a for a in term["attributes"] if a["share"] or a["points"] or a["reference"]]
+    labels = [words.field(attribute, "label") for attribute in attributes]
+    heights = [_height(words, label, _LABEL, bold=a["reference"]) for label, a in zip(labels, attributes, strict=True)]
     drawing = Drawing(words, HALF, 26 + sum(heights))
-    points = [a["points"] for a in shown]
+    points = [a["points"] for a in attributes]
     low, high = min(0, *points), max(0, *points)
     start, room = _LABEL + 12, HALF - _LABEL - 12 - 118
     zero = start + room * -low / ((high - low) or 1)
     drawing.text(HALF - 60, 13, words("card.points"), "tick", "end")
-    counted = any(attribute["share"] for attribute in shown)  # a card made by hand knows no shares
-    if counted:
+    has_shares = any(attribute["share"] for attribute in attributes)  # a card made by hand knows no shares
+    if has_shares:
         drawing.text(HALF, 13, words("effects.share"), "tick", "end")
     y = 22.0
-    for attribute, label, height in zip(shown, labels, heights, strict=True):
+    for attribute, label, height in zip(attributes, labels, heights, strict=True):
         middle, size = y + height / 2, attribute["points"]
         css = "strong" if attribute["reference"] else ""
         drawing.lines(0, middle, label, _LABEL, 2, css)
@@ -121,18 +124,18 @@ def shape(term: Term, words: Words, style: str = "") -> str:
         left = zero - width if size < 0 else zero
         if size:
             drawing.box(left, middle - 7, width, 14, "lost" if size < 0 else "gained", label)
-        drawing.text(HALF - 60, middle + 4.5, written(size, "points"), f"small {css}".strip(), "end")
-        if counted:
+        drawing.text(HALF - 60, middle + 4.5, format_number(size, "points"), f"small {css}".strip(), "end")
+        if has_shares:
             drawing.text(HALF, middle + 4.5, short_percent(attribute["share"]), "small soft", "end")
         y += height
     drawing.line(zero, 20, zero, y + 2, "axis")
-    return drawing.svg(_said(term, words, points), style)
+    return drawing.svg(_title(term, words, points), style)
 
 
 def heat(term: Term, words: Words, style: str = "") -> str:
-    """Points of each combination of a pair: the darker, the more are lost or gained."""
+    """Draw the points of each combination of a pair: the darker, the more are lost or gained."""
     first, second, points = (term["grid"][key] for key in ("first", "second", "points"))
-    rows, columns = ([words.told(a, "label") for a in side["attributes"]] for side in (first, second))
+    rows, columns = ([words.field(a, "label") for a in side["attributes"]] for side in (first, second))
     cell = min(max((WIDE - 260) / len(columns), _CELL_LEAST), _CELL_MOST)
     heights = [
         max(_height(words, label, 240, bold=a["reference"]), 30)
@@ -140,8 +143,8 @@ def heat(term: Term, words: Words, style: str = "") -> str:
     ]
     head = 22 + max(_height(words, label, cell - 4, 3, bold=True) for label in columns)
     drawing = Drawing(words, max(260 + cell * len(columns), WIDE), head + sum(heights) + 6)
-    drawing.lines(260, 9, words.told(second, "label"), WIDE - 260, 1, "strong")
-    drawing.lines(0, head - 18, words.told(first, "label"), 240, 2, "strong")
+    drawing.lines(260, 9, words.field(second, "label"), WIDE - 260, 1, "strong")
+    drawing.lines(0, head - 18, words.field(first, "label"), 240, 2, "strong")
     for j, label in enumerate(columns):
         css = "strong" if second["attributes"][j]["reference"] else ""
         drawing.lines(260 + cell * (j + 0.5), 20 + (head - 20) / 2, label, cell - 4, 3, css, "middle")
@@ -153,19 +156,19 @@ def heat(term: Term, words: Words, style: str = "") -> str:
             css = "none" if not value else "lost" if value < 0 else "gained"
             shade = {"fill_opacity": round(0.25 + 0.75 * abs(value) / most, 2)} if value else {}
             drawing.box(260 + cell * j + 1, y + 1, cell - 2, height - 2, css, None, **shade)
-            said = written(value, "points")
-            drawing.text(260 + cell * (j + 0.5), y + height / 2 + 4.5, said, "" if value else "soft", "middle")
+            text = format_number(value, "points")
+            drawing.text(260 + cell * (j + 0.5), y + height / 2 + 4.5, text, "" if value else "soft", "middle")
         y += height
-    return drawing.svg(_said(term, words, [p for line in points for p in line]), style)
+    return drawing.svg(_title(term, words, [p for line in points for p in line]), style)
 
 
-def _said(term: Term, words: Words, points: Sequence[int]) -> Said:
-    """What a screen reader says of a shape."""
-    ends = {name: written(end(points), "points") for name, end in (("least", min), ("most", max))}
-    return words("effects.shape", label=words.told(term, "label"), **ends)
+def _title(term: Term, words: Words, points: Sequence[int]) -> Texts:
+    """Return the text a screen reader reads for a shape."""
+    ends = {name: format_number(end(points), "points") for name, end in (("least", min), ("most", max))}
+    return words("effects.shape", label=words.field(term, "label"), **ends)
 
 
-def _height(words: Words, label: Said, width: float, most: int = 2, bold: bool = False) -> float:
-    """Height of a row with this label."""
-    lines = max(len(broken_lines(text, width, most, BOLD if bold else 14)) for text in label.values())
+def _height(words: Words, label: Texts, width: float, most: int = 2, bold: bool = False) -> float:
+    """Return the height of a row with this label."""
+    lines = max(len(wrap_text(text, width, most, BOLD if bold else 14)) for text in label.values())
     return (_ROW, _TALL, _TALL + 14)[lines - 1]

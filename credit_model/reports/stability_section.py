@@ -1,6 +1,6 @@
-"""The section of the page that says whether the people judged are those the card was learned from: what has moved.
+"""The section on stability: whether the population has moved since the card was learned.
 
-In: a page being written. Out: HTML, empty without a comparison.
+In: a page writer. Out: HTML, empty without a comparison.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from credit_model.reports import figures
 from credit_model.texts.words import Words, short_percent
 
 if TYPE_CHECKING:
-    from credit_model.reports.sheet import Sheet
+    from credit_model.reports.page_writer import PageWriter
 
 _OF_SCORE = ("grades", "tail", "off_reference", "with_record")
 _DRAWN = 14  # characteristics in the drawing; the table has them all
 
 
-def told(page: Sheet) -> list[str]:
-    """One sentence for anyone: nothing has moved, or how many things have."""
-    found = page.plain["stability"]
-    if not found:
+def highlights(page: PageWriter) -> list[str]:
+    """Return the sentence for the top of the page: nothing has moved, or how many things have."""
+    stability = page.plain["stability"]
+    if not stability:
         return []
-    moved = [movement for movement in found["movements"] if movement["moved"]]
-    return [page.say(f"stability.{'moved' if moved else 'steady'}", count=str(len(moved)))]
+    out_of_limit = [movement for movement in stability["movements"] if movement["moved"]]
+    return [page.say(f"stability.{'moved' if out_of_limit else 'steady'}", count=str(len(out_of_limit)))]
 
 
-def section(page: Sheet) -> str:
-    """Everything that was compared, the score first."""
-    found = page.plain["stability"]
-    if not found:
+def section(page: PageWriter) -> str:
+    """Render every comparison, the score first."""
+    stability = page.plain["stability"]
+    if not stability:
         return ""
-    days = {name: html.escape(", ".join(found[f"days_{name}"])) for name in ("then", "now")}
+    days = {name: html.escape(", ".join(stability[f"days_{name}"])) for name in ("then", "now")}
     people = {f"people_{name}": page.number(f"stability/people_{name}", "count") for name in ("then", "now")}
     parts = [f"<p>{page.say('stability.intro', **days, **people)}</p>", _score(page), _grades(page)]
-    rows = [(i, m) for i, m in enumerate(found["movements"]) if m["kind"] not in _OF_SCORE]
+    rows = [(i, m) for i, m in enumerate(stability["movements"]) if m["kind"] not in _OF_SCORE]
     if rows:
-        drawing = _shares(found["movements"], page.words)
+        drawing = _shares(stability["movements"], page.words)
         parts += [
             f"<h3>{page.say('stability.characteristics')}</h3>",
             page.figure(drawing, "stability.drawing_caption") if drawing else "",
@@ -46,25 +46,25 @@ def section(page: Sheet) -> str:
     return page.section("stability", *parts)
 
 
-def _verdict(page: Sheet, movement: dict[str, Any]) -> str:
+def _verdict(page: PageWriter, movement: dict[str, Any]) -> str:
     css, key = ("no", "has_moved") if movement["moved"] else ("yes", "has_not")
     return f'<span class="chip {css}">{page.say("stability." + key)}</span>'
 
 
-def _index(page: Sheet, i: int) -> tuple[str, str]:
+def _index(page: PageWriter, i: int) -> tuple[str, str]:
     return page.number(f"stability/movements/{i}/value", "index"), page.number(
         f"stability/movements/{i}/limit", "index"
     )
 
 
-def _score(page: Sheet) -> str:
+def _score(page: PageWriter) -> str:
     rows = []
     for i, movement in enumerate(page.plain["stability"]["movements"]):
         if movement["kind"] in _OF_SCORE:
             then_now = (page.number(f"stability/movements/{i}/{name}", "share") for name in ("then", "now"))
-            shown = then_now if movement["kind"] in ("off_reference", "with_record") else ("", "")
+            shares = then_now if movement["kind"] in ("off_reference", "with_record") else ("", "")
             label = page.say("stability." + movement["kind"])
-            rows.append(page.row(label, *_index(page, i), *shown, _verdict(page, movement)))
+            rows.append(page.row(label, *_index(page, i), *shares, _verdict(page, movement)))
     for name, kind in (("mean_score", "score"), ("mean_probability", "share")):
         both = (page.number(f"stability/{name}_{side}", kind) for side in ("then", "now"))
         rows.append(page.row(page.say("stability." + name), "", "", *both, ""))
@@ -77,7 +77,7 @@ def _score(page: Sheet) -> str:
     return page.table(head, rows, "stability.score_caption")
 
 
-def _grades(page: Sheet) -> str:
+def _grades(page: PageWriter) -> str:
     for i, movement in enumerate(page.plain["stability"]["movements"]):
         if movement["kind"] == "grades":
             rows = [
@@ -93,7 +93,7 @@ def _grades(page: Sheet) -> str:
     return ""
 
 
-def _characteristics(page: Sheet, movements: list[tuple[int, dict[str, Any]]]) -> str:
+def _characteristics(page: PageWriter, movements: list[tuple[int, dict[str, Any]]]) -> str:
     rows = []
     for i, movement in movements:
         label = page.words.html(page.words.pick(movement["label_en"], movement["label_zh"]))
@@ -108,25 +108,25 @@ def _characteristics(page: Sheet, movements: list[tuple[int, dict[str, Any]]]) -
 
 
 def _shares(movements: list[dict[str, Any]], words: Words) -> str:
-    """People off the reference value of each characteristic, then and now, on a logarithmic axis."""
-    shown = [m for m in movements if m["kind"] == "characteristic" and (m["then"] or 0) > 0 and (m["now"] or 0) > 0][
+    """Draw people off the reference value of each characteristic, then and now, on a logarithmic axis."""
+    drawable = [m for m in movements if m["kind"] == "characteristic" and (m["then"] or 0) > 0 and (m["now"] or 0) > 0][
         :_DRAWN
     ]
-    if not shown:
+    if not drawable:
         return ""
-    values = [m[side] for m in shown for side in ("then", "now")]
+    values = [m[side] for m in drawable for side in ("then", "now")]
     marks = figures.decades(min(values), max(values))
-    drawing = figures.Drawing(words, figures.WIDE, 76 + 28 * len(shown))
+    drawing = figures.Drawing(words, figures.WIDE, 76 + 28 * len(drawable))
     low, high = marks[0], marks[-1] if marks[-1] > marks[0] else marks[0] * 10
     x = figures.logarithmic(low, high, 400, figures.WIDE - 30)
-    bottom = 38 + 28 * len(shown)
+    bottom = 38 + 28 * len(drawable)
     for place, (css, key) in enumerate((("ink", "stability.then"), ("blue", "stability.now"))):
         drawing.dot(408 + 300 * place, 10, f"dot {css}")
         drawing.text(422 + 300 * place, 14, words(key), "small")
     for mark in dict.fromkeys([*marks, high]):
         drawing.line(x(mark), 26, x(mark), bottom, "grid")
         drawing.text(x(mark), bottom + 18, short_percent(mark), "tick", "middle")
-    for i, movement in enumerate(shown):
+    for i, movement in enumerate(drawable):
         y = 46 + 28 * i
         css = "strong" if movement["moved"] else "small"
         drawing.text(0, y + 4, words.pick(_short(movement["label_en"]), _short(movement["label_zh"])), css)

@@ -1,7 +1,7 @@
-"""The words and numbers of an evaluation page, in English, in Chinese, or in both with a switch between them.
+"""The texts and numbers of pages, in English, in Chinese, or in both with a switch between them.
 
-Texts come from ``report.toml``. A number is only ever written by looking it up in the evaluation, and carries the place
-it was read from (``data-from``), so that nothing on a page can differ from the JSON beside it.
+Texts come from the TOML files beside this module. A number is looked up in the evaluation and carries its path there
+(``data-from``), so that nothing on a page can differ from the JSON beside it.
 
 In: a key or a path. Out: texts and numbers that are safe to put into HTML.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from credit_model.foundation.errors import UserError
 
-Said = dict[str, str]
+Texts = dict[str, str]
 TAGS = {"en": "en", "zh": "zh-CN"}
 _LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
 
@@ -39,13 +39,13 @@ def short_percent(share: float) -> str:
     return f"{value:.{max(0, 1 - math.floor(math.log10(value)))}f}%"
 
 
-def written(value: float, kind: str) -> str:
+def format_number(value: float, kind: str) -> str:
     """Write a number the way its kind is written.
 
     Examples
     --------
-    >>> written(0.42345, "gini"), written(-26, "points"), written(0.0062, "share"), written(100000, "count")
-    ('0.423', '−26', '0.62%', '100,000')
+    >>> format_number(0.42345, "gini"), format_number(-26, "points"), format_number(0.0062, "share")
+    ('0.423', '−26', '0.62%')
     """
     if kind == "share":
         return short_percent(value)
@@ -83,7 +83,7 @@ class Words:
         self.languages = _LANGUAGES[lang]
         self._document = document
 
-    def __call__(self, key: str, **values: str | Said) -> Said:
+    def __call__(self, key: str, **values: str | Texts) -> Texts:
         """Look a text up and fill its braces; a value may itself be in several languages."""
         return {
             language: text_of(
@@ -100,35 +100,35 @@ class Words:
         section, name = key.split(".")
         return name in load_texts(f"{self._document}.toml").get(section, {})
 
-    def pick(self, en: str, zh: str) -> Said:
+    def pick(self, en: str, zh: str) -> Texts:
         """Take a text of the evaluation itself, which is not trusted to be HTML."""
         both = {"en": html.escape(str(en)), "zh": html.escape(str(zh))}
         return {language: both[language] for language in self.languages}
 
-    def told(self, source: Mapping[str, Any], name: str) -> Said:
+    def field(self, source: Mapping[str, Any], name: str) -> Texts:
         """Take ``name_en`` and ``name_zh`` of a mapping, or ``name`` for both."""
         alike = source.get(name, "")
         return self.pick(source.get(f"{name}_en", alike), source.get(f"{name}_zh", alike))
 
-    def same(self, text: str) -> Said:
+    def same(self, text: str) -> Texts:
         """Take a text that needs no translation."""
         return self.pick(text, text)
 
-    def each(self, said: Said | str) -> list[tuple[str, str]]:
+    def each(self, text: Texts | str) -> list[tuple[str, str]]:
         """Return class and text for every language; a single one without a class where they do not differ."""
-        texts = list(self.same(said).items()) if isinstance(said, str) else list(said.items())
+        texts = list(self.same(text).items()) if isinstance(text, str) else list(text.items())
         return [("", texts[0][1])] if len({text for _, text in texts}) == 1 else texts
 
-    def html(self, said: Said) -> str:
+    def html(self, content: Texts) -> str:
         """Put every language into a span of its own."""
         return "".join(
             f'<span class="{language}" lang="{TAGS[language]}">{text}</span>' if language else text
-            for language, text in self.each(said)
+            for language, text in self.each(content)
         )
 
-    def plain(self, said: Said) -> str:
+    def plain(self, content: Texts) -> str:
         """Join the languages for an attribute, without markup."""
-        return re.sub(r"<[^>]*>", "", " / ".join(text for _, text in self.each(said)))
+        return re.sub(r"<[^>]*>", "", " / ".join(text for _, text in self.each(content)))
 
 
 class Numbers:
@@ -151,7 +151,7 @@ class Numbers:
         value = self.at(path)
         if value is None:
             return f'<span class="blank" title="{self._words.plain(self._words("page.blank"))}">–</span>'
-        text = html.escape(written(value, kind))
+        text = html.escape(format_number(value, kind))
         return f'<data value="{json.dumps(value)}" data-from="{html.escape(path)}">{text}</data>'
 
     def interval(self, path: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""What every section of the page is written with: words, numbers, rows, tables, figures.
+"""Elements of every section of the page: words, numbers, rows, tables, figures.
 
 In: an evaluation and words. Out: pieces of HTML.
 """
@@ -10,11 +10,11 @@ from typing import Any
 
 from credit_model.evaluation.evaluation import EvaluationReport, Gate
 from credit_model.evaluation.gates import Check
-from credit_model.texts.words import Numbers, Said, Words
+from credit_model.texts.words import Numbers, Texts, Words
 
 
-class Sheet:
-    """One evaluation, its words in the languages asked for, and its numbers."""
+class PageWriter:
+    """Writes elements of the page of one evaluation: its words in the requested languages, and its numbers."""
 
     def __init__(self, report: EvaluationReport, words: Words) -> None:
         self.report, self.words = report, words
@@ -23,20 +23,20 @@ class Sheet:
         everyone = report.segments.get("all")
         self.measures = everyone.measures if everyone else {}
 
-    def say(self, key: str, **values: str | Said) -> str:
+    def say(self, key: str, **values: str | Texts) -> str:
         """Say a text of the page in its languages."""
         return self.words.html(self.words(key, **values))
 
-    def told(self, source: Any, name: str) -> str:
+    def field(self, source: Any, name: str) -> str:
         """Say a text that the evaluation holds in both languages, or in one for both."""
-        return self.words.html(self.words.told(source, name))
+        return self.words.html(self.words.field(source, name))
 
     def row(self, label: str, *cells: str, css: str = "") -> str:
         """Put cells behind the label of a row."""
         inside = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
         return f'<tr{css and f" class={css}"}><th scope="row">{label}</th>{inside}</tr>'
 
-    def table(self, head: Sequence[str | Said], rows: Iterable[str], caption: str = "", css: str = "") -> str:
+    def table(self, head: Sequence[str | Texts], rows: Iterable[str], caption: str = "", css: str = "") -> str:
         """Put rows under a head of text keys (ending in ``<`` over a column of texts, empty over none) or of texts."""
         heads = "".join(map(self._head, head))
         body = "".join(rows)
@@ -44,7 +44,7 @@ class Sheet:
         title = f"<caption>{self.say(caption)}</caption>" if caption else ""
         return f'<div class="scroll"><table class="{css}">{title}<thead><tr>{heads}</tr></thead>{body}</table></div>'
 
-    def _head(self, key: str | Said) -> str:
+    def _head(self, key: str | Texts) -> str:
         if not key:
             return "<td></td>"
         if not isinstance(key, str):
