@@ -1,4 +1,4 @@
-"""A service in a process of its own, and a client that sends bytes: what the tests of the door share."""
+"""A service in a process of its own, and a client that sends bytes: what the tests of the service share."""
 
 from __future__ import annotations
 

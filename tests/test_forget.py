@@ -303,8 +303,8 @@ def test_who_is_let_in_again_can_be_delivered_again(ledger):
     [
         ("holds nothing on this subject, and none of that id was forgotten", {"subject_id": "S999"}),
         ("give the subject_id under which the ledger holds the person", {"subject_id": ""}),
-        ("say the reason", {"reason": " "}),
-        ("say the approver", {"approver": ""}),
+        ("the reason is missing. Give it", {"reason": " "}),
+        ("the approver is missing. Give it", {"approver": ""}),
         ("the reason names the person, and it is kept", {"reason": f"{WHO} asked for it"}),
         ("the approver names the person, and it is kept", {"approver": "999999195001010000"}),
     ],

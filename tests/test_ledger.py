@@ -77,8 +77,11 @@ def test_a_ledger_keeps_the_catalogue_and_the_policy_it_was_made_with(tmp_path):
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [
-        (lambda folder: Ledger.create(folder), "there is a ledger in .* already; open it with Ledger.open"),
-        (lambda folder: (folder / "thesis.doc").write_text("x"), "is not an empty folder; give a new one"),
+        (
+            lambda folder: Ledger.create(folder),
+            "create a ledger: there is one in .* already. Open it, or give another folder.",
+        ),
+        (lambda folder: (folder / "thesis.doc").write_text("x"), "is not an empty folder. Give a new one."),
     ],
 )
 def test_a_ledger_is_made_in_an_empty_folder_only(tmp_path, prepare, said):
@@ -88,15 +91,15 @@ def test_a_ledger_is_made_in_an_empty_folder_only(tmp_path, prepare, said):
 
 
 def test_a_ledger_needs_a_policy_of_its_catalogue_and_a_catalogue(tmp_path):
-    with pytest.raises(UserError, match="policy 'forever' is not in the catalogue; it has tier, retention"):
+    with pytest.raises(UserError, match=r"policy 'forever' is not in the catalogue\. Choose one of: tier, retention"):
         Ledger.create(tmp_path / "ledger", policy="forever")
-    with pytest.raises(UserError, match="catalogue is a str; load it with load_catalogue"):
+    with pytest.raises(UserError, match=r"catalogue is a str\. Load it with load_catalogue"):
         Ledger.create(tmp_path / "ledger", catalogue="catalogue.toml")
     assert not (tmp_path / "ledger").exists()
 
 
 def test_where_there_is_no_ledger_none_is_opened(tmp_path):
-    with pytest.raises(LedgerError, match=r"there is no ledger in .*; make one with Ledger.create"):
+    with pytest.raises(LedgerError, match=r"read the ledger: there is no ledger in .*\. Create one first"):
         Ledger.open(tmp_path)
 
 
@@ -383,11 +386,11 @@ def test_an_altered_manifest_or_catalogue_is_named(ledger):
     text = manifest.read_text()
     for wrong, said in (
         (text.replace('"policy": "tier"', '"policy": "retention"'), "was altered: its checksum does not fit"),
-        (text[: len(text) // 2], "is damaged: restore it from a copy"),
+        (text[: len(text) // 2], "is damaged. Restore it from a copy"),
         ("[]", "is damaged"),
         (
             text.replace('"schema": 2', '"schema": 1'),
-            "is of schema 1; this version reads schema 2: ingest the sources again",
+            "is of schema 1; this version reads schema 2. Ingest the sources again",
         ),
     ):
         manifest.write_text(wrong)

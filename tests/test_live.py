@@ -146,7 +146,7 @@ def test_a_refresh_of_an_altered_or_another_ledger_says_so(ledger, tmp_path):
     manifest = ledger.path / MANIFEST
     for text, said in (
         (manifest.read_text().replace('"rows": 1', '"rows": 2'), "was altered: its checksum does not fit"),
-        ((tmp_path / "other" / MANIFEST).read_text(), "holds another ledger now; open it with Ledger.open"),
+        ((tmp_path / "other" / MANIFEST).read_text(), "has another ledger now. Open it anew"),
     ):
         manifest.write_text(text)
         with pytest.raises(LedgerError, match=said):
@@ -238,7 +238,7 @@ def test_a_reader_whose_parts_were_merged_moves_on_and_one_whose_part_is_lost_sa
     assert sorted(whole.tables().records["record_id"].tolist()) == everything
     assert (reader.digest, whole.digest) == (ledger.digest, ledger.digest)
     next((ledger.path / PARTS).iterdir()).unlink()
-    with pytest.raises(LedgerError, match="is missing: the manifest lists it; restore it from a copy"):
+    with pytest.raises(LedgerError, match=r"is missing, the manifest lists it\. Restore it from a copy"):
         Ledger.open(ledger.path).tables(["S0001"])
 
 

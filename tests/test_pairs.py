@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from service_process import ENVELOPE
 from small_card import DAY_OF_USE, penalty, small_card, small_evaluation, small_ledger
 from small_pairs import BREACHES, HONOURED, people_card, people_rows, raw_card, raw_rows, scored_rows
-from test_service import Door
+from test_service import LocalService
 
 from credit_model import load_evaluator
 from credit_model.assessment.evaluator import Evaluator
@@ -71,7 +71,7 @@ def ways(which: str, folder: Path) -> dict[str, Any]:
     import mlflow
 
     folder.mkdir()
-    card, door = CARDS[which], Door(folder, CARDS[which], rows=1_000)
+    card, local = CARDS[which], LocalService(folder, CARDS[which], rows=1_000)
     made = register(card, log_run("pairs"), author="Li Wei", name=which, evaluation=small_evaluation())
     return {
         "document": Card.from_json(card.to_json()).score,
@@ -79,9 +79,9 @@ def ways(which: str, folder: Path) -> dict[str, Any]:
         "loader": _load_pyfunc(str(folder)).predict,
         "registry": load_evaluator(made.uri).card.score,
         "pyfunc": mlflow.pyfunc.load_model(made.uri).predict,
-        "service": lambda frame: asked(door, {"columns": plain(frame).to_dict("list")}),
+        "service": lambda frame: asked(local, {"columns": plain(frame).to_dict("list")}),
         "service, row by row": lambda frame: pd.concat(
-            [asked(door, {"rows": [row]}) for row in plain(frame).head(40).to_dict("records")]
+            [asked(local, {"rows": [row]}) for row in plain(frame).head(40).to_dict("records")]
         ),
     }
 
@@ -91,8 +91,8 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(object).where(frame.notna(), None)
 
 
-def asked(door: Door, what: dict[str, Any]) -> pd.DataFrame:
-    status, found = door.post("/score", {**ENVELOPE, **what})
+def asked(local: LocalService, what: dict[str, Any]) -> pd.DataFrame:
+    status, found = local.post("/score", {**ENVELOPE, **what})
     assert status == 200, found
     return pd.DataFrame({name: found[name] for name in ("score", "probability_of_bad", "grade")})
 
@@ -178,7 +178,9 @@ def test_the_service_and_the_command_line_say_of_a_person_what_the_library_says(
 ) -> None:
     card = people_card()
     expected = Evaluator(card, broken).assess("a", "2026-04-01", day_of_use=DAY_OF_USE).to_dict()
-    status, found = Door(tmp_path, card, broken).post("/assess", {**ENVELOPE, "subject_id": "a", "as_of": "2026-04-01"})
+    status, found = LocalService(tmp_path, card, broken).post(
+        "/assess", {**ENVELOPE, "subject_id": "a", "as_of": "2026-04-01"}
+    )
     assert status == 200
     assert {name: found[name] for name in ("score", "grade", "reasons", "positives", "record_ids")} == {
         name: expected[name] for name in ("score", "grade", "reasons", "positives", "record_ids")

@@ -55,7 +55,7 @@ RECORDS = [
 AMENDMENTS = [{"record_id": "P-1", "action": "repaired", "effective_on": "2026-05-02"}]
 
 
-class Door:
+class LocalService:
     """A service in this process: its parts, and what it answers."""
 
     def __init__(self, place: Path, card: Card | str = CARD, ledger: Ledger | None = None, **more: Any) -> None:
@@ -79,8 +79,8 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Door:
-    return Door(tmp_path_factory.mktemp("door"), body_bytes=300_000, rows=100)
+def local(tmp_path_factory: pytest.TempPathFactory) -> LocalService:
+    return LocalService(tmp_path_factory.mktemp("local"), body_bytes=300_000, rows=100)
 
 
 # ---------------------------------------------------------------------- answers
@@ -88,39 +88,39 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Door:
 
 @pytest.mark.parametrize("subject", ["a", "b", "nobody"])
 @pytest.mark.parametrize("as_of", [None, "2026-04-01"])
-def test_a_person_is_assessed_as_the_library_does_it(subject: str, as_of: str | None, door: Door) -> None:
+def test_a_person_is_assessed_as_the_library_does_it(subject: str, as_of: str | None, local: LocalService) -> None:
     body = {"subject_id": subject, "as_of": as_of, "purpose": "incentive", "authorisation": "case 17"}
-    status, found = door.post("/assess", body)
-    expected = Evaluator(CARD, door.ledger).assess(subject, as_of, None, "incentive", "case 17", TODAY)
+    status, found = local.post("/assess", body)
+    expected = Evaluator(CARD, local.ledger).assess(subject, as_of, None, "incentive", "case 17", TODAY)
     assert status == 200
     assert found == {"subject_id": subject, **expected.to_dict(), "card_version": None}
 
 
-def test_records_that_the_caller_sends_give_what_a_ledger_of_them_gives(door: Door) -> None:
+def test_records_that_the_caller_sends_give_what_a_ledger_of_them_gives(local: LocalService) -> None:
     own = {
         "subject": {**PERSON, "subject_id": "a"},
         "records": [{"known_on": record["decided_on"], **record} for record in RECORDS],
         "amendments": [{"known_on": amendment["effective_on"], **amendment} for amendment in AMENDMENTS],
     }
     for as_of in (None, "2026-04-01", "2026-06-01"):
-        _, from_ledger = door.post("/assess", {**ENVELOPE, "subject_id": "a", "as_of": as_of})
-        status, from_body = door.post("/assess", {**ENVELOPE, **own, "as_of": as_of})
+        _, from_ledger = local.post("/assess", {**ENVELOPE, "subject_id": "a", "as_of": as_of})
+        status, from_body = local.post("/assess", {**ENVELOPE, **own, "as_of": as_of})
         assert (status, from_body) == (200, from_ledger)
-        assert door.last()["record_ids"] == from_body["record_ids"]
+        assert local.last()["record_ids"] == from_body["record_ids"]
 
 
 def test_a_person_named_by_identity_number_is_known_by_pseudonym_only(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    local: LocalService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     born = {"id_number": ID_NUMBER, **PERSON}
-    status, refused = door.post("/assess", {**ENVELOPE, "subject": born})
+    status, refused = local.post("/assess", {**ENVELOPE, "subject": born})
     assert (status, refused["error"]["code"]) == (422, "identity_number")
     monkeypatch.setenv("CREDIT_MODEL_PSEUDONYM_KEY", "a key that is kept elsewhere, long enough")
     record = {"record_id": "P-9", "known_on": "2026-01-10", **penalty("P-9", "2026-01-10")}
-    status, found = door.post("/assess", {**ENVELOPE, "subject": born, "records": [record]})
+    status, found = local.post("/assess", {**ENVELOPE, "subject": born, "records": [record]})
     assert (status, found["score"], found["record_ids"]) == (200, 774, ["P-9"])
-    assert door.last()["subject_ids"] == [found["subject_id"]]
-    assert ID_NUMBER not in (door.log.folder / door.log.verify().months[-1]).read_text(encoding="utf-8")
+    assert local.last()["subject_ids"] == [found["subject_id"]]
+    assert ID_NUMBER not in (local.log.folder / local.log.verify().months[-1]).read_text(encoding="utf-8")
 
 
 NUMBERS = st.floats(-10, 10) | st.integers(-3, 3) | st.sampled_from([1.5, 0.5, -0.0, 1e300, 5e-324])
@@ -129,14 +129,14 @@ NUMBERS = st.floats(-10, 10) | st.integers(-3, 3) | st.sampled_from([1.5, 0.5, -
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(CARD.columns, NUMBERS)), min_size=1, max_size=6))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_score_as_the_library_scores_them_row_by_row_or_column_by_column(
-    door: Door, rows: list[dict[str, float]]
+    local: LocalService, rows: list[dict[str, float]]
 ) -> None:
     expected = CARD.score(pd.DataFrame(rows).astype("float64"))
     columns = {name: [row[name] for row in rows] for name in CARD.columns}
     for given_as in ({"rows": rows}, {"columns": columns}):
-        status, found = door.post("/score", {**ENVELOPE, **given_as})
+        status, found = local.post("/score", {**ENVELOPE, **given_as})
         assert status == 200
-        assert found["score"] == expected["score"].tolist() == door.last()["scores"]
+        assert found["score"] == expected["score"].tolist() == local.last()["scores"]
         assert found["grade"] == expected["grade"].tolist()
         np.testing.assert_array_equal(found["probability_of_bad"], expected["probability_of_bad"])
         assert (found["card_id"], found["card_digest"]) == (CARD.id, CARD.digest)
@@ -157,43 +157,43 @@ def test_what_is_read_quickly_is_what_is_read_strictly(value: dict[str, Any], pl
     assert repr(quick) == repr(strict)  # numbers to the last bit, and their types
 
 
-def test_colons_and_escapes_in_texts_are_no_names(door: Door) -> None:
+def test_colons_and_escapes_in_texts_are_no_names(local: LocalService) -> None:
     for subject_id in ("a:b:c", "x\\y", 'say "a": b'):
         body = {"purpose": "audit", "authorisation": "see: 17:4", "rows": [ROW | {"subject_id": subject_id}, ROW]}
-        assert door.post("/score", body)[0] == 200
-        assert door.last()["subject_ids"] == [subject_id]
+        assert local.post("/score", body)[0] == 200
+        assert local.last()["subject_ids"] == [subject_id]
 
 
-def test_the_log_has_people_under_the_one_form_of_their_id(door: Door) -> None:
-    status, answer = door.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "30790.0 "}]})
+def test_the_log_has_people_under_the_one_form_of_their_id(local: LocalService) -> None:
+    status, answer = local.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "30790.0 "}]})
     assert status == 200, answer
-    assert door.last()["subject_ids"] == ["30790"]
-    status, answer = door.post("/assess", {**ENVELOPE, "subject_id": "30790.0"})
-    assert (status, answer["subject_id"], door.last()["subject_ids"]) == (200, "30790", ["30790"])
+    assert local.last()["subject_ids"] == ["30790"]
+    status, answer = local.post("/assess", {**ENVELOPE, "subject_id": "30790.0"})
+    assert (status, answer["subject_id"], local.last()["subject_ids"]) == (200, "30790", ["30790"])
     for path, body in (("/assess", {"subject_id": "\u2003"}), ("/score", {"rows": [{**ROW, "subject_id": "\u2003"}]})):
-        status, answer = door.post(path, ENVELOPE | body)
+        status, answer = local.post(path, ENVELOPE | body)
         assert (status, answer["error"]["code"]) == (422, "not_a_reference")
 
 
-def test_rows_may_say_whom_they_are_about_and_the_log_knows_it(door: Door) -> None:
-    status, found = door.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "S-77"}]})
+def test_rows_may_say_whom_they_are_about_and_the_log_knows_it(local: LocalService) -> None:
+    status, found = local.post("/score", {**ENVELOPE, "rows": [{**ROW, "subject_id": "S-77"}]})
     assert (status, len(found["score"])) == (200, 1)
-    assert [entry["scores"] for entry in door.log.about("S-77")] == [found["score"]]
+    assert [entry["scores"] for entry in local.log.about("S-77")] == [found["score"]]
 
 
-def test_the_model_says_what_it_is_and_what_it_reads(door: Door) -> None:
-    status, found = door.get("/model")
+def test_the_model_says_what_it_is_and_what_it_reads(local: LocalService) -> None:
+    status, found = local.get("/model")
     assert status == 200
-    assert (found["card_digest"], found["source"]) == (CARD.digest, door.model.source)
+    assert (found["card_digest"], found["source"]) == (CARD.digest, local.model.source)
     assert [feature["name"] for feature in found["features"]] == list(CARD.columns)
     assert {(feature["type"], feature["may_be_null"]) for feature in found["features"]} == {("number", False)}
     assert found["assesses_from"] == {
-        "ledger_digest": door.ledger.digest,
-        "catalogue_digest": door.ledger.catalogue.digest,
+        "ledger_digest": local.ledger.digest,
+        "catalogue_digest": local.ledger.catalogue.digest,
         "policy": "tier",
     }
     assert found["purposes"] == list(PURPOSES)
-    assert door.get("/health")[1]["status"] == "ok"
+    assert local.get("/health")[1]["status"] == "ok"
 
 
 # ---------------------------------------------------------------------- refusals
@@ -273,16 +273,16 @@ REFUSED = [
 
 @pytest.mark.parametrize(("_", "path", "body", "status", "code", "where"), REFUSED, ids=[case[0] for case in REFUSED])
 def test_what_cannot_be_taken_is_refused_in_one_clear_line(
-    _: str, path: str, body: Any, status: int, code: str, where: list[str], door: Door
+    _: str, path: str, body: Any, status: int, code: str, where: list[str], local: LocalService
 ) -> None:
-    found_status, found = door.post(path, body)
+    found_status, found = local.post(path, body)
     assert (found_status, list(found)) == (status, ["error"])
     error = found["error"]
     assert (error["code"], set(error)) == (code, {"code", "message", "where"})
     assert set(where) <= set(error["where"])
     assert "\n" not in error["message"]
     assert error["message"].endswith(".")
-    kept = door.last()
+    kept = local.last()
     assert (kept["status"], kept["outcome"], kept["caller"]) == (status, code, "agency-07")
     assert not {"scores", "record_ids"} & set(kept)
 
@@ -318,7 +318,7 @@ def _changed(data: st.DataObject, value: Any) -> Any:
     return data.draw(ANYTHING)
 
 
-def _tell_nothing(door: Door, data: st.DataObject) -> None:
+def _tell_nothing(local: LocalService, data: st.DataObject) -> None:
     """Send a body with something wrong in it: an answer or a refusal, without what was sent in answer or log."""
     path, body = data.draw(
         st.sampled_from([
@@ -329,10 +329,10 @@ def _tell_nothing(door: Door, data: st.DataObject) -> None:
         ])
     )  # fmt: skip
     changed = _changed(data, body)
-    status, found = door.post(path, changed)
+    status, found = local.post(path, changed)
     assert status in (200, 422)
     if status == 422:
-        kept = door.last()
+        kept = local.last()
         assert (kept["status"], kept["outcome"]) == (422, found["error"]["code"])
         marks = {text for text in _marks(changed) if text not in set(_marks(body))}
         told = json.dumps(found, ensure_ascii=False) + json.dumps(
@@ -344,15 +344,17 @@ def _tell_nothing(door: Door, data: st.DataObject) -> None:
 
 @given(st.data())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_value_that_was_sent_comes_back_in_an_error_or_stands_in_the_log(door: Door, data: st.DataObject) -> None:
-    _tell_nothing(door, data)
+def test_no_value_that_was_sent_comes_back_in_an_error_or_stands_in_the_log(
+    local: LocalService, data: st.DataObject
+) -> None:
+    _tell_nothing(local, data)
 
 
 @pytest.mark.soak
 @given(st.data())
 @settings(max_examples=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_of_ten_thousand_wrong_bodies_no_value_comes_back(door: Door, data: st.DataObject) -> None:
-    _tell_nothing(door, data)
+def test_of_ten_thousand_wrong_bodies_no_value_comes_back(local: LocalService, data: st.DataObject) -> None:
+    _tell_nothing(local, data)
 
 
 def test_every_code_of_a_refusal_is_on_the_page() -> None:
@@ -364,46 +366,46 @@ def test_every_code_of_a_refusal_is_on_the_page() -> None:
     assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
 
 
-def test_names_the_caller_made_up_are_told_only_where_they_look_like_names(door: Door) -> None:
-    _, found = door.post("/score", ENVELOPE | {"rows": [ROW | {"shoe_size": 1, ID_NUMBER: 1, "Zhang San": 1}]})
+def test_names_the_caller_made_up_are_told_only_where_they_look_like_names(local: LocalService) -> None:
+    _, found = local.post("/score", ENVELOPE | {"rows": [ROW | {"shoe_size": 1, ID_NUMBER: 1, "Zhang San": 1}]})
     assert (
         found["error"]["message"]
         == "rows[0] does not have the names it must: unknown: shoe_size, 2 that are no column's name."
     )
 
 
-def test_nothing_else_is_answered_and_no_page_loads_anything(door: Door) -> None:
+def test_nothing_else_is_answered_and_no_page_loads_anything(local: LocalService) -> None:
     for path in ("/", "/docs", "/redoc", "/assess/", "/score/x"):
-        status, found = door.get(path)
+        status, found = local.get(path)
         assert (status, found["error"]["code"]) == (404, "not_found")
-    status, found = ask(door.app, "DELETE", "/assess")
+    status, found = ask(local.app, "DELETE", "/assess")
     assert (status, found["error"]["code"]) == (405, "method_not_allowed")
-    status, found = door.post("/score", b"{}", **{"Content-Type": "text/plain"})
+    status, found = local.post("/score", b"{}", **{"Content-Type": "text/plain"})
     assert (status, found["error"]["code"]) == (415, "not_declared_json")
-    assert "http" not in json.dumps(door.get("/openapi.json")[1]).replace("https://json", "")
+    assert "http" not in json.dumps(local.get("/openapi.json")[1]).replace("https://json", "")
 
 
 # ---------------------------------------------------------------------- who asks
 
 
-def test_nobody_is_answered_who_does_not_say_who_asks(door: Door) -> None:
-    before = len(list(door.log.entries()))
+def test_nobody_is_answered_who_does_not_say_who_asks(local: LocalService) -> None:
+    before = len(list(local.log.entries()))
     for name in ("", "two words", "x" * 65, "a/b"):
-        status, found = door.post("/score", {**ENVELOPE, "rows": [ROW]}, **{"X-Caller": name})
+        status, found = local.post("/score", {**ENVELOPE, "rows": [ROW]}, **{"X-Caller": name})
         assert (status, found["error"]["code"], found["error"]["where"]) == (401, "caller_unknown", ["X-Caller"])
-    assert len(list(door.log.entries())) == before
+    assert len(list(local.log.entries())) == before
 
 
 def test_with_tokens_the_caller_is_whose_token_it_is(tmp_path: Path) -> None:
     tokens = {"agency-07": "first secret", "agency-08": "second secret"}
     digests = {name: hashlib.sha256(token.encode()).hexdigest() for name, token in tokens.items()}
-    door = Door(tmp_path, callers=digests)
+    local = LocalService(tmp_path, callers=digests)
     body = {**ENVELOPE, "rows": [ROW]}
-    status, _ = door.post("/score", body, Authorization="Bearer second secret", **{"X-Caller": "agency-07"})
-    assert (status, door.last()["caller"]) == (200, "agency-08")
+    status, _ = local.post("/score", body, Authorization="Bearer second secret", **{"X-Caller": "agency-07"})
+    assert (status, local.last()["caller"]) == (200, "agency-08")
     for sent in ("", "Bearer", "Bearer x", "Basic second secret", "Bearer " + digests["agency-07"]):
-        assert door.post("/score", body, Authorization=sent)[0] == 401
-    page = door.get("/openapi.json")[1]
+        assert local.post("/score", body, Authorization=sent)[0] == 401
+    page = local.get("/openapi.json")[1]
     assert page["paths"]["/score"]["post"]["security"] == [{"token": []}]
 
 
@@ -425,69 +427,69 @@ def test_every_fault_of_a_settings_file_is_named_and_no_token_is_shown(tmp_path:
 
 
 def test_a_fault_of_ours_tells_its_kind_and_is_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = Door(tmp_path)
+    local = LocalService(tmp_path)
 
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret")
 
     monkeypatch.setattr(Evaluator, "assess", fail)
-    status, found = door.post("/assess", SUBJECT)
+    status, found = local.post("/assess", SUBJECT)
     assert status == 500
     assert found["error"]["message"] == "a fault of ours (ZeroDivisionError); the request is in the log."
-    assert (door.last()["outcome"], door.last()["subject_ids"]) == ("fault", ["a"])
+    assert (local.last()["outcome"], local.last()["subject_ids"]) == ("fault", ["a"])
 
 
 def test_without_its_entry_in_the_log_there_is_no_answer(tmp_path: Path) -> None:
-    door = Door(tmp_path)
-    assert door.post("/assess", SUBJECT)[0] == 200
-    month = next(door.log.folder.iterdir())
+    local = LocalService(tmp_path)
+    assert local.post("/assess", SUBJECT)[0] == 200
+    month = next(local.log.folder.iterdir())
     os.truncate(month, month.stat().st_size - 1)
-    status, found = door.post("/assess", SUBJECT)
+    status, found = local.post("/assess", SUBJECT)
     assert (status, found["error"]["code"]) == (503, "log_unavailable")
     assert "score" not in found
 
 
 def test_a_ledger_that_is_gone_is_503_and_rows_are_still_scored(tmp_path: Path) -> None:
-    door = Door(tmp_path)
+    local = LocalService(tmp_path)
     (tmp_path / "ledger").rename(tmp_path / "moved")
-    assert door.post("/assess", SUBJECT)[1]["error"]["code"] == "ledger_unavailable"
-    assert door.post("/score", {**ENVELOPE, "rows": [ROW]})[0] == 200
+    assert local.post("/assess", SUBJECT)[1]["error"]["code"] == "ledger_unavailable"
+    assert local.post("/score", {**ENVELOPE, "rows": [ROW]})[0] == 200
     (tmp_path / "moved").rename(tmp_path / "ledger")
-    assert door.post("/assess", SUBJECT)[0] == 200
+    assert local.post("/assess", SUBJECT)[0] == 200
 
 
 def test_a_card_that_cannot_assess_this_ledger_scores_rows_and_says_so(tmp_path: Path) -> None:
-    door = Door(tmp_path, raw_card())
-    status, found = door.post("/score", {**ENVELOPE, "rows": [{"x": 1.0}, {"x": None}]})
+    local = LocalService(tmp_path, raw_card())
+    status, found = local.post("/score", {**ENVELOPE, "rows": [{"x": 1.0}, {"x": None}]})
     assert (status, found["score"]) == (200, [790, 800])
-    assert door.post("/assess", SUBJECT)[1]["error"]["code"] == "cannot_assess"
-    health = door.get("/health")[1]
+    assert local.post("/assess", SUBJECT)[1]["error"]["code"] == "cannot_assess"
+    health = local.get("/health")[1]
     assert health["status"] == "degraded"
     assert "cannot assess from a ledger" in health["problems"][0]
 
 
 def test_without_a_model_everything_is_503_until_there_is_one(tmp_path: Path) -> None:
-    door = Door(tmp_path, str(tmp_path / "none.json"))
-    for status, found in (door.post("/score", {**ENVELOPE, "rows": [ROW]}), door.get("/model")):
+    local = LocalService(tmp_path, str(tmp_path / "none.json"))
+    for status, found in (local.post("/score", {**ENVELOPE, "rows": [ROW]}), local.get("/model")):
         assert (status, found["error"]["code"]) == (503, "no_model")
-    assert door.get("/health") == (503, door.get("/health")[1])
-    assert door.get("/health")[1]["status"] == "unavailable"
+    assert local.get("/health") == (503, local.get("/health")[1])
+    assert local.get("/health")[1]["status"] == "unavailable"
     CARD.save(tmp_path / "none.json")
-    assert door.model.check()
-    assert door.get("/health")[1]["status"] == "ok"
-    assert door.post("/score", {**ENVELOPE, "rows": [ROW]})[0] == 200
+    assert local.model.check()
+    assert local.get("/health")[1]["status"] == "ok"
+    assert local.post("/score", {**ENVELOPE, "rows": [ROW]})[0] == 200
 
 
 def test_a_card_that_fails_its_golden_rows_in_a_batch_is_not_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(tmp_path)
+    local = LocalService(tmp_path)
     small_card(seed=2).save(tmp_path / "card.json")
     monkeypatch.setattr(Card, "scores", lambda self, X: np.zeros(10, np.int32))
-    assert not door.model.check()
-    assert door.model.current is not None
-    assert door.model.current.card == CARD
-    assert "does not give its golden rows their scores" in door.get("/health")[1]["problems"][0]
+    assert not local.model.check()
+    assert local.model.current is not None
+    assert local.model.current.card == CARD
+    assert "does not give its golden rows their scores" in local.get("/health")[1]["problems"][0]
 
 
 # ---------------------------------------------------------------------- an alias that moves
@@ -507,10 +509,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_service_follows_its_alias_and_outlives_the_registry(registry: Path, tmp_path: Path) -> None:
-    door = Door(tmp_path, "models:/personal-credit@champion")
+    local = LocalService(tmp_path, "models:/personal-credit@champion")
     body = {**ENVELOPE, "rows": [ROW]}
-    assert door.post("/score", body)[1]["card_version"] == 1
-    assert door.get("/model")[1]["alias"] == "champion"
+    assert local.post("/score", body)[1]["card_version"] == 1
+    assert local.get("/model")[1]["alias"] == "champion"
 
     class Slow(QueryLog):
         """Holds an answer back until the alias has moved."""
@@ -521,29 +523,29 @@ def test_the_service_follows_its_alias_and_outlives_the_registry(registry: Path,
             super().record(query, now)
 
     begun, moved, found = threading.Event(), threading.Event(), []
-    door.service.log = Slow(door.log.folder, door.log.head)
-    flight = threading.Thread(target=lambda: found.append(door.post("/score", body)))
+    local.service.log = Slow(local.log.folder, local.log.head)
+    flight = threading.Thread(target=lambda: found.append(local.post("/score", body)))
     flight.start()
     assert begun.wait(30)
     promote(2, approver="Zhou Min")
-    assert door.model.check()
-    assert not door.model.check()
+    assert local.model.check()
+    assert not local.model.check()
     moved.set()
     flight.join()
-    door.service.log = door.log
+    local.service.log = local.log
     assert found[0][1]["card_version"] == 1  # in flight while the card was swapped
-    assert door.post("/score", body)[1]["card_version"] == 2
-    assert [entry["card_version"] for entry in door.log.entries()] == [1, 1, 2]
+    assert local.post("/score", body)[1]["card_version"] == 2
+    assert [entry["card_version"] for entry in local.log.entries()] == [1, 1, 2]
 
     (registry / "mlflow.db").rename(registry / "gone.db")
-    assert not door.model.check()
-    assert door.post("/score", body)[1]["card_version"] == 2
-    status, health = door.get("/health")
+    assert not local.model.check()
+    assert local.post("/score", body)[1]["card_version"] == 2
+    status, health = local.get("/health")
     assert (status, health["status"], health["model"]["card_version"]) == (200, "degraded", 2)
     assert "no MLflow store" in health["problems"][0]
     (registry / "gone.db").rename(registry / "mlflow.db")
-    assert not door.model.check()
-    assert door.get("/health")[1]["status"] == "ok"
+    assert not local.model.check()
+    assert local.get("/health")[1]["status"] == "ok"
 
 
 # ---------------------------------------------------------------------- a process of its own
@@ -639,12 +641,12 @@ def test_the_log_of_a_running_service_is_verified_listed_and_told_by_the_command
 
 
 def test_a_log_that_does_not_hold_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    door = Door(tmp_path)
+    local = LocalService(tmp_path)
     for _ in range(3):
-        door.post("/assess", SUBJECT)
-    month = next(door.log.folder.iterdir())
+        local.post("/assess", SUBJECT)
+    month = next(local.log.folder.iterdir())
     month.write_bytes(month.read_bytes().replace(b"case 17", b"case 18", 1))
-    assert main(["serve", "--verify", "--log", str(door.log.folder), "--log-head", str(door.log.head)]) == 3
+    assert main(["serve", "--verify", "--log", str(local.log.folder), "--log-head", str(local.log.head)]) == 3
     assert "line 1 was altered" in capsys.readouterr().out
 
 
@@ -765,9 +767,9 @@ def _past_by_digits(value: Any) -> bool:
     return isinstance(value, int) and 17976931348623157 * 10**292 < abs(value) < 2**1024 - 2**970
 
 
-def _fuzz(door: Door, examples: int) -> int:
+def _fuzz(local: LocalService, examples: int) -> int:
     """Bodies that fit the page and bodies that do not, for every operation of it; how many were sent."""
-    schema = schemathesis.openapi.from_asgi("/openapi.json", door.app)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", local.app)
     sent = 0
     for operation in (found.ok() for found in schema.get_all_operations()):
         modes = schemathesis.GenerationMode
@@ -788,13 +790,13 @@ def _fuzz(door: Door, examples: int) -> int:
 
 
 def test_bodies_made_from_the_page_get_what_the_page_says(tmp_path: Path) -> None:
-    door = Door(tmp_path, rows=3)
-    assert _fuzz(door, 15) > 60
-    assert door.log.verify().holds
+    local = LocalService(tmp_path, rows=3)
+    assert _fuzz(local, 15) > 60
+    assert local.log.verify().holds
 
 
 @pytest.mark.soak
 def test_two_thousand_bodies_made_from_the_page_get_what_the_page_says(tmp_path: Path) -> None:
-    door = Door(tmp_path, rows=20)
-    assert _fuzz(door, 500) > 2_000
-    assert door.log.verify().holds
+    local = LocalService(tmp_path, rows=20)
+    assert _fuzz(local, 500) > 2_000
+    assert local.log.verify().holds

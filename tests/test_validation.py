@@ -213,7 +213,7 @@ def test_all_faults_of_all_columns_are_told_in_one_line(ledger):
             subjects=pd.DataFrame({"person": ["S1"], "income": [1]}),
         )
     assert len(caught.value.faults) == 6
-    assert str(caught.value).startswith("nothing was ingested, 6 fault(s) in the columns: ")
+    assert str(caught.value).startswith("ingest: 6 fault(s) in the columns, nothing was written: ")
     assert "\n" not in str(caught.value)
 
 
@@ -245,8 +245,11 @@ def test_identity_numbers_that_went_through_decimals_are_refused(ledger, monkeyp
 @pytest.mark.parametrize(
     ("given_as", "said"),
     [
-        (42, "records: got int; give a pandas or polars frame, an Arrow table, or paths of files"),
-        ("nowhere.parquet", "records: there is no file nowhere.parquet; give a Parquet or CSV file, or a frame"),
+        (42, "ingest: records is of type int. Give a pandas or polars frame, an Arrow table, or paths of files."),
+        (
+            "nowhere.parquet",
+            "ingest: records: there is no file nowhere.parquet. Give a Parquet or CSV file, or a frame.",
+        ),
     ],
 )
 def test_what_is_no_table_is_refused(ledger, given_as, said):
@@ -270,12 +273,14 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_without_quoting_it(led
 
 def test_an_empty_file_says_so(ledger, tmp_path):
     (tmp_path / "fines.csv").write_bytes(b"")
-    with pytest.raises(UserError, match=r"^records \(fines.csv\) is empty; nothing was written$"):
+    with pytest.raises(
+        UserError, match=r"^ingest: records \(fines.csv\) is empty; nothing was written. Give a file with a header.$"
+    ):
         ledger.ingest(records=tmp_path / "fines.csv")
 
 
 def test_nothing_given_is_a_mistake(ledger):
-    with pytest.raises(UserError, match="ingest got nothing: give records, amendments, subjects or audit"):
+    with pytest.raises(UserError, match=r"ingest: there are no rows\. Give records, amendments, subjects or audit."):
         ledger.ingest()
 
 

@@ -141,7 +141,7 @@ def forget(
     if not is_repeated and not change.removed.total() and not change.renamed:
         raise LedgerError(
             f"forget: the ledger in {transaction.folder} holds nothing on this subject, and none of that id was "
-            "forgotten; nothing was done, check the id"
+            "forgotten. Check the id; nothing was done."
         )
     manifest = with_tombstone(manifest, subject_id, change.records, reason, approver)
     digest = before.digest
@@ -180,7 +180,9 @@ def readmit(transaction: Transaction, subject_id: str, reason: str, approver: st
     manifest = transaction.manifest
     place = manifest.forgotten_subjects.get(manifest.mark(subject_id)) if manifest.salt else None
     if place is None:
-        raise LedgerError(f"readmit: no subject of that id was forgotten in {transaction.folder}; nothing was done")
+        raise LedgerError(
+            f"readmit: no subject of that id was forgotten in {transaction.folder}. Check the id; nothing was done."
+        )
     lifted = replace(
         manifest.forgotten[place], subject="", records=(), lifted=f"{date.today()} by {approver}: {reason}"
     )
@@ -283,7 +285,9 @@ class _Name:
 
     def __post_init__(self) -> None:
         if not isinstance(self.subject_id, str) or not self.subject_id:
-            raise UserError("forget: give the subject_id under which the ledger holds the person, as text")
+            raise UserError(
+                "forget: there is no subject_id. Give the one under which the ledger has the person, as text."
+            )
 
     @property
     def _pattern(self) -> re.Pattern[str]:
@@ -321,18 +325,18 @@ def _places_of(texts: pa.Array, part: str) -> NDArray[np.int64]:
 def _check_words(what: str, name: _Name, **words: str) -> None:
     for word, text in words.items():
         if not isinstance(text, str) or not text.strip():
-            raise UserError(f"{what}: say the {word}; it is kept in the ledger's manifest")
+            raise UserError(f"{what}: the {word} is missing. Give it: it stays in the ledger's manifest.")
         if name.subject_id in text or redact(text, None) != unicodedata.normalize("NFKC", text):
-            raise UserError(f"{what}: the {word} names the person, and it is kept: leave the id out of it")
+            raise UserError(f"{what}: the {word} names the person, and it is kept. Leave the id out of it.")
 
 
 def _feature_file(path: Path) -> Path:
     try:
         has_subjects = "subject_id" in pq.read_schema(path).names
     except (OSError, pa.ArrowException):
-        raise UserError(f"forget: {path} is no Parquet file; nothing was done, give files of build_features") from None
+        raise UserError(f"forget: {path} is no Parquet file; nothing was done. Give files of features.") from None
     if not has_subjects:
-        raise UserError(f"forget: {path} has no column subject_id; nothing was done, give files of build_features")
+        raise UserError(f"forget: {path} has no column subject_id; nothing was done. Give files of features.")
     return path
 
 

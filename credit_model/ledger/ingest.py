@@ -131,7 +131,9 @@ def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, ca
     faults += [fault for one in inputs for fault in one.faults(catalogue)]
     if faults:
         listing = "; ".join(faults)
-        raise ColumnErrors(f"nothing was ingested, {len(faults)} fault(s) in the columns: {listing}", tuple(faults))
+        raise ColumnErrors(
+            f"ingest: {len(faults)} fault(s) in the columns, nothing was written: {listing}", tuple(faults)
+        )
     return inputs
 
 
@@ -237,8 +239,8 @@ class Delivery:
             self.warnings.append(f"{KEY_VARIABLE} has fewer than 32 characters: it can be guessed")
         if mark not in ("", key_check(self.key)):
             raise LedgerError(
-                f"{KEY_VARIABLE} is not the key this ledger's pseudonyms were made with: the same person would have "
-                "two ids; nothing was written, set the first key again"
+                f"ingest: {KEY_VARIABLE} is not the key this ledger's pseudonyms were made with: a person would "
+                "have two ids; nothing was written. Set the first key again."
             )
         return key_check(self.key)
 
@@ -383,7 +385,7 @@ class Delivery:
         )
         if counts.read != counts.accepted + counts.duplicates + counts.rejected_rows:
             raise LedgerError(
-                f"cannot ingest: of {counts.read:,} rows read, {counts.accepted:,} were accepted, "
+                f"ingest: of {counts.read:,} rows read, {counts.accepted:,} were accepted, "
                 f"{counts.duplicates:,} known already and {counts.rejected_rows:,} refused, which does not "
                 "add up. Nothing was written; report it."
             )

@@ -143,17 +143,22 @@ class Ledger:
         """
         path, catalogue = Path(folder), load_catalogue() if catalogue is None else catalogue
         if not isinstance(catalogue, Catalogue):
-            raise UserError(f"catalogue is a {type(catalogue).__name__}; load it with load_catalogue(path)")
+            raise UserError(
+                f"create a ledger: catalogue is a {type(catalogue).__name__}. Load it with load_catalogue(path)."
+            )
         if (path / MANIFEST).exists():
             if not exist_ok:
-                raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
+                raise LedgerError(f"create a ledger: there is one in {path} already. Open it, or give another folder.")
             return cls.open(path)
         if policy not in catalogue.policies:
-            raise UserError(f"policy {policy!r} is not in the catalogue; it has {', '.join(catalogue.policies)}")
+            raise UserError(
+                f"create a ledger: policy {policy!r} is not in the catalogue. "
+                f"Choose one of: {', '.join(catalogue.policies)}."
+            )
         ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}
         foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
         if foreign or (path.exists() and not path.is_dir()):
-            raise LedgerError(f"{path} is not an empty folder; give a new one")
+            raise LedgerError(f"create a ledger: {path} is not an empty folder. Give a new one.")
         for name in (PARTS, QUARANTINE, CACHE):
             (path / name).mkdir(parents=True, exist_ok=True)
         with exclusive_lock(path / LOCK):
@@ -161,7 +166,7 @@ class Ledger:
                 write_forced(path / CATALOGUE, catalogue.text.encode())
                 Manifest.new(policy, catalogue.digest).write(path)
             elif not exist_ok:  # somebody else was quicker
-                raise LedgerError(f"there is a ledger in {path} already; open it with Ledger.open")
+                raise LedgerError(f"create a ledger: there is one in {path} already. Open it, or give another folder.")
         return cls.open(path)
 
     @classmethod
@@ -177,7 +182,10 @@ class Ledger:
         manifest, version = Manifest.read_with_version(path)
         catalogue = load_catalogue(path / CATALOGUE)
         if catalogue.digest != manifest.catalogue:
-            raise LedgerError(f"{path / CATALOGUE} was altered: it is not the catalogue the ledger was made with")
+            raise LedgerError(
+                f"read the ledger: {path / CATALOGUE} was altered, it is not the catalogue it was made with. "
+                "Restore it from a copy."
+            )
         return cls(path, catalogue, manifest, version)
 
     def refresh(self) -> bool:
@@ -229,7 +237,7 @@ class Ledger:
         arguments = {"records": records, "amendments": amendments, "subjects": subjects, "audit": audit}
         sources = {table: [] if data is None else open_sources(data, table) for table, data in arguments.items()}
         if not any(sources.values()):
-            raise UserError("ingest got nothing: give records, amendments, subjects or audit")
+            raise UserError("ingest: there are no rows. Give records, amendments, subjects or audit.")
         if isinstance(mapping, (str, Path)):
             mapping = load_mapping(mapping)
         inputs = plan(sources, mapping, self.catalogue)

@@ -176,19 +176,23 @@ class Manifest:
             with path.open("rb") as file:
                 version, data = _version_of(os.fstat(file.fileno())), file.read()
         except (FileNotFoundError, NotADirectoryError):
-            raise LedgerError(f"there is no ledger in {folder} (no {MANIFEST}); make one with Ledger.create") from None
+            raise LedgerError(
+                f"read the ledger: there is no ledger in {folder} (no {MANIFEST}). Create one first."
+            ) from None
         try:
             raw = json.loads(data)
             schema, checksum = raw.get("schema"), raw.pop("checksum", None)
         except (ValueError, AttributeError):
-            raise LedgerError(f"{path} is damaged: restore it from a copy") from None
+            raise LedgerError(f"read the ledger: {path} is damaged. Restore it from a copy.") from None
         if isinstance(schema, int) and schema != SCHEMA:
             raise LedgerError(
-                f"{path} is of schema {schema}; this version reads schema {SCHEMA}: ingest the sources again into a "
-                "new folder"
+                f"read the ledger: {path} is of schema {schema}; this version reads schema {SCHEMA}. Ingest the "
+                "sources again into a new folder."
             )
         if checksum != _checksum(raw):
-            raise LedgerError(f"{path} was altered: its checksum does not fit what it lists; restore it from a copy")
+            raise LedgerError(
+                f"read the ledger: {path} was altered: its checksum does not fit. Restore it from a copy."
+            )
         try:
             raw["parts"] = tuple(Part(**part) for part in raw["parts"])
             raw["quarantine"] = tuple(raw["quarantine"])
@@ -197,7 +201,7 @@ class Manifest:
                 raw["deliveries"] = DeliveryCounts(**raw["deliveries"])
             return cls(**raw), version
         except (KeyError, TypeError):
-            raise LedgerError(f"{path} is damaged: restore it from a copy") from None
+            raise LedgerError(f"read the ledger: {path} is damaged. Restore it from a copy.") from None
 
     def write(self, folder: Path) -> None:
         """Put this manifest in the place of the old one, at once or not at all."""

@@ -65,11 +65,14 @@ class OpenPart:
             self._file = pa.OSFile(str(self._path))
             if sha256_parts(iter(lambda: self._file.read(_BLOCK), b"")) != part.sha256:
                 raise LedgerError(
-                    f"{self._path} was altered or cut short: its SHA-256 is not the manifest's; restore it"
+                    f"read the ledger: {self._path} was altered or cut short: its SHA-256 is not the manifest's. "
+                    "Restore it from a copy."
                 )
             self._parquet = pq.ParquetFile(self._file)
         except FileNotFoundError:
-            raise MissingPartError(f"{self._path} is missing: the manifest lists it; restore it from a copy") from None
+            raise MissingPartError(
+                f"read the ledger: {self._path} is missing, the manifest lists it. Restore it from a copy."
+            ) from None
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
 
@@ -159,7 +162,7 @@ class OpenPart:
         return places
 
     def _unreadable(self) -> LedgerError:
-        return LedgerError(f"{self._path} was altered or cut short: it cannot be read; restore it from a copy")
+        return LedgerError(f"read the ledger: {self._path} was altered or cut short. Restore it from a copy.")
 
 
 class PartStore:

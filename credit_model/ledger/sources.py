@@ -123,7 +123,7 @@ class Source:
         with self.data.open(encoding="utf-8-sig" if self.encoding == "utf8" else self.encoding, newline="") as file:
             header = next(csv.reader(file), [])
         if not header:
-            raise UserError(f"{self.label} is empty; nothing was written")
+            raise UserError(f"ingest: {self.label} is empty; nothing was written. Give a file with a header.")
         return header
 
     def _csv_reader(self, columns: list[str]) -> pa_csv.CSVStreamingReader:
@@ -151,7 +151,10 @@ class Source:
     def _unreadable(self, error: Exception) -> UserError:
         # The text of the error may quote a value of the file: only its type is told.
         kind = f"CSV in {self.encoding}" if self.is_csv else "Parquet"
-        return UserError(f"{self.label} cannot be read as {kind} ({type(error).__name__}); nothing was written")
+        return UserError(
+            f"ingest: {self.label} cannot be read as {kind} ({type(error).__name__}); "
+            "nothing was written. Check the file."
+        )
 
 
 def open_sources(data: Data, argument: str) -> list[Source]:
@@ -167,7 +170,7 @@ def _open(data: Data, argument: str, name: str | None) -> Source:
     if isinstance(data, (str, Path)):
         path = Path(data)
         if not path.is_file():
-            raise UserError(f"{argument}: there is no file {path}; give a Parquet or CSV file, or a frame")
+            raise UserError(f"ingest: {argument}: there is no file {path}. Give a Parquet or CSV file, or a frame.")
         return Source(name or path.stem, f"{argument} ({path.name})", path)
     label = f"{argument} ({name})" if name else argument
     return Source(name or argument, label, _arrow(data, label))
@@ -183,14 +186,15 @@ def _arrow(data: Data, label: str) -> pa.Table:
     if hasattr(data, "__arrow_c_stream__"):
         return pa.table(data)
     raise UserError(
-        f"{label}: got {type(data).__name__}; give a pandas or polars frame, an Arrow table, or paths of files"
+        f"ingest: {label} is of type {type(data).__name__}. Give a pandas or polars frame, an Arrow table, "
+        "or paths of files."
     )
 
 
 def _from_pandas(frame: Any, label: str) -> pa.Table:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
-        raise UserError(f"{label}: two columns have the same name; rename one of them")
+        raise UserError(f"ingest: {label}: two columns have the same name. Rename one of them.")
     columns = []
     for i in range(len(names)):
         column = frame.iloc[:, i]

@@ -86,5 +86,5 @@ class View:
     def _move_on(self) -> None:
         manifest, version = Manifest.read_with_version(self.folder)
         if manifest.catalogue != self.manifest.catalogue or manifest.policy != self.manifest.policy:
-            raise LedgerError(f"{self.folder} holds another ledger now; open it with Ledger.open")
+            raise LedgerError(f"read the ledger: {self.folder} has another ledger now. Open it anew.")
         self.adopt(manifest, version)
