@@ -595,7 +595,7 @@ def test_figures_of_another_type_are_refused_in_one_line(tmp_path: Path, capsys:
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
     assert main(["report", str(tmp_path / "evaluation.json"), "--out", str(tmp_path / "page.html")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "cannot be rendered (TypeError): it is no evaluation as a run leaves it" in line
+    assert "cannot be rendered (TypeError): it is not an evaluation of a run" in line
 
 
 # ---------------------------------------------------------------------------------------------------- by the thousand

@@ -15,6 +15,27 @@ from credit_model.reports import gates_section as gates
 from credit_model.texts.words import Words, format_number
 
 
+def cell(value: float | None, kind: str) -> str:
+    """Return a number as text, or a dash where there is none."""
+    return "–" if value is None else format_number(value, kind)
+
+
+def estimate_cell(estimate: Estimate | None, kind: str) -> str:
+    """Return a value with its interval as text."""
+    if estimate is None or estimate.value is None:
+        return "–"
+    value = format_number(estimate.value, kind)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({format_number(estimate.low, kind)} – {format_number(estimate.high, kind)})"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+    """Return a blank line and the lines of a table; the first columns are texts, the others numbers."""
+    lines = [head, ["---"] * left + ["---:"] * (len(head) - left), *rows]
+    return ["", *(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)]
+
+
 def render_markdown(report: EvaluationReport) -> str:
     """Write an evaluation as a short Markdown page.
 
@@ -28,18 +49,6 @@ def render_markdown(report: EvaluationReport) -> str:
     def text(key: str) -> str:
         return words.plain(words(key))
 
-    def cell(value: float | None, kind: str) -> str:
-        return "–" if value is None else format_number(value, kind)
-
-    def estimate(result: Estimate | None, kind: str) -> str:
-        if result is None or result.value is None:
-            return "–"
-        return f"{format_number(result.value, kind)} ({cell(result.low, kind)} – {cell(result.high, kind)})"
-
-    def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-        return ["", *(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)]
-
     context = report.context
     lines = [f"# {context.get('experiment') or text('page.untitled')}", "", str(context.get("question", ""))]
     lines += ["", words.plain(gates.headline(words, report)[1])]
@@ -49,10 +58,13 @@ def render_markdown(report: EvaluationReport) -> str:
         counts = {name: cell(ingest[name], "count") for name in ("read", "accepted", "duplicates", "rejected_rows")}
         shares = {name: cell(ingest[name], "share") for name in ("rejected_share", "max_rejected_share")}
         lines += ["", words.plain(words("sample.raw_rows_counts", **counts, **shares))]
-    lines += table(
+    lines += markdown_table(
         [text("ranking.measure"), *(text("segment." + name) for name in report.segments)],
         [
-            [text("measure." + name), *(estimate(s.measures.get(name), measure.form) for s in report.segments.values())]
+            [
+                text("measure." + name),
+                *(estimate_cell(s.measures.get(name), measure.form) for s in report.segments.values()),
+            ]
             for name, measure in MEASURES.items()
             if any(name in segment.measures for segment in report.segments.values())
         ],
@@ -61,11 +73,11 @@ def render_markdown(report: EvaluationReport) -> str:
         gain = challenger.segments["all"].minus_card.get("auc", Estimate(None, None, None))
         ends = {"gain": cell(gain.value, "gini"), "low": cell(gain.low, "gini"), "high": cell(gain.high, "gini")}
         lines += ["", words.plain(words(f"challenger.{challenger.verdict}", **ends))]
-    lines += table(
+    lines += markdown_table(
         [text(f"gates.{key}") for key in ("name", "value", "limit", "verdict")],
         [row for verdict in report.gate_verdicts for row in _gate_rows(words, verdict)],
     )
-    lines += table(
+    lines += markdown_table(
         [text(f"calibration.{key}") for key in ("grade", "people", "bads", "bad_rate", "mean_probability", "p_value")],
         [
             [

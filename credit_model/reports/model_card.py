@@ -19,8 +19,9 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.measures import MEASURES
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import Estimate
+from credit_model.reports.markdown import cell, estimate_cell, markdown_table
 from credit_model.scorecard.card import Card
-from credit_model.texts.words import format_number, load_texts
+from credit_model.texts.words import load_texts, text_of
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,13 @@ class _Page:
         self.document, self.card, self.evaluation = document, document.card, document.evaluation
         self.plain = document.evaluation.to_dict()
         self.languages = languages
-        self.words = load_texts("model_card.toml") | {"measure": load_texts("report.toml")["measure"]}
 
     # ------------------------------------------------------------------ words
 
-    def say(self, key: str, joint: str = " · ", **values: Any) -> str:
+    def say(self, key: str, joint: str = " · ", **values: object) -> str:
         """Return a text in every language of the page."""
-        section, _, name = key.partition(".")
-        texts = [self.words[section][name][language].format(**values) for language in self.languages]
-        return joint.join(dict.fromkeys(texts))
+        source = "report" if key.startswith("measure.") else "model_card"
+        return joint.join(dict.fromkeys(text_of(source, key, language, **values) for language in self.languages))
 
     def field(self, row: Any, name: str, joint: str = " · ") -> str:
         """Return a text that the document holds in both languages, or in one for both."""
@@ -153,15 +152,12 @@ class _Page:
     def heading(self, key: str) -> list[str]:
         return ["", f"## {self.say(f'heading.{key}')}", ""]
 
-    def paragraphs(self, key: str, **values: Any) -> list[str]:
+    def paragraphs(self, key: str, **values: object) -> list[str]:
         return [self.say(key, joint="\n\n", **values), ""]
 
     def rows(self, heads: Iterable[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
         """Return a table; the first columns are texts, the others numbers."""
-        labels = [self.say(f"column.{head}") for head in heads]
-        rules = ["---"] * left + ["---:"] * (len(labels) - left)
-        lines = [labels, rules, *rows]
-        return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines] + [""]
+        return [*markdown_table([self.say(f"column.{head}") for head in heads], rows, left), ""]
 
     # ------------------------------------------------------------------ sections
 
@@ -192,7 +188,7 @@ class _Page:
         yield from self.rows(
             ("sample", "observations", "people", "bads"),
             (
-                [self.field(row, "name"), *(_whole(row.get(key)) for key in ("observations", "people", "bads"))]
+                [self.field(row, "name"), *(cell(row.get(key), "count") for key in ("observations", "people", "bads"))]
                 for row in context.get("samples", ())
             ),
         )
@@ -209,7 +205,10 @@ class _Page:
             yield from self.paragraphs("text.not_measured")
             return
         rows = (
-            [self.say(f"measure.{name}"), *(_estimate(s.measures.get(name), name) for s in segments.values())]
+            [
+                self.say(f"measure.{name}"),
+                *(estimate_cell(s.measures.get(name), MEASURES[name].form) for s in segments.values()),
+            ]
             for name in names
         )
         yield from self.rows(("measure", *segments), rows)
@@ -220,7 +219,7 @@ class _Page:
         rows = (
             [
                 g.grade,
-                _whole(g.counts.people),
+                cell(g.counts.people, "count"),
                 _share(g.counts.bad_rate),
                 _share(g.counts.mean_probability),
             ]
@@ -243,14 +242,14 @@ class _Page:
                     default=None,
                 )
                 if least is not None:
-                    ratio = _interval(least["ratio"]["value"], least["ratio"]["low"], least["ratio"]["high"], "{:.3f}")
+                    ratio = estimate_cell(Estimate(**least["ratio"]), "gini")
                     rows.append([self.field(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
         yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
         findings = self.plain["fairness"].get("findings", ())
         yield from self.paragraphs("text.findings", count=len(findings))
         yield from (
             f"- {finding['kind']}, {finding['attribute']}, {finding['group']}: "
-            + _interval(finding["value"]["value"], finding["value"]["low"], finding["value"]["high"], "{:.3f}")
+            + estimate_cell(Estimate(**finding["value"]), "gini")
             for finding in findings
         )
 
@@ -260,8 +259,8 @@ class _Page:
         rows = [
             [
                 self._movement(movement),
-                _number(movement["value"], "{:.4f}"),
-                _number(movement["limit"], "{:.4f}"),
+                cell(movement["value"], "index"),
+                cell(movement["limit"], "index"),
                 self.say("text.moved" if movement["moved"] else "text.not_moved"),
             ]
             for movement in movements
@@ -273,7 +272,11 @@ class _Page:
         yield from self.rows(("movement", "psi", "limit", "verdict"), rows)
 
     def _movement(self, movement: Any) -> str:
-        kind = self.say(f"movement.{movement['kind']}") if movement["kind"] in self.words["movement"] else ""
+        kind = (
+            self.say(f"movement.{movement['kind']}")
+            if movement["kind"] in load_texts("model_card.toml")["movement"]
+            else ""
+        )
         label = self.field(movement, "label") if movement["name"] else ""
         return ", ".join(filter(None, (label, kind)))
 
@@ -310,7 +313,14 @@ class _Page:
             limit_text = " – ".join(f"{end:g}" for end in limit) if _is_band(limit) else _limit(limit)
             for gate in figures:
                 verdict = self.say("text.passed" if gate.passed else "text.failed")
-                rows.append([f"`{name}` ({gate.segment})", limit_text, _number(gate.value, "{:.4g}"), verdict])
+                rows.append(
+                    [
+                        f"`{name}` ({gate.segment})",
+                        limit_text,
+                        _BLANK if gate.value is None else f"{gate.value:.4g}",
+                        verdict,
+                    ]
+                )
             checks = [one for verdict in self.evaluation.verdicts if verdict.name == name for one in verdict.checks]
             for one in () if figures else checks:
                 verdict = self.say("text.passed" if one.passed else "text.failed")
@@ -346,39 +356,15 @@ class _Page:
         yield from (f"- {name}: `{value}`" for name, value in values.items() if value not in (None, ""))
 
 
-def _is_band(limit: Any) -> bool:
+def _is_band(limit: object) -> bool:
     return isinstance(limit, list | tuple) and all(isinstance(end, int | float) for end in limit)
 
 
-def _limit(limit: Any) -> str:
+def _limit(limit: object) -> str:
     if isinstance(limit, list | tuple):
         return ", ".join(map(str, limit))
     return "true" if limit is True else f"{limit:g}"
 
 
-def _whole(value: int | None) -> str:
-    return _BLANK if value is None else f"{value:,}"
-
-
 def _share(value: float | None) -> str:
     return _BLANK if value is None or value != value else f"{value:.2%}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return _BLANK if value is None else form.format(value)
-
-
-def _interval(value: float | None, low: float | None, high: float | None, form: str) -> str:
-    if value is None or low is None or high is None:
-        return _number(value, form)
-    return f"{form.format(value)} ({form.format(low)} – {form.format(high)})"
-
-
-def _estimate(estimate: Estimate | None, name: str) -> str:
-    if estimate is None or estimate.value is None:
-        return _BLANK
-    value, *ends = (
-        None if one is None else format_number(one, MEASURES[name].form)
-        for one in (estimate.value, estimate.low, estimate.high)
-    )
-    return str(value) if None in ends else f"{value} ({ends[0]} – {ends[1]})"
