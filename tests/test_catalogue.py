@@ -129,7 +129,7 @@ def test_a_policy_has_no_edition_before_its_first_day():
         ("tax_paid", "tax_amount"), ("fingerprint", "biometrics"), ("低保金额", "welfare"), ("iname", "name"),
     ],
 )  # fmt: skip
-def test_what_may_never_be_kept_is_recognised_in_any_spelling(name, code):
+def test_a_forbidden_attribute_is_recognised_in_any_spelling(name, code):
     assert CATALOGUE.denied(name) == code
 
 
@@ -177,7 +177,7 @@ def test_a_window_may_be_for_ever(tmp_path):
     assert small(tmp_path, SMALL).policy("tier", to_day(dt.date(2024, 1, 1))).serious is None
 
 
-def test_all_faults_of_a_catalogue_are_told_at_once(tmp_path):
+def test_all_faults_of_a_catalogue_are_named_at_once(tmp_path):
     wrong = (
         SMALL.replace('tier = "by_record"', 'tier = "grave"\ncolour = "red"')
         .replace('use = "window"', 'use = "window"\ncap = 0\nlawful_from = 2026-01-01\nlawful_to = 2025-01-01')

@@ -49,7 +49,7 @@ def test_a_later_day_never_ends_earlier(day: dt.date, other: dt.date, months: in
     assert add_months(first, months) <= add_months(second, months)
 
 
-def test_no_date_and_no_end_stay_what_they_are() -> None:
+def test_no_date_and_no_end_are_never_moved() -> None:
     assert add_months(np.array([NO_DAY, FOREVER]), 12).tolist() == [NO_DAY, FOREVER]
     assert np.isnat(from_days([NO_DAY, FOREVER])).all()
     assert from_day(NO_DAY) is None
@@ -78,7 +78,7 @@ def test_dates_are_read_in_every_usual_form(values: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["2024-02-30", "2024", "20240229", "29/02/2024", "2024-W01-1", "", True, 1.5])
-def test_what_is_not_a_date_is_refused(text: object) -> None:
+def test_a_value_that_is_no_date_is_refused(text: object) -> None:
     with pytest.raises(UserError, match="A date was expected"):
         to_day(text)
 

@@ -169,7 +169,7 @@ def test_no_command_is_left_out() -> None:
     assert registered == named
 
 
-def test_in_python_the_name_that_was_asked_for_is_told() -> None:
+def test_in_python_the_message_names_the_attribute() -> None:
     program = (
         "import sys; sys.modules['sklearn'] = None\n"
         "import credit_model as cm\n"

@@ -376,7 +376,7 @@ def test_a_forbidden_column_may_not_even_choose_rows(city, tmp_path):
         city.ingest(records=raw(ethnic_group=["x"]), mapping=mapping(tmp_path, penalties("", more)))
 
 
-def test_all_faults_of_a_mapping_file_are_told_at_once(tmp_path):
+def test_all_faults_of_a_mapping_file_are_named_at_once(tmp_path):
     text = """
 schema = 2
 drawn_on = "yesterday"
@@ -408,7 +408,7 @@ source = 7
     assert "\n" not in str(caught.value)
 
 
-def test_all_faults_against_the_catalogue_are_told_at_once(tmp_path):
+def test_all_faults_against_the_catalogue_are_named_at_once(tmp_path):
     text = penalties(
         'kind = { column = "k", values = { "1" = "adm_penalty", "2" = "adm_penaltee" } }\n'
         'tier = { value = "grave" }\ncolour = "c"\ndecided_on = { column = "day", multiply = 2 }\n'

@@ -108,7 +108,7 @@ def test_both_ends_of_the_span_are_included(tmp_path: Path) -> None:
     assert [len(called_for(ledger, Event(["honour"]), *span)) for span in spans] == [1, 0, 0]
 
 
-def test_what_is_not_in_the_catalogue_is_told_all_at_once(tmp_path: Path) -> None:
+def test_every_unknown_word_of_an_event_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(EventErrors) as told:
         called_for(small_ledger(tmp_path / "ledger"), Event(["adm_penalti"], "serve"))
     assert str(told.value) == (

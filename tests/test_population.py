@@ -35,7 +35,7 @@ def test_an_adult_known_since_always_is_scored_with_nothing_on_record() -> None:
     assert said(population(GROWN_UP), "2024-01-01") == ("scored", "")
 
 
-def test_a_person_nobody_knows_is_not_eligible() -> None:
+def test_an_unknown_person_is_not_eligible() -> None:
     assert said(population(GROWN_UP), "2024-01-01", "b") == ("not_eligible", "unmatched")
 
 
@@ -59,7 +59,7 @@ def test_a_person_is_scored_from_the_eighteenth_birthday() -> None:
     assert said(people, "2024-05-01") == ("scored", "")
 
 
-def test_who_was_born_on_29_february_comes_of_age_on_1_march() -> None:
+def test_a_person_born_on_29_february_comes_of_age_on_1_march() -> None:
     people = population({"subject_id": "a", "born_on": "2004-02-29"})
     assert said(people, "2022-02-28") == ("not_eligible", "minor")
     assert said(people, "2022-03-01") == ("scored", "")
@@ -76,7 +76,7 @@ def test_a_newcomer_is_scored_after_twelve_months() -> None:
     assert said(people, "2025-03-01") == ("scored", "")
 
 
-def test_who_moved_away_is_not_eligible_from_that_day() -> None:
+def test_a_person_who_moved_away_is_not_eligible_from_that_day() -> None:
     people = population({**GROWN_UP, "resident_to": "2024-06-01"})
     assert said(people, "2024-05-31") == ("scored", "")
     assert said(people, "2024-06-01") == ("not_eligible", "moved_away")

@@ -171,7 +171,7 @@ def test_a_whole_walk_leaves_no_name_no_number_and_no_key_behind(left: tuple[Pat
     assert _found(kept) == {}
 
 
-def test_refused_rows_are_kept_without_what_names_a_person(left: tuple[Path, Path]) -> None:
+def test_quarantined_rows_do_not_identify_a_person(left: tuple[Path, Path]) -> None:
     _, kept = left
     (first, *_) = sorted((kept / "ledger" / "quarantine").glob("*.jsonl"))
     lines = first.read_text(encoding="utf-8")

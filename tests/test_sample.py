@@ -58,7 +58,7 @@ def full(city_ledger: Ledger) -> DevelopmentSample:
     ],
     ids=["window of 12 months, 7 to mature", "window of 12 months, mature at once", "window in days"],
 )
-def test_development_dates_stand_back_by_window_and_maturity(
+def test_development_dates_precede_by_window_and_maturity(
     outcome: Outcome, out_of_time: str, every_months: int, expected: list[str]
 ) -> None:
     dates = development_dates(to_day(out_of_time), outcome, n=2, every_months=every_months)
@@ -125,7 +125,7 @@ def test_everybody_on_file_is_a_row_or_is_counted_out_by_reason(tmp_path: Path) 
     assert (sample.bads, sample.people, sample.bad_rate, len(sample)) == (1, 4, 0.25, 4)
 
 
-def test_every_date_counts_everybody_and_every_reason_can_be_said(full: DevelopmentSample, city: Any) -> None:
+def test_every_date_counts_everybody_and_every_reason_has_a_text(full: DevelopmentSample, city: Any) -> None:
     on_file = city.subjects["subject_id"].nunique()
     assert full.counts.groupby("as_of")["rows"].sum().tolist() == [on_file, on_file]
     kept = full.counts["outcome"].isin(["good", "bad"])
@@ -133,7 +133,7 @@ def test_every_date_counts_everybody_and_every_reason_can_be_said(full: Developm
     assert set(full.counts.loc[~kept, "reason"]) <= set(REASONS)
 
 
-def test_rows_stand_by_date_then_subject_and_a_date_said_twice_is_one(
+def test_rows_are_sorted_by_date_then_subject_and_a_repeated_date_counts_once(
     city_ledger: Ledger, full: DevelopmentSample
 ) -> None:
     rows = list(zip(full.as_of.tolist(), full.subject_id.tolist(), strict=True))
@@ -157,7 +157,7 @@ def test_a_cohort_holds_those_with_such_a_record_before_the_date(tmp_path: Path)
     assert everybody.subject_id[everybody.with_record].tolist() == ["honoured", "penalised"]
 
 
-def test_an_escalation_is_told_beside_a_row_that_stays_good(tmp_path: Path) -> None:
+def test_an_escalation_is_flagged_on_a_row_that_stays_good(tmp_path: Path) -> None:
     records = [penalty("r1", "2023-05-01", case_id="C"), listing("r2", "2024-05-01", case_id="C")]
     sample = sampled(small_ledger(tmp_path / "ledger", records))
     assert (sample.y.tolist(), sample.escalation.tolist(), sample.event.tolist()) == ([0], [True], [""])
@@ -202,7 +202,7 @@ def test_use_windows_are_those_of_the_day_of_use_whatever_the_date(
     assert sample.with_record.tolist() == [bool(expected)]
 
 
-def test_audit_attributes_stand_beside_the_features_and_change_nothing_else(tmp_path: Path) -> None:
+def test_audit_attributes_are_apart_from_the_features_and_change_nothing_else(tmp_path: Path) -> None:
     samples = []
     for sexes in ("fmfm", "mfmf"):
         people = [{"subject_id": name, "district": "330602"} for name in "abcd"]
@@ -315,7 +315,7 @@ def test_a_digest_is_the_same_twice_and_changes_with_a_row_and_with_the_day_labe
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.001])
-def test_goods_that_are_kept_stand_for_all_within_date_and_stratum(
+def test_sampled_goods_represent_all_within_date_and_stratum(
     city_ledger: Ledger, full: DevelopmentSample, share: float
 ) -> None:
     thin = sampled(city_ledger, dates=CITY_DATES, goods_share=share)
@@ -335,7 +335,7 @@ def test_goods_that_are_kept_stand_for_all_within_date_and_stratum(
     np.testing.assert_array_equal(thin.X.to_numpy(), full.X.to_numpy()[rows])
 
 
-def test_the_seed_chooses_which_goods_are_kept(city_ledger: Ledger) -> None:
+def test_the_seed_chooses_which_goods_are_sampled(city_ledger: Ledger) -> None:
     one, again, other = (sampled(city_ledger, dates=CITY_DATES, goods_share=0.2, seed=seed) for seed in (1, 1, 2))
     assert one.digest == again.digest
     assert set(one.subject_id) != set(other.subject_id)

@@ -88,7 +88,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 @pytest.mark.parametrize("form", SAME)
-def test_however_an_id_is_written_it_is_the_same_person_at_every_door(
+def test_however_an_id_is_written_it_is_the_same_person_at_every_entry_point(
     form: str, ledger: Ledger, tmp_path: Path
 ) -> None:
     given_ = SAME[form]
@@ -136,7 +136,7 @@ def test_other_text_stays_as_it_is_but_for_blanks_around_it(text: str) -> None:
 
 
 @pytest.mark.parametrize("case", NO_IDS)
-def test_what_cannot_be_an_id_is_refused_in_one_line_at_every_door(case: str, ledger: Ledger) -> None:
+def test_a_value_that_cannot_be_an_id_is_refused_in_one_line_at_every_entry_point(case: str, ledger: Ledger) -> None:
     values, said = NO_IDS[case]
     frame = pd.DataFrame({"subject_id": pd.Series(values, dtype=object)}).assign(as_of=DAY)
     evaluator = Evaluator(small_card(), ledger)
@@ -254,7 +254,7 @@ def test_unknown_subjects_are_counted_in_one_warning(ledger: Ledger, tmp_path: P
     assert one.filename == __file__
 
 
-def test_whoever_the_ledger_has_in_any_table_is_not_unknown(ledger: Ledger) -> None:
+def test_a_subject_of_any_table_is_not_unknown(ledger: Ledger) -> None:
     """Most people have nothing on record: the register of subjects names them, an amendment or an audit row may."""
     ledger.ingest(subjects=people(["registered"]))
     ledger.ingest(audit=pd.DataFrame({"subject_id": ["audited"], "sex": ["f"]}))
@@ -272,7 +272,7 @@ def test_an_identity_number_in_place_of_an_id_is_not_repeated_by_the_warning(led
     assert "330602199003070016" not in str(caught[0].message)
 
 
-def test_the_command_tells_of_unknown_subjects(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_names_unknown_subjects(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     observed(["30790", "S-30791", "S-30791"]).to_csv(tmp_path / "observations.csv", index=False)
     given_ = ["features", ledger.path, tmp_path / "observations.csv", "--out", tmp_path / "X.parquet"]
     assert command(capsys, *given_)["unknown_subjects"] == 1

@@ -41,7 +41,7 @@ def test_another_seed_makes_other_people(city):
     assert not city.subjects["born_on"].equals(other.subjects["born_on"])
 
 
-def test_the_committed_sample_is_what_the_recipe_makes(tmp_path):
+def test_the_committed_sample_follows_from_the_recipe(tmp_path):
     made = cm.synthesise("R", people=200, seed=SEED).write(tmp_path, csv=True)
     sealed = dict(line.split()[::-1] for line in (SAMPLE / "SHA256SUMS").read_text().splitlines())
     assert made == sealed
@@ -103,7 +103,7 @@ def happened(city, day):
 
 
 @pytest.mark.parametrize("who", ["everybody", "at some risk", "after an event"])
-def test_the_true_risk_is_the_rate_of_what_happens(large, who):
+def test_the_true_risk_is_the_rate_of_events(large, who):
     expected = observed = variance = 0.0
     for day in pd.to_datetime(["2020-12-01", "2021-12-01", "2022-12-01", "2023-12-01", "2024-12-01"]):
         risk = large.true_risk(day)
@@ -164,13 +164,13 @@ def test_an_act_at_seventeen_is_on_file_and_never_in_force(city_ledger, city):
         assert not set(young.index) & set(city_ledger.as_of(day, day_of_use="2026-11-24")["record_id"])
 
 
-def test_the_true_risk_is_asked_on_the_first_of_a_month(city):
+def test_the_true_risk_is_known_on_the_first_of_a_month(city):
     with pytest.raises(cm.UserError, match="first day of a month"):
         city.true_risk("2025-04-02")
 
 
 @pytest.mark.parametrize(("profile", "people", "line"), [("X", 10, "there are R, L"), ("R", 0, "at least one person")])
-def test_a_city_that_cannot_be_made_is_refused_in_one_line(profile, people, line):
+def test_an_impossible_city_is_refused_in_one_line(profile, people, line):
     with pytest.raises(cm.UserError, match=line) as refusal:
         cm.synthesise(profile, people=people)
     assert "\n" not in str(refusal.value)

@@ -15,7 +15,7 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features.facts import Facts, RecordColumns
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days
 from credit_model.ledger.ledger import Ledger
-from credit_model.visibility.tables import ROLES, STATUSES, Segments, spans
+from credit_model.visibility.tables import ROLES, STATUSES, Segments, matches, spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,8 +94,7 @@ def departures(
         return on, why
     population = ledger.population()
     versions, code = population.versions, population.codes(subjects)
-    first, last = (np.searchsorted(versions["subject"], code, side=side) for side in ("left", "right"))
-    row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
+    row, place = matches(versions["subject"], code)
     is_known = (versions["known_on"][place] < known_by[row]) & (versions["valid_from"][place] < end[row])
     row, place = row[is_known], place[is_known]
     # Versions stand by (subject, valid_from, known_on, seq): each holds until the next of its row begins.

@@ -21,7 +21,7 @@ from credit_model.foundation.calendar import FOREVER, DateLike, Days, from_days
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.fold import ACTIONS
-from credit_model.visibility.tables import STATUSES, Segments, spans
+from credit_model.visibility.tables import STATUSES, Segments, matches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,8 +129,8 @@ class Event:
 def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[NDArray[np.int32], Days]:
     """Return the subject on whose file each record stands on its day, and that day; without void records."""
     order = np.argsort(segments.record, kind="stable")
-    first, past = (np.searchsorted(segments.record[order], record, side=side) for side in ("left", "right"))
-    row, segment = np.repeat(np.arange(len(record)), past - first), order[spans(first, past - first)]
+    row, place = matches(segments.record[order], record)
+    segment = order[place]
     is_current = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
     is_current &= ~np.isin(segments.status[segment], [STATUSES.index(ground) for ground in _VOID])
     return segments.subject[segment[is_current]], day[row[is_current]]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
 from credit_model.visibility.fold import CodedTables, State
 from credit_model.visibility.population import ADULT_MONTHS, Population
-from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, pick, spans
+from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, matches, pick, spans
 from credit_model.visibility.text_columns import encode, is_constant, places, plain, take
 
 if TYPE_CHECKING:
@@ -155,8 +155,7 @@ def files_at(
     pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
     words, row_code = encode(subject_ids)[::-1]
     code = places(words, coded.subject_ids)[row_code]
-    first, last = (np.searchsorted(pieces.subject, code, side=side) for side in ("left", "right"))
-    row, place = np.repeat(np.arange(len(code)), last - first), spans(first, last - first)
+    row, place = matches(pieces.subject, code)
     is_on_file = (pieces.start[place] <= days[row]) & (days[row] < pieces.end[place])
     row, place = row[is_on_file], place[is_on_file]
     state = replace(pieces.state.take(pieces.epoch[place]), day=pieces.start[place])
@@ -384,10 +383,8 @@ class _Births:
         """Return packed (row, day) on which another version of a contested subject comes into force inside a row."""
         subject_of, day, _ = self.population.timeline
         rows = np.flatnonzero(self.contested[subject])
-        code = self.code[subject[rows]]
-        first = np.searchsorted(subject_of, code)
-        count = np.searchsorted(subject_of, code, side="right") - first
-        row, place = np.repeat(rows, count), spans(first, count)
+        row, place = matches(subject_of, self.code[subject[rows]])
+        row = rows[row]
         inside = (start[row] < day[place]) & (day[place] < end[row])
         return pack(row[inside], day[place[inside]])
 

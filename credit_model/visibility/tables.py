@@ -86,6 +86,18 @@ def spans(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int6
     return rows
 
 
+def matches(column: Column, values: Column) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each pair (index of a value, row of a sorted column) that agrees, value by value.
+
+    Examples
+    --------
+    >>> [pair.tolist() for pair in matches(np.array([1, 3, 3]), np.array([3, 2, 1]))]
+    [[0, 0, 2], [1, 2, 0]]
+    """
+    first, past = (np.searchsorted(column, values, side=side) for side in ("left", "right"))
+    return np.repeat(np.arange(len(values)), past - first), spans(first, past - first)
+
+
 def _whole(value: Any) -> int:
     if is_null(value):
         return NO_VALUE
