@@ -45,7 +45,7 @@ class Buckets:
     folder : Path
         Of the ledger.
     name : str
-        Under which this content, compiled for this day of use, is kept.
+        Of the cache files of this content and day of use.
     bounds : tuple of str
         The first subject of every bucket but the first; ascending.
     catalogue, policy, day_of_use
@@ -130,13 +130,13 @@ def _serialise(segments: Segments) -> list[bytes | memoryview]:
     ids = {
         name: pa.array(words, pa.string()) if isinstance(words, np.ndarray) else words for name, words in ids.items()
     }
-    beside = pa.table(
+    words_table = pa.table(
         {name: pa.ListArray.from_arrays(pa.array([0, len(words)], pa.int32()), words) for name, words in ids.items()},
         metadata={"words": json.dumps([segments.kind_codes, segments.vocabularies])},
     )
     vocabulary = pa.BufferOutputStream()
-    with pa.ipc.new_file(vocabulary, beside.schema) as writer:
-        writer.write_table(beside)
+    with pa.ipc.new_file(vocabulary, words_table.schema) as writer:
+        writer.write_table(words_table)
     rows = pa.table({**{n: getattr(segments, n) for n in segments.row_columns}, **_attribute_columns(segments)})
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="lz4", use_dictionary=False, write_statistics=False)
@@ -155,9 +155,9 @@ def _attribute_columns(segments: Segments) -> dict[str, NDArray[Any]]:
 
 def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
     length = int.from_bytes(data[:8], "little")
-    beside = pa.ipc.open_file(pa.BufferReader(data[8 : 8 + length]))
-    kind_codes, vocabularies = json.loads(beside.schema.metadata[b"words"])
-    row = beside.get_batch(0)
+    words_table = pa.ipc.open_file(pa.BufferReader(data[8 : 8 + length]))
+    kind_codes, vocabularies = json.loads(words_table.schema.metadata[b"words"])
+    row = words_table.get_batch(0)
     parquet = pq.ParquetFile(pa.BufferReader(data[8 + length :]))
     schema = parquet.schema_arrow
     attribute = {n.removeprefix("attribute:"): n for n in schema.names if n.startswith("attribute:")}

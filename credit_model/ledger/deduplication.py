@@ -27,20 +27,20 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # sends occurrence numbers far apart
 class KeyIndex:
     """A set of keys with a number for each: sorted arrays that are merged as they grow, 16 bytes a key.
 
-    What is held at first stays unsorted until more than a few keys are asked for: to sort the keys of a large ledger
-    takes longer than to pass over them for one.
+    The first keys stay unsorted until more than a few are looked up: to sort the keys of a large ledger takes longer
+    than to pass over them for one.
     """
 
     def __init__(self) -> None:
         self._levels: list[tuple[Keys, Keys]] = []
         self._unsorted: list[tuple[Keys, Keys]] = []
 
-    def hold(self, keys: Keys, values: Keys) -> None:
+    def add_unsorted(self, keys: Keys, values: Keys) -> None:
         """Add keys as ``add`` does, to be sorted later or never."""
         self._unsorted.append((keys, values))
 
     def sort(self) -> None:
-        """Sort what is held: from now on every look-up is quick."""
+        """Sort all keys: from now on every look-up is quick."""
         while self._unsorted:
             self.add(*self._unsorted.pop())
 
@@ -97,7 +97,7 @@ class Deduplicator:
             self.index.sort()
         for part in listed - self._parts:
             rows = store.open(part).read(KEYS)
-            self.index.hold(*(rows.column(key).to_numpy() for key in KEYS))
+            self.index.add_unsorted(*(rows.column(key).to_numpy() for key in KEYS))
         self._occurrences = KeyIndex()
         self._parts = listed
 

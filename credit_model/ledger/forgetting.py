@@ -1,7 +1,7 @@
-"""Forgetting a person: gone from every table, from quarantine, caches and feature files, and proof that it is so.
+"""Remove a person from every table, from quarantine, caches and feature files, and prove it.
 
-A record belongs to whoever holds it by its last move. The person's own go, with their amendments, from every file they
-stood on; what was moved on to somebody else stays on that file, and where it names the person it names nobody. The
+A record belongs to the person it was last moved to. The person's own records go, with their amendments, from every file
+they stood on; one that was moved to somebody else stays on that file, without the person's name. The
 manifest keeps salted hashes, so that a source that delivers the person again is refused.
 
 The new parts are written first and count by one swap of the manifest: killed at any moment, the ledger is with the

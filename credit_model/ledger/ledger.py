@@ -69,7 +69,7 @@ class Ledger:
     path : Path
         The folder; its layout is private.
     catalogue : Catalogue
-        The one the ledger was made with; a copy of it lies in the folder.
+        The one the ledger was created with; a copy of it is in the folder.
     policy : str
         How long records are used: a policy of the catalogue.
 
@@ -251,7 +251,7 @@ class Ledger:
     def forget(self, subject_id: str, *, reason: str, approver: str, files: Sequence[str | Path] = ()) -> ForgetReport:
         """Remove a person from every table, quarantine, cache and feature file, and prove it.
 
-        Records go with whoever holds them by their last move; on the file of another the person is named no more.
+        Records go with the person they were last moved to; the files of others no longer name the person.
         Deliveries of the person are refused from then on (``forgotten``) until ``readmit``. Killed at any moment, the
         ledger is with the person or without; the same call finishes the job. Copies elsewhere are not reached.
 
@@ -282,8 +282,8 @@ class Ledger:
         >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
         >>> honour = {"subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"]}
         >>> report = ledger.ingest(records=pd.DataFrame({**honour, "known_on": ["2024-03-01"]}))
-        >>> gone = ledger.forget("S000123", reason="left the register", approver="Zhou Min")
-        >>> gone.removed["records"], gone.complete, len(ledger.tables().records["record_id"])
+        >>> proof = ledger.forget("S000123", reason="left the register", approver="Zhou Min")
+        >>> proof.removed["records"], proof.complete, len(ledger.tables().records["record_id"])
         (1, True, 0)
         """
         subject_id = _canonical_id(subject_id, "forget")
@@ -335,7 +335,7 @@ class Ledger:
     def segments(self, day_of_use: DateLike | None = None) -> Segments:
         """Return every record of every subject through time, under the law of ``day_of_use`` (default: today).
 
-        Compiled once for each content and day of use, and kept in the folder as a cache.
+        Compiled once for each content and day of use, and cached in the folder.
         """
         day = _day_of_use(day_of_use)
         with self._view.lock:

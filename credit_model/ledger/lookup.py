@@ -174,7 +174,7 @@ class RowIndex:
         )
 
     def _read_moves(self) -> None:
-        """Read the moves of parts not looked at before, and whose the moved records were."""
+        """Read the moves in new parts, and whose the moved records were."""
         if self._moves_are_read:
             return
         for by_part in (self._moves, self._owners, self._searched_ids):

@@ -54,7 +54,7 @@ class Part:
 class Tombstone:
     """One person who was forgotten: when, why, by whom, and salted hashes that recognise a new delivery.
 
-    ``lifted`` says when, why and by whom the person was let in again; the hashes are gone then.
+    ``lifted`` says when, why and by whom the person was readmitted; the hashes are removed then.
     """
 
     on: str

@@ -121,7 +121,7 @@ class Origin:
             new = pc.and_(place.is_null(), column.is_valid())
             if self.otherwise is None:
                 unknown = new.to_numpy(zero_copy_only=False)
-            else:  # an empty value too becomes what is said
+            else:  # an empty value too becomes this
                 mapped = pc.coalesce(mapped, pa.scalar(self.otherwise))
             column = mapped
         if self.multiply is not None:

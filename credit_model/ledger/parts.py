@@ -1,8 +1,8 @@
-"""A part: one Parquet file of rows sorted by the id they are asked for, in small row groups.
+"""A part: one Parquet file of rows, sorted by the id they are looked up by, in small row groups.
 
 Rows of one id stand in their order of arrival. Footers say the first and the last id of every row group, so that the
 rows of a person are read without the rest. A part is opened once: its SHA-256 is verified through the handle that is
-read from afterwards, and a part of few rows is held whole.
+read from afterwards, and a part of few rows stays in memory.
 
 In: typed Arrow tables with ``KEYS``. Out: the same rows, or an error that names the part that was altered.
 """
@@ -26,9 +26,9 @@ from credit_model.foundation.digests import sha256, sha256_parts
 from credit_model.foundation.files import write_forced
 from credit_model.ledger.manifest import PARTS, LedgerError, MissingPartError, Part
 
-KEYS = ("row_key", "content_key")  # digests kept beside each row: who it is, what it says
+KEYS = ("row_key", "content_key")  # digests stored with each row: of its id, of its content
 SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}
-SMALL_ROWS = 4_096  # a part of so many rows is held in memory when it is looked at
+SMALL_ROWS = 4_096  # a part of so many rows stays in memory once it is read
 _ROW_GROUP = 1_024
 _BLOCK = 1 << 20
 
@@ -40,7 +40,7 @@ def write_part(folder: Path, table: str, name: str, rows: pa.Table) -> Part:
     rows = rows.combine_chunks()
     rows = rows.take(pc.array_sort_indices(rows.column(SORTED_BY[table]).combine_chunks()))  # a stable sort
     sink = pa.BufferOutputStream()
-    # What makes a row group quick to read: LZ4, no dictionaries, and statistics of the one column asked for.
+    # What makes a row group quick to read: LZ4, no dictionaries, and statistics of the one column for look-up.
     pq.write_table(
         rows,
         sink,

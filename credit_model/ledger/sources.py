@@ -1,7 +1,7 @@
 """Sources of rows: frames and files, opened alike and read in batches of bounded size.
 
 A source knows its column names before a single row is read, so that a forbidden or unknown column is refused before
-anything is written, and reads only the columns asked for: one that nobody declared is never in memory. CSV is read
+anything is written, and reads only the columns requested: an undeclared one is never in memory. CSV is read
 as text, without guessing; types are the business of validation.
 
 In: a pandas or polars frame, an Arrow table, the path of a Parquet or CSV file, or several of these.
@@ -149,7 +149,7 @@ class Source:
         return isinstance(self.data, Path) and self.data.suffix.lower() in (".csv", ".txt")
 
     def _unreadable(self, error: Exception) -> UserError:
-        # The text of the error may quote a value of the file: only its type is told.
+        # The text of the error may quote a value of the file: the message has its type only.
         kind = f"CSV in {self.encoding}" if self.is_csv else "Parquet"
         return UserError(
             f"ingest: {self.label} cannot be read as {kind} ({type(error).__name__}); "
@@ -234,7 +234,7 @@ class _Hashing:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no data is buffered."""
 
     def close(self) -> None:
         self.closed = True

@@ -102,12 +102,12 @@ def serve(
     reload_seconds : float
         How often the alias is looked up.
     say : callable
-        Told, in one line, where requests are answered, and that nothing is served yet where that is so.
+        Called with one line: where requests are answered, or that nothing is served yet.
 
     Raises
     ------
     UserError
-        No such ledger, a port in use, a head beside its log, a card by path that cannot be opened.
+        No such ledger, a port in use, a head in the folder of its log, a card by path that cannot be opened.
     """
     settings = Settings() if settings is None else settings
     query_log = QueryLog(log, log_head, sync=settings.flush == "each")

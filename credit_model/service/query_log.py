@@ -2,7 +2,7 @@
 
 One chained file a month, one chain through all months: the first line of a month says which file came before, how many
 lines it has and the digest of its last, so the head of the newest vouches for every older one. A month past its
-retention may be purged: a checkpoint goes into the chain first, so that what is gone is known to have been removed, and
+retention may be purged: a checkpoint goes into the chain first, so that a missing month is known to be removed, and
 the rest still verifies.
 
 In: queries, one entry each. Out: a :class:`LogReport`; the entries about one person.
@@ -31,7 +31,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
 
 @dataclass(frozen=True)
 class Query:
-    """One query, as it is kept. ``subject_ids`` are pseudonyms; what was refused has no score and no records."""
+    """One query, as logged. ``subject_ids`` are pseudonyms; a refused query has no score and no records."""
 
     caller: str
     endpoint: str

@@ -37,7 +37,7 @@ _CONTROL = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u206f\u3000\ufeff\ufff0-\uf
 TEXT: Final = rf"^[^ {_CONTROL}][^{_CONTROL}]*$"
 LONGEST_TEXT: Final = 200
 COLUMN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
-BESIDE: Final = ("subject_id",)  # may stand beside the features of a row
+IDENTIFYING: Final = ("subject_id",)  # may stand beside the features of a row
 OWN_TABLES: Final = ("records", "amendments")
 _TEXT, _COLUMN = re.compile(TEXT.removesuffix("$")), re.compile(COLUMN.removesuffix("$"))
 _MOST_NAMES = 10
@@ -271,7 +271,7 @@ def _check_columns(names: Sequence[str], card: Card, where: str) -> None:
     expected = card.columns
     present = set(names)
     missing = [name for name in expected if name not in present]
-    unknown = [name for name in names if name not in expected and name not in BESIDE]
+    unknown = [name for name in names if name not in expected and name not in IDENTIFYING]
     if missing or unknown:
         raise _names_refusal("missing_columns" if missing else "unknown_columns", where, missing, unknown)
 

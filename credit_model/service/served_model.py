@@ -1,4 +1,4 @@
-"""The card in service and its successor: loaded beside it, checked, swapped in; a failure leaves the old one in place.
+"""The card in service and its successor: loaded, checked, swapped in; a failure leaves the old one in place.
 
 In: a registry URI (or the path of a card), a ledger. Out: what is served now; why the newest could not be.
 """
@@ -76,7 +76,7 @@ class ServedModel:
     def check(self) -> bool:
         """Load what the source resolves to now; return whether another card answers from here on.
 
-        Requests in flight end with the card they began with. Whatever goes wrong is kept in ``problem`` and changes
+        Requests in flight end with the card they began with. Whatever goes wrong is stated in ``problem`` and changes
         nothing else.
         """
         with self._checking:
@@ -94,7 +94,7 @@ class ServedModel:
         return is_new
 
     def keep_checking(self, seconds: float, stop: threading.Event) -> None:
-        """Check again and again until told to stop."""
+        """Check again and again until ``stop`` is set."""
         while not stop.wait(seconds):
             self.check()
 
