@@ -36,7 +36,7 @@ def full_evaluation(
     programmes: Sequence[Programme] = (),
     labels: Mapping[str, tuple[str, str]] | None = None,
     window_months: int = 12,
-    **told: Any,
+    **options: Any,
 ) -> EvaluationReport:
     """Evaluate scored rows: what `evaluate` finds, and beside it samples, decisions and, with attributes, fairness.
 
@@ -71,14 +71,14 @@ def full_evaluation(
     >>> report.decisions.cutoffs[0].cutoff, report.fairness.attributes[0].name
     (800.0, 'sex')
     """
-    report = evaluate(frame, card=card, explanation=explanation, **told)
+    report = evaluate(frame, card=card, explanation=explanation, **options)
     samples = ({} if development is None else {"development": development}) | {"out_of_time": frame}
     data, decisions, fairness = describe_samples(samples, window_months=window_months), None, None
     if cutoffs is None:
         cutoffs = list(card.profile.grade_cuts) if card is not None else _grade_cutoffs(frame)
     if cutoffs:
-        others = dict(told.get("baselines") or {})
-        if (challenger := told.get("challenger")) is not None:
+        others = dict(options.get("baselines") or {})
+        if (challenger := options.get("challenger")) is not None:
             others["challenger"] = (challenger["label_en"], challenger["label_zh"])
         decisions = summarise_decisions(frame, card=card, cutoffs=cutoffs, others=others, programmes=programmes)
     if attributes is not None and cutoffs:
@@ -112,16 +112,16 @@ def evaluate_file(
     UserError
         A file cannot be read, or holds no scored rows.
     """
-    frame, opened = _read(rows), None
-    told: dict[str, Any] = {}
+    frame, own_card = _read(rows), None
+    options: dict[str, Any] = {}
     if card is not None:
         from credit_model.scorecard.card import Card
 
-        opened = Card.load(card)
-        if set(opened.columns) <= set(frame.columns):
-            told = {"explanation": opened.explain(frame[list(opened.columns)])}
+        own_card = Card.load(card)
+        if set(own_card.columns) <= set(frame.columns):
+            options = {"explanation": own_card.explain(frame[list(own_card.columns)])}
     beside = None if attributes is None else _read(attributes)
-    return full_evaluation(frame, card=opened, attributes=beside, cutoffs=cutoffs, **told)
+    return full_evaluation(frame, card=own_card, attributes=beside, cutoffs=cutoffs, **options)
 
 
 def _read(path: str | Path) -> pd.DataFrame:
@@ -129,12 +129,12 @@ def _read(path: str | Path) -> pd.DataFrame:
 
     texts = dict.fromkeys(("subject_id", "grade", "reason", "segment"), str)
     try:
-        found = pd.read_csv(path, dtype=texts) if Path(path).suffix == ".csv" else pd.read_parquet(path)
+        frame = pd.read_csv(path, dtype=texts) if Path(path).suffix == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise UserError(f"Cannot read {path}: {type(error).__name__}. Give a Parquet or CSV file.") from error
-    if "reason" in found:
-        found["reason"] = found["reason"].fillna("")
-    return found
+    if "reason" in frame:
+        frame["reason"] = frame["reason"].fillna("")
+    return frame
 
 
 def _grade_cutoffs(frame: pd.DataFrame) -> list[float]:

@@ -46,31 +46,31 @@ def mean_moved(points: NDArray[np.float64], weight: Any = None) -> float:
 
 def moved_by_term(sample: Sample, explanation: pd.DataFrame) -> dict[str, float | None]:
     """`mean_moved` of each term on scored rows; None where few people have other points than the rest."""
-    found: dict[str, float | None] = {}
+    movements: dict[str, float | None] = {}
     for name in explanation.columns.drop("base", errors="ignore"):
         points = explanation[name].to_numpy(np.float64)[sample.order]
         levels, at = np.unique(points, return_inverse=True)
         usual = levels[np.argmax(np.bincount(at.ravel()))] if len(levels) else 0.0
         few = 0 < distinct(sample.subject[points != usual]) < SMALLEST_CELL
-        found[str(name)] = None if few else mean_moved(points, sample.weight)
-    return found
+        movements[str(name)] = None if few else mean_moved(points, sample.weight)
+    return movements
 
 
 def _information_value(attributes: Sequence[Attribute]) -> float | None:
     """IV over the attributes of the development sample: sum of (share of goods - share of bads) ln(goods / bads)."""
-    seen = [(a.share, a.bad_rate) for a in attributes if a.share and a.bad_rate is not None]
-    bads = sum(share * rate for share, rate in seen)
-    goods = sum(share * (1 - rate) for share, rate in seen)
-    if not seen or not (bads > 0 and goods > 0):
+    attribute_shares = [(a.share, a.bad_rate) for a in attributes if a.share and a.bad_rate is not None]
+    bads = sum(share * rate for share, rate in attribute_shares)
+    goods = sum(share * (1 - rate) for share, rate in attribute_shares)
+    if not attribute_shares or not (bads > 0 and goods > 0):
         return None
-    both = [(share * (1 - rate) / goods, share * rate / bads) for share, rate in seen if 0 < rate < 1]
+    both = [(share * (1 - rate) / goods, share * rate / bads) for share, rate in attribute_shares if 0 < rate < 1]
     return sum((good - bad) * math.log(good / bad) for good, bad in both)
 
 
-def card_of(card: Card, moved: Mapping[str, float | None] | None = None) -> dict[str, Any]:
+def card_of(card: Card, mean_points: Mapping[str, float | None] | None = None) -> dict[str, Any]:
     """Scale and table of a card as plain values; ``moved``: how much each term moves scores."""
     profile = card.profile
-    found: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "name": card.name,
         "digest": card.digest,
         "profile_en": profile.label_en or profile.name,
@@ -109,23 +109,23 @@ def card_of(card: Card, moved: Mapping[str, float | None] | None = None) -> dict
         ]
         + [_pair_of(card, pair) for pair in card.pairs],
     }
-    if moved is not None:
-        for term in found["characteristics"]:
-            term["mean_points"] = moved.get(term["name"])
-    return found
+    if mean_points is not None:
+        for term in summary["characteristics"]:
+            term["mean_points"] = mean_points.get(term["name"])
+    return summary
 
 
 def term_texts(card: Card) -> dict[str, tuple[str, str, str]]:
     """Of each term of a card: code of its reason, label in English, label in Chinese."""
-    found = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
+    texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
     for pair in card.pairs:
         parts = card.parts(pair.name)
-        found[pair.name] = (pair.code(parts), pair.label(parts, "en"), pair.label(parts, "zh"))
-    return found
+        texts[pair.name] = (pair.code(parts), pair.label(parts, "en"), pair.label(parts, "zh"))
+    return texts
 
 
 def _pair_of(card: Card, pair: Pair) -> dict[str, Any]:
-    """A pair in the form of a characteristic; where it has no points it says nothing."""
+    """Return a pair in the form of a characteristic, without attributes that have no points."""
     code, label_en, label_zh = term_texts(card)[pair.name]
     parts = card.parts(pair.name)
     blank = {"share": None, "bad_rate": None, "woe": None, "reference": False}
@@ -149,7 +149,7 @@ def _grid(parts: Sequence[Characteristic], pair: Pair) -> dict[str, Any]:
     sides = []
     for c, runs in zip(parts, pair.runs, strict=True):
         never = c.bins.missing if c.is_never_missing else None
-        sides.append([kept for run in runs if (kept := [place for place in run if place != never])])
+        sides.append([places for run in runs if (places := [place for place in run if place != never])])
     first, second = (
         {
             "label_en": c.label_en,
@@ -181,7 +181,7 @@ class Breakdown:
 
 def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[np.str_]]]) -> tuple[Breakdown, ...]:
     """Measures by the values of columns, each given with its labels and its values in the order of the sample."""
-    found = []
+    breakdowns = []
     for name, (label_en, label_zh, values) in columns.items():
         names = [str(value) for value in np.unique(values)]
         parts = [sample.where(values == value) for value in names]
@@ -191,5 +191,5 @@ def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[
             )
             for value, part, counts in zip(names, parts, counts_of(parts, sample), strict=True)
         }
-        found.append(Breakdown(name, label_en, label_zh, cells))
-    return tuple(found)
+        breakdowns.append(Breakdown(name, label_en, label_zh, cells))
+    return tuple(breakdowns)

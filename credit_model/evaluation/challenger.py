@@ -95,7 +95,7 @@ class Challenger:
 
 
 def challenge(
-    sample: Sample, segments: Mapping[str, Segment], grades: tuple[Grade, ...], told: Mapping[str, Any]
+    sample: Sample, segments: Mapping[str, Segment], grades: tuple[Grade, ...], description: Mapping[str, Any]
 ) -> Challenger:
     """Measure a challenger (``sample.others["challenger"]``, a probability) against the card.
 
@@ -113,19 +113,19 @@ def challenge(
     }
     cells = _cells(sample, grades)
     try:
-        attributions = [Attribution(**row) for row in told.get("attributions", ())]
-        known = {key: told[key] for key in ("label_en", "label_zh")}
+        attributions = [Attribution(**row) for row in description.get("attributions", ())]
+        labels = {key: description[key] for key in ("label_en", "label_zh")}
     except (TypeError, KeyError) as error:
         raise UserError(f"Cannot judge this challenger: what is told of it is incomplete ({error}).") from error
     return Challenger(
-        **known,
-        settings=dict(told.get("settings", {})),
+        **labels,
+        settings=dict(description.get("settings", {})),
         verdict=_verdict(contests["all"].minus_card.get("auc")),
         segments=contests,
         cells=cells,
         widest=_widest(cells),
         attributions=tuple(sorted(attributions, key=lambda a: (-(a.card or 0.0), -a.challenger, a.code))),
-        additivity_gap=told.get("additivity_gap"),
+        additivity_gap=description.get("additivity_gap"),
     )
 
 
@@ -149,9 +149,9 @@ def _contest(part: Sample) -> Contest:
     return Contest(compute_measures(dataclasses.replace(part, score=-risk, probability=probability)), minus_card)
 
 
-def _half(found: Estimate) -> Estimate:
-    """A difference of Ginis as one of AUCs."""
-    return Estimate(*(None if value is None else value / 2 for value in dataclasses.astuple(found)))
+def _half(difference: Estimate) -> Estimate:
+    """Convert a difference of Ginis into one of AUCs."""
+    return Estimate(*(None if value is None else value / 2 for value in dataclasses.astuple(difference)))
 
 
 def _verdict(gain: Estimate | None) -> str:
@@ -189,9 +189,9 @@ def _fifths(risk: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[n
 
 def _widest(cells: tuple[Cell, ...]) -> tuple[int, ...]:
     """Where the two expect the most different numbers of events."""
-    moved = {
+    expected_events = {
         place: cell.counts.observations * abs(cell.by_challenger - cell.counts.mean_probability)
         for place, cell in enumerate(cells)
         if cell.counts.observations and cell.by_challenger is not None and cell.counts.mean_probability is not None
     }
-    return tuple(sorted(moved, key=lambda place: (-moved[place], place))[:_SHOWN])
+    return tuple(sorted(expected_events, key=lambda place: (-expected_events[place], place))[:_SHOWN])

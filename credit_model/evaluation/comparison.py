@@ -175,8 +175,8 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
     if bads < FEWEST_BADS:
         raise UserError(f"compare: {bads} of the rows that both judged are bad, at least {FEWEST_BADS} are needed")
     grades = [
-        np.searchsorted(card.profile.grade_cuts, judged.columns["score"], side="right")
-        for card, judged in zip(cards, (one, two), strict=True)
+        np.searchsorted(card.profile.grade_cuts, run.columns["score"], side="right")
+        for card, run in zip(cards, (one, two), strict=True)
     ]
     record = rows["with_record"].astype(bool)
     segments = {"all": np.ones(len(record), dtype=bool), "with_record": record, "without_record": ~record}
@@ -200,11 +200,11 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
 
 def _contests(segment: str, one: Judged, two: Judged, part: npt.NDArray[np.bool_]) -> list[Contest]:
     """Every measure of one segment."""
-    a, b = ({name: values[part] for name, values in judged.columns.items()} for judged in (one, two))
+    a, b = ({name: values[part] for name, values in run.columns.items()} for run in (one, two))
     y = a["y"]
     how: dict[str, Any] = {"weight": a["weight"], "subject": a["person"]}
     p, q = a["probability_of_bad"], b["probability_of_bad"]
-    found = [
+    rows = [
         ("gini", gini(y, -a["score"], **how), gini(y, -b["score"], **how),
          gini_difference(y, -b["score"], -a["score"], **how)),
         ("brier", brier(y, p, **how), brier(y, q, **how), brier_difference(y, q, p, **how)),
@@ -214,8 +214,8 @@ def _contests(segment: str, one: Judged, two: Judged, part: npt.NDArray[np.bool_
         risk = a["true_risk"]
         one_soft, two_soft = (soft_gini(risk, -each["score"], **how) for each in (a, b))
         minus = soft_gini_difference(risk, -b["score"], -a["score"], **how)
-        found.insert(1, ("soft_gini", one_soft, two_soft, minus))
-    return [Contest(segment, *row) for row in found]
+        rows.insert(1, ("soft_gini", one_soft, two_soft, minus))
+    return [Contest(segment, *row) for row in rows]
 
 
 def _card(folder: Path) -> Card:
@@ -225,8 +225,8 @@ def _card(folder: Path) -> Card:
 
 
 def _differing(folders: tuple[Path, Path], cards: list[Card]) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ, by their place."""
-    said = [
+    """Return the settings that differ, by their place."""
+    settings = [
         {
             **_flat(json.loads((folder / "experiment.json").read_text(encoding="utf-8"))),
             **_flat(dict(card.provenance.get("tuning", {}).get("settings", {})), "chosen."),
@@ -235,17 +235,17 @@ def _differing(folders: tuple[Path, Path], cards: list[Card]) -> dict[str, tuple
         }
         for folder, card in zip(folders, cards, strict=True)
     ]
-    keys = [key for key in dict.fromkeys((*said[0], *said[1])) if said[0].get(key) != said[1].get(key)]
-    return {key: (said[0].get(key), said[1].get(key)) for key in keys}
+    keys = [key for key in dict.fromkeys((*settings[0], *settings[1])) if settings[0].get(key) != settings[1].get(key)]
+    return {key: (settings[0].get(key), settings[1].get(key)) for key in keys}
 
 
 def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    """A nested table by place; features are told by name."""
+    """Flatten a nested table by place; features stand by name."""
     if isinstance(value, dict):
-        found: dict[str, Any] = {}
+        flat: dict[str, Any] = {}
         for key, inner in value.items():
-            found |= _flat(inner, f"{place.rstrip('.')}.{key}." if place else f"{key}.")
-        return found
+            flat |= _flat(inner, f"{place.rstrip('.')}.{key}." if place else f"{key}.")
+        return flat
     if isinstance(value, list):
         value = ", ".join(str(item.get("name", item)) if isinstance(item, dict) else str(item) for item in value)
     return {place.rstrip("."): value}
@@ -287,9 +287,9 @@ def frontier(
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedGroupKFold
 
-    wanted = sorted(set(sizes))
+    counts = sorted(set(sizes))
     y = np.asarray(y)
-    if not wanted or wanted[0] < 1:
+    if not counts or counts[0] < 1:
         raise UserError("frontier: sizes must be whole numbers from 1")
     classes = np.unique(y)
     if len(classes) != 2 or min((y == which).sum() for which in classes) < folds:
@@ -299,18 +299,18 @@ def frontier(
     subjects = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     dealt = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), bad, subjects))
     take = getattr(X, "iloc", X)
-    risk, used = np.empty((len(wanted), len(y))), np.zeros(len(wanted))
-    for place, size in enumerate(wanted):
+    risk, used = np.empty((len(counts), len(y))), np.zeros(len(counts))
+    for place, size in enumerate(counts):
         for train, test in dealt:
-            fitted = clone(classifier).set_params(max_characteristics=size)
-            fitted.fit(take[train], y[train], weight[train], subjects[train])
-            risk[place, test] = fitted.decision_function(take[test])
-            used[place] += len(fitted.card_.terms) / folds
+            model = clone(classifier).set_params(max_characteristics=size)
+            model.fit(take[train], y[train], weight[train], subjects[train])
+            risk[place, test] = model.decision_function(take[test])
+            used[place] += len(model.card_.terms) / folds
     rows = []
-    for place, size in enumerate(wanted):
+    for place, size in enumerate(counts):
         ranks = auc(bad, risk[place], weight=weight, subject=subjects)
-        lost = gini_difference(bad, risk[-1], risk[place], weight=weight, subject=subjects)
-        half = [None if end is None else end / 2 for end in (lost.value, lost.low, lost.high)]
+        difference = gini_difference(bad, risk[-1], risk[place], weight=weight, subject=subjects)
+        half = [None if end is None else end / 2 for end in (difference.value, difference.low, difference.high)]
         rows.append((size, used[place], ranks.value, ranks.low, ranks.high, *half))
     names = ["at_most", "characteristics", "auc", "auc_low", "auc_high"]
     return pd.DataFrame(rows, columns=[*names, "auc_given_up", "auc_given_up_low", "auc_given_up_high"])

@@ -50,8 +50,8 @@ class CutoffRow:
     goods_below: Estimate
 
 
-def step_hidden(people: tuple[int, int], bads: tuple[int, int], last: tuple[int, int]) -> str:
-    """What a nested cut-off must keep to itself: ``"all"``, ``"bads"`` or nothing.
+def step_secret(people: tuple[int, int], bads: tuple[int, int], last: tuple[int, int]) -> str:
+    """Return what a nested cut-off must not publish: ``"all"``, ``"bads"`` or nothing.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def step_hidden(people: tuple[int, int], bads: tuple[int, int], last: tuple[int,
 
     Examples
     --------
-    >>> step_hidden((40, 60), (8, 9), (0, 0)), step_hidden((45, 55), (9, 8), (40, 8))
+    >>> step_secret((40, 60), (8, 9), (0, 0)), step_secret((45, 55), (9, 8), (40, 8))
     ('', 'all')
-    >>> step_hidden((60, 40), (9, 8), (40, 8))
+    >>> step_secret((60, 40), (9, 8), (40, 8))
     'bads'
     """
     if any(0 < n < SMALLEST_CELL for n in (people[0] - last[0], people[1])):
@@ -107,12 +107,12 @@ def table_of(sample: Sample, cutoffs: Sequence[float]) -> tuple[CutoffRow, ...]:
         parts = [sample.where(~below), sample.where(below)]
         people = distinct(parts[1].subject), distinct(parts[0].subject)
         bads = int(parts[1].y.sum()), int(parts[0].y.sum())
-        hidden = step_hidden(people, bads, last)
+        secret = step_secret(people, bads, last)
         counts = counts_of(parts, sample)
-        hidden = "all" if "all" in (hidden, *(c.hidden for c in counts)) else hidden or max(c.hidden for c in counts)
-        if hidden:
-            counts = [_blank(count, hidden) for count in counts]
-        last = (people[0] if hidden != "all" else last[0], bads[0] if hidden == "" else last[1])
+        secret = "all" if "all" in (secret, *(c.hidden for c in counts)) else secret or max(c.hidden for c in counts)
+        if secret:
+            counts = [_blank(count, secret) for count in counts]
+        last = (people[0] if secret != "all" else last[0], bads[0] if secret == "" else last[1])
         low, bad = below.astype(np.float64), sample.y
 
         def share(member: object, among: object, secret: bool) -> Estimate:
@@ -123,18 +123,18 @@ def table_of(sample: Sample, cutoffs: Sequence[float]) -> tuple[CutoffRow, ...]:
                 cutoff=float(cut),
                 eligible=counts[0],
                 below=counts[1],
-                share=share(1 - low, None, hidden == "all"),
-                bad_rate=share(bad, 1 - low, hidden != ""),
-                bad_rate_below=share(bad, low, hidden != ""),
-                bads_below=share(low, bad, hidden != ""),
-                goods_below=share(low, 1 - bad, hidden != ""),
+                share=share(1 - low, None, secret == "all"),
+                bad_rate=share(bad, 1 - low, secret != ""),
+                bad_rate_below=share(bad, low, secret != ""),
+                bads_below=share(low, bad, secret != ""),
+                goods_below=share(low, 1 - bad, secret != ""),
             )
         )
     return tuple(rows)
 
 
-def _blank(counts: Counts, hidden: str) -> Counts:
-    if hidden == "all":
+def _blank(counts: Counts, secret: str) -> Counts:
+    if secret == "all":
         return BLANK
     return Counts(
         "bads", counts.people, counts.observations, counts.share, None, None, counts.mean_probability, counts.mean_score

@@ -127,10 +127,10 @@ def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) ->
     if faults:
         raise UserError(f"Cannot try these programmes: {'; '.join(faults)}.", tuple(faults))
     sample = sample_of(frame, [])
-    return tuple(_tried(sample, programme, frame) for programme in programmes)
+    return tuple(_simulate(sample, programme, frame) for programme in programmes)
 
 
-def _tried(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outcome:
+def _simulate(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outcome:
     everybody = Groups(np.zeros(sample.y.size, np.intp), 1, sample.weight, sample.people)
     score = np.full(sample.y.size, True) if programme.cutoff is None else sample.score >= programme.cutoff
     rule = score if programme.rule is None else frame[programme.rule].to_numpy(bool)[sample.order]
@@ -141,8 +141,8 @@ def _tried(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outcome
     one = programme.cutoff is None or programme.rule is None
     secret = any(count.hidden == "all" for count in (eligible_counts, standard))
 
-    def share(member: object, hidden: bool) -> Estimate:
-        return UNDEFINED if hidden else share_estimate(everybody.shares(member), 0)  # type: ignore[arg-type]
+    def share(member: object, is_hidden: bool) -> Estimate:
+        return UNDEFINED if is_hidden else share_estimate(everybody.shares(member), 0)  # type: ignore[arg-type]
 
     return Outcome(
         name=programme.name,

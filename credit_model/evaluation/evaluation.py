@@ -197,8 +197,8 @@ class EvaluationReport:
         stability: Stability | None = None,
     ) -> EvaluationReport:
         """Return this evaluation with further sections about the same rows, figures rounded as in the document."""
-        given = {"data": data, "fairness": fairness, "decisions": decisions, "stability": stability}
-        plain = {name: dataclasses.asdict(section) for name, section in given.items() if section is not None}
+        sections = {"data": data, "fairness": fairness, "decisions": decisions, "stability": stability}
+        plain = {name: dataclasses.asdict(section) for name, section in sections.items() if section is not None}
         return EvaluationReport.from_dict(rounded(self.to_dict() | plain))
 
     @property
@@ -218,8 +218,8 @@ class EvaluationReport:
     @property
     def gates_passed(self) -> bool | None:
         """Return whether every gate that was judged passed; None where none was declared, or none judged."""
-        judged = [verdict.passed for verdict in self.gate_verdicts if verdict.passed is not None]
-        return all(judged) if judged else None
+        results = [verdict.passed for verdict in self.gate_verdicts if verdict.passed is not None]
+        return all(results) if results else None
 
     @property
     def digest(self) -> str:
@@ -291,36 +291,36 @@ def _rankings(
     own_rate = float(np.average(sample.y, weights=sample.weight))
     constant = np.full(sample.y.size, own_rate if rate is None else rate)
 
-    def measured(risk: NDArray[np.float64], probability: NDArray[np.float64] | None) -> dict[str, Estimate]:
-        found = {"gini": performance.gini(sample.y, risk, **how)}
+    def measures_of(risk: NDArray[np.float64], probability: NDArray[np.float64] | None) -> dict[str, Estimate]:
+        measures = {"gini": performance.gini(sample.y, risk, **how)}
         if sample.true_risk is not None:
-            found["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
+            measures["soft_gini"] = performance.soft_gini(sample.true_risk, risk, **how)
         if probability is not None:
-            found["brier"] = calibration.brier(sample.y, probability, **how)
-            found["log_loss"] = calibration.log_loss(sample.y, probability, **how)
+            measures["brier"] = calibration.brier(sample.y, probability, **how)
+            measures["log_loss"] = calibration.log_loss(sample.y, probability, **how)
         if risk is not card_risk:
-            found["card_minus_this"] = differences.gini_difference(sample.y, card_risk, risk, **how)
-        return found
+            measures["card_minus_this"] = differences.gini_difference(sample.y, card_risk, risk, **how)
+        return measures
 
     def chance(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
         return values if ((values >= 0) & (values <= 1)).all() else None
 
     card_risk = -sample.score
-    rows = [Ranking("constant", "Constant rate", "固定坏样本率", measured(constant, constant))]
+    rows = [Ranking("constant", "Constant rate", "固定坏样本率", measures_of(constant, constant))]
     for column, (label_en, label_zh) in baselines.items():
         values = sample.others[column]
         role = "champion" if column == "champion" else "baseline"  # the card in force
-        rows.append(Ranking(role, label_en, label_zh, measured(values, chance(values))))
-    rows.append(Ranking("card", "This card", "本评分卡", measured(card_risk, sample.probability)))
+        rows.append(Ranking(role, label_en, label_zh, measures_of(values, chance(values))))
+    rows.append(Ranking("card", "This card", "本评分卡", measures_of(card_risk, sample.probability)))
     for challenger in challengers:
         values = sample.others["challenger"]
-        rows.append(Ranking("challenger", challenger.label_en, challenger.label_zh, measured(values, values)))
+        rows.append(Ranking("challenger", challenger.label_en, challenger.label_zh, measures_of(values, values)))
     if sample.attainable is not None:
         rows.append(
-            Ranking("attainable", "Attainable by lawful use", "合法可达上限", measured(sample.attainable, None))
+            Ranking("attainable", "Attainable by lawful use", "合法可达上限", measures_of(sample.attainable, None))
         )
     if sample.true_risk is not None:
-        truth = measured(sample.true_risk, sample.true_risk)
+        truth = measures_of(sample.true_risk, sample.true_risk)
         truth["slope"] = calibration.calibration_line(sample.y, np.clip(sample.true_risk, 1e-9, 1 - 1e-9), **how).slope
         rows.append(Ranking("truth", "True risk itself", "真实风险本身", truth))
     return tuple(rows)
@@ -329,7 +329,7 @@ def _rankings(
 def _gates(
     limits: Mapping[str, Any],
     segments: dict[str, Segment],
-    measured: dict[str, dict[str, Estimate]],
+    estimates: dict[str, dict[str, Estimate]],
     bads: dict[str, int],
 ) -> tuple[Gate, ...]:
     """Hold what was found against the limits; what could not be measured does not pass."""
@@ -342,15 +342,15 @@ def _gates(
         if form is None:
             faults.append(f"{name!r} is no measure of scored rows; a run judges it")
             continue
-        for segment in measured if form.every_segment else ("all",):
+        for segment in estimates if form.every_segment else ("all",):
             low, high = form.bounds(limit, bads[segment])
-            value = measured[segment].get(name, UNDEFINED).value
-            passed = value is not None and value >= low and (high is None or value <= high)
+            value = estimates[segment].get(name, UNDEFINED).value
+            passes = value is not None and value >= low and (high is None or value <= high)
             # Value and limit would tell how many bads a small segment has; the verdict alone does not.
             if segments[segment].counts.hidden:
-                gates.append(Gate(name, segment, None, None, None, passed))
+                gates.append(Gate(name, segment, None, None, None, passes))
             else:
-                gates.append(Gate(name, segment, value, low, high, passed))
+                gates.append(Gate(name, segment, value, low, high, passes))
     if faults:
         forms = ", ".join(f"{name} ({rule.form})" for name, rule in rules.items() if rule.measure)
         raise UserError(f"Cannot apply these gates: {'; '.join(faults)}. Gates are {forms}.", tuple(faults))
@@ -435,7 +435,7 @@ def evaluate(
     columns = {
         name: (*labels, frame[name].astype(str).to_numpy(str)[sample.order]) for name, labels in segments.items()
     }
-    parts, measured = segments_of(sample)
+    parts, estimates = segments_of(sample)
     bads = {"all": int(sample.y.sum())}
     if sample.record is not None:
         bads |= {
@@ -444,14 +444,14 @@ def evaluate(
         }
     counts = parts["all"].counts
     reasons: tuple[Reason, ...] = ()
-    moved: dict[str, float | None] | None = None
+    mean_points: dict[str, float | None] | None = None
     if explanation is not None:
-        moved = None if counts.hidden == "all" else moved_by_term(sample, explanation)
+        mean_points = None if counts.hidden == "all" else moved_by_term(sample, explanation)
         texts = {} if card is None else term_texts(card)
         reasons = reasons_of(sample, explanation, texts)
     grades = grades_of(sample)
-    shown = challenger is not None and not counts.hidden
-    challengers = (challenge(sample, parts, grades, challenger or {}),) if shown else ()
+    is_shown = challenger is not None and not counts.hidden
+    challengers = (challenge(sample, parts, grades, challenger or {}),) if is_shown else ()
     report = EvaluationReport(
         context=_plain(context or {}),
         segments=parts,
@@ -462,9 +462,9 @@ def evaluate(
         curve=()
         if counts.hidden
         else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
-        card={} if card is None else card_of(card, moved),
+        card={} if card is None else card_of(card, mean_points),
         reasons=reasons,
-        gates=_gates(gates or {}, parts, measured, bads),
+        gates=_gates(gates or {}, parts, estimates, bads),
         challengers=challengers,
         breakdowns=breakdowns_of(sample, columns),
     )
@@ -474,8 +474,8 @@ def evaluate(
 def rounded(plain: dict[str, Any]) -> dict[str, Any]:
     """Plain values with twelve figures: far more than any holds, and the last bits of a float differ by machine."""
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
-    found: dict[str, Any] = json.loads(text, parse_float=lambda figure: float(f"{float(figure):.12g}"))
-    return found
+    plain_rounded: dict[str, Any] = json.loads(text, parse_float=lambda figure: float(f"{float(figure):.12g}"))
+    return plain_rounded
 
 
 def _plain(context: Mapping[str, Any]) -> EvaluationContext:

@@ -17,7 +17,7 @@ from credit_model.evaluation.fairness_cutoffs import LIMITS, Cutoff, Grouping, c
 from credit_model.evaluation.fairness_rates import SourceRate
 from credit_model.evaluation.proxies import Proxy, screen_proxies
 from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
-from credit_model.evaluation.tables import Counts, counts_of, told_reasons, with_second
+from credit_model.evaluation.tables import Counts, counts_of, reasons_by_row, with_second
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.frames import frame_of
 from credit_model.metrics.calibration import calibration_line, observed_to_expected, observed_to_expected_limit
@@ -133,7 +133,7 @@ class _Mix:
     """Reasons told to each row, and a matrix of who is told which."""
 
     texts: tuple[ReasonText, ...]
-    told: NDArray[np.bool_]
+    is_reason: NDArray[np.bool_]
 
 
 def audit_fairness(
@@ -211,28 +211,30 @@ def audit_fairness(
     if cutoffs is None and card is None:
         raise UserError("Cannot audit eligibility: give cutoffs, or the card whose grade cuts they are.")
     cuts = list(card.profile.grade_cuts) if cutoffs is None and card is not None else list(cutoffs or ())
-    known = {**(texts or {}), **({} if card is None else term_texts(card))}
-    mix = None if explanation is None else _mix(sample, explanation, known)
+    all_texts = {**(texts or {}), **({} if card is None else term_texts(card))}
+    mix = None if explanation is None else _mix(sample, explanation, all_texts)
     audits = []
     for grouping in groupings(frame, attributes, sample.order):
-        asked = (references or {}).get(grouping.name, grouping.names[0])
+        reference = (references or {}).get(grouping.name, grouping.names[0])
         if len(grouping.names) < 2 and grouping.name not in (references or {}):
             continue
-        if asked not in grouping.names:
-            raise UserError(f"Attribute {grouping.name!r} has no group {asked!r}: {', '.join(grouping.names)}.")
-        audits.append(_audited(sample, grouping, asked, sorted(cuts), mix, _screened(sample, features), known, labels))
-    found = tuple(f for audit in audits for f in _findings(audit, enforced))
-    found += tuple(Finding("source", "source", s.source, None, s.ratio) for s in sources if s.flagged)
-    return Fairness(tuple(audits), found, () if mix is None else mix.texts, tuple(sources))
+        if reference not in grouping.names:
+            raise UserError(f"Attribute {grouping.name!r} has no group {reference!r}: {', '.join(grouping.names)}.")
+        audits.append(
+            _audited(sample, grouping, reference, sorted(cuts), mix, _screened(sample, features), all_texts, labels)
+        )
+    findings = tuple(f for audit in audits for f in _findings(audit, enforced))
+    findings += tuple(Finding("source", "source", s.source, None, s.ratio) for s in sources if s.flagged)
+    return Fairness(tuple(audits), findings, () if mix is None else mix.texts, tuple(sources))
 
 
-def _mix(sample: Sample, explanation: pd.DataFrame, known: Mapping[str, tuple[str, str, str]]) -> _Mix:
+def _mix(sample: Sample, explanation: pd.DataFrame, texts_by_name: Mapping[str, tuple[str, str, str]]) -> _Mix:
     """Who is told what, most frequent reasons first; reasons with too few people are left out altogether."""
-    names, _, told, _ = told_reasons(explanation, sample.order)
-    people = {j: distinct(sample.subject[told[:, j]]) for j in range(len(names))}
+    names, _, is_reason, _ = reasons_by_row(explanation, sample.order)
+    people = {j: distinct(sample.subject[is_reason[:, j]]) for j in range(len(names))}
     by_count = sorted((j for j in people if people[j] >= SMALLEST_CELL), key=lambda j: (-people[j], names[j]))
-    texts = tuple(ReasonText(*known.get(names[j], (names[j],) * 3)) for j in by_count)
-    return _Mix(texts, told[:, by_count])
+    texts = tuple(ReasonText(*texts_by_name.get(names[j], (names[j],) * 3)) for j in by_count)
+    return _Mix(texts, is_reason[:, by_count])
 
 
 def _screened(sample: Sample, features: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -251,7 +253,7 @@ def _audited(
     cuts: Sequence[float],
     mix: _Mix | None,
     features: pd.DataFrame | None,
-    known: Mapping[str, tuple[str, str, str]],
+    texts_by_name: Mapping[str, tuple[str, str, str]],
     labels: Mapping[str, tuple[str, str]] | None,
 ) -> AttributeAudit:
     names, at = grouping.names, grouping.names.index(reference)
@@ -259,7 +261,7 @@ def _audited(
     counts = counts_of(parts, sample)
     groups = Groups(grouping.code, len(names), sample.weight, sample.people)
     score, bad = groups.shares(sample.score), groups.shares(sample.y)
-    told = _told(mix, sample, grouping, groups, counts)
+    reason_shares = _reason_shares(mix, sample, grouping, groups, counts)
     audits = []
     for i, (name, part, count) in enumerate(zip(names, parts, counts, strict=True)):
         measures = {} if count.hidden else _measures(part)
@@ -268,17 +270,17 @@ def _audited(
             measures["base_rate_ratio"] = ratio_estimate(bad, i, at)
         risk = part.true_risk
         true_risk = None if risk is None or count.hidden else float(np.average(risk, weights=part.weight))
-        audits.append(GroupAudit(name, *label(name, labels), count, measures, true_risk, told[i]))
+        audits.append(GroupAudit(name, *label(name, labels), count, measures, true_risk, reason_shares[i]))
     proxies: tuple[Proxy, ...] = ()
     if features is not None:
         last = np.append(sample.subject[1:] != sample.subject[:-1], True)
-        texts = {"score": ("score", "The score itself", "得分本身"), **known}
+        texts = {"score": ("score", "The score itself", "得分本身"), **texts_by_name}
         member = np.array(names, object)[grouping.code[last]]
         proxies = screen_proxies(features, member, texts=texts, limits=LIMITS["proxy"])
-    kept = [cut for cut in cuts if min((sample.score < cut).sum(), (sample.score >= cut).sum()) >= SMALLEST_CELL]
+    usable = [cut for cut in cuts if min((sample.score < cut).sum(), (sample.score >= cut).sum()) >= SMALLEST_CELL]
     return AttributeAudit(
         grouping.name, *label(grouping.name, labels), reference, tuple(audits),
-        cutoffs_of(sample, grouping, groups, counts, at, kept), proxies,
+        cutoffs_of(sample, grouping, groups, counts, at, usable), proxies,
     )  # fmt: skip
 
 
@@ -291,27 +293,27 @@ def _measures(part: Sample) -> dict[str, Estimate]:
     }
 
 
-def _told(
+def _reason_shares(
     mix: _Mix | None, sample: Sample, grouping: Grouping, groups: Groups, counts: Sequence[Counts]
 ) -> list[dict[str, Estimate]]:
     """Share of each group told each reason; few people are blank, and with a single blank a second one."""
-    found: list[dict[str, Estimate]] = [{} for _ in grouping.names]
+    shares_by_group: list[dict[str, Estimate]] = [{} for _ in grouping.names]
     for j, reason in enumerate(() if mix is None else mix.texts):
         assert mix is not None
-        who = mix.told[:, j]
+        who = mix.is_reason[:, j]
         people = [distinct(sample.subject[who & (grouping.code == i)]) for i in range(len(counts))]
         small = [
-            count.hidden == "all" or any(0 < n < SMALLEST_CELL for n in (told, (count.people or 0) - told))
-            for told, count in zip(people, counts, strict=True)
+            count.hidden == "all" or any(0 < n < SMALLEST_CELL for n in (affected, (count.people or 0) - affected))
+            for affected, count in zip(people, counts, strict=True)
         ]
         shares = groups.shares(who)
-        for i, hidden in enumerate(with_second(small, people)):
-            found[i][reason.code] = UNDEFINED if hidden else share_estimate(shares, i)
-    return found
+        for i, is_hidden in enumerate(with_second(small, people)):
+            shares_by_group[i][reason.code] = UNDEFINED if is_hidden else share_estimate(shares, i)
+    return shares_by_group
 
 
 def _findings(audit: AttributeAudit, enforced: Sequence[str]) -> list[Finding]:
-    found = [
+    findings = [
         Finding("eligibility", audit.name, row.group, cut.cutoff, row.ratio)
         for cut in audit.cutoffs
         for row in cut.groups
@@ -319,22 +321,22 @@ def _findings(audit: AttributeAudit, enforced: Sequence[str]) -> list[Finding]:
     ]
     for group in audit.groups:
         if (slope := group.measures.get("slope")) is not None and _outside(slope, *LIMITS["slope"]):
-            found.append(Finding("slope", audit.name, group.name, None, slope))
+            findings.append(Finding("slope", audit.name, group.name, None, slope))
         level = group.measures.get("observed_to_expected")
         if level is not None and group.counts.bads is not None:
             reach = observed_to_expected_limit(group.counts.bads)
             off = level.value is not None and abs(level.value - 1) > reach
             if off and _outside(level, 1.0, 1.0):
-                found.append(Finding("level", audit.name, group.name, None, level))
+                findings.append(Finding("level", audit.name, group.name, None, level))
         ratio = group.measures.get("base_rate_ratio")
         if audit.name in enforced and ratio is not None and _outside(ratio, *LIMITS["base_rate_ratio"]):
-            found.append(Finding("base_rate", audit.name, group.name, None, ratio))
-    found += [
+            findings.append(Finding("base_rate", audit.name, group.name, None, ratio))
+    findings += [
         Finding("proxy", audit.name, p.group, None, p.auc, p.text_en, p.text_zh) for p in audit.proxies if p.flagged
     ]
-    return found
+    return findings
 
 
-def _outside(found: Estimate, low: float, high: float) -> bool:
+def _outside(estimate: Estimate, low: float, high: float) -> bool:
     """Whether the whole interval lies outside two limits."""
-    return found.low is not None and found.high is not None and (found.high < low or found.low > high)
+    return estimate.low is not None and estimate.high is not None and (estimate.high < low or estimate.low > high)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.cutoffs import step_hidden
+from credit_model.evaluation.cutoffs import step_secret
 from credit_model.evaluation.scored_rows import Sample, distinct
 from credit_model.evaluation.tables import Counts, with_second
 from credit_model.foundation.errors import UserError
@@ -97,26 +97,26 @@ def groupings(frame: pd.DataFrame, attributes: pd.DataFrame, order: NDArray[np.i
         table = table.assign(as_of=pd.to_datetime(table["as_of"]).astype("datetime64[s]"))
         rows["as_of"] = pd.to_datetime(rows["as_of"]).astype("datetime64[s]")
     beside = rows.merge(table, on=keys, how="left", validate="many_to_one")
-    found = tuple(_grouping(name, beside[name].iloc[order]) for name in names)
-    many = [g.name for g in found if len(g.names) > MOST]
+    grouping_list = tuple(_grouping(name, beside[name].iloc[order]) for name in names)
+    many = [g.name for g in grouping_list if len(g.names) > MOST]
     if many:
         raise UserError(
             f"Cannot audit by {', '.join(many)}: more than {MOST} groups. Join them into bands before the audit."
         )
-    return found
+    return grouping_list
 
 
 def _grouping(name: str, column: pd.Series) -> Grouping:
     import pandas as pd
 
-    found, values = pd.factorize(column, use_na_sentinel=False)
+    codes, values = pd.factorize(column, use_na_sentinel=False)
     names = [UNKNOWN if pd.isna(value) else str(value) for value in values]
     groups, same = np.unique(np.array(names), return_inverse=True)  # an empty value and the text "unknown" are one
-    rows = np.bincount(same[found], minlength=len(groups))
+    rows = np.bincount(same[codes], minlength=len(groups))
     by_size = sorted(range(len(groups)), key=lambda i: (-rows[i], groups[i]))
     place = np.empty(len(groups), np.intp)
     place[by_size] = np.arange(len(groups))
-    return Grouping(name, tuple(str(groups[i]) for i in by_size), place[same[found]])
+    return Grouping(name, tuple(str(groups[i]) for i in by_size), place[same[codes]])
 
 
 def label(name: str, labels: Mapping[str, tuple[str, str]] | None) -> tuple[str, str]:
@@ -157,21 +157,25 @@ def cutoffs_of(
     sample: Sample, grouping: Grouping, groups: Groups, counts: Sequence[Counts], at: int, cuts: Sequence[float]
 ) -> tuple[Cutoff, ...]:
     """Rates, ratios and gaps of every group at every cut-off, against the group at a place; cut-offs ascend."""
-    hidden = _hidden(sample, grouping, counts, cuts)
-    found = []
+    secret = _secret(sample, grouping, counts, cuts)
+    cutoffs = []
     for place, cut in enumerate(cuts):
         below = (sample.score < cut).astype(np.float64)
-        passed, tpr, fpr = groups.shares(1 - below), groups.shares(below, sample.y), groups.shares(below, 1 - sample.y)
+        eligible, tpr, fpr = (
+            groups.shares(1 - below),
+            groups.shares(below, sample.y),
+            groups.shares(below, 1 - sample.y),
+        )
         rows = []
         for i, name in enumerate(grouping.names):
-            no_people, no_bads = hidden[place][i] == "all", hidden[place][i] != ""
-            no_reference = no_people or hidden[place][at] == "all"
-            no_gap = no_bads or hidden[place][at] != ""
-            ratio = UNDEFINED if no_reference else ratio_estimate(passed, i, at)
+            no_people, no_bads = secret[place][i] == "all", secret[place][i] != ""
+            no_reference = no_people or secret[place][at] == "all"
+            no_gap = no_bads or secret[place][at] != ""
+            ratio = UNDEFINED if no_reference else ratio_estimate(eligible, i, at)
             rows.append(
                 GroupAtCutoff(
                     group=name,
-                    eligible=UNDEFINED if no_people else share_estimate(passed, i),
+                    eligible=UNDEFINED if no_people else share_estimate(eligible, i),
                     ratio=ratio,
                     tpr=UNDEFINED if no_bads else share_estimate(tpr, i),
                     fpr=UNDEFINED if no_bads else share_estimate(fpr, i),
@@ -180,16 +184,16 @@ def cutoffs_of(
                     verdict="reference" if i == at else _verdict(ratio),
                 )
             )
-        shown = [i for i in range(len(rows)) if i != at and hidden[place][i] == "" and hidden[place][at] == ""]
-        found.append(Cutoff(float(cut), tuple(rows), _widest((tpr, fpr), shown, at)))
-    return tuple(found)
+        visible = [i for i in range(len(rows)) if i != at and secret[place][i] == "" and secret[place][at] == ""]
+        cutoffs.append(Cutoff(float(cut), tuple(rows), _widest((tpr, fpr), visible, at)))
+    return tuple(cutoffs)
 
 
-def _hidden(sample: Sample, grouping: Grouping, counts: Sequence[Counts], cuts: Sequence[float]) -> list[list[str]]:
-    """By cut-off and group, what may not be shown: a step from the last shown cut-off that holds too few people."""
+def _secret(sample: Sample, grouping: Grouping, counts: Sequence[Counts], cuts: Sequence[float]) -> list[list[str]]:
+    """Return what may not be shown by cut-off and group: a step from the last shown one that holds too few people."""
     size = np.bincount(grouping.code, minlength=len(counts)).tolist()
     last = [(0, 0)] * len(counts)
-    found = []
+    cells = []
     for cut in cuts:
         below = sample.score < cut
         row, now = [], []
@@ -198,7 +202,7 @@ def _hidden(sample: Sample, grouping: Grouping, counts: Sequence[Counts], cuts: 
             low, high = own & below, own & ~below
             people = distinct(sample.subject[low]), distinct(sample.subject[high])
             bads = int(sample.y[low].sum()), int(sample.y[high].sum())
-            step = step_hidden(people, bads, last[i])
+            step = step_secret(people, bads, last[i])
             row.append("all" if "all" in (count.hidden, step) else count.hidden or step)
             now.append((people[0], bads[0]))
         no_people = with_second([h == "all" for h in row], size)
@@ -208,8 +212,8 @@ def _hidden(sample: Sample, grouping: Grouping, counts: Sequence[Counts], cuts: 
             (n[0] if h != "all" else was[0], n[1] if h == "" else was[1])
             for h, n, was in zip(row, now, last, strict=True)
         ]
-        found.append(row)
-    return found
+        cells.append(row)
+    return cells
 
 
 def _verdict(ratio: Estimate) -> str:

@@ -53,16 +53,16 @@ def _grouped(
     group: ArrayLike, weight: ArrayLike | None, subject: Sequence[Any] | ArrayLike | None, **columns: ArrayLike
 ) -> tuple[list[Hashable], Groups, dict[str, NDArray[np.float64]]]:
     names, code = np.unique(np.asarray(group, dtype=object).astype(str), return_inverse=True)
-    given = {name: np.asarray(column, np.float64).ravel() for name, column in columns.items()}
+    values = {name: np.asarray(column, np.float64).ravel() for name, column in columns.items()}
     weights = np.ones(code.size) if weight is None else np.asarray(weight, np.float64).ravel()
-    sizes = {name: column.size for name, column in {**given, "weight": weights}.items() if column.size != code.size}
+    sizes = {name: column.size for name, column in {**values, "weight": weights}.items() if column.size != code.size}
     if sizes or not code.size:
-        told = ", ".join(f"{name!r} has {size}" for name, size in sizes.items()) or "there is no row"
-        raise UserError(f"Cannot compare groups: 'group' has {code.size} rows, {told}.")
-    if any(not np.isin(column, (0.0, 1.0)).all() for column in given.values()):
-        raise UserError(f"Cannot compare groups: {', '.join(given)} must hold 0 and 1 (or false and true) only.")
+        sizes_text = ", ".join(f"{name!r} has {size}" for name, size in sizes.items()) or "there is no row"
+        raise UserError(f"Cannot compare groups: 'group' has {code.size} rows, {sizes_text}.")
+    if any(not np.isin(column, (0.0, 1.0)).all() for column in values.values()):
+        raise UserError(f"Cannot compare groups: {', '.join(values)} must hold 0 and 1 (or false and true) only.")
     people = None if subject is None else np.unique(np.asarray(subject), return_inverse=True)[1].ravel()
-    return names.tolist(), Groups(code.ravel().astype(np.intp), len(names), weights, people), given
+    return names.tolist(), Groups(code.ravel().astype(np.intp), len(names), weights, people), values
 
 
 def eligibility_ratio(
@@ -128,7 +128,7 @@ def error_rates(
     subject: Sequence[Any] | ArrayLike | None = None,
     level: float = 0.95,
 ) -> dict[str, Rates]:
-    """True and false positive rates of each group, positive being "called a likely bad".
+    """Compute true and false positive rates of each group, positive being "called a likely bad".
 
     Parameters
     ----------
@@ -152,13 +152,13 @@ def error_rates(
     """
     names, groups, columns = _grouped(group, weight, subject, y=y, positive=positive)
     bad, below = columns["y"], columns["positive"]
-    found = (
+    rates = (
         groups.shares(1 - below),
         groups.shares(below, bad),
         groups.shares(below, 1 - bad),
         groups.shares((bad == below).astype(np.float64)),
     )
-    return {str(n): Rates(*(share_estimate(s, i, level) for s in found)) for i, n in enumerate(names)}
+    return {str(n): Rates(*(share_estimate(s, i, level) for s in rates)) for i, n in enumerate(names)}
 
 
 @dataclass(frozen=True)
@@ -217,17 +217,17 @@ def source_rates(
     for place, sources in enumerate((development, out_of_time)):
         for source in sources:
             counts.setdefault(source, [0, 0])[place] += 1
-    few = [source for source, found in counts.items() if any(0 < n < FEWEST_BADS for n in found)]
+    few = [source for source, pair in counts.items() if any(0 < n < FEWEST_BADS for n in pair)]
     rest = sorted((s for s in counts if s not in few), key=lambda s: (sum(counts[s]), s))
     # One blank beside a published total would be no secret, and no more would a sum that is itself too small.
     while few and rest and (len(few) == 1 or any(0 < sum(counts[s][i] for s in few) < FEWEST_BADS for i in (0, 1))):
         few.append(rest.pop(0))
     if few:
-        joined = [counts.pop(source) for source in few]
-        counts[""] = [sum(found[place] for found in joined) for place in (0, 1)]
+        small_pairs = [counts.pop(source) for source in few]
+        counts[""] = [sum(pair[place] for pair in small_pairs) for place in (0, 1)]
     rates = [
-        _rate(source, found[0], development_rows, found[1], out_of_time_rows, limits, level)
-        for source, found in counts.items()
+        _rate(source, pair[0], development_rows, pair[1], out_of_time_rows, limits, level)
+        for source, pair in counts.items()
     ]
     return tuple(sorted(rates, key=lambda row: (row.source == "", -(row.development or 0), row.source)))
 
@@ -242,13 +242,13 @@ def _rate(
         ratio = Estimate(value, value / reach, value * reach)
     flagged = ratio.high is not None and ratio.low is not None and (ratio.high < limits[0] or ratio.low > limits[1])
     first, second = (None if 0 < n < FEWEST_BADS else n for n in (before, after))
-    hidden = first is None or second is None
+    is_hidden = first is None or second is None
     return SourceRate(
         source=source,
         development=first,
         out_of_time=second,
         development_rate=None if first is None else first / rows_before,
         out_of_time_rate=None if second is None else second / rows,
-        ratio=UNDEFINED if hidden else ratio,
-        flagged=flagged and not hidden,
+        ratio=UNDEFINED if is_hidden else ratio,
+        flagged=flagged and not is_hidden,
     )

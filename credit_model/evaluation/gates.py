@@ -130,12 +130,12 @@ class GateRule:
 
 def gate_rules() -> dict[str, GateRule]:
     """Return every gate by name: those of the measures, and those of the card and its run."""
-    measured = {
-        measure.name: GateRule(measure.gate.form, measure.gate.read, _measured, measure.gate)
+    rules = {
+        measure.name: GateRule(measure.gate.form, measure.gate.read, _judge_measure, measure.gate)
         for measure in MEASURES.values()
         if measure.gate is not None
     }
-    return measured | _OTHER_GATES
+    return rules | _OTHER_GATES
 
 
 def check(declared: Mapping[str, Any], evidence: Evidence) -> tuple[Check, ...]:
@@ -199,14 +199,14 @@ def checks_of_rows(name: str, limit: Any, rows: Iterable[Mapping[str, Any]]) -> 
     if not own:
         yield Check(name, _ABSENT, _limit(limit), False, _ABSENT_ZH)
     for row in own:
-        named = f"{name} ({row['segment']})"
+        label = f"{name} ({row['segment']})"
         if row["low"] is None and row["high"] is None:  # the cell is small: the evaluation tells the verdict only
-            yield Check(named, _SMALL, _limit(limit), row["passed"], "不显示（人数过少）")
+            yield Check(label, _SMALL, _limit(limit), row["passed"], "不显示（人数过少）")
         else:
-            yield _held(named, row["value"], row["low"], row["high"])
+            yield _check_value(label, row["value"], row["low"], row["high"])
 
 
-def _measured(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
+def _judge_measure(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
     yield from checks_of_rows(name, limit, evidence.evaluation.get("gates", ()))
 
 
@@ -229,7 +229,7 @@ def _reasons(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
 
 
 def _latency(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
-    """The 99th percentile of single scores with their reasons, on the machine that promotes."""
+    """Judge the 99th percentile of single scores with their reasons, on the machine that promotes."""
     card = evidence.card
     rows = [dict(zip(card.columns, row.values, strict=True)) for row in card.golden]
     took = []
@@ -238,14 +238,14 @@ def _latency(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
         card.score_one(rows[turn % len(rows)])
         took.append(1_000 * (time.perf_counter() - began))
     value = sorted(took)[int(0.99 * len(took))] if took else None
-    yield _held(name, value, None, limit)
+    yield _check_value(name, value, None, limit)
 
 
 def _documents(name: str, limit: Iterable[str], evidence: Evidence) -> Iterator[Check]:
-    wanted = sorted(limit)
-    missing = [file for file in wanted if file not in evidence.files]
+    files = sorted(limit)
+    missing = [file for file in files if file not in evidence.files]
     value = (f"without {', '.join(missing)}", f"缺少{'、'.join(missing)}") if missing else _COMPLETE
-    yield Check(name, value[0], ", ".join(wanted), not missing, value[1])
+    yield Check(name, value[0], ", ".join(files), not missing, value[1])
 
 
 def _impact_assessment(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
@@ -258,16 +258,16 @@ def _champion(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
     rival = evidence.evaluation.get("context", {}).get("champion") or {}
     compared, least = rival.get("card", ""), _limits(limit, None)
     if compared != evidence.in_force:
-        found = f"measured against card {compared[:12] or 'none'}"
-        yield Check(name, found, f"{least} against card {evidence.in_force[:12] or 'none'}, in force now", False)
+        estimate = f"measured against card {compared[:12] or 'none'}"
+        yield Check(name, estimate, f"{least} against card {evidence.in_force[:12] or 'none'}, in force now", False)
     elif not compared:
         nobody = "without a champion to compare with", "没有可比较的现行模型"
         yield Check(name, nobody[0], least, True, nobody[1], _limits_zh(limit, None))
     else:
         rows = [row for row in evidence.evaluation.get("rankings", ()) if row["role"] == "champion"]
-        found = rows[0]["measures"].get("card_minus_this", {}) if rows else {}
-        value = found.get("low")
-        yield _held(f"{name} (lower end of the interval)", value, limit, None)
+        estimate = rows[0]["measures"].get("card_minus_this", {}) if rows else {}
+        value = estimate.get("low")
+        yield _check_value(f"{name} (lower end of the interval)", value, limit, None)
 
 
 def _stability(kind: str) -> Callable[[str, float, Evidence], Iterator[Check]]:
@@ -279,13 +279,13 @@ def _stability(kind: str) -> Callable[[str, float, Evidence], Iterator[Check]]:
         if not values:
             yield Check(name, _ABSENT, _limits(None, limit), False, _ABSENT_ZH, _limits_zh(None, limit))
         for value in values:
-            yield _held(name, value, None, limit)
+            yield _check_value(name, value, None, limit)
 
     return judge
 
 
 def _eligibility(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
-    """The least eligible group of every audited attribute: it fails where its whole interval lies below the limit."""
+    """Judge the least eligible group of every attribute: it fails where its whole interval lies below the limit."""
     attributes = evidence.evaluation.get("fairness", {}).get("attributes", ())
     words = _limits(limit, None), _limits_zh(limit, None)
     if not attributes:
@@ -302,9 +302,9 @@ def _eligibility(name: str, limit: float, evidence: Evidence) -> Iterator[Check]
             continue
         high, value, group, cutoff = min(groups)
         upper = _number(high, limit)
-        found = f"{value:.4g} (interval to {upper}) for {group} from {cutoff:g} points"
-        found_zh = f"{group}在{cutoff:g}分处为{value:.4g}（区间上限{upper}）"
-        yield Check(f"{name} ({attribute['name']})", found, words[0], high >= limit, found_zh, words[1])
+        value_en = f"{value:.4g} (interval to {upper}) for {group} from {cutoff:g} points"
+        value_zh = f"{group}在{cutoff:g}分处为{value:.4g}（区间上限{upper}）"
+        yield Check(f"{name} ({attribute['name']})", value_en, words[0], high >= limit, value_zh, words[1])
 
 
 # ---------------------------------------------------------------------------------------------------- words
@@ -317,7 +317,7 @@ def _limits(low: float | None, high: float | None) -> str:
 
 
 def _limit(limit: Any) -> str:
-    """A declared limit of a measured gate, where the evaluation shows none."""
+    """Write the declared limit of a measure, where the evaluation shows none."""
     return _limits(*limit) if isinstance(limit, tuple | list) else f"{limit:g}" if isinstance(limit, float) else "set"
 
 
@@ -325,10 +325,10 @@ def _limits_zh(low: float | None, high: float | None) -> str:
     return f"不低于{low:.4g}" if high is None else f"不高于{high:.4g}" if low is None else f"{low:.4g}至{high:.4g}"
 
 
-def _held(name: str, value: float | None, low: float | None, high: float | None) -> Check:
-    text, passed = _number(value, low, high), _within(value, low, high)
+def _check_value(name: str, value: float | None, low: float | None, high: float | None) -> Check:
+    text, passes = _number(value, low, high), _within(value, low, high)
     return Check(
-        name, text, _limits(low, high), passed, _UNMEASURED_ZH if value is None else text, _limits_zh(low, high)
+        name, text, _limits(low, high), passes, _UNMEASURED_ZH if value is None else text, _limits_zh(low, high)
     )
 
 
@@ -336,10 +336,10 @@ def _number(value: float | None, low: float | None = None, high: float | None = 
     """Write four figures, rounded so that the verdict on what is written is the verdict on the value."""
     if value is None:
         return UNMEASURED
-    text, passed = f"{value:.4g}", _within(value, low, high)
-    if passed == _within(float(text), low, high):
+    text, passes = f"{value:.4g}", _within(value, low, high)
+    if passes == _within(float(text), low, high):
         return text
-    down = high is not None and float(text) > high if passed else low is not None and value < low
+    down = high is not None and float(text) > high if passes else low is not None and value < low
     rounding = ROUND_FLOOR if down else ROUND_CEILING
     return f"{float(Context(prec=4, rounding=rounding).create_decimal_from_float(value)):.4g}"
 

@@ -224,7 +224,7 @@ def missing_texts() -> tuple[str, ...]:
 
 
 def compute_measures(
-    rows: ScoredColumns, chosen: Callable[[Measure], bool] = lambda measure: not measure.detail
+    rows: ScoredColumns, selects: Callable[[Measure], bool] = lambda measure: not measure.detail
 ) -> dict[str, Estimate]:
     """Compute the chosen measures whose columns are there.
 
@@ -237,7 +237,7 @@ def compute_measures(
     """
     results: dict[tuple[Any, ...], Any] = {}
     estimates = {}
-    for measure in filter(chosen, MEASURES.values()):
+    for measure in filter(selects, MEASURES.values()):
         columns = [getattr(rows, name, None) for name in measure.columns]
         if any(column is None for column in columns):
             continue

@@ -272,11 +272,11 @@ def override_report(frame: pd.DataFrame, cutoff: float) -> Overrides:
     everybody = Groups(np.zeros(code.size, np.intp), 1, sample.weight, sample.people)
     against = side != "followed"
     bare = [row.counts for row in rows if row.side != "followed" and not row.reason]
-    hidden = any(row.counts.hidden == "all" for row in rows)
+    is_hidden = any(row.counts.hidden == "all" for row in rows)
     return Overrides(
         cutoff=float(cutoff),
         decisions=len(frame),
         rows=tuple(rows),
-        rate=UNDEFINED if hidden else share_estimate(everybody.shares(against), 0),
+        rate=UNDEFINED if is_hidden else share_estimate(everybody.shares(against), 0),
         without_reason=None if any(c.hidden == "all" for c in bare) else sum(c.observations or 0 for c in bare),
     )

@@ -91,7 +91,7 @@ def screen_proxies(
     names, code = np.unique(np.asarray(group, dtype=object).astype(str), return_inverse=True)
     if code.size != len(features):
         raise UserError(f"Cannot screen for proxies: {len(features)} rows of features, {code.size} of groups.")
-    found = []
+    proxies = []
     for feature in features.columns:
         values = features[feature].to_numpy(np.float64)
         place = pd.factorize(np.where(np.isnan(values), -np.inf, values), sort=True)[0]
@@ -100,19 +100,19 @@ def screen_proxies(
         if best is None:
             continue
         at, auc, rho = best
-        told = (texts or {}).get(str(feature), (str(feature),) * 3)
+        labels = (texts or {}).get(str(feature), (str(feature),) * 3)
         flagged = (auc.value or 0.0) > limits[0] or abs(rho) > limits[1]
-        found.append(Proxy(str(feature), *told, str(names[at]), auc, rho, flagged))
-    return tuple(sorted(found, key=lambda p: (-(p.auc.value or 0.0), p.name)))
+        proxies.append(Proxy(str(feature), *labels, str(names[at]), auc, rho, flagged))
+    return tuple(sorted(proxies, key=lambda p: (-(p.auc.value or 0.0), p.name)))
 
 
 def _best(table: NDArray[np.float64], level: float) -> tuple[int, Estimate, float] | None:
     """Group that a table of values (rows, ascending) by groups tells best; None for one value or one group."""
     size, total = table.sum(axis=0), float(table.sum())
-    asked = np.flatnonzero((size >= SMALLEST_CELL) & (total - size >= SMALLEST_CELL))
-    if table.shape[0] < 2 or not asked.size:
+    candidates = np.flatnonzero((size >= SMALLEST_CELL) & (total - size >= SMALLEST_CELL))
+    if table.shape[0] < 2 or not candidates.size:
         return None
-    members, others = table[:, asked], table.sum(axis=1)[:, None] - table[:, asked]
+    members, others = table[:, candidates], table.sum(axis=1)[:, None] - table[:, candidates]
     n, m = members.sum(axis=0), others.sum(axis=0)
     others_below = (np.cumsum(others, axis=0) - others / 2) / m
     members_above = 1 - (np.cumsum(members, axis=0) - members / 2) / n
@@ -130,4 +130,4 @@ def _best(table: NDArray[np.float64], level: float) -> tuple[int, Estimate, floa
     share = float(n[best]) / total
     spread = math.sqrt(float(np.sum(everybody * centred**2)) / total * share * (1 - share))
     rho = float(np.sum(members[:, best] * centred)) / total / spread if spread else 0.0
-    return int(asked[best]), Estimate(value, max(0.5, value - reached), min(1.0, value + reached)), rho
+    return int(candidates[best]), Estimate(value, max(0.5, value - reached), min(1.0, value + reached)), rho

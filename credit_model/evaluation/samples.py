@@ -209,7 +209,7 @@ class _Table:
             return ()
         at = np.where(self.y == 1, self.frame["event_month"].to_numpy(np.float64), np.nan)
         people = self.counts("all")[2]
-        found = []
+        rows = []
         for i, period in enumerate(self.periods):
             own = self.period == i
             if people[i] < SMALLEST_CELL:
@@ -217,8 +217,8 @@ class _Table:
             month = np.clip(np.nan_to_num(at[own & (self.y == 1)], nan=window - 1), 0, window - 1).astype(np.intp)
             bads = np.cumsum(np.bincount(month, minlength=window))
             share = np.cumsum(np.bincount(month, self.weight[own & (self.y == 1)], window)) / self.weight[own].sum()
-            found.append(Vintage(str(period), int(people[i]), _steps(share, bads)))
-        return tuple(found)
+            rows.append(Vintage(str(period), int(people[i]), _steps(share, bads)))
+        return tuple(rows)
 
     @property
     def people(self) -> NDArray[np.intp] | None:
@@ -242,25 +242,25 @@ class _Table:
 
 
 def _steps(share: NDArray[np.float64], bads: NDArray[np.intp]) -> tuple[float | None, ...]:
-    last, told = 0, []
+    last, steps = 0, []
     for value, count in zip(share, bads, strict=True):
-        shown = count == last or (count - last >= FEWEST_BADS and not 0 < bads[-1] - count < FEWEST_BADS)
-        last = int(count) if shown else last
-        told.append(float(value) if shown else None)
-    return tuple(told)
+        is_shown = count == last or (count - last >= FEWEST_BADS and not 0 < bads[-1] - count < FEWEST_BADS)
+        last = int(count) if is_shown else last
+        steps.append(float(value) if is_shown else None)
+    return tuple(steps)
 
 
 def _usual(tables: Sequence[_Table]) -> dict[str, float]:
     """Median bad rate over the months of all samples, by segment, every row counting once."""
-    found = {}
+    medians = {}
     for segment in dict.fromkeys(s for table in tables for s in table.segments):
-        counted = [table.counts(segment)[:2] for table in tables if segment in table.segments]
-        rows, bads = (np.concatenate([pair[i] for pair in counted]) for i in (0, 1))
+        counts = [table.counts(segment)[:2] for table in tables if segment in table.segments]
+        rows, bads = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))
         rates, rows = (bads / np.maximum(rows, 1))[rows > 0], rows[rows > 0]
         order = np.argsort(rates, kind="stable")
         if rates.size:
-            found[segment] = float(rates[order][np.searchsorted(np.cumsum(rows[order]), rows.sum() / 2)])
-    return found
+            medians[segment] = float(rates[order][np.searchsorted(np.cumsum(rows[order]), rows.sum() / 2)])
+    return medians
 
 
 def _flag(rows: int, bads: int, usual: float | None) -> str:

@@ -42,10 +42,10 @@ class Sample:
 
     def where(self, rows: NDArray[Any]) -> Sample:
         """Keep some rows, chosen by a mask or put in an order."""
-        kept: dict[str, Any] = {
+        arrays: dict[str, Any] = {
             name: None if value is None else value[rows] for name, value in vars(self).items() if name != "others"
         }
-        return Sample(**kept, others={name: value[rows] for name, value in self.others.items()})
+        return Sample(**arrays, others={name: value[rows] for name, value in self.others.items()})
 
     @property
     def risk(self) -> NDArray[np.float64]:
@@ -73,11 +73,11 @@ def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
     """
     import pandas as pd
 
-    wanted = [*_REQUIRED, *others]
-    faults = [f"column {name!r} is missing" for name in wanted if name not in frame.columns]
+    columns = [*_REQUIRED, *others]
+    faults = [f"column {name!r} is missing" for name in columns if name not in frame.columns]
     faults += [
         f"column {name!r} has {int(frame[name].isna().sum())} empty rows"
-        for name in (*wanted, "weight", "with_record", "true_risk", "attainable")
+        for name in (*columns, "weight", "with_record", "true_risk", "attainable")
         if name in frame.columns and frame[name].isna().any()
     ]
     if not faults and len(frame):

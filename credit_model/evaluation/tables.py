@@ -155,12 +155,12 @@ def segments_of(sample: Sample) -> tuple[dict[str, Segment], dict[str, dict[str,
         halves = {"with_record": sample.where(sample.record), "without_record": sample.where(~sample.record)}
         parts |= halves
         counts += counts_of(list(halves.values()), sample)
-    measured = {name: compute_measures(part, lambda measure: True) for name, part in parts.items()}
-    shown = {
-        name: Segment(c, _published(c, measured[name]), {} if c.hidden else compute_tests(parts[name]))
+    estimates = {name: compute_measures(part, lambda measure: True) for name, part in parts.items()}
+    segments = {
+        name: Segment(c, _published(c, estimates[name]), {} if c.hidden else compute_tests(parts[name]))
         for name, c in zip(parts, counts, strict=True)
     }
-    return shown, measured
+    return segments, estimates
 
 
 def grades_of(sample: Sample) -> tuple[Grade, ...]:
@@ -180,9 +180,9 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
     bad = np.array([(part.weight * part.y).sum() for part in parts])
     from_worst = [np.cumsum(x[::-1])[::-1] / (x.sum() or 1.0) for x in (weights, bad)]
 
-    def told(i: int, hidden: Sequence[bool], shares: NDArray[np.float64]) -> float | None:
-        below = sum(hidden[i:])
-        return float(shares[i]) if below in (0, sum(hidden)) else None
+    def visible_share(i: int, secret: Sequence[bool], shares: NDArray[np.float64]) -> float | None:
+        below = sum(secret[i:])
+        return float(shares[i]) if below in (0, sum(secret)) else None
 
     no_people = [c.hidden == "all" for c in counts]
     no_bads = [c.hidden != "" for c in counts]
@@ -194,8 +194,8 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
             high=None if c.hidden else test.high,
             p_value=None if c.hidden else test.p_value,
             p_value_holm=None if c.hidden else holm,
-            cumulative_people=told(i, no_people, from_worst[0]),
-            cumulative_bads=told(i, no_bads, from_worst[1]),
+            cumulative_people=visible_share(i, no_people, from_worst[0]),
+            cumulative_bads=visible_share(i, no_bads, from_worst[1]),
             understated=None if c.hidden else too_low[i],
             overstated=None if c.hidden else too_high[i],
         )
@@ -212,9 +212,9 @@ def months_of(sample: Sample) -> tuple[Month, ...]:
     parts = [sample.where(period == date) for date in dates]
     months = []
     for date, part, c in zip(dates, parts, counts_of(parts, sample), strict=True):
-        measured = compute_measures(part, lambda measure: measure.by_month)
+        estimates = compute_measures(part, lambda measure: measure.by_month)
         with_record = None if part.record is None or c.hidden else float(np.average(part.record, weights=part.weight))
-        months.append(Month(str(date), c, with_record, _published(c, measured)))
+        months.append(Month(str(date), c, with_record, _published(c, estimates)))
     return tuple(months)
 
 
@@ -230,15 +230,15 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
     ordinary = ~at_top if has_mass else np.ones(score.size, bool)
     width = next(m * 10**e for e in range(20) for m in (1, 2, 5) if np.ptp(score) <= 40 * m * 10**e)
     key = score // width
-    joined: list[list[int]] = []
+    bands_keys: list[list[int]] = []
     waiting: list[int] = []
     for band in np.unique(key[ordinary]):
         waiting.append(int(band))
         if distinct(sample.subject[ordinary & np.isin(key, waiting)]) >= SMALLEST_CELL:
-            joined.append(waiting)
+            bands_keys.append(waiting)
             waiting = []
     if waiting:
-        joined[-1:] = [[*(joined[-1] if joined else []), *waiting]]
+        bands_keys[-1:] = [[*(bands_keys[-1] if bands_keys else []), *waiting]]
     bands = [
         Band(
             low=keys[0] * width,
@@ -246,33 +246,33 @@ def bands_of(sample: Sample) -> tuple[Band, ...]:
             share=float(sample.weight[ordinary & np.isin(key, keys)].sum() / sample.weight.sum()),
             mass_point=False,
         )
-        for keys in joined
+        for keys in bands_keys
     ]
     if has_mass:
         bands.append(Band(int(values[top]), int(values[top]), float(share[top]), mass_point=True))
     return tuple(sorted(bands, key=lambda band: (band.low, band.high)))
 
 
-def told_reasons(
+def reasons_by_row(
     points: pd.DataFrame, rows: NDArray[np.intp]
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
     """Characteristics, points lost by row, which of them a person is told (four at most), and the largest loss."""
     names = [name for name in points.columns if name != "base"]
     losses = np.maximum(-points[names].to_numpy(np.float64)[rows], 0.0)
     order = np.argsort(-losses, axis=1, kind="stable")[:, :4]
-    told = np.zeros(losses.shape, bool)
-    np.put_along_axis(told, order, True, axis=1)
+    is_reason = np.zeros(losses.shape, bool)
+    np.put_along_axis(is_reason, order, True, axis=1)
     largest = order[:, 0] if names else np.zeros(len(losses), np.intp)
-    return names, losses, told & (losses > 0), largest
+    return names, losses, is_reason & (losses > 0), largest
 
 
 def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:
     """How often each characteristic is among a person's four largest losses, and how often the largest."""
-    names, losses, told, largest = told_reasons(points, sample.order)
+    names, losses, is_reason, largest = reasons_by_row(points, sample.order)
     total = float(sample.weight.sum())
     rows = []
     for j, name in enumerate(names):
-        who = told[:, j]
+        who = is_reason[:, j]
         if not who.any():
             continue
         code, text_en, text_zh = texts.get(name, (name, name, name))
@@ -280,14 +280,14 @@ def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[s
             rows.append(Reason(code, text_en, text_zh, None, None, None))
             continue
         first = who & (largest == j)
-        hidden = 0 < distinct(sample.subject[first]) < SMALLEST_CELL
+        is_hidden = 0 < distinct(sample.subject[first]) < SMALLEST_CELL
         rows.append(
             Reason(
                 code,
                 text_en,
                 text_zh,
                 share=float(sample.weight[who].sum()) / total,
-                first=None if hidden else float(sample.weight[first].sum()) / total,
+                first=None if is_hidden else float(sample.weight[first].sum()) / total,
                 mean_points=float(np.average(-losses[who, j], weights=sample.weight[who])),
             )
         )

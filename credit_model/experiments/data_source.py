@@ -51,7 +51,7 @@ class Source:
     city: Callable[[], City] | None = None
 
     def true_risk(self, day: int, subject_ids: Iterable[str]) -> NDArray[np.float64]:
-        """The true risk of subjects of a made city as of a day, in their order."""
+        """Return the true risk of subjects of a synthetic city as of a day, in their order."""
         if self.city is None:
             raise UserError("the true risk is known of a made city only")
         return np.asarray(self.city().true_risk(day).reindex(list(subject_ids)), np.float64)
@@ -97,12 +97,12 @@ def open_source(experiment: Experiment, progress: Progress, make: bool = True) -
 
         def fill(ledger: Ledger) -> None:
             progress(f"Making a city of {source.people:,} people")
-            made = city()
+            rows = city()
             progress("Ingesting its records")
-            ledger.ingest(records=made.records, amendments=made.amendments, subjects=made.subjects, audit=made.audit)
+            ledger.ingest(records=rows.records, amendments=rows.amendments, subjects=rows.subjects, audit=rows.audit)
 
         stem = f"city-{source.profile}-{source.people}-{source.seed}-{plan.policy}"
-        ledger = _kept(
+        ledger = _cached_ledger(
             stem,
             [asdict(source), plan.policy, catalogue.digest],
             catalogue,
@@ -128,11 +128,11 @@ def folder_of(experiment: Experiment, source: Source) -> Path:
 
 def runs_of(experiment_digest: str) -> list[Path]:
     """Return the folders of the runs of an experiment, whatever data they were made on."""
-    found = (home() / "runs").glob(f"*-{experiment_digest[:12]}*")
-    return sorted(path for path in found if path.is_dir())
+    folders = (home() / "runs").glob(f"*-{experiment_digest[:12]}*")
+    return sorted(path for path in folders if path.is_dir())
 
 
-def run_folder(said: str | Path) -> Path:
+def run_folder(run: str | Path) -> Path:
     """Return the folder of a run.
 
     Parameters
@@ -146,18 +146,18 @@ def run_folder(said: str | Path) -> Path:
     UserError
         If the run was not made here (its rows stay where it was made), or its folder holds what a later run left.
     """
-    path = Path(said)
+    path = Path(run)
     if path.is_dir():
         return path
     if path.suffix == ".toml":
         return _folder_as_data_are(path)
-    recorded = {name: sha256_file(fetch_artifact(str(said), name)) for name in _RECORDED}
-    folders = _ran_here(said, recorded["experiment.json"])
+    recorded = {name: sha256_file(fetch_artifact(str(run), name)) for name in _RECORDED}
+    folders = _ran_here(run, recorded["experiment.json"])
     for folder in folders:
         if all((folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in recorded.items()):
             return folder
     raise UserError(
-        f"run {said}: its folder is gone or holds what a later run left. Run its experiment again, or name the folder "
+        f"run {run}: its folder is gone or holds what a later run left. Run its experiment again, or name the folder "
         f"of a run: {_listed(folders)}."
     )
 
@@ -170,7 +170,7 @@ def other_runs(folder: Path) -> list[Path]:
 
 
 def _folder_as_data_are(path: Path) -> Path:
-    """The folder of the run of an experiment on the data as they are now."""
+    """Return the folder of the run of an experiment on the data as they are now."""
     experiment = load_experiment(path)
     folders = _ran_here(path, experiment.digest)
     try:
@@ -185,10 +185,10 @@ def _folder_as_data_are(path: Path) -> Path:
     return folder
 
 
-def _ran_here(said: str | Path, experiment_digest: str) -> list[Path]:
+def _ran_here(run: str | Path, experiment_digest: str) -> list[Path]:
     folders = runs_of(experiment_digest)
     if not folders:
-        raise UserError(f"{said}: this experiment was not run here; run it with `credit-model run` first")
+        raise UserError(f"{run}: this experiment was not run here; run it with `credit-model run` first")
     return folders
 
 
@@ -230,26 +230,26 @@ def _observed(
 
 
 def _from_files(experiment: Experiment, source: RawTables, progress: Progress, make: bool) -> Source:
-    """A ledger of raw tables, which are read only when one of them has changed."""
+    """Return a ledger of raw tables, which are read only when one of them has changed."""
     plan, path = experiment.ledger, experiment.path
     catalogue = load_catalogue(path(source.catalogue))
     mapping = None if source.mapping is None else load_mapping(path(source.mapping))
     tables: dict[str, Any] = {
-        name: [path(said) for said in getattr(source, name)] for name in ("records", "amendments", "subjects", "audit")
+        name: [path(file) for file in getattr(source, name)] for name in ("records", "amendments", "subjects", "audit")
     }
 
     def fill(ledger: Ledger) -> None:
         progress("Ingesting raw tables")
         ledger.ingest(**{name: paths for name, paths in tables.items() if paths}, mapping=mapping)
 
-    said = [source.catalogue, *([source.mapping] if source.mapping else [])]
-    contents = [sha256_file(file) for file in [*map(path, said), *chain(*tables.values())]]
+    names = [source.catalogue, *([source.mapping] if source.mapping else [])]
+    contents = [sha256_file(file) for file in [*map(path, names), *chain(*tables.values())]]
     depends_on = [contents, plan.policy]
-    ledger = _kept(experiment.name, depends_on, catalogue, plan.policy, fill if make else None, progress)
+    ledger = _cached_ledger(experiment.name, depends_on, catalogue, plan.policy, fill if make else None, progress)
     return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
 
-def _kept(
+def _cached_ledger(
     stem: str,
     depends_on: Any,
     catalogue: Catalogue,
@@ -257,7 +257,7 @@ def _kept(
     fill: Callable[[Ledger], None] | None,
     progress: Progress,
 ) -> Ledger:
-    """The ledger kept under a name made of everything it depends on; filled beside its place when it is not there."""
+    """Return the ledger named by everything it depends on; fill it beside its place when it is not there."""
     key = sha256_json([depends_on, code_digest(*_RECORD_PACKAGES)])[:12]
     folder = home() / "ledgers" / f"{stem}-{key}"
     if not folder.is_dir():

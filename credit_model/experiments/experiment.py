@@ -186,24 +186,24 @@ class Experiment:
         return sha256(self.to_json())
 
     def to_json(self) -> str:
-        """What the experiment says, resolved, as JSON."""
-        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.compare}
-        return json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+        """Return the resolved experiment as JSON."""
+        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.compare}
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
 
-    def path(self, said: str) -> Path:
-        """A path of the file, as seen from here."""
-        return located(self.folder, said)
+    def path(self, text: str) -> Path:
+        """Resolve a path of the file, as seen from here."""
+        return located(self.folder, text)
 
 
-def located(folder: Path, said: str) -> Path:
-    """A path that an experiment says: from the folder of its file, ``${NAME:-default}`` by the environment.
+def located(folder: Path, text: str) -> Path:
+    """Resolve a path from the folder of the experiment, ``${NAME:-default}`` by the environment.
 
     Examples
     --------
     >>> located(Path("experiments"), "${NO_SUCH_VARIABLE:-../tables}/events.parquet").as_posix()
     'experiments/../tables/events.parquet'
     """
-    return folder / _VARIABLE.sub(lambda named: os.environ.get(named[1]) or named[2] or "", said)
+    return folder / _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[2] or "", text)
 
 
 def _plain(value: Any) -> Any:

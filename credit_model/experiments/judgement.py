@@ -100,20 +100,20 @@ def judge(
         development_rate=development.bad_rate,
         gates={name: limit for name, limit in experiment.gates.items() if gate_rules()[name].measure},
         context=context,
-        challenger=None if challenger is None else _told(challenger, experiment, card, development, out_of_time),
+        challenger=None if challenger is None else _description(challenger, experiment, card, development, out_of_time),
     )
 
 
 def _window(experiment: Experiment) -> int:
-    """Performance window in whole months, begun ones counted."""
+    """Return the performance window in whole months, rounded up."""
     return max(1, math.ceil(experiment.outcome.window_months))
 
 
 def _scored(experiment: Experiment, card: Card, sample: DevelopmentSample, events: dict[str, Any]) -> pd.DataFrame:
     """Scored rows of a sample, with the month after the observation in which a bad row's event was decided."""
     decided, month = events["decided_on"], np.zeros(len(sample))
-    for passed in range(1, _window(experiment)):
-        month += decided >= add_months(sample.as_of, passed)
+    for months in range(1, _window(experiment)):
+        month += decided >= add_months(sample.as_of, months)
     return card.score(sample.X[list(card.columns)]).assign(
         subject_id=sample.subject_id,
         as_of=from_days(sample.as_of).astype("datetime64[s]"),
@@ -156,7 +156,7 @@ def refuse_empty(card: Card, experiment: Experiment, development: DevelopmentSam
 def freeze(
     experiment: Experiment, source: Source, card: Card, development: DevelopmentSample, out_of_time: DevelopmentSample
 ) -> tuple[Reference, Stability]:
-    """Counts of the people the card was learned from, and those it is judged on beside them, outcome known or not.
+    """Count the people the card was learned from, and those it is judged on, outcome known or not.
 
     Where observations are called for by events there is nobody else to look at than the rows of the samples.
     """
@@ -176,21 +176,21 @@ def freeze(
 
 
 def true_risk_of(experiment: Experiment, source: Source, out_of_time: DevelopmentSample) -> np.ndarray | None:
-    """The true risk of out-of-time rows, where they are of a made city and the outcome is the one it makes."""
+    """Return the true risk of out-of-time rows of a synthetic city, where the outcome is the one it draws."""
     if source.city is None or experiment.outcome != Y12 or experiment.sample.observe_after is not None:
         return None
     return np.asarray(source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id))
 
 
 def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> BoostedChallenger | None:
-    """The challenger of an experiment, learned from the card's own rows; None where it has none."""
+    """Fit the challenger of an experiment to the card's own rows; None where it has none."""
     if experiment.challenger is None:
         return None
     challenger = BoostedChallenger(experiment.features, seed=experiment.seed)
     return challenger.fit(development.X, development.y, development.weight, development.subject_id)
 
 
-def _told(
+def _description(
     challenger: BoostedChallenger,
     experiment: Experiment,
     card: Card,
@@ -200,8 +200,8 @@ def _told(
     """How the challenger was made, and what each feature moves in it and in the card: both in points, both against the
     mean of the development sample, both as interventional SHAP values of the out-of-time rows.
     """
-    moved = challenger.contributions(out_of_time.X)
-    gap = np.abs(challenger.base_ + moved.to_numpy().sum(axis=1) - challenger.decision_function(out_of_time.X)).max()
+    moves = challenger.contributions(out_of_time.X)
+    gap = np.abs(challenger.base_ + moves.to_numpy().sum(axis=1) - challenger.decision_function(out_of_time.X)).max()
     points = _by_feature(card, out_of_time.X, development)
 
     def mean(values: pd.Series) -> float:
@@ -228,7 +228,7 @@ def _told(
                 "text_en": d.label_en,
                 "text_zh": d.label_zh,
                 "card": mean(points[d.name]) if d.name in points else None,
-                "challenger": card.profile.factor * mean(moved[d.name]),
+                "challenger": card.profile.factor * mean(moves[d.name]),
             }
             for d in experiment.features
         ],
@@ -289,7 +289,7 @@ def _context(
     development: DevelopmentSample,
     out_of_time: DevelopmentSample,
 ) -> dict[str, Any]:
-    """What the report tells beside the figures."""
+    """Return the context of the evaluation: question, dates, samples, exclusions, digests."""
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
     judged_on, rows = [plan.out_of_time], RawRows.of(experiment, source)
     if plan.observe_after is not None:
@@ -331,7 +331,7 @@ def _context(
 
 def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) -> list[dict[str, Any]]:
     """How many on file are not rows of a sample, by reason."""
-    found: dict[str, dict[str, Any]] = {}
+    rows_by_reason: dict[str, dict[str, Any]] = {}
     for name, sample in (("development", development), ("out_of_time", out_of_time)):
         left_out = sample.counts[~sample.counts["outcome"].isin(["good", "bad"])]
         totals = left_out.groupby(["outcome", "reason"], as_index=False)["rows"].sum()
@@ -339,13 +339,13 @@ def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) 
             en, zh = REASONS[reason]
             if outcome == "censored":
                 en, zh = f"{en} within the performance window", f"表现期内{zh}"
-            row = found.setdefault(en, {"reason_en": en, "reason_zh": zh, "development": 0, "out_of_time": 0})
+            row = rows_by_reason.setdefault(en, {"reason_en": en, "reason_zh": zh, "development": 0, "out_of_time": 0})
             row[name] = int(rows)
-    return list(found.values())
+    return list(rows_by_reason.values())
 
 
 def card_warnings(card: Card) -> tuple[tuple[str, str], ...]:
-    """What is doubtful of a card whatever it measures, in English (as part of a line) and Chinese."""
+    """Return what is doubtful of a card whatever its figures, in English (as part of a line) and Chinese."""
     count = len(card.characteristics)
     if count >= FEWEST_CHARACTERISTICS:
         return ()
@@ -375,7 +375,7 @@ def judge_gates(
 def _notes(
     experiment: Experiment, development: DevelopmentSample, out_of_time: DevelopmentSample
 ) -> Iterable[tuple[str, str]]:
-    """What a reader must know to read the figures rightly."""
+    """Yield what a reader must know to read the figures rightly."""
     escalations = int(development.escalation.sum()), int(out_of_time.escalation.sum())
     yield (
         f"An event of an old case is not an outcome: {escalations[0]} development and {escalations[1]} out-of-time "

@@ -43,10 +43,10 @@ class OutOfTime:
             )
         sample = self._observe()
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        said = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
-        kept = self._log.read_bytes() if self._log.exists() else b""
-        line = json.dumps(said).encode()
+        entry = {"sample": sample.digest, "card": card.digest, "experiment": experiment.digest, "name": experiment.name}
+        content = self._log.read_bytes() if self._log.exists() else b""
+        line = json.dumps(entry).encode()
         with self._log.open("ab") as log:  # a disk that was full may have left half a line
-            log.write((b"" if kept.endswith(b"\n") or not kept else b"\n") + line + b"\n")
-        self.openings = 1 + kept.count(f'"sample": "{sample.digest}"'.encode())
+            log.write((b"" if content.endswith(b"\n") or not content else b"\n") + line + b"\n")
+        self.openings = 1 + content.count(f'"sample": "{sample.digest}"'.encode())
         return sample

@@ -180,7 +180,7 @@ def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, 
 
 
 def _champion(experiment: Experiment) -> Evaluator | None:
-    """The card in force, where a gate asks what this one ranks beside it; None where none is."""
+    """Return the card in force where a gate compares this one with it; None where none is in force."""
     if "gini_minus_champion" not in experiment.gates:
         return None
     model, policy = experiment.card.model, experiment.ledger.policy
@@ -210,8 +210,8 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
 
 def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress) -> Tuning:
     """Search what the plan leaves open; the journal is named by everything a trial depends on."""
-    said = json.dumps([experiment.digest, development.digest, code_digest(), library_versions()])
-    journal = home() / "tuning" / f"{experiment.name}-{sha256(said)[:16]}.journal"
+    depends_on = json.dumps([experiment.digest, development.digest, code_digest(), library_versions()])
+    journal = home() / "tuning" / f"{experiment.name}-{sha256(depends_on)[:16]}.journal"
     return tune(
         lambda settings: _classifier(experiment, settings), development, experiment.card,
         seed=experiment.seed, journal=journal, progress=say,
@@ -343,7 +343,7 @@ def _record(
         version=None if registered is None else registered.version,
         card_id=card.id,
         card_digest=card.digest,
-        figures={name: (found.value, found.low, found.high) for name, found in figures.items()},
+        figures={name: (estimate.value, estimate.low, estimate.high) for name, estimate in figures.items()},
         attainable=best[0] if best else None,
         gates_passed=evaluation.gates_passed,
         gates_declared=tuple(experiment.gates),
@@ -363,28 +363,28 @@ def _record(
 
 
 def _recorder(experiment: Experiment, card: Card, evaluation: EvaluationReport, author: str) -> tuple[str, str]:
-    """Who records (of whom there is one at a time: this experiment in this home), and what."""
+    """Return who records (this experiment in this home: one at a time), and what."""
     who = socket.gethostname(), str(home().resolve()), experiment.name, experiment.digest
     what = card.digest, evaluation.digest, author
     return _short(who), _short(what)
 
 
-def _short(said: tuple[str, ...]) -> str:
-    return sha256(json.dumps(said))[:16]
+def _short(parts: tuple[str, ...]) -> str:
+    return sha256(json.dumps(parts))[:16]
 
 
 def metrics_of(evaluation: EvaluationReport) -> dict[str, float | None]:
     """Return every measure with its interval, by a name that a tracker takes."""
-    found = {f"{name}/": segment.measures for name, segment in evaluation.segments.items()}
+    groups = {f"{name}/": segment.measures for name, segment in evaluation.segments.items()}
     roles = {ranking.role: ranking.measures for ranking in evaluation.rankings}
-    found |= {f"{role}/": measures for role, measures in roles.items() if role not in ("card", "challenger")}
+    groups |= {f"{role}/": measures for role, measures in roles.items() if role not in ("card", "challenger")}
     for challenger in evaluation.challengers:
         for name, contest in challenger.segments.items():
-            found[f"challenger_{name}/"] = contest.measures
-            found[f"challenger_minus_card_{name}/"] = contest.minus_card
+            groups[f"challenger_{name}/"] = contest.measures
+            groups[f"challenger_minus_card_{name}/"] = contest.minus_card
     return {
         f"{prefix}{name}{suffix}": value
-        for prefix, measures in found.items()
+        for prefix, measures in groups.items()
         for name, estimate in measures.items()
         for suffix, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high))
     }

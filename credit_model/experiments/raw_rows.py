@@ -92,10 +92,10 @@ class RawRows:
         }
 
     def __str__(self) -> str:
-        refused = f"{self.rejected_rows:,} refused"
+        refusals = f"{self.rejected_rows:,} refused"
         if self.rejected_rows:
-            refused += f" ({100 * self.rejected_share:.2g}%; limit {100 * self.max_rejected_share:.2g}%)"
-        return f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already, {refused}"
+            refusals += f" ({100 * self.rejected_share:.2g}%; limit {100 * self.max_rejected_share:.2g}%)"
+        return f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already, {refusals}"
 
 
 def check_raw_rows(experiment: Experiment, source: Source) -> None:

@@ -27,7 +27,7 @@ from credit_model.experiments.experiment import (
     SamplePlan,
     located,
 )
-from credit_model.experiments.toml_table import Table, told
+from credit_model.experiments.toml_table import Table, faults_of
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.foundation.calendar import from_days, to_day
@@ -100,9 +100,11 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
 
 def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | None, Catalogue | None]:
     """Where records come from, and the catalogue they are of."""
-    given = [key for key in SOURCES if key in table.raw]
-    if len(given) != 1:
-        table.faults.append(f"[ledger] needs exactly one of {', '.join(SOURCES)}; it has {', '.join(given) or 'none'}")
+    sources = [key for key in SOURCES if key in table.raw]
+    if len(sources) != 1:
+        table.faults.append(
+            f"[ledger] needs exactly one of {', '.join(SOURCES)}; it has {', '.join(sources) or 'none'}"
+        )
     source: MadeCity | RawTables | str | None = None
     read: Callable[[], Catalogue] = load_catalogue
     if "synthetic" in table.raw:
@@ -130,7 +132,7 @@ def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | 
         if source is not None and day_of_use is not None:
             plan = LedgerPlan(source, policy, day_of_use, known_through)
     except UserError as error:
-        table.faults += [f"[ledger] {fault}" for fault in told(error)]
+        table.faults += [f"[ledger] {fault}" for fault in faults_of(error)]
     return plan, catalogue
 
 
@@ -141,9 +143,9 @@ def _files(table: Table, folder: Path) -> tuple[RawTables, Callable[[], Catalogu
     table.close()
     if not tables["records"]:
         table.fault("records", "names no file")
-    for said in (mapping, *(path for paths in tables.values() for path in paths)):
-        if said is not None and not located(folder, said).is_file():
-            table.faults.append(f"{table.where}no file {said!r}; paths start at the experiment's own folder")
+    for file in (mapping, *(path for paths in tables.values() for path in paths)):
+        if file is not None and not located(folder, file).is_file():
+            table.faults.append(f"{table.where}no file {file!r}; paths start at the experiment's own folder")
     return RawTables(catalogue, mapping, **tables), lambda: load_catalogue(located(folder, catalogue))
 
 
@@ -157,10 +159,10 @@ def _max_rejected_share(table: Table) -> float:
 
 
 def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:
-    """What is predicted: a known outcome by name, or a table."""
-    said = table.raw.get("definition")
+    """Read the outcome: a known one by name, or a table."""
+    definition = table.raw.get("definition")
     try:
-        if isinstance(said, dict):
+        if isinstance(definition, dict):
             own = table.table("definition")
             outcome = Outcome(
                 own.take("name", str, "outcome"), own.take("window", str, "12m"),
@@ -173,7 +175,7 @@ def _outcome(table: Table, catalogue: Catalogue | None) -> Outcome | None:
         if catalogue is not None:
             outcome.check(catalogue)
     except UserError as error:
-        table.faults += [f"[outcome] {fault}" for fault in told(error)]
+        table.faults += [f"[outcome] {fault}" for fault in faults_of(error)]
         return None
     finally:
         table.close()
@@ -185,7 +187,7 @@ def _sample(
 ) -> SamplePlan | None:
     """Observation dates and cohort; dates that were given must leave the gap that would have been derived."""
     out_of_time, event = table.day("out_of_time"), _event(table, catalogue)
-    given, n = table.take("development", list, None), table.whole("development_dates", 1, 1200, 1)
+    dates, n = table.take("development", list, None), table.whole("development_dates", 1, 1200, 1)
     every, start = table.whole("every_months", 1, 1200, 12), table.day("development_from", None)
     cohort = table.take("cohort", dict, None)
     repaired = table.take("train_repaired", str, "asof", TRAIN_REPAIRED)
@@ -202,15 +204,15 @@ def _sample(
             table.fault("development_from", "is missing: the first day of development; the last is derived")
     elif "development_from" in table.raw:
         table.fault("development_from", "goes with observe_after")
-    if given is not None and "development_dates" in table.raw:
+    if dates is not None and "development_dates" in table.raw:
         table.fault("development", "give the dates or their number, not both")
-    if given is not None and not (given and all(type(day) is date for day in given)):
+    if dates is not None and not (dates and all(type(day) is date for day in dates)):
         table.fault("development", "must be a list of dates")
     if cohort is not None and catalogue is not None:
         try:
             check_definitions([FeatureDefinition(name="cohort", aggregate="any", where=cohort)], catalogue)
         except UserError as error:
-            table.faults += [f"[sample] {fault}" for fault in told(error)]
+            table.faults += [f"[sample] {fault}" for fault in faults_of(error)]
     if out_of_time is None or outcome is None or len(table.faults) > faults:
         return None
     development: tuple[int, ...]
@@ -218,10 +220,10 @@ def _sample(
         development = start, outcome.latest_mature(out_of_time)
         if start > development[1]:
             table.fault("development_from", f"no label is mature by out_of_time after {from_days(development[1])}")
-    elif given is None:
+    elif dates is None:
         development = development_dates(out_of_time, outcome, n, every)
     else:
-        development = tuple(sorted({to_day(day) for day in given}))
+        development = tuple(sorted({to_day(day) for day in dates}))
     try:
         check_gap(development if event is None else development[1:], out_of_time, outcome)
     except UserError as error:
@@ -233,17 +235,17 @@ def _sample(
 
 
 def _event(table: Table, catalogue: Catalogue | None) -> Event | None:
-    """The event after which somebody is observed."""
-    said = table.table("observe_after", {})
-    if not said.raw:
+    """Read the event after which somebody is observed."""
+    inner = table.table("observe_after", {})
+    if not inner.raw:
         return None
-    event = Event(said.texts("kinds"), said.take("action", str, None))
-    said.close()
+    event = Event(inner.texts("kinds"), inner.take("action", str, None))
+    inner.close()
     try:
         if catalogue is not None:
             event.check(catalogue)
     except UserError as error:
-        table.faults += [f"[sample] observe_after: {fault}" for fault in told(error)]
+        table.faults += [f"[sample] observe_after: {fault}" for fault in faults_of(error)]
         return None
     return event
 
@@ -257,17 +259,17 @@ def _features(
     """
     include, exclude = table.texts("include", ["*"]), table.texts("exclude")
     longest, monotone = table.whole("max_look_back_months", 1, 1200, None), table.take("record_monotone", bool, True)
-    found, origin = _definitions(table, folder, persons=catalogue is None or catalogue.subjects == "person")
+    definitions, origin = _definitions(table, folder, persons=catalogue is None or catalogue.subjects == "person")
     table.close()
-    if not found:
+    if not definitions:
         return (), {}, monotone, origin
-    names, chosen, left_out = [d.name for d in found], [], {}
+    names, selection, left_out = [d.name for d in definitions], [], {}
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
             forbidden = catalogue.denied(pattern) if catalogue is not None else ""
             why = f"is on the deny-list ({forbidden}): no feature may use it" if forbidden else "no such feature"
             table.fault("include", f"{pattern!r} {why}{'' if forbidden else did_you_mean(pattern, names)}")
-    for definition in found:
+    for definition in definitions:
         by_name = definition.name in include
         if any(fnmatchcase(definition.name, pattern) for pattern in exclude) or not any(
             fnmatchcase(definition.name, pattern) for pattern in include
@@ -277,18 +279,18 @@ def _features(
         if why:
             left_out[definition.name] = why
         else:
-            chosen.append(definition)
-    if not chosen:
+            selection.append(definition)
+    if not selection:
         table.faults.append("[features] no feature is left")
     if catalogue is not None:
         try:
             check_definitions(
-                chosen, catalogue, max_look_back_months=longest, for_card=True,
+                selection, catalogue, max_look_back_months=longest, for_card=True,
                 record_monotone=monotone and catalogue.subjects == "person",
             )  # fmt: skip
         except UserError as error:
-            table.faults += [f"[features] {fault}" for fault in told(error)]
-    return tuple(chosen), left_out, monotone, origin
+            table.faults += [f"[features] {fault}" for fault in faults_of(error)]
+    return tuple(selection), left_out, monotone, origin
 
 
 def _definitions(table: Table, folder: Path, persons: bool) -> tuple[tuple[FeatureDefinition, ...], str]:
@@ -301,7 +303,7 @@ def _definitions(table: Table, folder: Path, persons: bool) -> tuple[tuple[Featu
     try:
         own = load_definitions(located(folder, path))
     except UserError as error:
-        table.faults += [f"[features] {fault}" for fault in told(error)]
+        table.faults += [f"[features] {fault}" for fault in faults_of(error)]
         return (), ""
     if extends is None:
         count = "1 definition" if len(own) == 1 else f"{len(own)} definitions"
@@ -346,7 +348,7 @@ def _card(
     bins, stable = _bins(table.table("bins", {}), features), table.take("stable", bool, False)
     table.close()
     if method == "additive":
-        edits = [name for name, given in bins.items() if isinstance(given, BinEdits)]
+        edits = [name for name, edit in bins.items() if isinstance(edit, BinEdits)]
         for key, wrong in (("stable", stable), ("bins", edits)):
             if wrong:
                 table.fault(key, "is for the method woe_logistic; additive takes whole bins and no periods")
@@ -357,9 +359,9 @@ def _card(
     except UserError as error:
         table.fault("profile", str(error))
         return None
-    added = sum(max(own.points) for own in points)
-    if added > most:
-        table.fault("policy_points", f"add up to {added} points, profile {profile!r} allows {most:g}")
+    total = sum(max(own.points) for own in points)
+    if total > most:
+        table.fault("policy_points", f"add up to {total} points, profile {profile!r} allows {most:g}")
     return CardPlan(
         profile,
         model,
@@ -378,7 +380,7 @@ def _card(
 
 def _bins(table: Table, features: Sequence[FeatureDefinition]) -> dict[str, NumericBins | BinEdits]:
     """Bins somebody decided on, by characteristic: ``cuts``, or ``edits`` of those that are learned."""
-    found: dict[str, NumericBins | BinEdits] = {}
+    bins_by_name: dict[str, NumericBins | BinEdits] = {}
     names = [d.name for d in features]
     for name in table.raw:
         own = table.table(name)
@@ -394,10 +396,10 @@ def _bins(table: Table, features: Sequence[FeatureDefinition]) -> dict[str, Nume
             own.fault("edits", "must be lists, each the name of an edit and what it is given")
         else:
             try:
-                found[name] = NumericBins.of(cuts) if cuts is not None else BinEdits(tuple(map(tuple, edits)))
+                bins_by_name[name] = NumericBins.of(cuts) if cuts is not None else BinEdits(tuple(map(tuple, edits)))
             except UserError as error:
                 own.faults.append(f"{own.where}{error}")
-    return found
+    return bins_by_name
 
 
 def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> PolicyPoints | None:
@@ -405,9 +407,9 @@ def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> Polic
     before = len(table.faults)
     name = table.take("characteristic", str, None, [d.name for d in features])
     points, cuts = table.take("points", list, []), table.take("cuts", list, None)
-    said = {key: table.take(key, str, "") for key in ("approver", "ground")}
+    texts = {key: table.take(key, str, "") for key in ("approver", "ground")}
     table.close()
-    for key, text in said.items():
+    for key, text in texts.items():
         if not text.strip():
             table.fault(key, "must say who answers for the points, and on what ground")
     if len(points) < 2 or not all(type(p) is int for p in points):
@@ -423,7 +425,7 @@ def _policy_points(table: Table, features: Sequence[FeatureDefinition]) -> Polic
             table.fault("points", f"a feature of this trend can {better}")
     if len(table.faults) > before or name is None:
         return None
-    return PolicyPoints(name, tuple(points), **said, cuts=None if cuts is None else tuple(map(float, cuts)))
+    return PolicyPoints(name, tuple(points), **texts, cuts=None if cuts is None else tuple(map(float, cuts)))
 
 
 def _gates(table: Table) -> dict[str, Limit]:
@@ -435,24 +437,24 @@ def _gates(table: Table) -> dict[str, Limit]:
 
 
 def _attainable(table: Table, folder: Path) -> str | None:
-    """The stored text model the card is compared with on a made city; the ``SHA256SUMS`` beside it must name it."""
-    said: str | None = table.take("attainable", str, None)
+    """Read the path of the stored model of the attainable; the ``SHA256SUMS`` beside it must name it."""
+    file: str | None = table.take("attainable", str, None)
     table.close()
-    if said is None:
+    if file is None:
         return None
-    model = folder / said
+    model = folder / file
     sums = model.with_name("SHA256SUMS")
     if not model.is_file():
-        table.fault("attainable", f"no file {said!r}; paths start at the experiment's own folder")
-        return said
+        table.fault("attainable", f"no file {file!r}; paths start at the experiment's own folder")
+        return file
     listed = sums.read_text(encoding="ascii").splitlines() if sums.is_file() else []
     if f"{sha256_file(model)}  {model.name}" not in listed:
-        table.fault("attainable", f"{said!r} is not the model that SHA256SUMS beside it names; restore it")
-    return said
+        table.fault("attainable", f"{file!r} is not the model that SHA256SUMS beside it names; restore it")
+    return file
 
 
 def _challenger(table: Table) -> ChallengerPlan:
-    """The model beside the card."""
+    """Read the plan of the challenger."""
     plan = ChallengerPlan(table.take("method", str, CHALLENGERS[0], CHALLENGERS))
     table.close()
     return plan

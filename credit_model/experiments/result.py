@@ -68,8 +68,8 @@ class RunResult:
             "failed": sum(verdict.passed is False for verdict in verdicts),
             "judged at promotion": len(self.gates_not_judged),
         }
-        told = [f"{count} {what}" for what, count in counts.items() if count]
-        return ", ".join([f"{len(self.gates_declared)} declared", *told])
+        parts = [f"{count} {what}" for what, count in counts.items() if count]
+        return ", ".join([f"{len(self.gates_declared)} declared", *parts])
 
     def __str__(self) -> str:
         registered = f"models:/{self.model}/{self.version}" if self.version is not None else "not registered"

@@ -31,7 +31,7 @@ class Table:
         self.faults.append(f"{self.where}{key}: {message}")
 
     def take(self, key: str, kind: type, default: Any = _REQUIRED, among: Iterable[str] = ()) -> Any:
-        """The value of a key; the default (for a required key: None) where it is absent or wrong."""
+        """Return the value of a key; the default (for a required key: None) where it is absent or wrong."""
         self.known.append(key)
         fallback = None if default is _REQUIRED else default
         if key not in self.raw:
@@ -50,7 +50,7 @@ class Table:
         return value
 
     def whole(self, key: str, least: int, most: int, default: Any = _REQUIRED) -> Any:
-        """A whole number within bounds; what is outside becomes the bound."""
+        """Return a whole number within bounds; what is outside becomes the bound."""
         number = self.take(key, int, default)
         if number is None or least <= number <= most:
             return number
@@ -58,7 +58,7 @@ class Table:
         return least if number < least else most
 
     def day(self, key: str, default: Any = _REQUIRED) -> int | None:
-        """A date as days since 1970-01-01."""
+        """Return a date as days since 1970-01-01."""
         value = self.take(key, date, None if default is None else default)
         if value is not None and not _YEARS[0] <= value.year <= _YEARS[1]:
             self.fault(key, f"must be of the years {_YEARS[0]} to {_YEARS[1]}")
@@ -66,14 +66,14 @@ class Table:
         return None if value is None else to_day(value)
 
     def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
-        """A list of texts."""
+        """Return a list of texts."""
         values = self.take(key, list, list(default) if default is not _REQUIRED else default) or []
         if not all(isinstance(value, str) for value in values):
             self.fault(key, "must be a list of texts")
         return tuple(value for value in values if isinstance(value, str))
 
     def setting(self, key: str, kind: type, default: float) -> Any:
-        """A number, or a range ``{ low, high }`` to search."""
+        """Return a number, or a range ``{ low, high }`` to search."""
         self.known.append(key)
         raw, (least, most) = self.raw.get(key, default), SEARCHABLE[key]
         ends = [raw.get("low"), raw.get("high")] if isinstance(raw, dict) and set(raw) == {"low", "high"} else [raw]
@@ -90,7 +90,7 @@ class Table:
         return kind(default)
 
     def table(self, key: str, default: Any = _REQUIRED) -> Table:
-        """A table within this one."""
+        """Return a table within this one."""
         return Table(self.take(key, dict, default) or {}, f"{self.where}[{key}] ", self.faults)
 
     def tables(self, key: str) -> Iterator[Table]:
@@ -108,6 +108,6 @@ class Table:
                 self.fault(key, f"unknown key{did_you_mean(key, self.known)}")
 
 
-def told(errors: UserError) -> tuple[str, ...]:
-    """The faults of an error, or the error itself."""
+def faults_of(errors: UserError) -> tuple[str, ...]:
+    """Return the faults of an error, or the error itself."""
     return errors.faults or (str(errors),)

@@ -55,9 +55,9 @@ class Trial:
     characteristics: float
 
     def objectives(self, names: Sequence[str]) -> tuple[float, ...]:
-        """What is searched for, greater being better."""
-        found = {"gini": self.value, "stability": -self.psi, "characteristics": -self.characteristics}
-        return tuple(found[name] for name in names)
+        """Return the objectives, greater being better."""
+        values = {"gini": self.value, "stability": -self.psi, "characteristics": -self.characteristics}
+        return tuple(values[name] for name in names)
 
 
 @dataclass(frozen=True)
@@ -109,25 +109,25 @@ def tune(
     folds = tuning_folds(sample.subject_id, sample.as_of, sample.y, FOLDS, seed, by_date=plan.tuning_folds == "time")
     _check_folds(sample, folds)
     say = progress or (lambda message: None)
-    kept = Journal(journal)
-    trials = kept.read()
+    trial_log = Journal(journal)
+    trials = trial_log.read()
     with _study(plan, trials) as study:
-        while (done := len(trials)) < plan.trials:
+        while (count := len(trials)) < plan.trials:
             so_far = f", best Gini so far {max(trial.value for trial in trials):.3f}" if trials else ""
-            say(f"Tuning: trial {done + 1} of {plan.trials}{so_far}")
-            asked = _ask(study, plan, seed, done)
-            found = replace(
-                _tried(make, sample, folds, {**plan.fixed, **asked.params}, plan.stable), settings=asked.params
+            say(f"Tuning: trial {count + 1} of {plan.trials}{so_far}")
+            proposal = _ask(study, plan, seed, count)
+            trial = replace(
+                _evaluate(make, sample, folds, {**plan.fixed, **proposal.params}, plan.stable), settings=proposal.params
             )
-            kept.append(found)
-            trials.append(found)
-            study.tell(asked, found.objectives(plan.objectives))
+            trial_log.append(trial)
+            trials.append(trial)
+            study.tell(proposal, trial.objectives(plan.objectives))
     done_trials = tuple(replace(trial, settings={**plan.fixed, **trial.settings}) for trial in trials[: plan.trials])
-    best = _chosen(done_trials, plan)
+    best = _best_trial(done_trials, plan)
     return Tuning(best.settings, best.value, done_trials)
 
 
-def _chosen(trials: Sequence[Trial], plan: CardPlan) -> Trial:
+def _best_trial(trials: Sequence[Trial], plan: CardPlan) -> Trial:
     """Of the trials nothing beats, the plainest whose Gini is near enough to the best."""
 
     def beaten(trial: Trial) -> bool:
@@ -150,8 +150,8 @@ def _chosen(trials: Sequence[Trial], plan: CardPlan) -> Trial:
 def _check_folds(sample: DevelopmentSample, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Refuse folds on which no card can be fitted or judged."""
     bads = [int(sample.y[train].sum()) for train, _ in folds]
-    judged = int(sum(sample.y[validate].sum() for _, validate in folds))
-    if min(bads) < 1 or judged < 1:
+    bads_validated = int(sum(sample.y[validate].sum() for _, validate in folds))
+    if min(bads) < 1 or bads_validated < 1:
         raise UserError(
             f"tuning: the development sample has {sample.bads} bad rows, and a fold learns from as few as {min(bads)}; "
             "that is too few to compare settings. Take more people or dates, or fix the settings in [card]"
@@ -166,33 +166,33 @@ class Journal:
     _digest: str = field(default="", init=False)
 
     def read(self) -> list[Trial]:
-        """The trials in their order; a last line that a dying process left unfinished is cut away."""
-        kept = self.path.read_bytes() if self.path.exists() else b""
-        whole = kept[: kept.rfind(b"\n") + 1]
-        if whole != kept:
+        """Read the trials in their order; cut away a last line that a dying process left unfinished."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
             os.truncate(self.path, len(whole))
         return [self._trial(number, line) for number, line in enumerate(whole.splitlines(), start=1)]
 
     def append(self, trial: Trial) -> None:
         """Add a trial, and force it to disk."""
-        said = {
+        entry = {
             "settings": dict(trial.settings), "gini": trial.value, "psi": trial.psi,
             "characteristics": trial.characteristics,
         }  # fmt: skip
-        self._digest = self._follow(said)
+        self._digest = self._follow(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            file.write(json.dumps(said | {"sha256": self._digest}).encode() + b"\n")
+            file.write(json.dumps(entry | {"sha256": self._digest}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def _trial(self, number: int, line: bytes) -> Trial:
         try:
-            said = json.loads(line)
-            told = said.pop("sha256")
-            self._digest = self._follow(said)
-            if told == self._digest:
-                return Trial(said["settings"], said["gini"], said["psi"], said["characteristics"])
+            entry = json.loads(line)
+            digest = entry.pop("sha256")
+            self._digest = self._follow(entry)
+            if digest == self._digest:
+                return Trial(entry["settings"], entry["gini"], entry["psi"], entry["characteristics"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise UserError(
@@ -200,14 +200,14 @@ class Journal:
             "the same again, its trials are then asked anew"
         )
 
-    def _follow(self, said: Any) -> str:
+    def _follow(self, entry: Any) -> str:
         """Digest of a line and of all before it."""
-        return sha256(self._digest + json.dumps(said, sort_keys=True))
+        return sha256(self._digest + json.dumps(entry, sort_keys=True))
 
 
 @contextmanager
 def _study(plan: CardPlan, finished: list[Trial]) -> Iterator[optuna.Study]:
-    """A study that knows the finished trials."""
+    """Return a study that knows the finished trials."""
     import optuna
 
     distributions = _distributions(plan)
@@ -228,11 +228,11 @@ def _study(plan: CardPlan, finished: list[Trial]) -> Iterator[optuna.Study]:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _ask(study: optuna.Study, plan: CardPlan, seed: int, done: int) -> optuna.Trial:
-    """The next proposal: a function of the seed and the finished trials, whatever happened in between."""
+def _ask(study: optuna.Study, plan: CardPlan, seed: int, count: int) -> optuna.Trial:
+    """Propose the next settings: a function of the seed and the finished trials alone."""
     import optuna
 
-    study.sampler = optuna.samplers.TPESampler(seed=seed + done, constant_liar=False)
+    study.sampler = optuna.samplers.TPESampler(seed=seed + count, constant_liar=False)
     return study.ask(_distributions(plan))
 
 
@@ -249,33 +249,33 @@ def _distribution(setting: Range) -> Any:
     return optuna.distributions.FloatDistribution(setting.low, setting.high, log=True)
 
 
-def _tried(
+def _evaluate(
     make: Callable[[Settings], ScorecardClassifier],
     sample: DevelopmentSample,
     folds: list[tuple[np.ndarray, np.ndarray]],
     settings: Settings,
     stable: bool,
 ) -> Trial:
-    """What cards of these settings are worth on rows of the folds, each ranked by a card that has not seen it."""
-    risk, moved, used = [], [], []
+    """Evaluate settings on the folds, each row ranked by a card that has not seen it."""
+    risk, shifts, used = [], [], []
     for train, validate in folds:
         card = make(settings).fit(
             sample.X.iloc[train], sample.y[train], sample.weight[train], sample.subject_id[train],
             periods=years(sample.as_of[train]) if stable else None,
         )  # fmt: skip
         risk.append(card.decision_function(sample.X.iloc[validate]))
-        learned = card.decision_function(sample.X.iloc[train])
-        moved.append(stability_index(learned, risk[-1], sample.weight[train], sample.weight[validate]))
+        scores = card.decision_function(sample.X.iloc[train])
+        shifts.append(stability_index(scores, risk[-1], sample.weight[train], sample.weight[validate]))
         used.append(len(card.card_.terms))
     rows = np.concatenate([validate for _, validate in folds])
     value = float(gini(sample.y[rows], np.concatenate(risk), weight=sample.weight[rows]).value or 0.0)
-    return Trial(settings, value, float(np.mean(moved)), float(np.mean(used)))
+    return Trial(settings, value, float(np.mean(shifts)), float(np.mean(used)))
 
 
 def stability_index(
     before: np.ndarray, after: np.ndarray, weight_before: np.ndarray, weight_after: np.ndarray
 ) -> float:
-    """Population stability index of a score in (at most) ten bands of equal weight before; half a row in every band.
+    """Compute the stability index of a score in at most ten bands of equal weight; half a row in every band.
 
     Examples
     --------
@@ -294,7 +294,7 @@ def stability_index(
 
 
 def years(as_of: np.ndarray) -> np.ndarray:
-    """The year of each observation date: the periods in which the order of a stable card must hold."""
+    """Return the year of each observation date: the periods in which the order of a stable card must hold."""
     return as_of.astype("datetime64[D]").astype("datetime64[Y]")
 
 
