@@ -97,6 +97,14 @@ def test_without_posix_locks_one_sentence_says_so(tmp_path: Path, monkeypatch: p
         lock_handle(file.fileno())
 
 
+def test_without_posix_locks_cards_and_ledgers_can_be_imported() -> None:
+    source = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "import credit_model.assessment.assessment, credit_model.ledger.ledger, credit_model.scorecard.card"
+    )
+    subprocess.run([sys.executable, "-c", source], check=True)
+
+
 def test_digests_are_those_of_hashlib(tmp_path: Path) -> None:
     data = "信用\n".encode()
     (tmp_path / "file").write_bytes(data)

@@ -77,7 +77,7 @@ def test_a_development_date_a_day_later_overlaps_and_the_latest_allowed_is_named
 
 @pytest.mark.parametrize(("n", "every_months"), [(0, 12), (1, 0)])
 def test_no_dates_and_no_months_between_them_are_refused(n: int, every_months: int) -> None:
-    with pytest.raises(UserError, match="need at least one date and one month"):
+    with pytest.raises(UserError, match="Ask for at least one date and one month"):
         development_dates(to_day("2025-04-01"), Y12, n, every_months)
 
 

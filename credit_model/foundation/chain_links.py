@@ -141,8 +141,8 @@ def walk(lines: Iterable[bytes], digest: str, number: int, end: End) -> ChainRep
     faults = [*_name_alterations(broken_links, end, ends_otherwise=not cut and reached != end.digest, cut=cut)]
     if cut:
         torn = 0  # not an append that was killed: the head knows the line
-        lines_lost = f"line {end.lines} is" if number + 1 == end.lines else f"lines {number + 1} to {end.lines} are"
-        faults.append(f"{lines_lost} missing: the file was cut after line {number}")
+        span = f"line {end.lines} is" if number + 1 == end.lines else f"lines {number + 1} to {end.lines} are"
+        faults.append(f"{span} missing: the file was cut after line {number}")
     return ChainReport(number, end.lines, torn, tuple(faults[:_FAULTS_TOLD]), digest)
 
 

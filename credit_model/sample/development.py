@@ -187,7 +187,9 @@ def build_sample(
     rows = labelled[label["outcome"].isin(["good", "bad"])].reset_index(drop=True)
     rows = _thin_goods(rows, goods_share, seed, by_day=not isinstance(dates, pd.DataFrame))
     if not len(rows):
-        raise UserError("sample: no row with a known outcome is left; see the dates, the cohort and the ledger")
+        raise UserError(
+            "A sample was built: no row with a known outcome is left. Check the dates, the cohort and the ledger."
+        )
     X = pd.DataFrame(
         _features(segments, rows, definitions, ledger, outcome, train_repaired), columns=[d.name for d in definitions]
     )

@@ -57,7 +57,8 @@ def development_dates(out_of_time: int, outcome: Outcome, n: int, every_months: 
     """
     if n < 1 or every_months < 1:
         raise UserError(
-            f"development dates: need at least one date and one month between dates, got {n} and {every_months}"
+            f"development dates were derived: {n} dates, {every_months} months apart, were asked for. "
+            "Ask for at least one date and one month between dates."
         )
     last = outcome.latest_mature(out_of_time)
     return tuple(int(add_months(last, -every_months * back)) for back in range(n - 1, -1, -1))
