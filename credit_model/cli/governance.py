@@ -5,14 +5,14 @@ In: versions, subjects, approvers, days. Out: as every command (see `credit_mode
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit_model.cli.options import AsJson, LedgerFolder, example, say, working
+from credit_model.foundation.json_values import JsonObject
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -220,7 +220,7 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _print_history(console: Console, value: Mapping[str, Any]) -> None:
+def _print_history(console: Console, value: JsonObject) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
@@ -236,7 +236,7 @@ def _print_history(console: Console, value: Mapping[str, Any]) -> None:
     console.print(f"{value['history']}: {value['lines']} lines, " + ("; ".join(value["faults"]) or "it holds"))
 
 
-def _event_text(entry: Mapping[str, Any]) -> str:
+def _event_text(entry: JsonObject) -> str:
     """Describe an event in words."""
     if entry["event"] == "registered":
         return f"registered, gates: {', '.join(entry['gates']) or 'none'}"

@@ -6,13 +6,15 @@ In: a value and its words. Out: one object on stdout or text for people; progres
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from credit_model.foundation.json_values import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +54,7 @@ def example(*lines: str) -> str:
     return "Example: " + "  |  ".join(lines)
 
 
-def say(value: Mapping[str, Any], as_json: bool, human: str | Callable[[Console], None]) -> None:
+def say(value: JsonObject, as_json: bool, human: str | Callable[[Console], None]) -> None:
     """Answer with one object on stdout, or with text for people."""
     if as_json:
         typer.echo(json.dumps(value, ensure_ascii=False, default=str, allow_nan=False))

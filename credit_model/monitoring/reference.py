@@ -25,6 +25,7 @@ from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc
@@ -109,7 +110,7 @@ class Snapshot:
         card: Card,
         days: Sequence[DateLike],
         day_of_use: DateLike | None = None,
-        cohort: Mapping[str, Any] | None = None,
+        cohort: JsonObject | None = None,
     ) -> Snapshot:
         """Score everybody eligible on some days and on no statutory list (of a cohort: its members).
 
@@ -283,7 +284,7 @@ class Reference:
     schema: int = SCHEMA
 
     @classmethod
-    def of(cls, card: Card, snapshot: Snapshot, cohort: Mapping[str, Any] | None = None) -> Reference:
+    def of(cls, card: Card, snapshot: Snapshot, cohort: JsonObject | None = None) -> Reference:
         """Count a snapshot of a card's population."""
         if len(snapshot.score) < 2 * SMALLEST_CELL:
             raise InvalidReferenceError(
@@ -389,5 +390,5 @@ def _tail_cuts(score: NDArray[np.int32]) -> tuple[int, ...]:
     )
 
 
-def _cells(plain: Mapping[str, Any]) -> CellCounts:
+def _cells(plain: JsonObject) -> CellCounts:
     return CellCounts(tuple(tuple(cell) for cell in plain["members"]), tuple(plain["counts"]))

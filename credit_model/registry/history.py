@@ -16,7 +16,7 @@ In: events. Out: registrations, :class:`Term` after :class:`Term`, the pending a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,10 +28,11 @@ from credit_model.foundation.chain import Chain
 from credit_model.foundation.chain_links import ChainReport
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.files import exclusive_lock
+from credit_model.foundation.json_values import JsonObject
 from credit_model.registry.store import RegistryError, sqlite_file, tracking_uri
 
 _FILE: Final = "history.jsonl"
-Entry = Mapping[str, Any]
+Entry = JsonObject
 
 
 class HistoryError(RegistryError):

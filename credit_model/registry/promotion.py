@@ -13,11 +13,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from credit_model.evaluation.gates import Check, Evidence, check
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.registry.history import Entry, History, HistoryView, Term
 from credit_model.registry.store import RegistryError, connected
 from credit_model.registry.versions import DEFAULT_MODEL, alias_of, verified_card, version_of
@@ -50,9 +51,9 @@ class VersionEvidence:
     version: int
     author: str
     card: Card
-    evaluation: Mapping[str, Any]
+    evaluation: JsonObject
     evaluation_digest: str
-    gates: Mapping[str, Any]
+    gates: JsonObject
     terms: tuple[Term, ...]
 
 
@@ -255,8 +256,8 @@ def _registration(view: HistoryView, model_version: ModelVersion, history: Histo
     return registered
 
 
-def _declared(registered: Entry, without_gates: str) -> Mapping[str, Any]:
-    declared: Mapping[str, Any] = registered["gates"]
+def _declared(registered: Entry, without_gates: str) -> JsonObject:
+    declared: JsonObject = registered["gates"]
     described = f"version {registered['version']} of {registered['model']!r}"
     if not declared and not without_gates.strip():
         raise ApprovalError(
@@ -268,14 +269,14 @@ def _declared(registered: Entry, without_gates: str) -> Mapping[str, Any]:
     return declared
 
 
-def _evaluation(client: MlflowClient, registered: Entry, files: frozenset[str]) -> dict[str, Any]:
+def _evaluation(client: MlflowClient, registered: Entry, files: frozenset[str]) -> JsonObject:
     """Return the evaluation document; refuse any but the one that was registered."""
     raw = _content(client, registered["run_id"], EVALUATION) if EVALUATION in files else b""
     digest, expected = sha256(raw), registered["evaluation"]
     if digest != expected:
         present = f"digest {digest[:12]}" if raw else "missing"
         _refuse((Check(EVALUATION, present, f"digest {expected[:12]}, as it was registered", False),), registered)
-    document: dict[str, Any] = json.loads(raw)
+    document: JsonObject = json.loads(raw)
     return document
 
 
@@ -374,7 +375,7 @@ def _put_in_force(
     return history.add("in_force", view, **_effect(pending))
 
 
-def _effect(approval: Entry) -> dict[str, Any]:
+def _effect(approval: Entry) -> JsonObject:
     return {key: approval[key] for key in ("model", "alias", "version", "card", "approver", "how")}
 
 

@@ -6,8 +6,9 @@ In: a page writer. Out: HTML, empty without a card.
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from credit_model.foundation.json_values import JsonObject
 from credit_model.texts.words import Texts
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def section(page: PageWriter) -> str:
     return page.section("card", f"<p>{intro}</p>", page.table(head, groups, css="card-table"))
 
 
-def _strength(page: PageWriter, characteristic: Any, path: str) -> str:
+def _strength(page: PageWriter, characteristic: JsonObject, path: str) -> str:
     if "direction" not in characteristic:  # an evaluation of before it was kept
         return ""
     if "grid" in characteristic:

@@ -6,9 +6,10 @@ In: a page writer. Out: HTML, empty without a description of samples.
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from credit_model.evaluation.measures import MEASURES
+from credit_model.foundation.json_values import JsonObject
 from credit_model.reports.figures import WIDE, Drawing, linear, ticks
 from credit_model.texts.words import Texts, Words, short_percent
 
@@ -32,7 +33,7 @@ def section(page: PageWriter) -> str:
     data = page.plain["data"]
     if not data:
         return ""
-    samples: dict[str, Any] = data["samples"]
+    samples: JsonObject = data["samples"]
     warning = highlights(page)
     parts = [f'<p class="warning">{warning[0]}</p>' if warning else f"<p>{page.say('data.quiet')}</p>"]
     if sum(cell["segment"] == "all" for s in samples.values() for cell in s["rates"]) > 1:
@@ -45,7 +46,7 @@ def section(page: PageWriter) -> str:
     return page.section("data", *parts)
 
 
-def _table(page: PageWriter, samples: dict[str, Any]) -> str:
+def _table(page: PageWriter, samples: JsonObject) -> str:
     places = [(name, i, cell) for name, described in samples.items() for i, cell in enumerate(described["rates"])]
     if len(places) > ROWS:
         places = [place for place in places if place[2]["segment"] == "all" or place[2]["flag"]][:ROWS]
@@ -73,7 +74,7 @@ def _segment(page: PageWriter, name: str) -> str:
     return page.say(f"segment.{name}") if name in segments else html.escape(name)
 
 
-def _measures(page: PageWriter, samples: dict[str, Any]) -> str:
+def _measures(page: PageWriter, samples: JsonObject) -> str:
     columns = [name for name, described in samples.items() if described["measures"]]
     if len(columns) < 2:
         return ""
@@ -90,7 +91,7 @@ def _measures(page: PageWriter, samples: dict[str, Any]) -> str:
     )
 
 
-def _vintages(page: PageWriter, samples: dict[str, Any]) -> str:
+def _vintages(page: PageWriter, samples: JsonObject) -> str:
     window = max(len(v["cumulative"]) for described in samples.values() for v in described["vintages"])
     columns = [month for month in (1, 3, 6, 9, 12, 24, 36) if month < window] + [window]
     rows = [
@@ -108,7 +109,7 @@ def _vintages(page: PageWriter, samples: dict[str, Any]) -> str:
     return page.table(head, rows)
 
 
-def rates(samples: dict[str, Any], words: Words) -> str:
+def rates(samples: JsonObject, words: Words) -> str:
     """Draw the event rate by month, one colour a sample; months whose labels cannot be right as crosses."""
     cells = [(name, c) for name, d in samples.items() for c in d["rates"] if c["segment"] == "all"]
     periods = sorted({cell["period"] for _, cell in cells})
@@ -141,7 +142,7 @@ def rates(samples: dict[str, Any], words: Words) -> str:
     return drawing.svg(words("data.rates_figure"))
 
 
-def vintages(samples: dict[str, Any], words: Words) -> str:
+def vintages(samples: JsonObject, words: Words) -> str:
     """Cumulative event rate by month after the observation, one line an observation month."""
     lines = [(place, v) for place, d in enumerate(samples.values()) for v in d["vintages"]][:36]
     window = max(len(vintage["cumulative"]) for _, vintage in lines)

@@ -6,8 +6,9 @@ In: a page writer. Out: HTML, empty without decisions.
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from credit_model.foundation.json_values import JsonObject
 from credit_model.metrics.performance import Estimate
 from credit_model.reports.figures import WIDE, Drawing, decades, linear, logarithmic, ticks
 from credit_model.texts.words import Words, short_percent
@@ -53,7 +54,7 @@ def section(page: PageWriter) -> str:
     return page.section("decisions", *parts)
 
 
-def _cutoffs(page: PageWriter, cutoffs: list[dict[str, Any]]) -> str:
+def _cutoffs(page: PageWriter, cutoffs: list[JsonObject]) -> str:
     rows = []
     for i, row in enumerate(cutoffs):
         at = f"decisions/cutoffs/{i}"
@@ -77,7 +78,7 @@ def _cutoffs(page: PageWriter, cutoffs: list[dict[str, Any]]) -> str:
     return page.table(head, rows, "decisions.cutoffs_caption")
 
 
-def _swap(page: PageWriter, swap: dict[str, Any], at: str) -> str:
+def _swap(page: PageWriter, swap: JsonObject, at: str) -> str:
     label = page.words.field(swap, "label")
     rows = [
         page.row(
@@ -109,7 +110,7 @@ def _swap(page: PageWriter, swap: dict[str, Any], at: str) -> str:
     )
 
 
-def _programmes(page: PageWriter, programmes: list[dict[str, Any]]) -> str:
+def _programmes(page: PageWriter, programmes: list[JsonObject]) -> str:
     rows = []
     for i, programme in enumerate(programmes):
         at = f"decisions/programmes/{i}"
@@ -127,7 +128,7 @@ def _programmes(page: PageWriter, programmes: list[dict[str, Any]]) -> str:
     return f"<h3>{page.say('decisions.programmes')}</h3>" + page.table(head, rows, "decisions.programmes_caption")
 
 
-def _overrides(page: PageWriter, overrides: dict[str, Any]) -> str:
+def _overrides(page: PageWriter, overrides: JsonObject) -> str:
     at = "decisions/overrides"
     rows = [
         page.row(
@@ -148,7 +149,7 @@ def _overrides(page: PageWriter, overrides: dict[str, Any]) -> str:
     return f"<p>{page.say('decisions.override_told', **values)}</p>" + page.table(head, rows)
 
 
-def cutoff_figure(cutoffs: list[dict[str, Any]], words: Words) -> str:
+def cutoff_figure(cutoffs: list[JsonObject], words: Words) -> str:
     """Draw the share eligible at each cut-off, and the bad rates of those eligible and of the others."""
     drawing = Drawing(words, WIDE, 96 + 40 * len(cutoffs))
     bottom = 44 + 40 * len(cutoffs)

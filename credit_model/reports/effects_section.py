@@ -5,12 +5,15 @@ In: a page writer. Out: HTML, empty without a card.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from credit_model.foundation.json_values import JsonObject
 from credit_model.reports import shapes
 
 if TYPE_CHECKING:
     from credit_model.reports.page_writer import PageWriter
+    from credit_model.texts.words import Words
 
 TERMS, SHAPES, PAIRS = 20, 8, 4
 """Drawn at most; the table of the card has them all."""
@@ -36,9 +39,9 @@ def section(page: PageWriter) -> str:
     return page.section("effects", *parts)
 
 
-def _figure(page: PageWriter, term: dict[str, Any], draw: Any) -> str:
+def _figure(page: PageWriter, term: JsonObject, draw: Callable[[JsonObject, Words], str]) -> str:
     return f"<figure><figcaption>{page.field(term, 'label')}</figcaption>{draw(term, page.words)}</figure>"
 
 
-def _strength(term: dict[str, Any]) -> tuple[float, float]:
+def _strength(term: JsonObject) -> tuple[float, float]:
     return term.get("mean_points") or 0.0, shapes.reach_of(term)

@@ -6,8 +6,9 @@ In: a page writer. Out: HTML, empty without an audit.
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from credit_model.foundation.json_values import JsonObject
 from credit_model.metrics.performance import Estimate
 from credit_model.reports.figures import WIDE, Drawing, logarithmic
 from credit_model.texts.words import Texts, Words
@@ -50,12 +51,12 @@ def section(page: PageWriter) -> str:
     return page.section("fairness", *parts)
 
 
-def _labels(page: PageWriter, fairness: dict[str, Any]) -> dict[str, Texts]:
+def _labels(page: PageWriter, fairness: JsonObject) -> dict[str, Texts]:
     groups = [g for a in fairness["attributes"] for g in (a, *a["groups"])]
     return {g["name"]: page.words.field(g, "label") for g in groups}
 
 
-def _findings(page: PageWriter, fairness: dict[str, Any]) -> str:
+def _findings(page: PageWriter, fairness: JsonObject) -> str:
     labels = _labels(page, fairness)
     items = []
     for i, finding in enumerate(fairness["findings"][:LISTED]):
@@ -76,7 +77,7 @@ def _findings(page: PageWriter, fairness: dict[str, Any]) -> str:
     return items_html + f'<p class="note">{page.say("fairness.note")}</p>'
 
 
-def _attribute(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+def _attribute(page: PageWriter, attribute: JsonObject, at: str) -> str:
     label = page.words.field(attribute, "label")
     reference = next(g for g in attribute["groups"] if g["name"] == attribute["reference"])
     title = page.say("fairness.by", attribute=label, reference=page.words.field(reference, "label"))
@@ -94,7 +95,7 @@ def _attribute(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     return "".join(parts)
 
 
-def _place(page: PageWriter, attribute: dict[str, Any]) -> int | None:
+def _place(page: PageWriter, attribute: JsonObject) -> int | None:
     """Return the cut-off to draw: the one decisions are about, else the first that shows anything."""
     places = [
         i for i, cut in enumerate(attribute["cutoffs"]) if any(g["ratio"]["value"] is not None for g in cut["groups"])
@@ -103,7 +104,7 @@ def _place(page: PageWriter, attribute: dict[str, Any]) -> int | None:
     return next((i for i in places if attribute["cutoffs"][i]["cutoff"] == about), places[0] if places else None)
 
 
-def _groups(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+def _groups(page: PageWriter, attribute: JsonObject, at: str) -> str:
     with_truth = any(group["mean_true_risk"] is not None for group in attribute["groups"])
     rows = []
     for j, group in enumerate(attribute["groups"]):
@@ -134,7 +135,7 @@ def _groups(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.groups_caption")
 
 
-def _cutoffs(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+def _cutoffs(page: PageWriter, attribute: JsonObject, at: str) -> str:
     labels = {group["name"]: page.field(group, "label") for group in attribute["groups"]}
     bodies = []
     for i, cut in enumerate(attribute["cutoffs"]):
@@ -162,7 +163,7 @@ def _cutoffs(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, bodies, "fairness.cutoffs_caption")
 
 
-def _reasons(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+def _reasons(page: PageWriter, attribute: JsonObject, at: str) -> str:
     groups = attribute["groups"]
     reasons = [
         r
@@ -177,7 +178,7 @@ def _reasons(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.reasons_caption") if rows else ""
 
 
-def _proxies(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
+def _proxies(page: PageWriter, attribute: JsonObject, at: str) -> str:
     labels = {group["name"]: page.field(group, "label") for group in attribute["groups"]}
     rows = []
     for i, proxy in enumerate(attribute["proxies"][:PROXIES]):
@@ -196,7 +197,7 @@ def _proxies(page: PageWriter, attribute: dict[str, Any], at: str) -> str:
     return page.table(head, rows, "fairness.proxies_caption")
 
 
-def _sources(page: PageWriter, sources: list[dict[str, Any]]) -> str:
+def _sources(page: PageWriter, sources: list[JsonObject]) -> str:
     rows = []
     for i, source in enumerate(sources):
         path = f"fairness/sources/{i}"
@@ -217,7 +218,7 @@ def _sources(page: PageWriter, sources: list[dict[str, Any]]) -> str:
     return f"<h3>{page.say('fairness.sources')}</h3>" + page.table(head, rows, "fairness.sources_caption")
 
 
-def forest(attribute: dict[str, Any], place: int, words: Words) -> str:
+def forest(attribute: JsonObject, place: int, words: Words) -> str:
     """Draw eligibility ratio at one cut-off and base-rate ratio by group, with intervals and the allowed range."""
     cut = attribute["cutoffs"][place]
     groups = attribute["groups"]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 from credit_model.evaluation.challenger import Attribution
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.foundation.json_values import JsonObject
 from credit_model.metrics.performance import Estimate
 from credit_model.texts.words import Texts, Words, short_percent
 
@@ -417,7 +417,7 @@ def attributions(features: Sequence[Attribution], words: Words) -> str:
     return drawing.svg(words("figure.moves"))
 
 
-def timeline(dates: Mapping[str, Any], words: Words) -> str:
+def timeline(dates: JsonObject, words: Words) -> str:
     """Draw development dates, the time their outcomes need to mature, and the out-of-time dates, to scale."""
     groups = [(name, [date.fromisoformat(day) for day in dates[name]]) for name in ("development", "out_of_time")]
     window, maturity = float(dates.get("window_months") or 0), float(dates.get("maturity_months") or 0)

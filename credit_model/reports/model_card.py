@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.measures import MEASURES
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.metrics.performance import Estimate
 from credit_model.reports.markdown import cell, estimate_cell, markdown_table
 from credit_model.scorecard.card import Card
@@ -61,8 +62,8 @@ class ModelCard:
     card: Card
     evaluation: EvaluationReport
     evaluation_digest: str
-    gates: Mapping[str, Any] = field(default_factory=dict)
-    terms: Sequence[Mapping[str, Any]] = ()
+    gates: JsonObject = field(default_factory=dict)
+    terms: Sequence[JsonObject] = ()
 
     @property
     def stem(self) -> str:
@@ -143,7 +144,7 @@ class _Page:
         source = "report" if key.startswith("measure.") else "model_card"
         return joint.join(dict.fromkeys(text_of(source, key, language, **values) for language in self.languages))
 
-    def field(self, row: Any, name: str, joint: str = " · ") -> str:
+    def field(self, row: JsonObject, name: str, joint: str = " · ") -> str:
         """Return a text that the document holds in both languages, or in one for both."""
         return joint.join(
             dict.fromkeys(str(row.get(f"{name}_{language}") or row.get(name) or _BLANK) for language in self.languages)
@@ -271,7 +272,7 @@ class _Page:
             return
         yield from self.rows(("movement", "psi", "limit", "verdict"), rows)
 
-    def _movement(self, movement: Any) -> str:
+    def _movement(self, movement: JsonObject) -> str:
         kind = (
             self.say(f"movement.{movement['kind']}")
             if movement["kind"] in load_texts("model_card.toml")["movement"]

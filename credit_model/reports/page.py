@@ -9,13 +9,12 @@ In: an `EvaluationReport`. Out: HTML.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.measures import MEASURES, TESTS
+from credit_model.foundation.json_values import JsonObject
 from credit_model.metrics.performance import rough_error
 from credit_model.reports import card_section as card
 from credit_model.reports import challenger_section as challenger
@@ -159,7 +158,7 @@ class _Page(PageWriter):
             parts.append(f'<p class="note">{self.field(note, "text")}</p>')
         return self.section("sample", *parts)
 
-    def _raw_rows(self, ingest: Mapping[str, Any]) -> str:
+    def _raw_rows(self, ingest: JsonObject) -> str:
         """Render the counts of raw rows, and why some were refused."""
         kinds = {"read": "count", "accepted": "count", "duplicates": "count", "rejected_rows": "count",
                  "rejected_share": "share", "max_rejected_share": "share"}  # fmt: skip

@@ -6,10 +6,10 @@ In: an evaluation and words. Out: pieces of HTML.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from credit_model.evaluation.evaluation import EvaluationReport, Gate
 from credit_model.evaluation.gates import Check
+from credit_model.foundation.json_values import JsonObject
 from credit_model.texts.words import Numbers, Texts, Words
 
 
@@ -27,7 +27,7 @@ class PageWriter:
         """Say a text of the page in its languages."""
         return self.words.html(self.words(key, **values))
 
-    def field(self, source: Any, name: str) -> str:
+    def field(self, source: JsonObject, name: str) -> str:
         """Say a text that the evaluation holds in both languages, or in one for both."""
         return self.words.html(self.words.field(source, name))
 

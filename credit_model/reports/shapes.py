@@ -7,7 +7,7 @@ In: the table of a card as an evaluation keeps it, and words; or a card and rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from credit_model.evaluation.card_summary import card_of, mean_moved
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.reports.figures import BOLD, WIDE, Drawing, wrap_text
 from credit_model.texts.words import Texts, Words, format_number, short_percent
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from credit_model.scorecard.card import Card
 
-Term = Mapping[str, Any]
+Term = JsonObject  # of the card in an evaluation
 HALF = 496  # two of them and the gap between make a page
 _LABEL, _ROW, _TALL = 196, 24, 36
 _CELL_LEAST, _CELL_MOST = 92, 150

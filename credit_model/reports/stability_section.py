@@ -6,8 +6,9 @@ In: a page writer. Out: HTML, empty without a comparison.
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from credit_model.foundation.json_values import JsonObject
 from credit_model.reports import figures
 from credit_model.texts.words import Words, short_percent
 
@@ -46,7 +47,7 @@ def section(page: PageWriter) -> str:
     return page.section("stability", *parts)
 
 
-def _verdict(page: PageWriter, movement: dict[str, Any]) -> str:
+def _verdict(page: PageWriter, movement: JsonObject) -> str:
     css, key = ("no", "has_moved") if movement["moved"] else ("yes", "has_not")
     return f'<span class="chip {css}">{page.say("stability." + key)}</span>'
 
@@ -93,7 +94,7 @@ def _grades(page: PageWriter) -> str:
     return ""
 
 
-def _characteristics(page: PageWriter, movements: list[tuple[int, dict[str, Any]]]) -> str:
+def _characteristics(page: PageWriter, movements: list[tuple[int, JsonObject]]) -> str:
     rows = []
     for i, movement in movements:
         label = page.words.html(page.words.pick(movement["label_en"], movement["label_zh"]))
@@ -107,7 +108,7 @@ def _characteristics(page: PageWriter, movements: list[tuple[int, dict[str, Any]
     return page.table(head, rows, "stability.characteristics_caption")
 
 
-def _shares(movements: list[dict[str, Any]], words: Words) -> str:
+def _shares(movements: list[JsonObject], words: Words) -> str:
     """Draw people off the reference value of each characteristic, then and now, on a logarithmic axis."""
     drawable = [m for m in movements if m["kind"] == "characteristic" and (m["then"] or 0) > 0 and (m["now"] or 0) > 0][
         :_DRAWN

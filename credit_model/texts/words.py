@@ -13,12 +13,12 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 
 Texts = dict[str, str]
 TAGS = {"en": "en", "zh": "zh-CN"}
@@ -105,7 +105,7 @@ class Words:
         both = {"en": html.escape(str(en)), "zh": html.escape(str(zh))}
         return {language: both[language] for language in self.languages}
 
-    def field(self, source: Mapping[str, Any], name: str) -> Texts:
+    def field(self, source: JsonObject, name: str) -> Texts:
         """Take ``name_en`` and ``name_zh`` of a mapping, or ``name`` for both."""
         alike = source.get(name, "")
         return self.pick(source.get(f"{name}_en", alike), source.get(f"{name}_zh", alike))
@@ -134,7 +134,7 @@ class Words:
 class Numbers:
     """The numbers of one evaluation, each written with the path it was read from."""
 
-    def __init__(self, plain: Mapping[str, Any], words: Words) -> None:
+    def __init__(self, plain: JsonObject, words: Words) -> None:
         self._plain, self._words = plain, words
 
     def at(self, path: str) -> Any:
