@@ -10,8 +10,9 @@ import pytest
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import Window
-from credit_model.features.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 
 CATALOGUE = load_catalogue()
@@ -299,7 +300,7 @@ def test_every_feature_can_be_said_in_a_sentence_of_its_own(lang: str) -> None:
 @pytest.mark.parametrize("aggregate", AGGREGATES)
 def test_every_aggregate_has_words(aggregate: str) -> None:
     needs = {
-        **{name: {"of": "tier"} for name in ("count_distinct", "sum", "max", "min", "mean", "last")},
+        **{name: {"of": "tier"} for name, declared in AGGREGATES.items() if declared.of == "needed"},
         "decayed_sum": {"half_life_days": 30},
         "ratio": {"numerator": {"tier": "serious"}, "denominator": {"field": "tax_payment"}, "prior": (1, 1)},
         "contrast": {"numerator": {"role": "listed"}, "denominator": {"amount": {"gt": 5}}},

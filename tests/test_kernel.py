@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.features import batching as blocks
-from credit_model.features.definition import AGGREGATES, DefinitionErrors, FeatureDefinition
+from credit_model.features.aggregates import AGGREGATES
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions
 from credit_model.features.kernel import compute, trail
 from credit_model.visibility.segments import compile_segments
@@ -119,7 +120,7 @@ def made_definition(random: Random, name: str) -> FeatureDefinition:
             key: random.choice(CLAUSES[key]) for key in random.sample(sorted(CLAUSES), random.choice([0, 0, 1, 1, 2]))
         }
 
-    aggregate = random.choice(AGGREGATES)
+    aggregate = random.choice(list(AGGREGATES))
     said: dict[str, Any] = {
         "window": random.choice(WINDOWS),
         "window_on": random.choice(["decided_on", "decided_on", "visible_from"]),

@@ -16,7 +16,8 @@ from small_card import DAY_OF_USE, small_ledger
 from test_kernel import CATALOGUE, MADE, days, made_segments, ordinal
 
 import credit_model as cm
-from credit_model.features.definition import AGGREGATES, FeatureDefinition
+from credit_model.features.aggregates import AGGREGATES
+from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import compute, trail
 from credit_model.features.subject_features import SubjectFeatures
 from credit_model.visibility.tables import Segments

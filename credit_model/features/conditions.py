@@ -1,11 +1,7 @@
-"""What a definition says of records: which of them, and how far back.
+"""Read which records a definition counts and how far back it looks, and put both into words.
 
-In: a where-clause, a window, as text and tables. Out: conditions and a window, hashable; faults in words.
-
-The words a feature is told in, Chinese and English: phrases, and which records it looks at.
-
-In: conditions, and the catalogue for the names of kinds, dimensions and fields (codes without it).
-Out: phrases.
+In: a where-clause and a window, as text and tables; the catalogue for names of kinds, dimensions and fields.
+Out: conditions and a window, hashable; faults; phrases in Chinese and English.
 """
 
 from __future__ import annotations
@@ -97,13 +93,6 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
 
 SAY = {
     "en": {
-        "count": "number of {records}", "any": "whether there are {records} (1 or 0)",
-        "count_distinct": "number of different {of} among {records}", "sum": "total {of} of {records}",
-        "max": "greatest {of} of {records}", "min": "least {of} of {records}", "mean": "mean {of} of {records}",
-        "last": "{of} of the latest of {records}", "recency_days": "days since the latest of {records}",
-        "tenure_days": "days since the earliest of {records}", "contrast": "number of {part} less number of {whole}",
-        "decayed_sum": "{of} of {records}, halved every {half_life} days",
-        "ratio": "share of {part} among {whole}, shrunk by ({a}, {c})",
         "decided_on": "{aggregate}, decided {window}", "visible_from": "{aggregate}, first usable {window}",
         "months": "in the {n} months before the as-of date", "days": "in the {n} days before the as-of date",
         "ever": "before the as-of date", "last_day": "on the last day before the as-of date with {kind}",
@@ -117,15 +106,10 @@ SAY = {
         "short_days": "{n} days", "short_ever": "ever", "short_last_day": "on the last day with {kind}",
     },
     "zh": {
-        "count": "{records}条数", "any": "有无{records}(有为1，无为0)", "count_distinct": "{records}中不同{of}的个数",
-        "sum": "{records}的{of}合计", "max": "{records}的最高{of}", "min": "{records}的最低{of}",
-        "mean": "{records}的平均{of}", "last": "最近一条{records}的{of}", "recency_days": "距最近一条{records}的天数",
-        "tenure_days": "距最早一条{records}的天数", "contrast": "{part}条数减{whole}条数",
-        "decayed_sum": "{records}的{of}(每{half_life}天减半)", "ratio": "{whole}中{part}所占比例(收缩{a}、{c})",
         "decided_on": "{aggregate}，{window}认定", "visible_from": "{aggregate}，{window}开始可用",
         "months": "基准日前{n}个月内", "days": "基准日前{n}天内", "ever": "基准日前",
         "last_day": "基准日前最近一个有{kind}之日", "records": "{polarity}信息", "of_kinds": "{kinds}信息",
-        "tier": "{v}",         "at_least": "{v}及以上", "dimension": "{v}类", "field": "{v}领域", "role": "{v}",
+        "tier": "{v}", "at_least": "{v}及以上", "dimension": "{v}类", "field": "{v}领域", "role": "{v}",
         "le": "{k}不高于{v}的", "lt": "{k}低于{v}的", "ge": "{k}不低于{v}的", "gt": "{k}高于{v}的", "in": "{k}为{v}的",
         "or": "或", "quoted": "“{v}”", "scale": "除以{v}", "cap": "最多计{v}", "none": "没有时为{v}",
         "missing": "没有时为缺失", "1": "越大越差", "-1": "越大越好", "0": "", "join": "；", "end": "。",

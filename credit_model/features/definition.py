@@ -15,6 +15,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import (
     NAMES,
     NUMBERS,
@@ -31,15 +32,8 @@ from credit_model.foundation.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
 
-AGGREGATES = (
-    "count", "any", "count_distinct", "sum", "max", "min", "mean", "last", "recency_days", "tenure_days",
-    "decayed_sum", "ratio", "contrast",
-)  # fmt: skip
 # Does a greater value mean more risk (+1) or less (-1)? Each may be said in two ways.
 TRENDS = {"higher_is_worse": 1, "lower_is_better": 1, "lower_is_worse": -1, "higher_is_better": -1}
-_OF_NEEDED = ("count_distinct", "sum", "max", "min", "mean", "last")
-_OF_ALLOWED = (*_OF_NEEDED, "decayed_sum")
-_NONE_MISSING = ("max", "min", "mean", "last", "recency_days", "tenure_days")
 
 
 class DefinitionErrors(UserError):
@@ -134,7 +128,8 @@ class FeatureDefinition:
             settle(self, clause, _plain(getattr(self, clause)))
         if self.none is None:
             a, c = self.prior
-            missing = self.aggregate in _NONE_MISSING or (self.aggregate == "ratio" and not a + c)
+            aggregate = AGGREGATES.get(str(self.aggregate))
+            missing = (aggregate is not None and aggregate.missing) or (self.aggregate == "ratio" and not a + c)
             settle(self, "none", "missing" if missing else a / (a + c) if self.aggregate == "ratio" else 0)
 
     @classmethod
@@ -273,9 +268,11 @@ def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue 
 
 
 def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:
-    """What is aggregated of which records."""
+    """Put into words what is aggregated of which records."""
+    words(lang)  # refuses other languages
     part, whole = (records_said((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
-    return words(lang)[definition.aggregate].format(
+    aggregate = AGGREGATES[definition.aggregate]
+    return (aggregate.en if lang == "en" else aggregate.zh).format(
         records=records_said(definition.conditions, lang, catalogue), part=part, whole=whole,
         of=NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
         a=definition.prior[0], c=definition.prior[1],
@@ -310,7 +307,8 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
     """What is wrong with a definition by itself, before any catalogue."""
     if not isinstance(d.name, str) or not d.name.strip() or d.name in ("subject_id", "as_of"):
         yield "name must be a text of its own"
-    if d.aggregate not in AGGREGATES:
+    aggregate = AGGREGATES.get(str(d.aggregate))
+    if aggregate is None:
         yield f"unknown aggregate {d.aggregate!r}{did_you_mean(d.aggregate, AGGREGATES)}"
     for name in ("of", "label_zh", "label_en", "reason"):
         if getattr(d, name) is not None and not isinstance(getattr(d, name), str):
@@ -323,9 +321,9 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
         yield f"window_on {d.window_on!r} is not known; write 'decided_on' or 'visible_from'"
     if d.trend is not None and d.trend not in tuple(TRENDS):
         yield f"unknown trend {d.trend!r}{did_you_mean(d.trend, TRENDS)}"
-    if d.of is None and d.aggregate in _OF_NEEDED:
+    if d.of is None and aggregate is not None and aggregate.of == "needed":
         yield f"{d.aggregate} needs 'of': what is aggregated"
-    if d.of is not None and d.aggregate in AGGREGATES and d.aggregate not in _OF_ALLOWED:
+    if d.of is not None and aggregate is not None and not aggregate.of:
         yield f"{d.aggregate} takes no 'of'; leave it out"
     if not (d.none is None or d.none == "missing" or _is_number(d.none)):
         yield f"none must be a number or 'missing', not {d.none!r}"

@@ -18,6 +18,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, label
 from credit_model.features.dictionary import check_definitions, matching_kinds
@@ -25,10 +26,6 @@ from credit_model.foundation.calendar import to_day
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.visibility.fold import APPEAL_MONTHS
 
-_CALLED: Final = {
-    "count_distinct": "distinct", "recency_days": "days_since", "tenure_days": "days_since_first",
-    "decayed_sum": "decayed",
-}  # fmt: skip
 _OF_ANY: Final = (*NUMBERS, "tier", "case", "kind", "field")  # what any record may have
 _SENSE: Final = {"adverse": 1, "positive": -1}
 _FORM: Final = re.compile(r"(?P<aggregate>[a-z_]+)(?::(?P<of>\w+))?(?:/(?P<half_life>[1-9]\d*)d)?")
@@ -148,7 +145,9 @@ def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: st
             f"a grid was asked for aggregate {aggregate!r}; write AGGREGATE, AGGREGATE:OF or decayed_sum/HALF_LIFEd"
         )
     called, of, half_life = form["aggregate"], form["of"], form["half_life"]
-    parts = [kind, tier, _CALLED.get(called, called), of, f"{half_life}d" if half_life else "", window]
+    declared = AGGREGATES.get(called)
+    short = declared.grid_name if declared and declared.grid_name else called
+    parts = [kind, tier, short, of, f"{half_life}d" if half_life else "", window]
     name = "_".join(filter(None, parts)).replace("last_day:", "at_last_")
     polarity = kind if kind in POLARITIES else catalogue.kinds[kind].polarity
     where: dict[str, Any] = {"polarity": kind} if kind in POLARITIES else {"kinds": [kind]}
@@ -157,7 +156,7 @@ def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: st
     said: dict[str, Any] = {"aggregate": called, "of": of, "window": window, "where": where, "reason": kind}
     is_told = called == "count_distinct" or of in (None, *_OF_ANY)  # whether more of a score is worse, nobody has said
     sense = _SENSE.get(polarity, 0) if is_told else 0
-    if called in ("recency_days", "tenure_days"):
+    if declared and declared.of_days:
         said["trend"] = {1: "lower_is_worse", -1: "lower_is_better"}.get(sense)
     else:
         said["trend"] = {1: "higher_is_worse", -1: "higher_is_better"}.get(sense)

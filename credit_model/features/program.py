@@ -19,21 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.facts import Classes
 from credit_model.features.kernel_compiled import (
-    ANY,
-    AS_IT_IS,
-    CONTRAST,
-    COUNT,
     DECAYED,
-    DISTINCT,
-    GREATEST,
     LAST,
-    MEAN,
-    RATIO,
     SIDES,
     SUM,
-    WEIGHTED,
     Days,
     Plan,
     Tables,
@@ -48,16 +40,10 @@ if TYPE_CHECKING:
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
 
-_FAMILY: Final = {
-    "count": COUNT, "any": COUNT, "count_distinct": DISTINCT, "sum": SUM, "mean": SUM, "max": GREATEST, "min": GREATEST,
-    "recency_days": GREATEST, "tenure_days": GREATEST, "last": LAST, "decayed_sum": DECAYED, "ratio": SIDES,
-    "contrast": SIDES,
-}  # fmt: skip
-_PLANES: Final = {COUNT: 1, DISTINCT: 1, SUM: 1, SIDES: 2, DECAYED: 3, GREATEST: 1, LAST: 2}
+_PLANES: Final = {SIDES: 2, DECAYED: 3, LAST: 2}  # planes of bins of a family, where not one
 _BY_GROUP: Final = (
     "family", "fact", "date", "sign", "ladder", "local", "cell", "bins", "planes", "feature", "weight", "oldest",
 )  # fmt: skip
-_READ_AS: Final = {"any": ANY, "mean": MEAN, "ratio": RATIO, "contrast": CONTRAST, "decayed_sum": WEIGHTED}
 
 
 class Group(NamedTuple):
@@ -252,19 +238,18 @@ def _length(d: FeatureDefinition) -> int:
 
 
 def _group(d: FeatureDefinition) -> Group:
-    family = _FAMILY[d.aggregate]
-    least = d.aggregate in ("min", "tenure_days") or (d.aggregate == "last" and d.direction < 0)  # the worst last one
+    aggregate = AGGREGATES[d.aggregate]
+    family, sign = aggregate.family, aggregate.sign or (-1 if d.direction < 0 else 1)  # the worst last one
     sides = d.sides if family == SIDES else ((), ())
     half_life = d.half_life_days or 1 if family == DECAYED else 0
-    date = d.aggregate in ("recency_days", "tenure_days")
     of = None if family == SIDES else d.of
-    return Group((d.conditions, *sides), family, date, -1 if least else 1, of, _ladder(d), half_life)
+    return Group((d.conditions, *sides), family, aggregate.of_days, sign, of, _ladder(d), half_life)
 
 
 def _planes(group: Group, definitions: Sequence[FeatureDefinition]) -> int:
     """Planes of bins; a sum needs none to count records where "none" is what the sum of nothing is."""
     zero = all(d.aggregate == "sum" and not d.missing and not d.none and (d.cap or 0) >= 0 for d in definitions)
-    return _PLANES[group.family] + (group.family == SUM and not zero)
+    return _PLANES.get(group.family, 1) + (group.family == SUM and not zero)
 
 
 def _plan(
@@ -316,7 +301,7 @@ def _plan(
         weights=np.concatenate(table).astype(np.int64),
         column=np.array(order, np.int64),
         bin=np.array(bins, np.int64),
-        read_as=np.array([_READ_AS.get(d.aggregate, AS_IT_IS) for d in ordered], np.int64),
+        read_as=np.array([AGGREGATES[d.aggregate].read_as for d in ordered], np.int64),
         plain=np.array([d.scale == 1 and d.cap is None for d in ordered], np.int64),
         scale=np.array([d.scale for d in ordered], np.float64),
         cap=np.array([np.inf if d.cap is None else d.cap for d in ordered], np.float64),

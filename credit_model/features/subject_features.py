@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features import kernel_numpy
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.batching import Block, block_of, interpreted
 from credit_model.features.kernel_compiled import Seen
 from credit_model.features.program import Program, program_of, too_great
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from credit_model.features.kernel_compiled import Days
 
 _DAYS_KEPT = 64  # days whose windows stay worked out
-_DAILY = ("recency_days", "tenure_days", "decayed_sum")
 
 
 class SubjectFeatures:
@@ -174,7 +174,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     >>> print(from_days(days_of_change([honours], segments, to_day("2024-02-01"), to_day("2026-01-01"))))
     ['2024-03-02' '2025-01-11']
     """
-    if any(d.aggregate in _DAILY for d in definitions):
+    if any(AGGREGATES[d.aggregate].daily for d in definitions):
         return np.arange(first, last + 1)
     edges: list[Any] = [segments.start, segments.end]
     for window_on, span in {(d.window_on, d.span) for d in definitions}:
