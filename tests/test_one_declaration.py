@@ -62,8 +62,10 @@ def declared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Measur
     shutil.copytree(ROOT / "credit_model" / "texts", folder)
     report = folder / "report.toml"
     report.write_text(report.read_text(encoding="utf-8").replace("\n[measure]\n", TEXTS, 1), encoding="utf-8")
-    monkeypatch.setattr(words, "TEXTS", folder)
-    return measure
+    monkeypatch.setattr(words, "files", lambda package: folder)
+    words.load_texts.cache_clear()
+    yield measure
+    words.load_texts.cache_clear()
 
 
 def test_an_evaluation_measures_it_in_every_part_that_its_declaration_names(declared: Measure) -> None:
