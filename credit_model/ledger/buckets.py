@@ -23,9 +23,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model.foundation.files import exclusive_lock, read_sealed, write_sealed
+from credit_model.foundation.files import read_sealed
 from credit_model.ledger.lookup import RowIndex
-from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cache_prefix
+from credit_model.ledger.manifest import CACHE
+from credit_model.ledger.segment_cache import write_cache
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 
@@ -70,7 +71,7 @@ class Buckets:
         cached = read_sealed(place)
         if cached is None:
             bounds = tuple(row_index.bounds(ROWS))
-            _cache(folder, place, [json.dumps(bounds).encode()])
+            write_cache(folder, place.name, [json.dumps(bounds).encode()])
         else:
             bounds = tuple(json.loads(bytes(cached)))
         return cls(folder, name, bounds, catalogue, policy, day, row_index)
@@ -106,7 +107,7 @@ class Buckets:
             if progress is not None and self.path(number).exists():
                 progress(f"{self.path(number).name} was cut or altered: compiling it again")
             segments = self.compile(number)
-            _cache(self.folder, self.path(number), _serialise(segments))
+            write_cache(self.folder, self.path(number).name, _serialise(segments))
             ids = _IDS if columns is None else _IDS[:1]
             objects: dict[str, Any] = {name: _to_objects(getattr(segments, name)) for name in ids}
             return replace(segments, **objects)
@@ -183,14 +184,3 @@ def _read(data: memoryview, columns: Sequence[str] | None) -> Segments:
 
 def _empty(type: pa.DataType) -> NDArray[Any]:
     return np.empty(0, type.to_pandas_dtype())
-
-
-def _cache(folder: Path, path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Write a file, unless the ledger has other content by now: a forgotten person must not return."""
-    try:
-        with exclusive_lock(folder / LOCK):
-            if path.name.startswith(cache_prefix(Manifest.read(folder))):
-                path.parent.mkdir(exist_ok=True)
-                write_sealed(path, parts)
-    except (OSError, LedgerError):  # a folder one may only read, a full disk: compiled again next time
-        pass

@@ -8,6 +8,7 @@ In: segments, the manifest they were compiled from. Out: the same, or nothing wh
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,18 +36,22 @@ def read_segments(folder: Path, name: str) -> Segments | None:
 
 
 def write_segments(folder: Path, name: str, segments: Segments) -> None:
-    """Write segments, unless the ledger has other content by now: a forgotten person must not return."""
+    """Write segments to the cache, unless another process writes to the ledger."""
     sink = io.BytesIO()
     pq.write_table(segments.to_arrow(), sink, compression="zstd")
+    write_cache(folder, name, [sink.getvalue()], wait=False)
+
+
+def write_cache(folder: Path, name: str, parts: Sequence[bytes | memoryview], *, wait: bool = True) -> None:
+    """Write a cache file, unless the ledger has other content by now: a forgotten person must not return."""
     cache = folder / CACHE
     try:
-        with exclusive_lock(folder / LOCK, wait=False) as free:
-            if not free or not name.startswith(cache_prefix(Manifest.read(folder))):
-                return
-            cache.mkdir(exist_ok=True)
-            write_sealed(cache / name, [sink.getvalue()])
-            old = sorted(cache.glob("*.segments"), key=lambda file: file.stat().st_mtime)
-            for file in old[:-_MAX_FILES]:
-                file.unlink(missing_ok=True)
-    except (OSError, LedgerError):  # a folder one may only read: compiled again next time
+        with exclusive_lock(folder / LOCK, wait=wait) as free:
+            if free and name.startswith(cache_prefix(Manifest.read(folder))):
+                cache.mkdir(exist_ok=True)
+                write_sealed(cache / name, parts)
+                old = sorted(cache.glob("*.segments"), key=lambda file: file.stat().st_mtime)
+                for file in old[:-_MAX_FILES]:
+                    file.unlink(missing_ok=True)
+    except (OSError, LedgerError):  # a folder one may only read, a full disk: compiled again next time
         pass
