@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "build_features": "credit_model.features.build",
         "build_sample": "credit_model.sample.development",
         "compare": "credit_model.evaluation.comparison",
-        "cutoff_table": "credit_model.evaluation.cutoffs",
+        "cutoff_table": "credit_model.evaluation.decisions",
         "eligibility_ratio": "credit_model.evaluation.fairness_rates",
         "evaluate": "credit_model.evaluation.evaluation",
         "explain_feature": "credit_model.features.build",
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import load_catalogue as load_catalogue
     from credit_model.evaluation.comparison import compare as compare
     from credit_model.evaluation.comparison import frontier as frontier
-    from credit_model.evaluation.cutoffs import cutoff_table as cutoff_table
+    from credit_model.evaluation.decisions import cutoff_table as cutoff_table
     from credit_model.evaluation.evaluation import evaluate as evaluate
     from credit_model.evaluation.fairness_audit import audit_fairness as audit_fairness
     from credit_model.evaluation.fairness_rates import eligibility_ratio as eligibility_ratio

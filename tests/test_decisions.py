@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, FRAME, REPORT, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation.cutoffs import cutoff_table
-from credit_model.evaluation.decisions import Programme, simulate_incentives, summarise_decisions
+from credit_model.evaluation.decisions import Programme, cutoff_table, simulate_incentives, summarise_decisions
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.past_decisions import matching_cutoff, override_report, swap_set
 

@@ -19,8 +19,7 @@ from small_evaluation import CARD, FRAME, POINTS, REPORT, beside, made_frame
 from credit_model import UserError
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_audit import audit_fairness
-from credit_model.evaluation.fairness_rates import eligibility_ratio, error_rates, source_rates
-from credit_model.evaluation.proxies import screen_proxies
+from credit_model.evaluation.fairness_rates import eligibility_ratio, error_rates, screen_proxies, source_rates
 from credit_model.metrics.performance import auc
 
 COUNTS = pd.read_csv(Path(__file__).parent / "cases" / "compas_counts.csv")

@@ -1,10 +1,6 @@
-"""The table of a card as an evaluation keeps it: scale, characteristics with their strength, attributes.
+"""The table of a card as an evaluation holds it, and the measures of the segments that the caller names.
 
-In: a card; scored rows and their points. Out: plain values.
-
-The measures of every segment somebody named: by district, by source, by whatever column stands beside the scores.
-
-In: scored rows as a `Sample`, columns of texts. Out: segments as plain values, small ones left blank.
+In: a card; scored rows and their points; columns of texts. Out: plain values; segments, small ones left blank.
 """
 
 from __future__ import annotations

@@ -1,17 +1,10 @@
-"""The out-of-time rows of a run as its card judged them, so that two runs can be compared row by row.
+"""Two runs compared on the rows both judged, and cards of fewer characteristics compared with the best.
 
-They stay in the run's own folder and go to no registry. A row has no name: rows stand in the order of their subjects,
-people are numbered, and a digest tells whether two runs judged the same rows.
+The out-of-time rows stay in the folder of their run and go to no registry. A row has no name: rows stand in the order
+of their subjects, people are numbered, and a digest tells whether two runs judged the same rows.
 
-In: a sample and a card. Out: ``judged.parquet``.
-
-Two runs side by side: what differs, and by how much, with intervals that know they judged the same people.
-
-In: the folders of two runs. Out: a ``Comparison``.
-
-Fewer characteristics: the best card of at most so many, for every number, and what each costs.
-
-In: a classifier with ``max_characteristics``, a sample, sizes. Out: a table: AUC on unseen rows by size.
+In: a sample and a card; the folders of two runs; a classifier, a sample and sizes.
+Out: ``judged.parquet``; a `Comparison`; a table of the AUC on unseen rows by size.
 """
 
 from __future__ import annotations

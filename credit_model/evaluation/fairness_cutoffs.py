@@ -1,10 +1,8 @@
-"""Attributes of the people of a sample, taken from a frame of their own and put beside its rows.
+"""Groups of the people of a sample, and whom each cut-off leaves out, group by group.
 
-In: a sample and a frame keyed by person. Out: `Grouping` by attribute.
+What could point at a person is left blank.
 
-Whom each cut-off leaves out, group by group, with what could point at a person left blank.
-
-In: a sample, a grouping of its rows, cut-offs. Out: `Cutoff` by cut-off.
+In: a sample, a frame of attributes keyed by person, cut-offs. Out: `Grouping` by attribute; `Cutoff` by cut-off.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.cutoffs import step_secret
+from credit_model.evaluation.decisions import step_secret
 from credit_model.evaluation.scored_rows import Sample, distinct
 from credit_model.evaluation.tables import Counts, with_second
 from credit_model.foundation.errors import UserError

@@ -1,10 +1,7 @@
-"""The swap set: whom a new card makes eligible that an old one did not, and the reverse.
+"""Past decisions: whom a new card makes eligible that an old one did not, and where a person overrode the score.
 
-In: scored rows, the score of another card on the same rows, both cut-offs. Out: a `SwapSet`.
-
-The override report: where a person decided otherwise than the score, for which reason, and what became of it.
-
-In: decisions with the score they were taken on. Out: `Overrides`.
+In: scored rows, the score of another card and both cut-offs; decisions with the score they were taken on.
+Out: a `SwapSet`; `Overrides`.
 """
 
 from __future__ import annotations
