@@ -172,7 +172,7 @@ def test_special_values_have_attributes_of_their_own_and_bend_no_trend() -> None
     column = np.repeat(np.float32([-999, 0, 1, 2]), [80, 105, 110, 120])
     bad = np.concatenate([np.repeat([False, True], [g, b]) for g, b in [(50, 30), (100, 5), (100, 10), (100, 20)]])
     fine = fine_numbers(column, special=[-999])
-    counts = fine.counted(bad)
+    counts = fine.count(bad)
     found = optimal_classing(fine, counts, 1, ClassingRules())
     assert isinstance(found.bins, NumericBins)
     assert found.bins.special == (-999.0,)
@@ -248,7 +248,7 @@ def test_counting_without_classing_each_row_counts_the_same(
     fine = fine_numbers(column, None, most, special)
     counted, counts = counted_numbers(column, bad, most, special)
     assert (counted.classes, counted.ends.tolist()) == (fine.classes, fine.ends.tolist())
-    assert counts.tolist() == fine.counted(bad).tolist()
+    assert counts.tolist() == fine.count(bad).tolist()
 
 
 def test_cuts_lie_between_neighbours_even_where_float32_has_nothing_between_them() -> None:

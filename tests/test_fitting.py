@@ -136,7 +136,7 @@ def test_a_capped_profile_holds_its_cap_and_policy_points_stay_as_they_are_set()
     card = ScorecardClassifier(definitions(), method="additive", policy_points=[honours]).fit(X, y).to_card()
     by_name = {c.name: c for c in card.characteristics}
     assert by_name["honours_60m"].points[:3] == (0, 6, 10)
-    assert card.greatest - card.base <= card.profile.most_added
+    assert card.greatest - card.base <= card.profile.addable_points
     assert not card.pairs
     nothing = {d.name: d.none for d in card.features or ()}
     assert card.score_one({name: nothing[name] for name in card.columns}).score == card.base

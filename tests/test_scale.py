@@ -45,9 +45,9 @@ def test_a_score_at_a_cut_has_the_grade_above_it(score: int, grade: str) -> None
 
 def test_positives_may_add_the_cap_and_no_more_than_the_range() -> None:
     profile = load_profile("zhejiang_1000")
-    assert (profile.most_added, profile.most_taken) == (35, 500)
+    assert (profile.addable_points, profile.removable_points) == (35, 500)
     open_scale = load_profile("open_600")
-    assert (open_scale.most_added, open_scale.most_taken) == (math.inf, math.inf)
+    assert (open_scale.addable_points, open_scale.removable_points) == (math.inf, math.inf)
 
 
 def test_a_profile_survives_its_document() -> None:

@@ -355,7 +355,7 @@ def _card(
     for name in sorted({own.characteristic for own in points} & set(bins)):
         table.fault("bins", f"{name!r} has policy points, whose cuts are its bins")
     try:
-        most = load_profile(profile).most_added
+        most = load_profile(profile).addable_points
     except UserError as error:
         table.fault("profile", str(error))
         return None

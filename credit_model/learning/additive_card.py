@@ -39,14 +39,14 @@ _LEAST_SPREAD = 0.005  # log-odds: a shape or pair flatter than this is left out
 
 @dataclass(frozen=True)
 class AdditiveRules:
-    """Limits of an additive card; ``most_added`` and ``most_taken`` are points, the policy's own taken off."""
+    """Limits of an additive card; ``addable_points`` and ``removable_points`` leave the policy's own out."""
 
     max_bins: int
     max_characteristics: int
     max_pairs: int
     ridge: float
-    most_added: float
-    most_taken: float
+    addable_points: float
+    removable_points: float
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Joined:
     @property
     def information_value(self) -> float:
         """Information value, half an event added to goods and to bads of every attribute."""
-        seen = self.counts[:, self.counts.sum(axis=0) > 0] + 0.5
-        return information_value(seen[GOODS], seen[BADS])
+        counts = self.counts[:, self.counts.sum(axis=0) > 0] + 0.5
+        return information_value(counts[GOODS], counts[BADS])
 
 
 def make_additive_card(
@@ -75,43 +75,43 @@ def make_additive_card(
             set_points += np.asarray(p.set_points)[table.codes[:, j]]
     whole = _sample(predictors, table, folds, set_points / profile.factor)
     free = [j for j, p in enumerate(predictors) if p.set_points is None]
-    learned = [j for j in free if np.count_nonzero(whole.masses[j]) > 1] or free  # a constant would move the draws
+    varying = [j for j in free if np.count_nonzero(whole.masses[j]) > 1] or free  # a constant would move the draws
     # A pair can give points where a cap on points added is already used up by its columns; there are none under a cap.
-    pairs = 0 if np.isfinite(rules.most_added) else rules.max_pairs
-    found = fit_additive(whole.only(learned), pairs)
-    if _count(found.terms) > rules.max_characteristics:
-        room = rules.max_characteristics - min(len(found.terms.together), rules.max_characteristics // 4)
-        kept = _strongest(whole.only(learned), found.terms, rules.ridge, room)
-        learned = [learned[place] for place in kept]
-        found = fit_additive(whole.only(learned), min(pairs, rules.max_characteristics - len(learned)))
+    pairs = 0 if np.isfinite(rules.addable_points) else rules.max_pairs
+    fit = fit_additive(whole.only(varying), pairs)
+    if _count(fit.terms) > rules.max_characteristics:
+        room = rules.max_characteristics - min(len(fit.terms.together), rules.max_characteristics // 4)
+        pairs_in_card = _strongest(whole.only(varying), fit.terms, rules.ridge, room)
+        varying = [varying[place] for place in pairs_in_card]
+        fit = fit_additive(whole.only(varying), min(pairs, rules.max_characteristics - len(varying)))
     line = Line(0.0, 1.0)
     if folds > 1:
-        line = fit_line(found.unseen, whole.goods, whole.bads, whole.offset)
-    terms = _widened(_pruned(found.terms, whole.only(learned)), learned, whole)
-    joined = {p.name: _joined(p, j, terms, whole, rules, line.slope) for j, p in enumerate(predictors)}
-    steps = [joined[p.name] for p in predictors]
-    stated = _coarse(terms, steps, whole).anchored([step.reference for step in steps])
-    alone, grids = _points(stated, steps, predictors, line.slope * profile.factor, rules)
+        line = fit_line(fit.unseen, whole.goods, whole.bads, whole.offset)
+    terms = _add_constant_columns(_prune_pairs(fit.terms, whole.only(varying)), varying, whole)
+    steps_by_name = {p.name: _join_column(p, j, terms, whole, rules, line.slope) for j, p in enumerate(predictors)}
+    steps = [steps_by_name[p.name] for p in predictors]
+    anchored = _coarse(terms, steps, whole).anchored([step.reference for step in steps])
+    alone, grids = _points(anchored, steps, predictors, line.slope * profile.factor, rules)
 
     characteristics, used = [], {j for pair in grids for j in pair}
     for j, p in enumerate(predictors):
         points = p.set_points or tuple(int(v) for v in alone[j])
         if any(points) or j in used:
             characteristics.append(_characteristic(p, steps[j], points))
-    made = tuple(
+    pair_terms = tuple(
         Pair(predictors[i].name, predictors[j].name, tuple(tuple(int(v) for v in row) for row in grid))
         for (i, j), grid in grids.items()
     )
     ends = [[end(c.points) for c in characteristics] for end in (min, max)]
-    reach = [sum(ends[0]) + sum(p.least for p in made), sum(ends[1]) + sum(p.greatest for p in made)]
-    level = float(line.at(stated.level))
-    shift = profile.factor * (line.at(found.unseen) - level)
+    reach = [sum(ends[0]) + sum(p.least for p in pair_terms), sum(ends[1]) + sum(p.greatest for p in pair_terms)]
+    level = float(line.at(anchored.level))
+    shift = profile.factor * (line.at(fit.unseen) - level)
     points_unseen = np.rint(shift + set_points).astype(np.int64)
     probabilities = fit_map(points_unseen, whole.goods, whole.bads, level, profile, reach)
     card = Card(
-        profile=profile, characteristics=tuple(characteristics), probabilities=probabilities, pairs=made, **fields
+        profile=profile, characteristics=tuple(characteristics), probabilities=probabilities, pairs=pair_terms, **fields
     )
-    return card, joined, line, grade_intervals(points_unseen, table.counts, profile)
+    return card, steps_by_name, line, grade_intervals(points_unseen, table.counts, profile)
 
 
 def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> Sample:
@@ -139,14 +139,14 @@ def _count(terms: Terms) -> int:
 
 
 def _strongest(sample: Sample, terms: Terms, ridge: float, most: int) -> list[int]:
-    """The columns to keep: of shapes weighed by a logistic regression, the one that is missed least goes first."""
+    """Return the columns to keep: of shapes in a logistic regression, the one missed least goes first."""
     design = np.stack([table[sample.codes[:, j]] for j, table in enumerate(terms.alone)], axis=1)
     limits = Limits.not_negative(design.shape[1])
     fit = fit_logistic(design, sample.goods, sample.bads, ridge=ridge, centre=1.0, offset=sample.offset, limits=limits)
     return [int(place) for place in choose(fit, most)]
 
 
-def _pruned(terms: Terms, sample: Sample) -> Terms:
+def _prune_pairs(terms: Terms, sample: Sample) -> Terms:
     """Without shapes and pairs that hardly move anybody; a class without rows moves nobody where it stands apart."""
     masses, strengths = sample.masses, terms.strengths(sample.masses)
     together = {pair: grid.copy() for pair, grid in terms.together.items() if strengths[pair] >= _LEAST_SPREAD}
@@ -163,8 +163,8 @@ def _pruned(terms: Terms, sample: Sample) -> Terms:
     return Terms(terms.level, tuple(alone), together)
 
 
-def _widened(terms: Terms, columns: Sequence[int], whole: Sample) -> Terms:
-    """The terms of some columns as terms of all, with tables of zeros for the others."""
+def _add_constant_columns(terms: Terms, columns: Sequence[int], whole: Sample) -> Terms:
+    """Return the terms of some columns as terms of all, with tables of zeros for the others."""
     alone = [np.zeros(size) for size in whole.sizes]
     for place, j in enumerate(columns):
         alone[j] = terms.alone[place]
@@ -172,8 +172,8 @@ def _widened(terms: Terms, columns: Sequence[int], whole: Sample) -> Terms:
     return Terms(terms.level, tuple(alone), together)
 
 
-def _joined(p: Predictor, j: int, terms: Terms, sample: Sample, rules: AdditiveRules, slope: float) -> Joined:
-    """A column in attributes: neighbours alike in its shape and in all its pairs are one."""
+def _join_column(p: Predictor, j: int, terms: Terms, sample: Sample, rules: AdditiveRules, slope: float) -> Joined:
+    """Return a column in attributes: neighbours alike in its shape and in all its pairs are one."""
     masses, fine, ordered = sample.masses, p.fine, sample.ordered[j]
     if fine.given is not None:
         bins: Bins = fine.given
@@ -231,20 +231,20 @@ def _coarse(terms: Terms, steps: Sequence[Joined], sample: Sample) -> Terms:
 
 
 def _points(
-    stated: Terms, steps: Sequence[Joined], predictors: Sequence[Predictor], factor: float, rules: AdditiveRules
+    anchored: Terms, steps: Sequence[Joined], predictors: Sequence[Predictor], factor: float, rules: AdditiveRules
 ) -> tuple[list[npt.NDArray[Any]], Mapping[tuple[int, int], npt.NDArray[Any]]]:
     """Whole points against the reference, within the limits of the profile and in the lawful order."""
-    alone = [factor * table for table in stated.alone]
-    grids = {pair: np.rint(factor * grid) for pair, grid in stated.together.items()}
+    alone = [factor * table for table in anchored.alone]
+    grids = {pair: np.rint(factor * grid) for pair, grid in anchored.together.items()}
     grids = {pair: grid for pair, grid in grids.items() if grid.any()}
     moving = sum(bool((table > 0).any()) for table in alone)
-    added = sum(max(float(table.max(initial=0.0)), 0.0) for table in alone)
-    if moving and np.isfinite(rules.most_added):
-        squeeze = min(1.0, max(rules.most_added - 0.5 * moving, 0.0) / max(added, 1e-9))
+    addable = sum(max(float(table.max(initial=0.0)), 0.0) for table in alone)
+    if moving and np.isfinite(rules.addable_points):
+        squeeze = min(1.0, max(rules.addable_points - 0.5 * moving, 0.0) / max(addable, 1e-9))
         alone = [np.where(table > 0, squeeze * table, table) for table in alone]
-    taken = -sum(float(table.min(initial=0.0)) for table in alone) - sum(float(g.min()) for g in grids.values())
-    if np.isfinite(rules.most_taken) and taken > rules.most_taken - 0.5 * len(alone):
-        share = max(rules.most_taken - 0.5 * (len(alone) + len(grids)), 0.0) / taken
+    removable = -sum(float(table.min(initial=0.0)) for table in alone) - sum(float(g.min()) for g in grids.values())
+    if np.isfinite(rules.removable_points) and removable > rules.removable_points - 0.5 * len(alone):
+        share = max(rules.removable_points - 0.5 * (len(alone) + len(grids)), 0.0) / removable
         alone = [share * table for table in alone]
         grids = {pair: np.fix(share * grid) for pair, grid in grids.items()}
     rounded = [np.rint(table) for table in alone]
@@ -261,7 +261,7 @@ def _in_order(
     direction: int,
     step: Joined,
 ) -> npt.NDArray[Any]:
-    """The table with what rounding a pair put against the trend taken back, step by step from the reference."""
+    """Return the table with what rounding a pair put against the trend taken back, step by step from the reference."""
     intervals = step.bins.intervals if isinstance(step.bins, NumericBins) else 0
     against = np.zeros(max(intervals - 1, 0))
     worst = [
@@ -270,11 +270,11 @@ def _in_order(
         if j in pair
     ]
     against = np.maximum(np.diff(table[:intervals]) * direction + sum(worst, np.zeros(max(intervals - 1, 0))), 0.0)
-    found = table.copy()
-    found[:intervals] -= direction * np.append(0.0, np.cumsum(against))
+    ordered = table.copy()
+    ordered[:intervals] -= direction * np.append(0.0, np.cumsum(against))
     if step.reference < intervals:
-        found[:intervals] -= found[step.reference]
-    return found
+        ordered[:intervals] -= ordered[step.reference]
+    return ordered
 
 
 def _characteristic(p: Predictor, step: Joined, points: tuple[int, ...]) -> Characteristic:

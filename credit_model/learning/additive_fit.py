@@ -73,12 +73,12 @@ def join_classes(profiles: Real, mass: Real, most: int, loss: float) -> npt.NDAr
     cost[np.tril_indices(classes + 1)] = np.inf
     best = cost[0].copy()
     came_from: list[npt.NDArray[np.intp]] = []
-    found = best[classes]
-    while found > loss and len(came_from) < most - 1:
+    groups = best[classes]
+    while groups > loss and len(came_from) < most - 1:
         through = best[:, None] + cost
         came_from.append(np.argmin(through, axis=0))
         best = np.min(through, axis=0)
-        found = best[classes]
+        groups = best[classes]
     ends, at = [], classes
     for source in reversed(came_from):
         ends.append(at)
@@ -111,75 +111,75 @@ def fit_additive(sample: Sample, most_pairs: int) -> Additive:
     """
     folds = int(sample.fold.max()) + 1
     whole = np.ones(len(sample.fold), dtype=bool)
-    seen = [sample.fold != fold for fold in range(folds)] if folds > 1 else [whole]
+    training_rows = [sample.fold != fold for fold in range(folds)] if folds > 1 else [whole]
     growth = _LARGE if len(sample.fold) > _STEADY_ROWS else _SMALL
     growth = growth if folds > 1 else replace(growth, rounds=growth.rounds // 15)
-    kept: list[Places] = []
+    pairs_kept: list[Places] = []
     if most_pairs and folds > 1 and len(sample.sizes) > 1:
-        any_pair, _ = _stage(sample, seen, replace(growth, rate=2 * growth.rate, rounds=growth.rounds // 2))
-        kept = _worth_keeping(sample, seen, any_pair, most_pairs)
-    models, rounds = _stage(sample, seen, growth, kept, _again(sample))
-    return Additive(mean_of(models).centred(sample.masses), _unseen(sample, seen, models), rounds)
+        any_pair, _ = _stage(sample, training_rows, replace(growth, rate=2 * growth.rate, rounds=growth.rounds // 2))
+        pairs_kept = _worth_keeping(sample, training_rows, any_pair, most_pairs)
+    models, rounds = _stage(sample, training_rows, growth, pairs_kept, _again(sample))
+    return Additive(mean_of(models).centred(sample.masses), _unseen(sample, training_rows, models), rounds)
 
 
 def log_loss(sample: Sample, log_odds: Real) -> float:
     """Log loss of rows, weighted and summed; ``log_odds`` without those that are given."""
-    found = log_odds + sample.offset
-    return float((sample.goods * np.logaddexp(0, -found) + sample.bads * np.logaddexp(0, found)).sum())
+    total = log_odds + sample.offset
+    return float((sample.goods * np.logaddexp(0, -total) + sample.bads * np.logaddexp(0, total)).sum())
 
 
 def _stage(
     sample: Sample,
-    seen: Sequence[npt.NDArray[np.bool_]],
+    training_rows: Sequence[npt.NDArray[np.bool_]],
     growth: Growth,
     pairs: Sequence[Places] | None = None,
     again: int = 1,
 ) -> tuple[list[Terms], int]:
-    """A model for each fold left out, of as many rounds as are best on the rows left out, all folds together."""
-    levels = [float(np.log(sample.goods[rows].sum() / sample.bads[rows].sum())) for rows in seen]
-    grown = [
+    """Return a model for each fold left out, of as many rounds as are best on the rows left out, all folds together."""
+    levels = [float(np.log(sample.goods[rows].sum() / sample.bads[rows].sum())) for rows in training_rows]
+    growths = [
         [grow(sample, rows, replace(growth, seed=seed), sample.offset + level, pairs) for seed in range(again)]
-        for rows, level in zip(seen, levels, strict=True)
+        for rows, level in zip(training_rows, levels, strict=True)
     ]
-    lengths = min(len(g.losses) for some in grown for g in some)
+    lengths = min(len(g.losses) for some in growths for g in some)
     rounds = growth.rounds
     if lengths:
-        weights = [float((sample.goods + sample.bads)[~rows].sum()) for rows in seen]
-        losses = [np.mean([g.losses[:lengths] for g in some], axis=0) for some in grown]
+        weights = [float((sample.goods + sample.bads)[~rows].sum()) for rows in training_rows]
+        losses = [np.mean([g.losses[:lengths] for g in some], axis=0) for some in growths]
         rounds = int(np.argmin(np.average(losses, axis=0, weights=weights))) + 1
-    models = [mean_of([g.terms(rounds) for g in some]) for some in grown]
+    models = [mean_of([g.terms(rounds) for g in some]) for some in growths]
     models = [replace(model, level=model.level + level) for model, level in zip(models, levels, strict=True)]
     return [model.centred(sample.masses) for model in models], rounds
 
 
 def _again(sample: Sample) -> int:
-    """How often each model is grown anew from other draws: the fewer rows, the more a mean of several steadies it."""
+    """Return how many times each model is grown from other draws: the fewer the rows, the more a mean helps."""
     return int(np.clip(_STEADY_ROWS // len(sample.fold), 1, _MOST_AGAIN))
 
 
-def _unseen(sample: Sample, seen: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms]) -> Real:
+def _unseen(sample: Sample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms]) -> Real:
     """Log-odds of each row by the model that has not seen it, where there is one."""
-    found = np.zeros(len(sample.fold))
-    for model, rows in zip(models, seen, strict=True):
-        judged = rows if rows.all() else ~rows
-        found[judged] = model.log_odds(sample.codes[judged])
-    return found
+    log_odds = np.zeros(len(sample.fold))
+    for model, rows in zip(models, training_rows, strict=True):
+        held_out = rows if rows.all() else ~rows
+        log_odds[held_out] = model.log_odds(sample.codes[held_out])
+    return log_odds
 
 
 def _worth_keeping(
-    sample: Sample, seen: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms], most: int
+    sample: Sample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms], most: int
 ) -> list[Places]:
     """Pairs, strongest first, that lower the log loss on rows their model has not seen."""
     strengths = mean_of(models).strengths(sample.masses)
-    kept: list[Places] = []
-    found = _unseen(sample, seen, [model.with_pairs([]) for model in models])
-    so_far = log_loss(sample, found)
+    useful: list[Places] = []
+    log_odds = _unseen(sample, training_rows, [model.with_pairs([]) for model in models])
+    so_far = log_loss(sample, log_odds)
     for pair in sorted(strengths, key=lambda pair: (-strengths[pair], pair))[:_MOST_TRIED]:
-        if len(kept) == most:
+        if len(useful) == most:
             break
         alone = [Terms(0.0, (), model.with_pairs([pair]).together) for model in models]
-        more = found + _unseen(sample, seen, alone)
+        more = log_odds + _unseen(sample, training_rows, alone)
         with_it = log_loss(sample, more)
         if so_far - with_it > _WORTH:
-            kept, found, so_far = [*kept, pair], more, with_it
-    return kept
+            useful, log_odds, so_far = [*useful, pair], more, with_it
+    return useful

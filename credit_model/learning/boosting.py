@@ -51,7 +51,7 @@ class Grown:
     sizes: tuple[int, ...]
 
     def terms(self, rounds: int) -> Terms:
-        """The first ``rounds`` trees as tables."""
+        """Return the first ``rounds`` trees as tables."""
         alone = [np.zeros(size) for size in self.sizes]
         together: dict[Places, Real] = {}
         for tree in self.trees.dump_model(num_iteration=rounds)["tree_info"]:
@@ -70,20 +70,20 @@ class Grown:
         return Terms(0.0, tuple(alone), together)
 
     def _passed(self, j: int, tests: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_]:
-        """Which classes of a column a leaf takes."""
-        passed = np.ones(self.sizes[j], dtype=bool)
+        """Return the classes of a column that a leaf takes."""
+        passes = np.ones(self.sizes[j], dtype=bool)
         for test in tests:
             place = self.places[j]
             left = place <= test["threshold"]
             # Where no missing value was learned from, LightGBM reads one as 0; such a class has no rows.
             left[place < 0] = test["default_left"] if test["missing_type"] == "NaN" else test["threshold"] >= 0
-            passed &= left == test["left"]
-        return passed
+            passes &= left == test["left"]
+        return passes
 
 
 def grow(
     sample: Sample,
-    seen: npt.NDArray[np.bool_],
+    training_rows: npt.NDArray[np.bool_],
     growth: Growth,
     start: Real,
     pairs: Sequence[Places] | None = None,
@@ -91,7 +91,7 @@ def grow(
     """Grow trees on the rows that are ``seen``, on top of log-odds ``start``; of two columns only these ``pairs``."""
     with needed_for("the additive method"):
         import lightgbm
-    places = tuple(_places(sample, j, seen) for j in range(len(sample.sizes)))
+    places = tuple(_places(sample, j, training_rows) for j in range(len(sample.sizes)))
     columns = _as_floats(sample.codes, places)
     # Without a say of which pairs, a third leaf may bring any; a fourth could bring a third column.
     leaves = 3 if pairs is None else growth.leaves if pairs else 2
@@ -106,12 +106,14 @@ def grow(
     if pairs:
         alone = [[j] for j in range(len(sample.sizes))]
         settings["interaction_constraints"] = [*alone, *(list(pair) for pair in pairs)]
-    told: dict[str, Any] = {}
-    data = _dataset(sample, columns, seen, start, settings)
-    watched = [] if seen.all() else [_dataset(sample, columns, ~seen, start, settings, data)]
-    callbacks = [lightgbm.early_stopping(_PATIENCE, verbose=False), lightgbm.record_evaluation(told)] if watched else []
+    evaluations: dict[str, Any] = {}
+    data = _dataset(sample, columns, training_rows, start, settings)
+    watched = [] if training_rows.all() else [_dataset(sample, columns, ~training_rows, start, settings, data)]
+    callbacks = (
+        [lightgbm.early_stopping(_PATIENCE, verbose=False), lightgbm.record_evaluation(evaluations)] if watched else []
+    )
     trees = lightgbm.train(settings, data, growth.rounds, valid_sets=watched, callbacks=callbacks)
-    losses = np.asarray(told["valid_0"]["binary_logloss"]) if watched else np.zeros(0)
+    losses = np.asarray(evaluations["valid_0"]["binary_logloss"]) if watched else np.zeros(0)
     return Grown(trees, places, losses, sample.sizes)
 
 
@@ -134,12 +136,15 @@ def _dataset(
     return lightgbm.Dataset(x[both], y, weight=weight, init_score=start[rows][both], params=settings, reference=like)
 
 
-def _places(sample: Sample, j: int, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def _places(sample: Sample, j: int, training_rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Where each class of a column stands; one outside the order of a column nowhere (-1)."""
     size = sample.sizes[j]
     if not sample.nominal[j]:
         return np.append(np.arange(sample.ordered[j]), np.full(size - sample.ordered[j], -1))
-    goods, bads = (np.bincount(sample.codes[seen, j], c[seen], minlength=size) for c in (sample.goods, sample.bads))
+    goods, bads = (
+        np.bincount(sample.codes[training_rows, j], c[training_rows], minlength=size)
+        for c in (sample.goods, sample.bads)
+    )
     rate = bads.sum() / (goods.sum() + bads.sum())
     place = np.empty(size, dtype=np.intp)
     place[np.argsort((bads + _SMOOTHING * rate) / (goods + bads + _SMOOTHING), kind="stable")] = np.arange(size)
@@ -148,10 +153,10 @@ def _places(sample: Sample, j: int, seen: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 def _as_floats(codes: Codes, places: Sequence[npt.NDArray[np.intp]]) -> Real:
     """Places of rows, NaN for none."""
-    found = np.empty(codes.shape)
+    numbers = np.empty(codes.shape)
     for j, place in enumerate(places):
-        found[:, j] = np.where(place < 0, np.nan, place)[codes[:, j]]
-    return found
+        numbers[:, j] = np.where(place < 0, np.nan, place)[codes[:, j]]
+    return numbers
 
 
 def _features(tests: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -99,8 +99,8 @@ def fit_map(
     """
     least = int(points.min())
     goods, bads = (np.bincount(points - least, part).astype(np.float64) for part in (goods, bads))
-    seen = np.flatnonzero(goods + bads)  # each score once
-    points, goods, bads = (seen + least).astype(np.int64), goods[seen], bads[seen]
+    scores_seen = np.flatnonzero(goods + bads)  # each score once
+    points, goods, bads = (scores_seen + least).astype(np.int64), goods[scores_seen], bads[scores_seen]
     above = 1.0 / max(squeeze, _LEAST_SQUEEZE)
 
     def line(at: npt.NDArray[Any]) -> Real:
@@ -144,7 +144,7 @@ def grade_intervals(points: npt.NDArray[np.int64], counts: Real, profile: Profil
     grade without rows is as wide as can be.
     """
     grade = np.searchsorted(profile.grade_cuts, profile.reference_points + points, side="right")
-    found = []
+    intervals = []
     for place, name in enumerate(profile.grades):
         goods, bads, good_rows, bad_rows = counts[:, grade == place].sum(axis=1)
         n = good_rows + bad_rows
@@ -152,12 +152,12 @@ def grade_intervals(points: npt.NDArray[np.int64], counts: Real, profile: Profil
         a, b = n * (rate or 0.0) + 0.5, n * (1 - (rate or 0.0)) + 0.5
         low = float(beta.ppf(0.025, a, b)) if bad_rows else 0.0
         high = float(beta.ppf(0.975, a, b)) if good_rows else 1.0
-        found.append(GradeInterval(name, int(n), rate, low, high))
-    return tuple(found)
+        intervals.append(GradeInterval(name, int(n), rate, low, high))
+    return tuple(intervals)
 
 
 def _place_knots(points: npt.NDArray[np.int64], evidence: Real) -> Real:
-    """The reference row, and on either side of it quantiles of the evidence, as many as it carries there."""
+    """Return the reference row, and on either side of it quantiles of the evidence, as many as it carries there."""
     knots = [0]
     for side in (points < 0, points > 0):
         at, share = np.unique(points[side], return_inverse=True)

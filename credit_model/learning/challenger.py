@@ -132,15 +132,15 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if sorted(map(str, X.columns)) != sorted(names):
             raise UserError("challenger: the frame must have exactly one column for each definition; pass X[names]")
         y, weight = column_or_1d(y), np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
-        kept = weight > 0
-        self.classes_ = np.unique(y[kept])
+        has_weight = weight > 0
+        self.classes_ = np.unique(y[has_weight])
         if len(self.classes_) != 2:
             raise UserError(f"challenger: y has {len(self.classes_)} classes; goods and bads are needed")
-        bad = (y == self.classes_[1])[kept]
-        fine = [fine_numbers(as_numbers(X[name], name)[kept], weight[kept]) for name in names]
-        subjects = None if groups is None else np.unique(column_or_1d(groups)[kept], return_inverse=True)[1]
+        bad = (y == self.classes_[1])[has_weight]
+        fine = [fine_numbers(as_numbers(X[name], name)[has_weight], weight[has_weight]) for name in names]
+        subjects = None if groups is None else np.unique(column_or_1d(groups)[has_weight], return_inverse=True)[1]
         folds = FOLDS if min(bad.sum(), (~bad).sum()) >= FOLDS else 1
-        table = FineTable.build(fine, bad, weight[kept], subjects, folds)
+        table = FineTable.build(fine, bad, weight[has_weight], subjects, folds)
 
         self.feature_names_in_ = np.asarray(names, dtype=object)
         self._bins = {name: _bins(column) for name, column in zip(names, fine, strict=True)}
@@ -169,12 +169,12 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._log_odds(rows)[place]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The more likely class."""
+        """Return the more likely class."""
         is_bad = self.decision_function(X) > 0
         return np.asarray(self.classes_[is_bad.astype(int)])
 
     def contributions(self, X: Any) -> pd.DataFrame:
-        """What each feature moved, row by row, in log-odds bad : good: interventional SHAP values.
+        """Return what each feature moved, row by row, in log-odds bad : good: interventional SHAP values.
 
         Background is the whole development sample with its weights, so nothing is sampled: ``base_`` plus the sum of a
         row is its log-odds.
@@ -195,18 +195,20 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         import pandas as pd
 
         rows, place = self._read(X)
-        found = np.zeros(rows.shape)
+        contributions = np.zeros(rows.shape)
         for leaf in self._leaves:
-            moved = leaf.moves(np.bincount(leaf.pattern(self._background), self._mass, minlength=leaf.patterns))
-            found[:, leaf.features] += moved[leaf.pattern(rows)]
+            change = leaf.moves(np.bincount(leaf.pattern(self._background), self._mass, minlength=leaf.patterns))
+            contributions[:, leaf.features] += change[leaf.pattern(rows)]
         return pd.DataFrame(
-            self._line.slope * found[place], columns=list(self.feature_names_in_), index=getattr(X, "index", None)
+            self._line.slope * contributions[place],
+            columns=list(self.feature_names_in_),
+            index=getattr(X, "index", None),
         )
 
     # ------------------------------------------------------------------ trees
 
     def _search(self, rows: Real, counts: Real, fold: npt.NDArray[np.intp]) -> tuple[int, Line]:
-        """Number of trees with the least recalibrated log loss out of fold, and the line that recalibrates."""
+        """Return the number of trees with the least recalibrated log loss out of fold, and its calibration line."""
         steps = max(self.most_trees // _STEP, 1)
         unseen = np.zeros((steps, len(rows)))
         for left_out in range(int(fold.max()) + 1):
@@ -224,13 +226,13 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     )
                 unseen[step, out] = so_far
         goods, bads = counts
-        tried = []
+        candidates = []
         for step, log_odds in enumerate(unseen):
             line = fit_line(-log_odds, goods, bads)
             good = line.at(-log_odds)
             loss = float(np.sum(goods * np.logaddexp(0, -good) + bads * np.logaddexp(0, good)))
-            tried.append((loss, step, line))
-        _, step, line = min(tried, key=lambda found: found[:2])
+            candidates.append((loss, step, line))
+        _, step, line = min(candidates, key=lambda candidate: candidate[:2])
         return (step + 1) * _STEP, line
 
     def _boost(self, rows: Real, counts: Real, trees: int) -> Any:
@@ -255,7 +257,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(-self._line.at(-raw))
 
     def _read(self, X: Any) -> tuple[Real, npt.NDArray[np.intp]]:
-        """The distinct rows (most people share one), and which of them each row is."""
+        """Return the distinct rows (most people share one), and which of them each row is."""
         check_is_fitted(self, "classes_")
         missing = [name for name in self._bins if name not in X.columns]
         if missing:
@@ -285,9 +287,9 @@ def _bins(column: FineColumn) -> NumericBins:
 
 def _as_floats(codes: npt.NDArray[Any], missing: Sequence[int]) -> Real:
     """Codes as numbers, NaN where missing: small whole numbers, which every tree library compares alike."""
-    found = codes.astype(np.float64)
-    found[codes == np.asarray(missing)] = np.nan
-    return found
+    numbers = codes.astype(np.float64)
+    numbers[codes == np.asarray(missing)] = np.nan
+    return numbers
 
 
 # ---------------------------------------------------------------------------------------------------- leaves
@@ -302,7 +304,7 @@ class _Test:
     left: bool
     missing_left: bool
 
-    def passed(self, rows: Real) -> npt.NDArray[np.bool_]:
+    def passes(self, rows: Real) -> npt.NDArray[np.bool_]:
         values = rows[:, self.feature]
         left = np.where(np.isnan(values), self.missing_left, values <= self.threshold)
         return np.asarray(left == self.left)
@@ -324,18 +326,18 @@ class _Leaf:
         return 1 << len(self.tests)
 
     def pattern(self, rows: Real) -> npt.NDArray[np.intp]:
-        """Which features let each row through, as bits."""
-        found = np.zeros(len(rows), dtype=np.intp)
+        """Return which features let each row through, as bits."""
+        pattern = np.zeros(len(rows), dtype=np.intp)
         for bit, tests in enumerate(self.tests.values()):
-            passed = np.ones(len(rows), dtype=bool)
+            passes = np.ones(len(rows), dtype=bool)
             for test in tests:
-                passed &= test.passed(rows)
-            found |= passed.astype(np.intp) << bit
-        return found
+                passes &= test.passes(rows)
+            pattern |= passes.astype(np.intp) << bit
+        return pattern
 
     def moves(self, background: npt.NDArray[Any]) -> Real:
-        """What each feature moves, by pattern of the row, against background patterns of these masses."""
-        found = np.zeros((self.patterns, len(self.tests)))
+        """Return what each feature moves, by pattern of the row, against background patterns of these masses."""
+        moves = np.zeros((self.patterns, len(self.tests)))
         everything = self.patterns - 1
         for mine in range(self.patterns):
             for other in np.flatnonzero(background).tolist():
@@ -346,10 +348,10 @@ class _Leaf:
                 whole = self.value * background[other] / factorial(a + b)
                 for bit in range(len(self.tests)):
                     if only_mine >> bit & 1:
-                        found[mine, bit] += whole * factorial(a - 1) * factorial(b)
+                        moves[mine, bit] += whole * factorial(a - 1) * factorial(b)
                     elif only_other >> bit & 1:
-                        found[mine, bit] -= whole * factorial(a) * factorial(b - 1)
-        return found
+                        moves[mine, bit] -= whole * factorial(a) * factorial(b - 1)
+        return moves
 
 
 def _leaves_of(trees: Sequence[Mapping[str, Any]]) -> Iterator[_Leaf]:

@@ -221,20 +221,20 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             fields = {"name": "scorecard", "kernel_version": kernel}
             if self._method == "additive":
                 additive = self._additive_rules(predictors, profile)
-                card, joined, line, grades = make_additive_card(predictors, table, folds, additive, profile, **fields)
-                self.bins_ = {name: column.bins for name, column in joined.items()}
-                self.information_values_ = {name: column.information_value for name, column in joined.items()}
+                card, binnings, line, grades = make_additive_card(predictors, table, folds, additive, profile, **fields)
+                self.bins_ = {name: column.bins for name, column in binnings.items()}
+                self.information_values_ = {name: column.information_value for name, column in binnings.items()}
             else:
-                card, found, line, grades = make_card(predictors, table, folds, rules, profile, **fields)
-                self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, found.classings, strict=True)}
-                self.information_values_ = {p.name: found.information_value(j) for j, p in enumerate(predictors)}
+                card, fit, line, grades = make_card(predictors, table, folds, rules, profile, **fields)
+                self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, fit.classings, strict=True)}
+                self.information_values_ = {p.name: fit.information_value(j) for j, p in enumerate(predictors)}
         self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
         self.calibration_ = dict(vars(line))
         self.grades_ = grades
         return self
 
     def to_card(self, name: str = "scorecard", provenance: Mapping[str, Any] | None = None) -> Card:
-        """The card, named, with what the caller knows of where it comes from added to its provenance."""
+        """Return the card, named, with what the caller knows of where it comes from added to its provenance."""
         check_is_fitted(self, "card_")
         return replace(self.card_, name=name, provenance={**self.card_.provenance, **(provenance or {})})
 
@@ -322,37 +322,39 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if reserved:
             faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
         policies = {}
-        for said in self.policy_points:
-            points = SetPoints.read(said, definitions, faults)
+        for entry in self.policy_points:
+            points = SetPoints.read(entry, definitions, faults)
             if points.characteristic not in columns:
                 faults.append(f"policy points for an unknown characteristic {points.characteristic!r}")
             if points.characteristic in policies:
                 faults.append(f"policy points for {points.characteristic!r} are given twice")
             policies[points.characteristic] = points
-        added = sum(max(p.points, default=0) for p in policies.values())
-        taken = -sum(min(p.points, default=0) for p in policies.values())
-        if added > profile.most_added or taken > profile.most_taken:
+        addable = sum(max(p.points, default=0) for p in policies.values())
+        removable = -sum(min(p.points, default=0) for p in policies.values())
+        if addable > profile.addable_points or removable > profile.removable_points:
             faults.append(
-                f"policy points may add {added} and take {taken}; profile {profile.name!r} allows {profile.most_added} "
-                f"and {profile.most_taken}"
+                f"policy points may add {addable} and take {removable}; profile {profile.name!r} allows "
+                f"{profile.addable_points} and {profile.removable_points}"
             )
         if faults:
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
         return definitions, policies
 
     def _rules(self, predictors: Sequence[Predictor], profile: Profile, rows: int) -> DraftRules:
-        """What a draft must keep to: policy points have used their part of what may be added or taken."""
+        """Return what a draft must keep to: policy points have used their part of what may be added or taken."""
         share = self.min_share
         if share is None:
             share = 0.0 if self.definitions is not None else min(0.05, 50 / rows)
         rules = ClassingRules(self._most_bins, share, self.min_events)
-        added, taken = _left_by_policy(predictors, profile)
+        addable, removable = _left_by_policy(predictors, profile)
         unit = profile.factor
-        return DraftRules(rules, self._most_characteristics, self.penalty, added / unit, taken / unit, 0.5 / unit)
+        return DraftRules(rules, self._most_characteristics, self.penalty, addable / unit, removable / unit, 0.5 / unit)
 
     def _additive_rules(self, predictors: Sequence[Predictor], profile: Profile) -> AdditiveRules:
-        added, taken = _left_by_policy(predictors, profile)
-        return AdditiveRules(self._most_bins, self._most_characteristics, self.max_pairs, self.penalty, added, taken)
+        addable, removable = _left_by_policy(predictors, profile)
+        return AdditiveRules(
+            self._most_bins, self._most_characteristics, self.max_pairs, self.penalty, addable, removable
+        )
 
     @property
     def _method(self) -> str:
@@ -386,8 +388,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _left_by_policy(predictors: Sequence[Predictor], profile: Profile) -> tuple[float, float]:
     """Points that may be added and taken once policy points have used their part."""
     by_policy = [p.set_points for p in predictors if p.set_points is not None]
-    added = profile.most_added - sum(max(points) for points in by_policy)
-    return added, profile.most_taken + sum(min(points) for points in by_policy)
+    addable = profile.addable_points - sum(max(points) for points in by_policy)
+    return addable, profile.removable_points + sum(min(points) for points in by_policy)
 
 
 def _kernel_version() -> int:

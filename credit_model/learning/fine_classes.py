@@ -82,8 +82,8 @@ class FineColumn:
         """Whether every value is missing."""
         return bool((self.codes == self.missing).all())
 
-    def counted(self, bad: npt.NDArray[np.bool_], weight: Real | None = None) -> Real:
-        """Counts by class, shape (4, classes + 1); without weights every row counts one."""
+    def count(self, bad: npt.NDArray[np.bool_], weight: Real | None = None) -> Real:
+        """Return counts by class, shape (4, classes + 1); without weights every row counts one."""
         bads = np.bincount(self.codes[bad], minlength=self.classes + 1).astype(np.float64)
         rows = np.stack([np.bincount(self.codes, minlength=self.classes + 1) - bads, bads])
         if weight is None:
@@ -93,14 +93,14 @@ class FineColumn:
         return np.concatenate([[np.maximum(everybody - weighted, 0.0) * (rows[0] > 0), weighted], rows])
 
     def with_periods(self, bad: npt.NDArray[np.bool_], weight: Real, period: npt.NDArray[np.intp]) -> FineColumn:
-        """The column, with its counts in each period."""
+        """Return the column, with its counts in each period."""
         periods, width = int(period.max()) + 1, self.classes + 1
         cell = (period * 2 + bad) * width + self.codes
         counts = np.bincount(cell, weight, minlength=periods * 2 * width).astype(np.float64)
         return replace(self, periods=counts.reshape(periods, 2, width))
 
     def without_rows(self) -> FineColumn:
-        """The column without the code of each row, once they are counted."""
+        """Return the column without the code of each row, once they are counted."""
         return replace(self, codes=self.codes[:0].copy())
 
 
@@ -152,7 +152,7 @@ def _counted_below(column: FineColumn, ordered: Float32, values: Float32) -> Rea
 
 
 def _cut(values: Float32, weight: Real | None, most: int, special: Sequence[float]) -> tuple[FineColumn, Float32]:
-    """The classes of a numeric column, without that of each row; its values in order, neither special nor missing."""
+    """Return the classes of a numeric column and its ordinary values in order."""
     apart = np.asarray(special, dtype=np.float32)
     ordered = np.sort(values)
     ordered = ordered[: np.searchsorted(ordered, np.nan)]
@@ -169,7 +169,8 @@ def _cut(values: Float32, weight: Real | None, most: int, special: Sequence[floa
         start = _equal_mass(np.bincount(at, weight[inside], minlength=len(ends)), most)
         starts, ends = starts[start], ends[_last(start, len(ends))]
     whole = len(ends) > 0 and all(
-        np.isfinite(found).all() and bool((found == np.floor(found)).all()) for found in (starts, ends, distinct)
+        np.isfinite(numbers).all() and bool((numbers == np.floor(numbers)).all())
+        for numbers in (starts, ends, distinct)
     )
     classes, none = len(ends) + len(apart), np.empty(0, dtype=np.uint8)
     return FineColumn(none, classes, starts, ends, whole, special=tuple(map(float, apart))), ordered
@@ -181,12 +182,12 @@ def _last(first: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 
 
 def _count_below(ends: Float32, values: Float32) -> Codes:
-    """How many ends lie below each value; NaN has none."""
+    """Count the ends below each value; NaN has none."""
     codes = np.zeros(len(values), dtype=np.uint8)
     for start in range(0, len(values), _BLOCK):
-        block, found = values[start : start + _BLOCK], codes[start : start + _BLOCK]
+        block, block_codes = values[start : start + _BLOCK], codes[start : start + _BLOCK]
         for end in ends:
-            found += block > end
+            block_codes += block > end
     return codes
 
 
@@ -197,10 +198,10 @@ def _equal_mass(mass: npt.NDArray[Any], most: int) -> npt.NDArray[np.intp]:
     heavy, whole = np.arange(0), mass.sum()
     while True:  # taking the heavy ones out lowers the mean of the rest, which may make others heavy
         mean = (whole - mass[heavy].sum()) / max(most - len(heavy), 1)
-        found = np.flatnonzero(mass > mean)
-        if len(found) == len(heavy) or len(found) >= most:
+        over_mean = np.flatnonzero(mass > mean)
+        if len(over_mean) == len(heavy) or len(over_mean) >= most:
             break
-        heavy = found
+        heavy = over_mean
     light = mass.copy()
     light[heavy] = 0.0
     middle = np.cumsum(light) - light / 2
@@ -212,16 +213,16 @@ def _equal_mass(mass: npt.NDArray[Any], most: int) -> npt.NDArray[np.intp]:
 def fine_categories(codes: npt.NDArray[np.intp], texts: tuple[str | None, ...], min_rows: int) -> FineColumn:
     """One fine class for each frequent category, in the order of their texts; one for all rare ones; missing."""
     rows = np.bincount(codes, minlength=len(texts))
-    named = [i for i, text in enumerate(texts) if text is not None and rows[i] >= min_rows]
-    kept = sorted(sorted(named, key=lambda i: (-rows[i], texts[i]))[:MOST_CATEGORIES], key=lambda i: str(texts[i]))
-    merged: dict[str | None, int] = {text: place for place, text in enumerate(dict.fromkeys(texts[i] for i in kept))}
+    frequent = [i for i, text in enumerate(texts) if text is not None and rows[i] >= min_rows]
+    common = sorted(sorted(frequent, key=lambda i: (-rows[i], texts[i]))[:MOST_CATEGORIES], key=lambda i: str(texts[i]))
+    merged: dict[str | None, int] = {text: place for place, text in enumerate(dict.fromkeys(texts[i] for i in common))}
     rare = len(merged)
     to = np.asarray([rare + 1 if text is None else merged.get(text, rare) for text in texts], dtype=np.uint8)
     return FineColumn(to[codes], rare + 1, texts=(*merged, None))
 
 
 def cut_between(low: np.float32, high: np.float32) -> float:
-    """The float32 midpoint of two values, or the lower one where float32 has nothing between them."""
+    """Return the float32 midpoint of two values, or the lower one where float32 has nothing between them."""
     a, b = max(float(low), -_GREATEST), min(float(high), _GREATEST)
     middle = np.float32(a / 2 + b / 2)
     return float(middle) if a <= middle < high else a
@@ -258,8 +259,8 @@ def weight_of_evidence(
     g, b = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
     all_g, all_b = whole or (g.sum(), b.sum())
     with np.errstate(divide="ignore"):
-        found = np.log(g / all_g + smoothing / all_b) - np.log(b / all_b + smoothing / all_b)
-    return np.asarray(found, dtype=np.float64)
+        woe = np.log(g / all_g + smoothing / all_b) - np.log(b / all_b + smoothing / all_b)
+    return np.asarray(woe, dtype=np.float64)
 
 
 def information_value(goods: Sequence[float] | Real, bads: Sequence[float] | Real) -> float:
@@ -273,6 +274,6 @@ def information_value(goods: Sequence[float] | Real, bads: Sequence[float] | Rea
     0.4159
     """
     g, b = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
-    seen = (g > 0) | (b > 0)
-    g, b = g[seen], b[seen]
+    is_used = (g > 0) | (b > 0)
+    g, b = g[is_used], b[is_used]
     return float(((g / g.sum() - b / b.sum()) * weight_of_evidence(g, b)).sum())

@@ -70,12 +70,12 @@ class FineTable:
         return cls(codes, fold[sample], counts)
 
     def by_class(self, column: int, classes: int, folds: int) -> Real:
-        """Counts by fold and fine class of a column, shape (folds, 4, classes + 1)."""
+        """Return counts by fold and fine class of a column, shape (folds, 4, classes + 1)."""
         cell = self._outcome_of_fold * np.uint32(classes + 1) + self.codes[:, column]
-        found = [
+        counts = [
             np.bincount(cell, rows, minlength=folds * 2 * (classes + 1)).reshape(folds, 2, -1) for rows in self._rows
         ]
-        return np.concatenate(found if len(found) == 2 else found * 2, axis=1).astype(np.float64)
+        return np.concatenate(counts if len(counts) == 2 else counts * 2, axis=1).astype(np.float64)
 
     @cached_property
     def _outcome_of_fold(self) -> npt.NDArray[np.uint32]:

@@ -40,23 +40,23 @@ _NO_WEIGHT = 1e-6
 
 @dataclass(frozen=True)
 class DraftRules:
-    """Limits of a draft; ``most_added`` and ``most_taken`` are log-odds above and below the reference row.
+    """Limits of a draft; ``addable_points`` and ``removable_points`` are log-odds above and below the reference row.
 
     Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it. What would be
-    taken beyond the limit is a limit on the weights; what would be added is squeezed, see :meth:`Draft.stated`.
+    taken beyond the limit is a limit on the weights; what would be added is squeezed, see :meth:`Draft.log_odds`.
     """
 
     classing: ClassingRules
     max_characteristics: int
     ridge: float
-    most_added: float
-    most_taken: float
+    addable_points: float
+    removable_points: float
     half_point: float
 
     def before(self, line: Line) -> DraftRules:
-        """The limit on weights that the slope of a line has yet to multiply."""
+        """Return the limit on weights that the slope of a line has yet to multiply."""
         slope = max(line.slope, 1e-9)
-        return replace(self, most_taken=self.most_taken / slope, half_point=self.half_point / slope)
+        return replace(self, removable_points=self.removable_points / slope, half_point=self.half_point / slope)
 
 
 @dataclass(frozen=True)
@@ -84,28 +84,28 @@ class Draft:
         """Log-odds of rows of fine codes below and above those of the reference row, without points that are set."""
         below, above = np.zeros(len(codes)), np.zeros(len(codes))
         for j in np.flatnonzero(self.weights).tolist():
-            found = (self.weights[j] * self.relative(j))[self.classings[j].attribute_of]
-            for total, part in ((below, np.minimum(found, 0.0)), (above, np.maximum(found, 0.0))):
+            parts = (self.weights[j] * self.relative(j))[self.classings[j].attribute_of]
+            for total, part in ((below, np.minimum(parts, 0.0)), (above, np.maximum(parts, 0.0))):
                 if part.any():
                     total += part[codes[:, j]]
         return below, above
 
     def squeeze(self, slope: float, rules: DraftRules) -> float:
-        """What everything above the reference row is multiplied by, so that together it stays below the cap."""
+        """Return what everything above the reference row is multiplied by, so that together it stays below the cap."""
         used = np.flatnonzero(self.weights).tolist()
         above = [slope * self.weights[j] * self.relative(j).max() for j in used]
         moving = sum(most > 0 for most in above)
-        room = max(rules.most_added - rules.half_point * moving, 0.0)
+        room = max(rules.addable_points - rules.half_point * moving, 0.0)
         return float(min(1.0, room / sum(above))) if moving else 1.0
 
-    def stated(self, column: int, slope: float, squeeze: float) -> Real:
+    def log_odds(self, column: int, slope: float, squeeze: float) -> Real:
         """Log-odds by attribute as points will state them: calibrated, against the reference, squeezed above it.
 
         A common squeeze keeps the order among people who have only positive records. Limits on the weights would not:
         the likelihood then spends the cap on the strongest characteristics and drops the others.
         """
-        found = slope * self.weights[column] * self.relative(column)
-        return np.asarray(np.where(found > 0, squeeze * found, found), np.float64)
+        log_odds = slope * self.weights[column] * self.relative(column)
+        return np.asarray(np.where(log_odds > 0, squeeze * log_odds, log_odds), np.float64)
 
     def information_value(self, column: int) -> float:
         """Information value of a column in its (smoothed) WOE."""
@@ -146,38 +146,38 @@ def make_card(
     # Each row is judged by a draft that has not seen it, where there is one.
     drafts: list[tuple[Draft, Rows]] = []
     for fold, rows in enumerate(others):
-        seen, start = _outside(by_fold, fold, len(others)), drafts[-1][0] if drafts else None
-        drafts.append((draft(predictors, table, seen, rows, offset, rules, start), rows))
+        training_rows, start = _outside(by_fold, fold, len(others)), drafts[-1][0] if drafts else None
+        drafts.append((draft(predictors, table, training_rows, rows, offset, rules, start), rows))
     level_of, below, above = np.zeros((3, len(goods)))
-    for learned, rows in drafts:
-        judged = ~rows if len(others) > 1 else rows
-        level_of[judged] = learned.intercept
-        below[judged], above[judged] = learned.parts(table.codes[judged])
+    for model, rows in drafts:
+        test_rows = ~rows if len(others) > 1 else rows
+        level_of[test_rows] = model.intercept
+        below[test_rows], above[test_rows] = model.parts(table.codes[test_rows])
     line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else Line(0.0, 1.0)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    found = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), drafts[-1][0])
-    squeeze = found.squeeze(line.slope, rules)
+    final = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), drafts[-1][0])
+    squeeze = final.squeeze(line.slope, rules)
     characteristics = tuple(
         c
         for j, p in enumerate(predictors)
-        if any((c := _characteristic(p, found, j, line.slope, squeeze, profile)).points)
+        if any((c := _characteristic(p, final, j, line.slope, squeeze, profile)).points)
     )
     reach = [sum(end(c.points) for c in characteristics) for end in (min, max)]
     # A row gets the points of its own draft, on the scale of the last one. Where not all of them state their points
     # against the same row (that of the most frequent attributes may be another), their levels are compared too.
-    level = line.at(found.intercept)
-    stated = line.slope * (below + squeeze * above)
+    level = line.at(final.intercept)
+    log_odds = line.slope * (below + squeeze * above)
     if any(p.reference is None for p in predictors):
-        stated += line.at(level_of) - level
-    points = np.rint(profile.factor * stated + set_points).astype(np.int64)
+        log_odds += line.at(level_of) - level
+    points = np.rint(profile.factor * log_odds + set_points).astype(np.int64)
     probabilities = fit_map(points, goods, bads, level, profile, reach, squeeze)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
-    return card, found, line, grade_intervals(points, table.counts, profile)
+    return card, final, line, grade_intervals(points, table.counts, profile)
 
 
 def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:
-    """Counts of each column outside a fold, or of everybody where there is but one."""
+    """Return counts of each column outside a fold, or of everybody where there is but one."""
     return [counts.sum(axis=0) - (counts[fold] if folds > 1 else 0.0) for counts in by_fold]
 
 
@@ -211,112 +211,120 @@ def draft(
     )
     by_attribute = [classing.counts(fine) for classing, fine in zip(classings, counts, strict=True)]
     woes, references = [], []
-    for p, classing, seen in zip(predictors, classings, by_attribute, strict=True):
-        woe = ordered_woe(seen, classing, rules.classing)
-        reference = _reference(p, classing, seen)
+    for p, classing, attribute_counts in zip(predictors, classings, by_attribute, strict=True):
+        woe = ordered_woe(attribute_counts, classing, rules.classing)
+        reference = _reference(p, classing, attribute_counts)
         missing = classing.bins.missing
         # The kernel gives no missing value where "none" is a number; should one come all the same, it costs nothing.
-        if p.definition is not None and not p.definition.missing and not seen[:, missing].any():
+        if p.definition is not None and not p.definition.missing and not attribute_counts[:, missing].any():
             woe[missing] = woe[reference]
         woes.append(woe)
         references.append(reference)
     none = np.zeros(len(predictors))
-    found = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), none, none)
-    value = np.array([found.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
-    tried = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
-    tried = tried[value[tried] > 1e-9]
-    return _fit_and_choose(found, tried, table, rows, offset, rules, start)
+    blank = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), none, none)
+    value = np.array([blank.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
+    candidates = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
+    candidates = candidates[value[candidates] > 1e-9]
+    return _fit_and_choose(blank, candidates, table, rows, offset, rules, start)
 
 
-def _reference(p: Predictor, classing: Classing, seen: Real) -> int:
+def _reference(p: Predictor, classing: Classing, counts: Real) -> int:
     if p.reference is None or not isinstance(classing.bins, NumericBins):
-        return int(np.argmax(seen[GOODS] + seen[BADS]))
+        return int(np.argmax(counts[GOODS] + counts[BADS]))
     return classing.bins.index_of(float(np.float32(p.reference)))
 
 
 def _fit_and_choose(
-    found: Draft,
-    tried: npt.NDArray[np.intp],
+    blank: Draft,
+    candidates: npt.NDArray[np.intp],
     table: FineTable,
     rows: Rows,
     offset: Real,
     rules: DraftRules,
     start: Draft | None,
 ) -> Draft:
-    """The draft with its weights: fit the tried columns, leave out what is not worth its place, fit the rest."""
+    """Return the draft with its weights: fit the candidates, drop what is not worth its place, fit the rest."""
     goods, bads = (np.where(rows, table.counts[outcome], 0.0) for outcome in (GOODS, BADS))
-    relative = [found.relative(j) for j in tried.tolist()]
+    relative = [blank.relative(j) for j in candidates.tolist()]
     tables = [
-        woe[found.classings[j].attribute_of].astype(np.float32) for woe, j in zip(relative, tried.tolist(), strict=True)
+        woe[blank.classings[j].attribute_of].astype(np.float32)
+        for woe, j in zip(relative, candidates.tolist(), strict=True)
     ]
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
 
-    def fit(kept: npt.NDArray[np.intp], start: LogisticFit | None) -> LogisticFit:
-        moving = min(int((below[kept] > 0).sum()), rules.max_characteristics)
-        room = max(rules.most_taken - rules.half_point * moving, 0.0)
-        limits = Limits.not_negative(len(kept)).and_at_most(below[kept], room)
-        design = LookedUp(table.codes, tried[kept].tolist(), [tables[place] for place in kept.tolist()])
+    def fit(columns: npt.NDArray[np.intp], start: LogisticFit | None) -> LogisticFit:
+        moving = min(int((below[columns] > 0).sum()), rules.max_characteristics)
+        room = max(rules.removable_points - rules.half_point * moving, 0.0)
+        limits = Limits.not_negative(len(columns)).and_at_most(below[columns], room)
+        design = LookedUp(table.codes, candidates[columns].tolist(), [tables[place] for place in columns.tolist()])
         return fit_logistic(design, goods, bads, ridge=rules.ridge, offset=offset, limits=limits, start=start)
 
-    middle = np.array([found.woes[j][found.references[j]] for j in tried.tolist()])
+    middle = np.array([blank.woes[j][blank.references[j]] for j in candidates.tolist()])
     near = None
     if start is not None:
-        weights = start.before[1 + tried]
+        weights = start.before[1 + candidates]
         near = LogisticFit(float(start.before[0] + weights @ middle), weights, None)
-    first = fit(np.arange(len(tried)), near)
-    kept = choose(first, rules.max_characteristics)
-    last = fit(kept, _without(first, kept))
-    weights, before = np.zeros(len(found.weights)), np.zeros(1 + len(found.weights))
-    weights[tried[kept]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)
-    before[0], before[1 + tried] = first.intercept - first.weights @ middle, first.weights
-    return replace(found, intercept=last.intercept, weights=weights, before=before)
+    first = fit(np.arange(len(candidates)), near)
+    chosen_columns = choose(first, rules.max_characteristics)
+    last = fit(chosen_columns, _without(first, chosen_columns))
+    weights, before = np.zeros(len(blank.weights)), np.zeros(1 + len(blank.weights))
+    weights[candidates[chosen_columns]] = np.where(last.weights > _NO_WEIGHT, last.weights, 0.0)
+    before[0], before[1 + candidates] = first.intercept - first.weights @ middle, first.weights
+    return replace(blank, intercept=last.intercept, weights=weights, before=before)
 
 
-def _without(fit: LogisticFit, kept: npt.NDArray[np.intp]) -> LogisticFit:
+def _without(fit: LogisticFit, columns: npt.NDArray[np.intp]) -> LogisticFit:
     """Where a fit goes, by its curvature, when only some of its weights are kept."""
     assert fit.curvature is not None
-    at = np.concatenate([[0], kept + 1])
-    gone = np.setdiff1d(np.arange(len(fit.weights)), kept)
+    at = np.concatenate([[0], columns + 1])
+    omitted = np.setdiff1d(np.arange(len(fit.weights)), columns)
     curvature = fit.curvature[np.ix_(at, at)]
-    moved = np.linalg.solve(curvature, fit.curvature[np.ix_(at, gone + 1)] @ fit.weights[gone])
-    return LogisticFit(fit.intercept + float(moved[0]), np.maximum(fit.weights[kept] + moved[1:], 0.0), curvature)
+    change = np.linalg.solve(curvature, fit.curvature[np.ix_(at, omitted + 1)] @ fit.weights[omitted])
+    return LogisticFit(fit.intercept + float(change[0]), np.maximum(fit.weights[columns] + change[1:], 0.0), curvature)
 
 
 def choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
-    """Which weights to keep: the one whose loss costs least likelihood goes, until the rest are worth it.
+    """Return which weights to keep: the one whose loss costs least likelihood goes, until the rest are worth it.
 
     The cost is read from the curvature H at the fit, ``w² / 2 (H⁻¹)``; leaving one out moves the others accordingly.
     """
-    kept = np.flatnonzero(fit.weights > _NO_WEIGHT)
-    weights = fit.weights[kept]
+    columns = np.flatnonzero(fit.weights > _NO_WEIGHT)
+    weights = fit.weights[columns]
     assert fit.curvature is not None
-    at = np.concatenate([[0], kept + 1])
+    at = np.concatenate([[0], columns + 1])
     spread = np.linalg.inv(fit.curvature[np.ix_(at, at)])[1:, 1:]
-    while len(kept):
+    while len(columns):
         cost = np.where(weights <= 0, 0.0, weights**2 / (2 * np.diag(spread)))
         least = int(np.argmin(cost))
-        if len(kept) <= most and cost[least] >= _WORTH:
+        if len(columns) <= most and cost[least] >= _WORTH:
             break
         weights = np.delete(weights - spread[:, least] * weights[least] / spread[least, least], least)
         spread = spread - np.outer(spread[:, least], spread[least]) / spread[least, least]
         spread = np.delete(np.delete(spread, least, axis=0), least, axis=1)
-        kept = np.delete(kept, least)
-    return kept
+        columns = np.delete(columns, least)
+    return columns
 
 
 def _characteristic(
-    p: Predictor, found: Draft, column: int, slope: float, squeeze: float, profile: Profile
+    p: Predictor, scorecard: Draft, column: int, slope: float, squeeze: float, profile: Profile
 ) -> Characteristic:
-    """A column as a characteristic of the card, with whole points against its reference."""
-    weight = slope * float(found.weights[column])
-    points = p.set_points or tuple(profile.points(v) for v in found.stated(column, slope, squeeze).tolist())
-    goods, bads = found.counts[column][GOODS], found.counts[column][BADS]
+    """Return a column as a characteristic of the card, with whole points against its reference."""
+    weight = slope * float(scorecard.weights[column])
+    points = p.set_points or tuple(profile.points(v) for v in scorecard.log_odds(column, slope, squeeze).tolist())
+    goods, bads = scorecard.counts[column][GOODS], scorecard.counts[column][BADS]
     share = (goods + bads) / (goods + bads).sum()
     attributes = tuple(
         Attribute(point, float(woe), float(s), float(b / (g + b)) if g + b > 0 else None)
-        for point, woe, s, g, b in zip(points, found.woes[column], share, goods, bads, strict=True)
+        for point, woe, s, g, b in zip(points, scorecard.woes[column], share, goods, bads, strict=True)
     )
-    classing = found.classings[column]
+    classing = scorecard.classings[column]
     return Characteristic(
-        p.name, classing.bins, attributes, found.references[column], classing.direction, weight, p.policy, p.definition
+        p.name,
+        classing.bins,
+        attributes,
+        scorecard.references[column],
+        classing.direction,
+        weight,
+        p.policy,
+        p.definition,
     )

@@ -62,12 +62,12 @@ def bad_place(classes: npt.NDArray[Any], bad: Any = None) -> int:
     (0, 1)
     """
     labels = classes.tolist()
-    shown = f"{labels[0]!r} and {labels[1]!r}"
+    pair = f"{labels[0]!r} and {labels[1]!r}"
     if bad is not None:
         for place, label in enumerate(labels):
             if label == bad:
                 return place
-        raise UserError(f"fit: bad={bad!r} is no label of y, which has {shown}. Give the one of them that means bad.")
+        raise UserError(f"fit: bad={bad!r} is no label of y, which has {pair}. Give the one of them that means bad.")
     if not any(isinstance(label, str) for label in labels):
         if labels == [0, 1]:  # False and True as well
             return 1
@@ -76,7 +76,7 @@ def bad_place(classes: npt.NDArray[Any], bad: Any = None) -> int:
         for place in (0, 1):
             if _WORDS.get(words[1 - place]) == words[place]:
                 return place
-    raise UserError(f"fit: the labels {shown} do not say which means bad. Give bad={labels[0]!r} or bad={labels[1]!r}.")
+    raise UserError(f"fit: the labels {pair} do not say which means bad. Give bad={labels[0]!r} or bad={labels[1]!r}.")
 
 
 Real = npt.NDArray[np.float64]
@@ -93,7 +93,7 @@ class Outcome:
     kept: Flags
 
     def of(self, column: Any) -> Any:
-        """The rows of a column that count."""
+        """Return the rows of a column that count."""
         return column if self.kept.all() else getattr(column, "iloc", column)[np.flatnonzero(self.kept)]
 
 
@@ -113,7 +113,7 @@ def read_columns(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
 
 
 def read_outcome(rows: int, y: Any, sample_weight: Any) -> Outcome:
-    """Which rows are bad, their weights, and which rows count.
+    """Return which rows are bad, their weights, and which rows count.
 
     Raises
     ------
@@ -134,8 +134,8 @@ def read_outcome(rows: int, y: Any, sample_weight: Any) -> Outcome:
     if blank:
         raise UserError(f"fit: y contains NaN or infinity in {blank} of {rows} rows; leave out rows without an outcome")
     check_classification_targets(y)
-    kept = weight > 0
-    classes = np.unique(y[kept])
+    has_weight = weight > 0
+    classes = np.unique(y[has_weight])
     if len(classes) > 2:
         kind = type_of_target(y)
         raise UserError(
@@ -144,24 +144,24 @@ def read_outcome(rows: int, y: Any, sample_weight: Any) -> Outcome:
         )
     if len(classes) < 2:
         raise UserError("fit: y has only one class among rows of weight above zero; a card needs goods and bads")
-    return Outcome(classes, (y == classes[1])[kept], weight[kept], kept)
+    return Outcome(classes, (y == classes[1])[has_weight], weight[has_weight], has_weight)
 
 
-def read_groups(groups: Any, kept: Flags, what: str) -> npt.NDArray[np.intp]:
-    """Number of the group of each row that counts."""
+def read_groups(groups: Any, rows: Flags, what: str) -> npt.NDArray[np.intp]:
+    """Return the number of the group of each row that counts."""
     groups = column_or_1d(groups)
-    if len(groups) != len(kept):
-        raise UserError(f"fit: X has {len(kept)} rows and {what} {len(groups)}; they must be of one length")
-    return np.asarray(np.unique(groups[kept], return_inverse=True)[1])
+    if len(groups) != len(rows):
+        raise UserError(f"fit: X has {len(rows)} rows and {what} {len(groups)}; they must be of one length")
+    return np.asarray(np.unique(groups[rows], return_inverse=True)[1])
 
 
 def rows_of(columns: Mapping[str, Any]) -> int:
-    """Number of rows of columns."""
+    """Return the number of rows of columns."""
     return len(next(iter(columns.values())))
 
 
 def _blanks(y: npt.NDArray[Any]) -> int:
-    """How many outcomes are missing or no finite number."""
+    """Count the outcomes that are missing or no finite number."""
     if y.dtype.kind == "f":
         return int((~np.isfinite(y)).sum())
     return sum(1 for value in y if value is None or value != value) if y.dtype.kind == "O" else 0

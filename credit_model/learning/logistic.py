@@ -42,7 +42,7 @@ class Limits:
         return cls(np.eye(count), np.zeros(count))
 
     def and_at_most(self, row: Real, most: float) -> Limits:
-        """These limits, and ``row @ weights <= most`` (nothing is added where ``most`` is infinite)."""
+        """Return these limits, and ``row @ weights <= most`` (nothing is added where ``most`` is infinite)."""
         if not np.isfinite(most):
             return self
         return Limits(np.vstack([self.left, -row]), np.append(self.right, -most))
@@ -84,10 +84,10 @@ class LookedUp:
     def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
         """Values of some rows, by columns."""
         codes = self.codes[rows]
-        found = np.empty((len(self.columns), len(codes)), np.float32)
-        for table, column, values in zip(self.tables, self.columns, found, strict=True):
+        woe = np.empty((len(self.columns), len(codes)), np.float32)
+        for table, column, values in zip(self.tables, self.columns, woe, strict=True):
             np.take(table, codes[:, column], out=values, mode="clip")
-        return found.T
+        return woe.T
 
 
 @dataclass(frozen=True)
@@ -155,16 +155,16 @@ def fit_logistic(
     if start is not None and (limits is None or (limits.left @ start.weights >= limits.right - 1e-9).all()):
         x, curvature = np.concatenate([[start.intercept], start.weights]), start.curvature
 
-    def measured(x: Real, curved: bool) -> tuple[float, Real, Real | None]:
+    def evaluate(x: Real, curved: bool) -> tuple[float, Real, Real | None]:
         value, gradient, curvature = _derivatives(design, goods, total, offset, x, curved)
         if curvature is not None:
             curvature[np.diag_indices(k + 1)] += penalty
         away = x - target
         return value + float(0.5 * (penalty * away**2).sum()), gradient + penalty * away, curvature
 
-    value, gradient, found = measured(x, curvature is None)
+    value, gradient, hessian = evaluate(x, curvature is None)
     for _ in range(_MOST_STEPS):
-        curvature = curvature if found is None else found
+        curvature = curvature if hessian is None else hessian
         assert curvature is not None
         step = minimise_quadratic(curvature, curvature @ x - gradient, bound) - x
         turned = curvature @ step
@@ -174,7 +174,7 @@ def fit_logistic(
         size, far = 1.0, step @ turned > _MOVED**2 * curvature[0, 0]
         while True:
             new = x + size * step
-            new_value, gradient, found = measured(new, bool(far))
+            new_value, gradient, hessian = evaluate(new, bool(far))
             if new_value <= value + _NOISE * abs(value) or size < 1e-6:
                 break
             size, far = size / 2, True
@@ -212,7 +212,7 @@ def _derivatives(
 
 
 def minimise_quadratic(curvature: Real, linear: Real, limits: Limits | None = None) -> Real:
-    """The x of least ``x'Hx / 2 - c'x`` with ``left @ x >= right``, for a positive definite H.
+    """Return the x of least ``x'Hx / 2 - c'x`` with ``left @ x >= right``, for a positive definite H.
 
     With limits, the problem is one of least distance, solved by non-negative least squares (Lawson and Hanson,
     *Solving Least Squares Problems*, chapter 23).

@@ -78,17 +78,17 @@ class Runs:
     classes: Sequence[int]
 
     def best(self, trends: Sequence[str], most: int) -> list[list[Joining]]:
-        """The best joining of each column into at most ``most`` runs, under each of the trends."""
+        """Return the best joining of each column into at most ``most`` runs, under each of the trends."""
         tables = self._tables({TRENDS[trend] for trend in trends}, most)
         return [
             [self._traced(tables, column, trend, TRENDS[trend]) for trend in trends]
             for column in range(len(self.classes))
         ]
 
-    def _tables(self, wanted: set[_Way], most: int) -> dict[_Way, Real]:
+    def _tables(self, targets: set[_Way], most: int) -> dict[_Way, Real]:
         """Tables of the ways wanted, and of those that lead to them."""
         columns, width = self.value.shape[:2]
-        ways = sorted({way[: n + 1] for way in wanted for n in range(len(way))}, key=len)
+        ways = sorted({way[: n + 1] for way in targets for n in range(len(way))}, key=len)
         tables = {way: np.full((width, columns, most, width), -np.inf) for way in ways}
         for way in ways:
             if len(way) == 1:
@@ -100,17 +100,17 @@ class Runs:
                 if len(there):  # few classes make few runs
                     runs = there[-1] + 1
                     reached = self._reached(before[:, :runs], way[-1], i)
-                    found = self.value[:, None, i, i + 1 :] + reached
-                    tables[way][i + 1 :, :, 1 : runs + 1, i] = found.transpose(2, 0, 1)
+                    totals = self.value[:, None, i, i + 1 :] + reached
+                    tables[way][i + 1 :, :, 1 : runs + 1, i] = totals.transpose(2, 0, 1)
         return tables
 
     def _reached(self, before: Real, step: int, i: int) -> Real:
-        """The best that each run ``(i, j]`` may follow, shape (columns, runs, j > i)."""
+        """Return the best that each run ``(i, j]`` may follow, shape (columns, runs, j > i)."""
         if step == 0:
             return np.asarray(before.max(axis=2, keepdims=True))
         if len(self.rate) > 1:
-            found: Real = (before[..., None] + self._barred(step, i)[:, None]).max(axis=2)
-            return found
+            best: Real = (before[..., None] + self._barred(step, i)[:, None]).max(axis=2)
+            return best
         rate = step * self.rate[0, :, :i, i]
         order = np.argsort(rate, axis=1, kind="stable")
         ranked = np.take_along_axis(before, order[:, None, :], axis=2)
@@ -120,9 +120,9 @@ class Runs:
 
     @staticmethod
     def _before(tables: dict[_Way, Real], way: _Way, i: int) -> Real:
-        """What a step of a way may follow, by the class ``i`` it starts after."""
-        found = tables[way][i]
-        return np.asarray(found if len(way) == 1 else np.maximum(found, tables[way[:-1]][i]))
+        """Return what a step of a way may follow, by the class ``i`` it starts after."""
+        table = tables[way][i]
+        return np.asarray(table if len(way) == 1 else np.maximum(table, tables[way[:-1]][i]))
 
     def _barred(self, step: int, i: int) -> Real:
         """Minus infinity where ``(i, j]`` may not follow ``(h, i]``, else 0: shape (columns, h < i, j > i)."""
@@ -212,21 +212,21 @@ class Classing:
         return {"ascending": 1, "descending": -1}.get(self.trend, 0)
 
     def counts(self, fine: Real) -> Real:
-        """Counts by attribute from counts by fine class."""
-        found = np.zeros((len(fine), self.bins.count))
-        np.add.at(found.T, self.attribute_of, fine.T)
-        return found
+        """Return counts by attribute from counts by fine class."""
+        totals = np.zeros((len(fine), self.bins.count))
+        np.add.at(totals.T, self.attribute_of, fine.T)
+        return totals
 
 
 def optimal_classing(column: FineColumn, counts: Real, trend: Trend, rules: ClassingRules) -> Classing:
-    """The optimal classing of one column: see :func:`optimal_classings`."""
+    """Return the optimal binning of one column: see :func:`optimal_classings`."""
     return optimal_classings([column], [counts], [trend], rules)[0]
 
 
 def optimal_classings(
     columns: Sequence[FineColumn], counts: Sequence[Real], trends: Sequence[Trend], rules: ClassingRules
 ) -> list[Classing]:
-    """The optimal classing of each column.
+    """Return the optimal binning of each column.
 
     Parameters
     ----------
@@ -238,17 +238,17 @@ def optimal_classings(
         valley too, where they add enough; a number or ``None``: ascending, descending, one way. Categories have none.
     rules : ClassingRules
     """
-    found: dict[int, Classing] = {}
+    results: dict[int, Classing] = {}
     waiting: dict[str, list[int]] = {}
     orders = {}
-    for place, (column, seen, trend) in enumerate(zip(columns, counts, trends, strict=True)):
+    for place, (column, column_counts, trend) in enumerate(zip(columns, counts, trends, strict=True)):
         if column.given is not None:
-            declared = _named(trend)
-            said = declared if declared in ("ascending", "descending") else "none"
-            found[place] = Classing(column.given, np.arange(column.given.count), said)
+            declared = _trend_name(trend)
+            trend_name = declared if declared in ("ascending", "descending") else "none"
+            results[place] = Classing(column.given, np.arange(column.given.count), trend_name)
             continue
-        orders[place] = _order(column, seen, rules)
-        waiting.setdefault("none" if column.ends is None else _named(trend), []).append(place)
+        orders[place] = _order(column, column_counts, rules)
+        waiting.setdefault("none" if column.ends is None else _trend_name(trend), []).append(place)
     for name, places in waiting.items():
         places.sort(key=lambda place: len(orders[place]))
         while places:
@@ -257,13 +257,13 @@ def optimal_classings(
             runs = _runs([(columns[p], counts[p], orders[p]) for p in chunk], rules)
             turning = rules.turn if name == "auto" else 0.0
             for place, joinings in zip(chunk, runs.best(CHOICES.get(name, (name,)), rules.max_bins), strict=True):
-                joining = _chosen(joinings, len(orders[place]), turning)
-                found[place] = _classing(columns[place], orders[place], joining)
-    return [found[place] for place in range(len(columns))]
+                joining = _choose_joining(joinings, len(orders[place]), turning)
+                results[place] = _classing(columns[place], orders[place], joining)
+    return [results[place] for place in range(len(columns))]
 
 
-def _named(trend: Trend) -> str:
-    """A trend, or a choice of trends, by name."""
+def _trend_name(trend: Trend) -> str:
+    """Return a trend, or a choice of trends, by name."""
     name = _NAMES.get(trend, trend) if trend is None or isinstance(trend, int) else trend
     if name not in TRENDS and name not in CHOICES:
         raise UserError(f"classing: there is no trend {trend!r}; there are {', '.join({**TRENDS, **CHOICES})}")
@@ -274,8 +274,8 @@ def _order(column: FineColumn, counts: Real, rules: ClassingRules) -> npt.NDArra
     """Fine classes in the order in which they may be joined: of numbers theirs, of categories that of their WOE."""
     if column.ends is not None:
         return np.arange(column.ordered)
-    named = len(column.texts) - 1
-    return np.argsort(-smoothed_woe(counts, rules)[:named], kind="stable")
+    last_category = len(column.texts) - 1
+    return np.argsort(-smoothed_woe(counts, rules)[:last_category], kind="stable")
 
 
 def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rules: ClassingRules) -> Runs:
@@ -295,9 +295,9 @@ def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rule
             rate[0, place] = run[BADS] / weight
             if column.periods is not None:
                 by_period = _sums(column.periods[:, :, order].reshape(-1, len(order)), width)
-                seen = by_period[0::2] + by_period[1::2]
-                rate[1:, place] = by_period[1::2] / seen
-                fits &= (seen > 0).all(axis=0)
+                rows_by_period = by_period[0::2] + by_period[1::2]
+                rate[1:, place] = by_period[1::2] / rows_by_period
+                fits &= (rows_by_period > 0).all(axis=0)
         noise = rules.noise * (1 / good_rows + 1 / bad_rows)
         woe = _woe(run[GOODS][fits], run[BADS][fits], counts, rules)
         value[place][fits] = (run[GOODS][fits] / goods - run[BADS][fits] / bads) * woe - noise
@@ -305,15 +305,15 @@ def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rule
 
 
 def _sums(counts: Real, width: int) -> Real:
-    """Counts of every run ``(i, j]`` of classes, shape (…, width, width); beyond the last class there is nothing."""
+    """Return counts of every run ``(i, j]`` of classes, shape (…, width, width); none beyond the last class."""
     sums = np.zeros((len(counts), width))
     np.cumsum(counts, axis=1, out=sums[:, 1 : counts.shape[1] + 1])
     sums[:, counts.shape[1] + 1 :] = sums[:, counts.shape[1], None]
     return np.maximum(sums[:, None, :] - sums[:, :, None], 0.0)
 
 
-def _chosen(joinings: Sequence[Joining], classes: int, turning: float) -> Joining:
-    """The best joining; one that turns must be worth its turn. Where none is allowed, all classes are one."""
+def _choose_joining(joinings: Sequence[Joining], classes: int, turning: float) -> Joining:
+    """Return the best joining; one that turns must be worth its turn. Where none is allowed, all classes are one."""
     best = max(joinings, key=lambda j: j.value)
     plain = max((j for j in joinings if len(TRENDS[j.trend]) == 1), key=lambda j: j.value)
     if best.value <= plain.value + turning * abs(plain.value):

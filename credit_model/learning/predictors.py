@@ -68,26 +68,26 @@ class SetPoints:
     policy: Policy
 
     @classmethod
-    def read(cls, said: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> SetPoints:
+    def read(cls, entry: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> SetPoints:
         """Read a table of TOML or an object with the same fields; what is wrong is added to ``faults``."""
-        table = dict(said) if isinstance(said, Mapping) else vars(said)
+        table = dict(entry) if isinstance(entry, Mapping) else vars(entry)
         name, points = str(table.get("characteristic")), tuple(table.get("points", ()))
-        found = [f"{key} is missing" for key in ("approver", "ground") if not str(table.get(key) or "").strip()]
+        problems = [f"{key} is missing" for key in ("approver", "ground") if not str(table.get(key) or "").strip()]
         cuts = tuple(float(np.float32(cut)) for cut in table.get("cuts", [k + 0.5 for k in range(len(points) - 1)]))
         if len(points) < 2 or not all(is_whole(p, None) for p in points):
-            found.append("points must be at least two whole numbers, one an attribute")
+            problems.append("points must be at least two whole numbers, one an attribute")
         elif len(cuts) != len(points) - 1:
-            found.append(f"{len(points)} points need {len(points) - 1} cuts, not {len(cuts)}")
-        if not found:
+            problems.append(f"{len(points)} points need {len(points) - 1} cuts, not {len(cuts)}")
+        if not problems:
             bins = NumericBins(cuts, whole="cuts" not in table)
             d = definitions.get(name)
             all_points = (*points, 0)  # a missing value neither adds nor takes
             if all_points[bins.index_of(float(np.float32(_nothing_on_record(d))))]:
-                found.append("nothing on record must have 0 points")
+                problems.append("nothing on record must have 0 points")
             if d is not None and any((b - a) * d.direction > 0 for a, b in pairwise(points)):
-                found.append(f"points must follow the trend {d.trend}")
-        if found:
-            faults += [f"policy points for {name!r}: {fault}" for fault in found]
+                problems.append(f"points must follow the trend {d.trend}")
+        if problems:
+            faults += [f"policy points for {name!r}: {fault}" for fault in problems]
             return cls(name, (), NumericBins(()), Policy("", ""))
         return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
 
@@ -102,10 +102,10 @@ def predictor_of(
     bins: Bins | BinEdits | None,
     special: Sequence[float] = (),
 ) -> Predictor:
-    """A column in fine classes, with what is known of it beforehand."""
-    given = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
-    if given is not None:
-        fine = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
+    """Return a column in fine classes, with what is known of it beforehand."""
+    preset = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
+    if preset is not None:
+        fine = FineColumn(attributes_of(preset, column, name).astype(np.uint8), preset.count - 1, given=preset)
     elif definition is not None or holds_numbers(column):
         fine = fine_numbers(as_numbers(column, name), weight, special=special)
     else:
@@ -123,30 +123,30 @@ def predictor_of(
 def with_edits(
     p: Predictor, edits: BinEdits, column: Any, bad: npt.NDArray[np.bool_], weight: Real, rules: ClassingRules
 ) -> Predictor:
-    """A predictor whose bins are those learned from all rows, edited; the trend that was learned stays."""
-    found = optimal_classing(p.fine, p.fine.counted(bad, weight), p.direction, rules)
+    """Return a predictor whose bins are those learned from all rows, edited; the trend that was learned stays."""
+    result = optimal_classing(p.fine, p.fine.count(bad, weight), p.direction, rules)
     try:
-        bins = edits.apply(found.bins)
+        bins = edits.apply(result.bins)
     except UserError as error:
-        learned = ", ".join(found.bins.labels()[:-1])
-        raise UserError(f"fit: bins of {p.name!r} were learned as {learned}; {error}") from None
+        labels = ", ".join(result.bins.labels()[:-1])
+        raise UserError(f"fit: bins of {p.name!r} were learned as {labels}; {error}") from None
     fine = FineColumn(attributes_of(bins, column, p.name).astype(np.uint8), bins.count - 1, given=bins)
-    return replace(p, fine=fine, direction=p.direction or found.direction or None)
+    return replace(p, fine=fine, direction=p.direction or result.direction or None)
 
 
 def _nothing_on_record(definition: FeatureDefinition | None) -> float:
-    """The value where no record is left, NaN for a missing one; 0 for a raw column."""
+    """Return the value where no record is left, NaN for a missing one; 0 for a raw column."""
     if definition is None or definition.none is None:
         return 0.0
     return float("nan") if definition.missing else float(definition.none)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a setting is a number (``True`` is none)."""
+    """Return whether a setting is a number (``True`` is none)."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
-    """Whether a setting is a whole number within its ends."""
+    """Return whether a setting is a whole number within its ends."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return whole and (least is None or value >= least) and (most is None or value <= most)

@@ -53,7 +53,7 @@ class Sample:
     offset: Real
 
     def only(self, columns: Sequence[int]) -> Sample:
-        """The same rows in fewer columns."""
+        """Return the same rows in fewer columns."""
         places = list(columns)
         return replace(
             self,
@@ -92,12 +92,12 @@ class Terms:
             total += grid[codes[:, i], codes[:, j]]
         return total
 
-    def with_pairs(self, kept: Sequence[Places]) -> Terms:
+    def with_pairs(self, pairs: Sequence[Places]) -> Terms:
         """Without the other pairs."""
-        return replace(self, together={pair: self.together[pair] for pair in kept if pair in self.together})
+        return replace(self, together={pair: self.together[pair] for pair in pairs if pair in self.together})
 
     def centred(self, masses: Sequence[Real]) -> Terms:
-        """The same model with what a pair does through one column alone in that column's table.
+        """Return the same model with what a pair does through one column alone in that column's table.
 
         Every table, and every row and column of a grid, has mean 0 over the masses (with the masses of two columns
         taken as independent), so that the spread of a grid is what the two do together and nothing else.
@@ -117,7 +117,7 @@ class Terms:
         return Terms(level, tuple(alone), together)
 
     def anchored(self, references: Sequence[int]) -> Terms:
-        """The same model stated against a reference row: 0 at each reference, a pair 0 where either is at its own."""
+        """Return the same model against a reference row: 0 at each reference, a pair 0 where either is at its own."""
         level, alone, together = self.level, [table.copy() for table in self.alone], {}
         for (i, j), grid in self.together.items():
             by_first, by_second = grid[:, references[j]], grid[references[i]]
@@ -132,7 +132,7 @@ class Terms:
         return Terms(level, tuple(alone), together)
 
     def strengths(self, masses: Sequence[Real]) -> dict[Places, float]:
-        """Standard deviation of each (centred) pair."""
+        """Return the standard deviation of each (centred) pair."""
         return {
             (i, j): float(np.sqrt(masses[i] @ grid**2 @ masses[j]))
             for (i, j), grid in self.centred(masses).together.items()
@@ -140,7 +140,7 @@ class Terms:
 
 
 def mean_of(models: Sequence[Terms]) -> Terms:
-    """The mean of models of the same columns."""
+    """Return the mean of models of the same columns."""
     pairs = dict.fromkeys(pair for model in models for pair in model.together)
     shape = {pair: next(m.together[pair] for m in models if pair in m.together).shape for pair in pairs}
     return Terms(

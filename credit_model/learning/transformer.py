@@ -127,10 +127,10 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
         fine, counts, empty = [], [], []
         for name, column in columns.items():
-            found, seen = self._fine(name, outcome.of(column), outcome, period)
-            empty += [name] if found.given is None and not seen[:, : found.missing].any() else []
-            fine.append(found)
-            counts.append(seen)
+            fine_column, column_counts = self._fine(name, outcome.of(column), outcome, period)
+            empty += [name] if fine_column.given is None and not column_counts[:, : fine_column.missing].any() else []
+            fine.append(fine_column)
+            counts.append(column_counts)
         if empty:
             raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
         trends = [self.trend if isinstance(self.trend, str) else self.trend.get(name, "one_way") for name in columns]
@@ -138,19 +138,19 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.bins_ = {name: classing.bins for name, classing in classings.items()}
         self.trends_ = {name: classing.trend for name, classing in classings.items()}
         by_name = zip(classings.items(), counts, strict=True)
-        self.counts_ = {name: classing.counts(seen) for (name, classing), seen in by_name}
+        self.counts_ = {name: classing.counts(column_counts) for (name, classing), column_counts in by_name}
         self.woes_ = {name: ordered_woe(self.counts_[name], classing, rules) for name, classing in classings.items()}
         self.information_values_ = {name: float(self._parts(name).sum()) for name in columns}
         return self
 
     def transform(self, X: Any) -> Real:
-        """The WOE of every value, shape (rows, columns)."""
+        """Return the WOE of every value, shape (rows, columns)."""
         check_is_fitted(self, "bins_")
         columns = read_columns(self, X, reset=False)
-        found = np.empty((rows_of(columns), len(columns)), order="F")
+        values = np.empty((rows_of(columns), len(columns)), order="F")
         for place, (name, column) in enumerate(columns.items()):
-            found[:, place] = self.woes_[name][attributes_of(self.bins_[name], column, name)]
-        return found
+            values[:, place] = self.woes_[name][attributes_of(self.bins_[name], column, name)]
+        return values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
         """Names of the columns, which stay as they are."""
@@ -168,7 +168,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """One row an attribute: what it holds, share, goods and bads (weighted), bad rate, WOE, information value."""
         import pandas as pd
 
-        goods, bads = self._counted(name)[[GOODS, BADS]]
+        goods, bads = self._attribute_counts(name)[[GOODS, BADS]]
         with np.errstate(invalid="ignore"):
             rate = bads / (goods + bads)
         return pd.DataFrame(
@@ -212,19 +212,19 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ inside
 
-    def _counted(self, name: str) -> Real:
+    def _attribute_counts(self, name: str) -> Real:
         check_is_fitted(self, "bins_")
         if name not in self.counts_:
             raise UserError(f"there is no column {name!r}; there are {', '.join(self.counts_)}")
         return self.counts_[name]
 
     def _parts(self, name: str) -> Real:
-        share = self._counted(name)[[GOODS, BADS]]
+        share = self._attribute_counts(name)[[GOODS, BADS]]
         share = share / share.sum(axis=1, keepdims=True)
         return np.asarray((share[0] - share[1]) * self.woes_[name])
 
     def _rules(self, names: Sequence[str]) -> ClassingRules:
-        """The rules, once every setting is right."""
+        """Return the rules, once every setting is right."""
         faults = [
             f"{setting} must be {what}, not {getattr(self, setting)!r}"
             for setting, right, what in (
@@ -234,8 +234,8 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
             if not right
         ]
-        said = [by_name for by_name in (self.bins, self.trend, self.special_values) if isinstance(by_name, Mapping)]
-        unknown = {str(name) for by_name in said for name in by_name if name not in names}
+        mappings = [by_name for by_name in (self.bins, self.trend, self.special_values) if isinstance(by_name, Mapping)]
+        unknown = {str(name) for by_name in mappings for name in by_name if name not in names}
         faults += [f"there is no column {name!r}" for name in sorted(unknown)]
         if faults:
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
@@ -244,20 +244,20 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _fine(
         self, name: str, column: Any, outcome: Outcome, period: npt.NDArray[np.intp] | None
     ) -> tuple[FineColumn, Real]:
-        """A column in fine classes, and their counts."""
+        """Return a column in fine classes, and their counts."""
         bad, weight = outcome.bad, outcome.weight
-        given = (self.bins or {}).get(name)
-        if given is not None:
-            found = FineColumn(attributes_of(given, column, name).astype(np.uint8), given.count - 1, given=given)
+        bins = (self.bins or {}).get(name)
+        if bins is not None:
+            fine = FineColumn(attributes_of(bins, column, name).astype(np.uint8), bins.count - 1, given=bins)
         elif not holds_numbers(column):
-            found = fine_categories(*as_categories(column, name), RARE_ROWS)
+            fine = fine_categories(*as_categories(column, name), RARE_ROWS)
         else:
             special = self.special_values
             special = special.get(name, ()) if isinstance(special, Mapping) else special
             if period is None and weight.min() == weight.max() == 1:
                 return counted_numbers(as_numbers(column, name), bad, _FINE, special)
-            found = fine_numbers(as_numbers(column, name), weight, _FINE, special)
-        counts = found.counted(bad, weight)
+            fine = fine_numbers(as_numbers(column, name), weight, _FINE, special)
+        counts = fine.count(bad, weight)
         if period is not None:
-            found = found.with_periods(bad, weight, period)
-        return found.without_rows(), counts
+            fine = fine.with_periods(bad, weight, period)
+        return fine.without_rows(), counts

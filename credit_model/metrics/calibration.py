@@ -113,8 +113,8 @@ def log_loss(
 
 def surprise(y: Floats, probability: Floats) -> Floats | None:
     """Nats by row; None where a probability of exactly 0 or 1 was wrong."""
-    given = np.where(y == 1, probability, 1 - probability)
-    return None if (given == 0).any() else np.asarray(-np.log(given))
+    likelihood = np.where(y == 1, probability, 1 - probability)
+    return None if (likelihood == 0).any() else np.asarray(-np.log(likelihood))
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,12 @@ def calibration_line(
     (1.0, 0.0)
     """
     rows = rows_of(weight, subject, y=y, probability=probability)
-    found = fit_line(rows, rows["probability"])
-    if found is None:
+    fit = fit_line(rows, rows["probability"])
+    if fit is None:
         return CalibrationLine(UNDEFINED, UNDEFINED)
     intercept, slope = (
-        interval(float(value), standard_error(moved, rows.subject), level) for value, moved in zip(*found, strict=True)
+        interval(float(value), standard_error(influence, rows.subject), level)
+        for value, influence in zip(*fit, strict=True)
     )
     return CalibrationLine(slope, intercept)
 
@@ -202,16 +203,16 @@ def fit_logistic(rows: Rows, x: Floats) -> tuple[Floats, Floats] | None:
         return float(np.sum(weights * (outcome * along(at) - np.logaddexp(0, along(at)))))
 
     for _ in range(60):
-        fitted = 1 / (1 + np.exp(-np.clip(along(line), -500, 500)))
-        information = np.sum(design[:, None] * design[None] * (weights * fitted * (1 - fitted)), axis=-1)
+        expected = 1 / (1 + np.exp(-np.clip(along(line), -500, 500)))
+        information = np.sum(design[:, None] * design[None] * (weights * expected * (1 - expected)), axis=-1)
         if np.linalg.det(information) < 1e-9 or np.abs(line).max() > 1e3:
             return None
-        step = np.linalg.solve(information, np.sum(design * (weights * (outcome - fitted)), axis=-1))
+        step = np.linalg.solve(information, np.sum(design * (weights * (outcome - expected)), axis=-1))
         while likelihood(line + step) < likelihood(line) and np.abs(step).max() > 1e-9:
             step = step / 2
         line = line + step
         if np.abs(step).max() < 1e-9:
-            return line, np.linalg.solve(information, design * (weights * (outcome - fitted)))
+            return line, np.linalg.solve(information, design * (weights * (outcome - expected)))
     return None
 
 
@@ -264,7 +265,7 @@ def observed_to_expected(
 
 
 def observed_to_expected_limit(bads: int, tolerance: float = 0.05) -> float:
-    """How far observed to expected may lie from 1 before it says something: ``0.05 + 2 / sqrt(bads)``.
+    """Return how far observed to expected may lie from 1 before it says something: ``0.05 + 2 / sqrt(bads)``.
 
     Five in a hundred of tolerance, and twice the standard error of a count. With no bad at all the limit of one bad is
     used.

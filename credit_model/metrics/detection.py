@@ -74,12 +74,12 @@ def average_precision(
     if not total > 0:
         return UNDEFINED
     below = np.cumsum(people)
-    found = np.cumsum(bads)
-    precision = np.divide(found, below, out=np.zeros_like(found), where=below > 0)
+    cumulative = np.cumsum(bads)
+    precision = np.divide(cumulative, below, out=np.zeros_like(cumulative), where=below > 0)
     value = float(np.sum(bads * precision)) / total
     # one more bad (good) at a step moves the precision of every step from there down
-    by_bad = np.divide(bads * (below - found), below**2, out=np.zeros_like(found), where=below > 0)
-    by_good = np.divide(bads * found, below**2, out=np.zeros_like(found), where=below > 0)
+    by_bad = np.divide(bads * (below - cumulative), below**2, out=np.zeros_like(cumulative), where=below > 0)
+    by_good = np.divide(bads * cumulative, below**2, out=np.zeros_like(cumulative), where=below > 0)
     as_bad = (precision - value + np.cumsum(by_bad[::-1])[::-1]) / total
     as_good = -np.cumsum(by_good[::-1])[::-1] / total
     influence = rows.weight * np.where(rows["y"] == 1, as_bad[step], as_good[step])
@@ -136,9 +136,9 @@ def lift(
     at = min(int(np.searchsorted(reached, share * whole * (1 - 1e-12))), people.size - 1)
     part = (share * whole - (reached[at] - people[at])) / people[at]
     rate = float(bads[at] / people[at])
-    found = float(bads[:at].sum() + part * bads[at])
-    taken = np.where(step < at, 1.0, np.where(step == at, part, 0.0))
+    captured = float(bads[:at].sum() + part * bads[at])
+    within = np.where(step < at, 1.0, np.where(step == at, part, 0.0))
     # a person above the cut pushes others out of the share; one below it makes room: both at the rate of the cut
-    moved = taken * (rows["y"] - rate) + share * rate - found / total * rows["y"]
-    influence = rows.weight * moved / (total * share)
-    return interval(found / total / share, standard_error(influence, rows.subject), level, 0, 1 / share)
+    rate_influence = within * (rows["y"] - rate) + share * rate - captured / total * rows["y"]
+    influence = rows.weight * rate_influence / (total * share)
+    return interval(captured / total / share, standard_error(influence, rows.subject), level, 0, 1 / share)

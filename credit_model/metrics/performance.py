@@ -109,7 +109,7 @@ def within_people(influence: Floats, subject: NDArray[np.intp] | None) -> Floats
 def interval(
     value: float, standard_error: float, level: float, least: float = -math.inf, most: float = math.inf
 ) -> Estimate:
-    """Normal interval around a value, kept inside the measure's own range."""
+    """Return the normal interval around a value, kept inside the measure's own range."""
     reach = NormalDist().inv_cdf(0.5 + level / 2) * standard_error
     return Estimate(float(value), float(max(value - reach, least)), float(min(value + reach, most)))
 
@@ -262,7 +262,7 @@ def gini(
 
 
 def rough_error(bads: int) -> float:
-    """Standard error to expect of a Gini before measuring it: ``0.58 / sqrt(bads)``.
+    """Return the standard error to expect of a Gini before measuring it: ``0.58 / sqrt(bads)``.
 
     Examples
     --------
@@ -364,7 +364,7 @@ def ks(
 
 
 def _publishable(cell: NDArray[np.float64]) -> bool:
-    """Whether a step (weight, goods, bads, rows, bad rows) tells of no few people."""
+    """Return whether a step (weight, goods, bads, rows, bad rows) tells of no few people."""
     return bool(cell[3] >= SMALLEST_CELL and (cell[4] == 0 or cell[4] >= FEWEST_BADS))
 
 
@@ -408,13 +408,13 @@ def cumulative_curve(
     grid = np.floor((np.cumsum(weights) - weights / 2) / weights.sum() * points).astype(np.intp)
     step = np.unique(grid, return_inverse=True)[1].ravel()[group]
     cells = np.stack([np.bincount(step, column) for column in (rows.weight, good, bad, np.ones(step.size), rows["y"])])
-    kept: list[NDArray[np.float64]] = [np.zeros(5)]
+    steps: list[NDArray[np.float64]] = [np.zeros(5)]
     for cell in cells.T:
-        if _publishable(kept[-1]):
-            kept.append(np.zeros(5))
-        kept[-1] = kept[-1] + cell
-    while len(kept) > 1 and not _publishable(kept[-1]):
-        kept[-2:] = [kept[-2] + kept[-1]]
+        if _publishable(steps[-1]):
+            steps.append(np.zeros(5))
+        steps[-1] = steps[-1] + cell
+    while len(steps) > 1 and not _publishable(steps[-1]):
+        steps[-2:] = [steps[-2] + steps[-1]]
     totals = cells[:3].sum(axis=1)
-    shares = np.cumsum(np.stack(kept)[:, :3], axis=0) / np.where(totals > 0, totals, 1)
+    shares = np.cumsum(np.stack(steps)[:, :3], axis=0) / np.where(totals > 0, totals, 1)
     return [(0.0, 0.0, 0.0), *((float(p), float(g), float(b)) for p, g, b in shares)]

@@ -44,13 +44,13 @@ class Significance:
 
 
 def _bootstrapped(rows: Rows, measure: Callable[[Cells], float | None], level: float) -> Estimate:
-    """A measure of the cells, with the middle of its values over draws."""
+    """Return a measure of the cells, with the middle of its values over draws."""
     kinds = Bootstrap(rows)
     value = measure(kinds.cells())
     if value is None:
         return UNDEFINED
-    found = [again for cells in kinds.draws() if (again := measure(cells)) is not None]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) if found else (value, value)
+    estimates = [again for cells in kinds.draws() if (again := measure(cells)) is not None]
+    low, high = np.quantile(estimates, [(1 - level) / 2, (1 + level) / 2]) if estimates else (value, value)
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))
 
 
@@ -111,17 +111,17 @@ def hosmer_lemeshow(
     rows = rows_of(weight, None, y=y, probability=probability)
     cell, group_of = _groups(rows, groups)
     group = group_of[cell]
-    statistic, found = 0.0, int(group.max()) + 1
-    for number in range(found):
+    statistic, group_count = 0.0, int(group.max()) + 1
+    for number in range(group_count):
         own = group == number
         predicted = float(np.average(rows["probability"][own], weights=rows.weight[own]))
         if not 0 < predicted < 1:
             return None
         bads, people = effective_counts(rows["y"][own], rows.weight[own])
         statistic += (bads - people * predicted) ** 2 / (people * predicted * (1 - predicted))
-    if found < 2 or found <= fitted:
+    if group_count < 2 or group_count <= fitted:
         return None
-    return Significance(statistic, found - fitted, float(chi2.sf(statistic, found - fitted)))
+    return Significance(statistic, group_count - fitted, float(chi2.sf(statistic, group_count - fitted)))
 
 
 def spiegelhalter(
@@ -158,12 +158,12 @@ def spiegelhalter(
     """
     rows = rows_of(weight, subject, y=y, probability=probability)
     p = rows["probability"]
-    moved = rows.weight * (rows["y"] - p) * (1 - 2 * p)
+    influence = rows.weight * (rows["y"] - p) * (1 - 2 * p)
     own = rows.weight**2 * (1 - 2 * p) ** 2 * p * (1 - p)
-    variance = float(np.sum(own if rows.subject is None else within_people(moved, rows.subject) ** 2))
+    variance = float(np.sum(own if rows.subject is None else within_people(influence, rows.subject) ** 2))
     if not variance > 0:
         return None
-    statistic = float(np.sum(moved)) / math.sqrt(variance)
+    statistic = float(np.sum(influence)) / math.sqrt(variance)
     return Significance(statistic, None, math.erfc(abs(statistic) / math.sqrt(2)))
 
 
@@ -261,11 +261,11 @@ def integrated_calibration_index(
     start: list[Floats | None] = [None]
 
     def measure(cells: Cells) -> float | None:
-        fitted = _curve(design, cells, start[0])
-        if fitted is None:
+        smooth = _curve(design, cells, start[0])
+        if smooth is None:
             return None
-        start[0] = fitted if start[0] is None else start[0]
-        curve = 1 / (1 + np.exp(-np.clip(design @ fitted, -500, 500)))
+        start[0] = smooth if start[0] is None else start[0]
+        curve = 1 / (1 + np.exp(-np.clip(design @ smooth, -500, 500)))
         return float(np.sum(cells.weight * np.abs(curve - cells.probability)) / cells.weight.sum())
 
     return _bootstrapped(rows, measure, level)
@@ -301,9 +301,9 @@ def _curve(design: Floats, cells: Cells, start: Floats | None) -> Floats | None:
     if start is None:
         beta[0] = math.log(bad / (total - bad))
     for _ in range(50):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ beta, -500, 500)))
-        information = (design * (weight * fitted * (1 - fitted))[:, None]).T @ design + ridge
-        uphill = design.T @ (bads - weight * fitted)
+        rate = 1 / (1 + np.exp(-np.clip(design @ beta, -500, 500)))
+        information = (design * (weight * rate * (1 - rate))[:, None]).T @ design + ridge
+        uphill = design.T @ (bads - weight * rate)
         step = np.linalg.solve(information, uphill)
         step *= min(1.0, 5 / max(float(np.abs(step).max()), 1e-300))
         beta = beta + step
@@ -386,8 +386,8 @@ def brier_parts(
             float(np.sum(spread - 2 * together)) / whole,
         )
 
-    found = np.array([measure(cells) for cells in kinds.draws()])
-    ends = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    estimates = np.array([measure(cells) for cells in kinds.draws()])
+    ends = np.quantile(estimates, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return BrierParts(
         *(
             Estimate(value, float(min(low, value)), float(max(high, value)))
@@ -449,12 +449,12 @@ def odds_line(
     """
     rows = rows_of(weight, subject, y=y, score=score)
     unit = 100.0
-    found = fit_logistic(rows, (reference - rows["score"]) / unit)
-    if found is None:
+    fit = fit_logistic(rows, (reference - rows["score"]) / unit)
+    if fit is None:
         return OddsLine(UNDEFINED, UNDEFINED)
-    (level_at, slope), moved = found
-    at = interval(-float(level_at), standard_error(moved[0], rows.subject), level)
-    steep = interval(float(slope), standard_error(moved[1], rows.subject), level)
+    (level_at, slope), influence = fit
+    at = interval(-float(level_at), standard_error(influence[0], rows.subject), level)
+    steep = interval(float(slope), standard_error(influence[1], rows.subject), level)
     if steep.low is None or steep.high is None or steep.low <= 0:
         return OddsLine(UNDEFINED, at)
     double = math.log(2) * unit

@@ -73,8 +73,8 @@ class Bootstrap:
 
     def cells(self, patterns: NDArray[np.int64] | None = None) -> Cells:
         """Cells of the rows as they are, or of a draw."""
-        drawn = (self._patterns if patterns is None else patterns)[self._of]
-        weight = mass(self._entry, drawn.astype(np.float64), self._weight.size) * self._weight
+        patterns_drawn = (self._patterns if patterns is None else patterns)[self._of]
+        weight = mass(self._entry, patterns_drawn.astype(np.float64), self._weight.size) * self._weight
         size = self.probability.size
         bads = mass(self._cell, np.where(self._bad, weight, 0.0), size)
         return Cells(self.probability, bads, mass(self._cell, np.where(self._bad, 0.0, weight), size))

@@ -42,7 +42,7 @@ class Groups:
         return np.bincount(self.code + 1, values, self.count + 1)[1:].astype(np.float64)
 
     def error_of(self, influence: Floats) -> float:
-        """Standard error of a number that rows move by these influences, summed within people over all groups."""
+        """Return the standard error of a number that rows move by these influences, summed within people."""
         summed = influence if self._pair is None else np.bincount(self._pair, influence)
         return math.sqrt(float(np.sum(summed**2)) * summed.size / max(summed.size - 1, 1))
 

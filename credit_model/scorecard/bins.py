@@ -25,7 +25,7 @@ import numpy.typing as npt
 from credit_model.foundation.errors import UserError
 from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
-from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, stated
+from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, statement
 
 if TYPE_CHECKING:
     from credit_model.features.definition import FeatureDefinition
@@ -106,15 +106,15 @@ class NumericBins:
     def index(self, values: Float32) -> Index:
         """Attribute of each value: the number of cuts below it; the last where it is NaN."""
         if len(self.cuts) > _MANY_CUTS:
-            found = np.searchsorted(self._cuts32, values, side="left").astype(np.int16)
+            indices = np.searchsorted(self._cuts32, values, side="left").astype(np.int16)
         else:
-            found = np.zeros(values.shape, dtype=np.int16)
+            indices = np.zeros(values.shape, dtype=np.int16)
             for cut in self._cuts32:
-                found += values > cut
+                indices += values > cut
         for place, value in enumerate(self.special, start=self.intervals):
-            found[values == np.float32(value)] = place
-        found[np.isnan(values)] = self.missing
-        return found
+            indices[values == np.float32(value)] = place
+        indices[np.isnan(values)] = self.missing
+        return indices
 
     def index_of(self, value: float) -> int:
         """Attribute of one value, which must already be a float32 number."""
@@ -123,7 +123,7 @@ class NumericBins:
         return self.missing if value != value else bisect_left(self.cuts, value)
 
     def labels(self, lang: str = "en") -> tuple[str, ...]:
-        """What people read, one text an attribute."""
+        """Return what people read, one text an attribute."""
         if not self.cuts:
             texts = ["任意值" if lang == "zh" else "any value"]
         elif self.whole:
@@ -200,20 +200,20 @@ class CategoricalBins:
 
     @cached_property
     def _index(self) -> dict[str | None, int]:
-        found: dict[str | None, int] = {name: i for i, group in enumerate(self.groups) for name in group}
-        return found | {None: self.missing}
+        places: dict[str | None, int] = {name: i for i, group in enumerate(self.groups) for name in group}
+        return places | {None: self.missing}
 
     def index(self, categories: Iterable[str | None]) -> Index:
         """Attribute of each category; ``None`` is missing."""
-        known, other = self._index, self.other
-        return np.fromiter((known.get(name, other) for name in categories), dtype=np.int16)
+        places, other = self._index, self.other
+        return np.fromiter((places.get(name, other) for name in categories), dtype=np.int16)
 
     def index_of(self, category: str | None) -> int:
         """Attribute of one category; ``None`` is missing."""
         return self._index.get(category, self.other)
 
     def labels(self, lang: str = "en") -> tuple[str, ...]:
-        """What people read, one text an attribute."""
+        """Return what people read, one text an attribute."""
         comma = "、" if lang == "zh" else ", "
         return (*(comma.join(group) for group in self.groups), _OTHER[lang], MISSING[lang])
 
@@ -222,8 +222,8 @@ class CategoricalBins:
         low, high = sorted(self.index_of(at) if isinstance(at, str) else at for at in (first, second))
         if low == high or not 0 <= low < high < len(self.groups):
             raise UserError(f"merge: two different groups are needed, each 0 to {len(self.groups) - 1}")
-        joined = (*self.groups[low], *self.groups[high])
-        return CategoricalBins((*self.groups[:low], joined, *self.groups[low + 1 : high], *self.groups[high + 1 :]))
+        union = (*self.groups[low], *self.groups[high])
+        return CategoricalBins((*self.groups[:low], union, *self.groups[low + 1 : high], *self.groups[high + 1 :]))
 
     def split(self, category: str) -> CategoricalBins:
         """Give a category a group of its own, at the end."""
@@ -263,14 +263,14 @@ class BinEdits:
                 raise UserError(f"edits of bins: {list(step)} is none; there are merge, split and move")
 
     def apply(self, bins: Bins) -> Bins:
-        """The bins after every edit."""
-        for name, *given in self.steps:
+        """Return the bins after every edit."""
+        for name, *arguments in self.steps:
             try:
-                bins = getattr(bins, name)(*given)
+                bins = getattr(bins, name)(*arguments)
             except UserError:
                 raise
             except (TypeError, ValueError):
-                raise UserError(f"{name}: {given} does not suit bins of {type(bins).__name__}") from None
+                raise UserError(f"{name}: {arguments} does not suit bins of {type(bins).__name__}") from None
         return bins
 
     def to_dict(self) -> dict[str, Any]:
@@ -367,7 +367,7 @@ class Characteristic:
         return tuple(a.points for a in self.attributes)
 
     def attribute_labels(self, lang: str = "en") -> tuple[str, ...]:
-        """What people read of its attributes; a missing value may mean that nothing is on record."""
+        """Return what people read of its attributes; a missing value may mean that nothing is on record."""
         labels = self.bins.labels(lang)
         return (*labels[:-1], NOTHING[lang]) if self.definition and self.definition.missing else labels
 
@@ -380,11 +380,11 @@ class Characteristic:
         return np.asarray(self.points, dtype=np.int32).take(attributes)
 
     def label(self, lang: str) -> str:
-        """What it is called."""
+        """Return its name."""
         return self.label_zh if lang == "zh" else self.label_en
 
-    def said(self, value: Any, lang: str) -> str:
-        """A caller's value as people read it."""
+    def describe(self, value: Any, lang: str) -> str:
+        """Return a caller's value as people read it."""
         found: Value
         if isinstance(self.bins, NumericBins):
             number = numbers_of([value], [self.name])[0]
@@ -394,19 +394,21 @@ class Characteristic:
         missing = NOTHING if self.definition and self.definition.missing else MISSING
         return say(found, missing[lang])
 
-    def told(self, value: Any, points: int) -> Reason:
-        """The reason that a value and its points give."""
-        zh, en = (close(stated(self.label(lang), self.said(value, lang), lang), points, lang) for lang in ("zh", "en"))
+    def reason_for(self, value: Any, points: int) -> Reason:
+        """Return the reason that a value and its points give."""
+        zh, en = (
+            close(statement(self.label(lang), self.describe(value, lang), lang), points, lang) for lang in ("zh", "en")
+        )
         return Reason(self.reason, self.name, points, zh, en)
 
     def is_ordered(self, direction: int) -> bool:
-        """Whether points never rise with the value (direction +1), or never fall with it (-1)."""
+        """Return whether points never rise with the value (direction +1), or never fall with it (-1)."""
         if isinstance(self.bins, CategoricalBins):
             return False
         return all((high - low) * direction <= 0 for low, high in pairwise(self.points[: self.bins.intervals]))
 
     def example(self, attribute: int) -> Value:
-        """A made-up value of an attribute; of an interval, its upper end."""
+        """Return an invented value of an attribute; of an interval, its upper end."""
         if attribute == self.bins.missing:
             return None
         if isinstance(self.bins, CategoricalBins):

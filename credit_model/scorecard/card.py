@@ -134,7 +134,7 @@ class Card:
         return (*self.columns, *(pair.name for pair in self.pairs))
 
     def parts(self, term: str) -> tuple[Characteristic, ...]:
-        """The characteristic a term is, or the two of a pair."""
+        """Return the characteristic a term is, or the two of a pair."""
         names = next(([pair.first, pair.second] for pair in self.pairs if pair.name == term), [term])
         return tuple(self.characteristics[self.columns.index(name)] for name in names)
 
@@ -149,8 +149,8 @@ class Card:
     @property
     def features(self) -> tuple[FeatureDefinition, ...] | None:
         """Definitions of its features; ``None`` for a card of raw columns."""
-        found = tuple(c.definition for c in self.characteristics if c.definition is not None)
-        return found if found or self.kernel_version is not None else None
+        definitions = tuple(c.definition for c in self.characteristics if c.definition is not None)
+        return definitions if definitions or self.kernel_version is not None else None
 
     @property
     def base(self) -> int:
@@ -217,12 +217,12 @@ class Card:
 
         scores = self.scores(X)
         grades = np.asarray(self.profile.grades, dtype=object)
-        found = {
+        columns = {
             "score": scores,
             "probability_of_bad": self.probability(scores),
             "grade": grades[np.searchsorted(self.profile.grade_cuts, scores, side="right")],
         }
-        return pd.DataFrame(found, index=getattr(X, "index", None))
+        return pd.DataFrame(columns, index=getattr(X, "index", None))
 
     def explain(self, X: Any) -> pd.DataFrame:
         """Points of each characteristic and pair beside ``base``; a row's sum is its score, exactly.
@@ -245,12 +245,12 @@ class Card:
         import pandas as pd
 
         self._check_columns(X)
-        found = {"base": np.full(_rows(X), self.base, dtype=np.int32)}
-        found |= dict(zip(self.terms, self._points(X), strict=True))
-        return pd.DataFrame(found, index=getattr(X, "index", None))
+        columns = {"base": np.full(_rows(X), self.base, dtype=np.int32)}
+        columns |= dict(zip(self.terms, self._points(X), strict=True))
+        return pd.DataFrame(columns, index=getattr(X, "index", None))
 
     def table(self) -> pd.DataFrame:
-        """The printable card: one row an attribute that can occur, with points, WOE, development share and bad rate."""
+        """Return the printable card: one row an attribute, with points, WOE, development share and bad rate."""
         import pandas as pd
 
         rows = []
@@ -289,7 +289,7 @@ class Card:
         points += [grid[at[first]][at[second]] for first, second, grid in grids]
         score = self.base + sum(points)
         reasons, positives = (
-            tuple(self._told(place, values, points[place]) for place in some) for some in rank(points)
+            tuple(self._reason(place, values, points[place]) for place in some) for some in rank(points)
         )
         return ScoredRow(
             score, self._probability_by_score[score - self.least], self.profile.grade(score), reasons, positives,
@@ -299,7 +299,7 @@ class Card:
     # ------------------------------------------------------------------ what it promises
 
     def monotone_faults(self) -> tuple[str, ...]:
-        """Why one more adverse record might raise a score, or one more positive record lower it; empty when proven.
+        """Return why one more adverse record might raise a score, or a positive one lower it; empty when proven.
 
         Every feature must be record-monotone by its definition, and its points, together with those of its pairs, must
         fall (or rise) with the value as the definition's trend says, whatever the other column of a pair holds. A sum
@@ -308,7 +308,7 @@ class Card:
         return monotone_faults(self.characteristics, self.pairs)
 
     def at_bad_rate(self, rate: float, was: float | None = None) -> Card:
-        """The same card where another share is bad: odds change by one factor, no score and no order does.
+        """Return the same card where another share is bad: odds change by one factor, no score and no order does.
 
         Parameters
         ----------
@@ -321,18 +321,18 @@ class Card:
         -----
         Bayes' rule with another prior: log-odds good : bad move by ``ln((1-rate)/rate) - ln((1-was)/was)``.
         """
-        made = self.provenance.get("development", {}).get("bad_rate") if was is None else was
-        if made is None or not 0 < made < 1 or not 0 < rate < 1:
+        former_rate = self.provenance.get("development", {}).get("bad_rate") if was is None else was
+        if former_rate is None or not 0 < former_rate < 1 or not 0 < rate < 1:
             raise UserError("at_bad_rate: the rate and the one the card was made for must lie between 0 and 1")
-        shift = math.log((1 - rate) / rate) - math.log((1 - made) / made)
-        moved = {"bad_rate": {"was": made, "is": rate}}
-        provenance = {**self.provenance, **moved}
+        shift = math.log((1 - rate) / rate) - math.log((1 - former_rate) / former_rate)
+        change = {"bad_rate": {"was": former_rate, "is": rate}}
+        provenance = {**self.provenance, **change}
         return replace(self, probabilities=self.probabilities.shifted(shift), provenance=provenance, golden=())
 
     # ------------------------------------------------------------------ the document
 
     def to_json(self) -> str:
-        """The card as JSON text, with its digests."""
+        """Return the card as JSON text, with its digests."""
         return seal(self._content())
 
     def save(self, path: str | Path) -> Path:
@@ -419,21 +419,21 @@ class Card:
 
     def _points(self, X: Any) -> Iterator[npt.NDArray[np.int32]]:
         """Points of each term, one after the other; attributes are kept only where a pair needs them again."""
-        kept = {}
-        needed = {name for pair in self.pairs for name in (pair.first, pair.second)}
+        attributes = {}
+        in_pairs = {name for pair in self.pairs for name in (pair.first, pair.second)}
         for c in self.characteristics:
             at = attributes_of(c.bins, X[c.name], c.name)
-            if c.name in needed:
-                kept[c.name] = at
+            if c.name in in_pairs:
+                attributes[c.name] = at
             yield c.points_at(at)
         for pair in self.pairs:
-            yield pair.points_at(kept[pair.first], kept[pair.second])
+            yield pair.points_at(attributes[pair.first], attributes[pair.second])
 
-    def _told(self, place: int, values: Mapping[str, Any], points: int) -> Reason:
+    def _reason(self, place: int, values: Mapping[str, Any], points: int) -> Reason:
         if place < len(self.columns):
-            return self.characteristics[place].told(values[self.columns[place]], points)
+            return self.characteristics[place].reason_for(values[self.columns[place]], points)
         pair = self.pairs[place - len(self.columns)]
-        return pair.told(self.parts(pair.name), [values[pair.first], values[pair.second]], points)
+        return pair.reason_for(self.parts(pair.name), [values[pair.first], values[pair.second]], points)
 
     def _check_columns(self, X: Any) -> None:
         names = column_names(X)
@@ -441,12 +441,12 @@ class Card:
             check_names(names, self.columns, "the frame")
 
     def _golden_row(self, row: int) -> GoldenRow:
-        """A made-up row: attribute ``row`` of every characteristic, then a walk through them at different paces."""
+        """Return an invented row: attribute ``row`` of every characteristic, then steps of different sizes."""
         values = tuple(
             c.example((row * (1 + place % 3) + place) % c.bins.count) for place, c in enumerate(self.characteristics)
         )
-        found = self.score_one(dict(zip(self.columns, values, strict=True)))
-        return GoldenRow(values, found.score, found.probability_of_bad)
+        scored = self.score_one(dict(zip(self.columns, values, strict=True)))
+        return GoldenRow(values, scored.score, scored.probability_of_bad)
 
     def _faults(self) -> list[str]:
         faults = []
@@ -461,22 +461,22 @@ class Card:
             faults.append("a pair is given twice, or is called like a column")
         if faults:
             return faults
-        added = self.greatest - self.base
-        if added > self.profile.most_added:
+        addable = self.greatest - self.base
+        if addable > self.profile.addable_points:
             faults.append(
-                f"{added} points can be added above the reference row, at most {self.profile.most_added} may be"
+                f"{addable} points can be added above the reference row, at most {self.profile.addable_points} may be"
             )
-        if self.base - self.least > self.profile.most_taken:
+        if self.base - self.least > self.profile.removable_points:
             faults.append(f"a score of {self.least} is possible, the least of the profile is {self.profile.least}")
         return faults
 
     def _golden_faults(self) -> list[str]:
         faults = []
         for number, row in enumerate(self.golden, start=1):
-            found = self.score_one(dict(zip(self.columns, row.values, strict=False)))
-            if found.score != row.score:
-                faults.append(f"golden row {number} should score {row.score}, it scores {found.score}")
-            elif abs(found.probability_of_bad - row.probability_of_bad) > _SAME_PROBABILITY:
+            scored = self.score_one(dict(zip(self.columns, row.values, strict=False)))
+            if scored.score != row.score:
+                faults.append(f"golden row {number} should score {row.score}, it scores {scored.score}")
+            elif abs(scored.probability_of_bad - row.probability_of_bad) > _SAME_PROBABILITY:
                 faults.append(f"golden row {number} has another probability than {row.probability_of_bad!r}")
         return faults
 

@@ -23,20 +23,20 @@ from credit_model.foundation.errors import UserError
 IGNORED = frozenset({"subject_id", "as_of"})
 
 
-def check_names(given: Collection[str], wanted: Collection[str], what: str) -> None:
+def check_names(present: Collection[str], required: Collection[str], what: str) -> None:
     """Refuse columns that are missing, unknown or there twice, all in one line."""
-    counts = Counter(given)
+    counts = Counter(present)
     faults = {
-        "missing": [name for name in wanted if name not in counts],
-        "unknown": [str(name) for name in counts if name not in wanted and name not in IGNORED],
+        "missing": [name for name in required if name not in counts],
+        "unknown": [str(name) for name in counts if name not in required and name not in IGNORED],
         "given twice": [str(name) for name, n in counts.items() if n > 1],
     }
     if any(faults.values()):
-        found = tuple(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
+        messages = tuple(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
         raise UserError(
-            f"the card reads {len(wanted)} columns, and {what} does not match them: {'; '.join(found)}. "
+            f"the card reads {len(required)} columns, and {what} does not match them: {'; '.join(messages)}. "
             "Pass exactly the columns of card.columns (subject_id and as_of may stand beside them).",
-            found,
+            messages,
         )
 
 
@@ -50,7 +50,7 @@ def column_names(frame: Any) -> list[str]:
 
 
 def holds_numbers(column: Any) -> bool:
-    """Whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
+    """Return whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
     if getattr(column.dtype, "is_numeric", bool)():  # polars
         return True
     kind = getattr(column.dtype, "kind", "O")
@@ -61,7 +61,7 @@ def holds_numbers(column: Any) -> bool:
 
 
 def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
-    """A column as float32; missing values are NaN.
+    """Return a column as float32; missing values are NaN.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
 
 
 def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[str | None, ...]]:
-    """A column as codes into its distinct texts; ``None`` among the texts is missing.
+    """Return a column as codes into its distinct texts; ``None`` among the texts is missing.
 
     Examples
     --------
@@ -108,16 +108,16 @@ def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[s
     """
     if hasattr(getattr(column, "cat", None), "categories"):  # pandas: the distinct values are known already
         values, codes = list(column.cat.categories), np.asarray(column.cat.codes, dtype=np.intp)
-        texts = tuple(_named(value, name) for value in values)
+        texts = tuple(_category_name(value, name) for value in values)
         return np.where(codes < 0, len(texts), codes), (*texts, None)
-    seen: dict[Any, int] = {}
+    code_of: dict[Any, int] = {}
     codes = np.empty(len(column), dtype=np.intp)
     for row, value in enumerate(column.tolist() if hasattr(column, "tolist") else column):
         try:
-            codes[row] = seen.setdefault(value, len(seen))
+            codes[row] = code_of.setdefault(value, len(code_of))
         except TypeError:
             raise UserError(f"column {name!r} must hold texts or numbers, row {row} holds neither") from None
-    return codes, tuple(_named(value, name) for value in seen)
+    return codes, tuple(_category_name(value, name) for value in code_of)
 
 
 def numbers_of(values: Sequence[Any], names: Sequence[str]) -> array[float]:
@@ -134,11 +134,11 @@ def numbers_of(values: Sequence[Any], names: Sequence[str]) -> array[float]:
 
 def category_of(value: Any, name: str) -> str | None:
     """One value as a category, by the rules of :func:`as_categories`."""
-    return value if type(value) is str else _named(value, name)
+    return value if type(value) is str else _category_name(value, name)
 
 
 def _number(value: Any) -> float | None:
-    """The value as a double, NaN where it is missing, ``None`` where it is no number."""
+    """Return the value as a double, NaN where it is missing, ``None`` where it is no number."""
     if _is_missing(value):
         return float("nan")
     if isinstance(value, str | bytes):
@@ -149,7 +149,7 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _named(value: Any, name: str) -> str | None:
+def _category_name(value: Any, name: str) -> str | None:
     if _is_missing(value):
         return None
     if isinstance(value, str):

@@ -30,13 +30,13 @@ def digest(value: Any) -> str:
 
 
 def seal(content: Mapping[str, Any]) -> str:
-    """The text of a card: its content, laid out for readers, with its digests."""
+    """Return the text of a card: its content, laid out for readers, with its digests."""
     sealed = {**content, "digest": {"sha256": digest(content), "parts": _parts(content)}}
     return _lay_out(sealed) + "\n"
 
 
 def unseal(text: str) -> dict[str, Any]:
-    """The content of a card's text, once its digests hold.
+    """Return the content of a card's text, once its digests hold.
 
     Raises
     ------
@@ -45,20 +45,22 @@ def unseal(text: str) -> dict[str, Any]:
     """
     try:
         sealed = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
-        told = sealed.pop("digest", None) if isinstance(sealed, dict) else None
-        whole, found = digest(sealed), _parts(sealed if isinstance(sealed, dict) else {})
+        recorded = sealed.pop("digest", None) if isinstance(sealed, dict) else None
+        whole, digests = digest(sealed), _parts(sealed if isinstance(sealed, dict) else {})
     except CardError:
         raise
     except (ValueError, RecursionError) as error:  # also a number that no double holds, half of a surrogate pair
         raise CardError(f"this is no card: the text is not JSON ({error}). Fetch the card again.") from None
-    if not isinstance(told, dict) or not isinstance(told.get("parts"), dict):
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("parts"), dict):
         raise CardError("this is no card: it has no digest. Write cards with Card.save, and do not edit the file.")
-    if told.get("sha256") == whole and told["parts"] == found:
+    if recorded.get("sha256") == whole and recorded["parts"] == digests:
         return dict(sealed)
-    altered = sorted(name for name in {*found, *told["parts"]} if found.get(name) != told["parts"].get(name))
-    named = ", ".join(altered) or "the digest itself"
+    altered = sorted(
+        name for name in {*digests, *recorded["parts"]} if digests.get(name) != recorded["parts"].get(name)
+    )
+    places = ", ".join(altered) or "the digest itself"
     raise CardError(
-        f"the card was altered after it was written: {named}. Fetch it again from the registry.", tuple(altered)
+        f"the card was altered after it was written: {places}. Fetch it again from the registry.", tuple(altered)
     )
 
 

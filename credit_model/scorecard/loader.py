@@ -25,7 +25,7 @@ LOADER = __name__  # what MLflow keeps as the loader of a registered card
 
 
 def open_card(source: str | Path) -> Card:
-    """The card in a file, or in a folder that holds ``card.json``."""
+    """Return the card in a file, or in a folder that holds ``card.json``."""
     path = Path(source)
     if path.is_dir():
         path = path / CARD_FILE
@@ -49,5 +49,5 @@ class CardModel:
 
 
 def _load_pyfunc(path: str) -> CardModel:
-    """What MLflow calls: ``path`` is the folder the card was logged in."""
+    """Return the model MLflow asks for; ``path`` is the folder the card was logged in."""
     return CardModel(open_card(path))

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.scorecard.bins import NumericBins
-from credit_model.scorecard.reasons import Reason, close, stated
+from credit_model.scorecard.reasons import Reason, close, statement
 
 if TYPE_CHECKING:
     from credit_model.scorecard.bins import Characteristic
@@ -88,7 +88,7 @@ class Pair:
         return np.asarray(self.grid.ravel().take(cells), dtype=np.int32)
 
     def shared(self, joint: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """What each of the two has of the points, by cell: its interventional Shapley value.
+        """Return what each of the two has of the points, by cell: its interventional Shapley value.
 
         Parameters
         ----------
@@ -118,22 +118,24 @@ class Pair:
             (self.grid - others_second + others_first - mean) / 2,
         )
 
-    def told(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> Reason:
-        """The reason that two values and their points give."""
-        said = {
-            lang: [stated(c.label(lang), c.said(value, lang), lang) for c, value in zip(parts, values, strict=True)]
+    def reason_for(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> Reason:
+        """Return the reason that two values and their points give."""
+        texts = {
+            lang: [
+                statement(c.label(lang), c.describe(value, lang), lang) for c, value in zip(parts, values, strict=True)
+            ]
             for lang in ("zh", "en")
         }
         return Reason(
             self.code(parts),
             self.name,
             points,
-            close("；".join(said["zh"]), points, "zh"),
-            close("; ".join(said["en"]), points, "en"),
+            close("；".join(texts["zh"]), points, "zh"),
+            close("; ".join(texts["en"]), points, "en"),
         )
 
     def faults(self, by_name: Mapping[str, Characteristic]) -> Iterator[str]:
-        """Why it does not fit the characteristics of its card."""
+        """Return the reasons why it does not fit the characteristics of its card."""
         parts = [by_name.get(name) for name in (self.first, self.second)]
         if self.first == self.second or parts[0] is None or parts[1] is None:
             yield f"pair {self.name!r} must name two different characteristics of the card"
@@ -147,7 +149,7 @@ class Pair:
             yield f"pair {self.name!r} must have 0 points wherever one of the two is at its reference"
 
     def worst_steps(self, name: str, intervals: int, direction: int) -> npt.NDArray[Any]:
-        """The most that each step up in one of the two can do against the direction, whatever the other is.
+        """Return the most that each step up in one of the two can do against the direction, whatever the other is.
 
         Points against the direction count above 0; the first ``intervals`` attributes are those in order.
         """
@@ -166,7 +168,7 @@ class Pair:
                 yield (*head, *(self._words(parts, some, lang) for lang in ("zh", "en")), points)
 
     def label(self, parts: Sequence[Characteristic], lang: str) -> str:
-        """What it is called, in words."""
+        """Return its name, in words."""
         return TIMES.join(c.label(lang) for c in parts)
 
     def code(self, parts: Sequence[Characteristic]) -> str:
@@ -175,9 +177,9 @@ class Pair:
 
     def _words(self, parts: Sequence[Characteristic], some: Sequence[Sequence[int]], lang: str) -> str:
         """Attributes of both, in words."""
-        said = [run_label(c, places, lang) for c, places in zip(parts, some, strict=True)]
-        told = [stated(c.label(lang), text, lang) for c, text in zip(parts, said, strict=True)]
-        return ("；" if lang == "zh" else "; ").join(told)
+        runs = [run_label(c, places, lang) for c, places in zip(parts, some, strict=True)]
+        sentences = [statement(c.label(lang), text, lang) for c, text in zip(parts, runs, strict=True)]
+        return ("；" if lang == "zh" else "; ").join(sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -191,7 +193,7 @@ class Pair:
 
 
 def run_label(c: Characteristic, places: Sequence[int], lang: str) -> str:
-    """What people read of some neighbouring attributes; intervals become one."""
+    """Return what people read of some neighbouring attributes; intervals become one."""
     if len(places) > 1 and isinstance(c.bins, NumericBins) and places[-1] < c.bins.intervals:
         low, high = c.bins.cuts[: places[0]][-1:], c.bins.cuts[places[-1] : places[-1] + 1]
         return NumericBins((*low, *high), c.bins.whole).labels(lang)[len(low)]
@@ -203,7 +205,7 @@ def _runs(table: list[list[int]]) -> list[list[int]]:
 
 
 def monotone_faults(characteristics: Sequence[Characteristic], pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Why a card of these is not proven record-monotone; see ``Card.monotone_faults``."""
+    """Return why a card of these is not proven record-monotone; see ``Card.monotone_faults``."""
     faults = []
     for c in characteristics:
         if c.definition is None:
@@ -216,7 +218,7 @@ def monotone_faults(characteristics: Sequence[Characteristic], pairs: Sequence[P
 
 
 def _steps_against(c: Characteristic, intervals: int, direction: int, pairs: Sequence[Pair]) -> bool:
-    """Whether a step up in a characteristic can go against the direction, in its own points and its pairs' together."""
+    """Return whether a step up can go against the direction, in own points and pairs together."""
     worst = np.asarray([(high - low) * direction for low, high in pairwise(c.points[:intervals])])
     for pair in pairs:
         if c.name in (pair.first, pair.second):

@@ -50,13 +50,13 @@ def rank(points: Sequence[int]) -> tuple[list[int], list[int]]:
     >>> rank([-5, 0, -40, 7, -12, -1, -30])
     ([2, 6, 4, 0], [3])
     """
-    lost = sorted((place for place, p in enumerate(points) if p < 0), key=points.__getitem__)
-    added = sorted((place for place, p in enumerate(points) if p > 0), key=lambda place: -points[place])
-    return lost[:MOST_REASONS], added
+    losses = sorted((place for place, p in enumerate(points) if p < 0), key=points.__getitem__)
+    gains = sorted((place for place, p in enumerate(points) if p > 0), key=lambda place: -points[place])
+    return losses[:MOST_REASONS], gains
 
 
 def describe(points: int, label: str, value: float | str | None, lang: str, missing: str) -> str:
-    """What a characteristic was and the points it cost or added, in words.
+    """Return what a characteristic was and the points it cost or added, in words.
 
     Examples
     --------
@@ -65,11 +65,11 @@ def describe(points: int, label: str, value: float | str | None, lang: str, miss
     >>> describe(-26, "近24个月不良信息条数", 2.0, "zh", "缺失")
     '近24个月不良信息条数：2（扣26分）'
     """
-    return close(stated(label, say(value, missing), lang), points, lang)
+    return close(statement(label, say(value, missing), lang), points, lang)
 
 
 def say(value: float | str | None, missing: str) -> str:
-    """A value as people read it."""
+    """Return a value as people read it."""
     if value is None:
         return missing
     if isinstance(value, str):
@@ -81,13 +81,13 @@ def say(value: float | str | None, missing: str) -> str:
     return str(np.float32(value))
 
 
-def stated(label: str, said: str, lang: str) -> str:
-    """What a characteristic was."""
-    return f"{label}：{said}" if lang == "zh" else f"{label}: {said}"
+def statement(label: str, text: str, lang: str) -> str:
+    """Return what a characteristic was."""
+    return f"{label}：{text}" if lang == "zh" else f"{label}: {text}"
 
 
 def close(text: str, points: int, lang: str) -> str:
-    """A statement with the points it cost or added."""
+    """Return a statement with the points it cost or added."""
     size = abs(points)
     if lang == "zh":
         return f"{text}（{'扣' if points < 0 else '加'}{size}分）"

@@ -84,13 +84,13 @@ class Profile:
         return self.points_to_double_odds / math.log(2)
 
     @property
-    def most_added(self) -> float:
+    def addable_points(self) -> float:
         """The most points a card may add above the reference row."""
         room = math.inf if self.greatest is None else self.greatest - self.reference_points
         return room if self.positive_cap is None else min(self.positive_cap, room)
 
     @property
-    def most_taken(self) -> float:
+    def removable_points(self) -> float:
         """The most points a card may take off the reference row."""
         return math.inf if self.least is None else self.reference_points - self.least
 
@@ -99,7 +99,7 @@ class Profile:
         return round(self.factor * log_odds)
 
     def grade(self, score: int) -> str:
-        """The grade of a score."""
+        """Return the grade of a score."""
         return self.grades[bisect_right(self.grade_cuts, score)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,17 +109,17 @@ class Profile:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], name: str | None = None) -> Profile:
         """Make a profile of a table of TOML or JSON; unknown and missing keys are named."""
-        given = {"name": name, **table} if name is not None else dict(table)
-        known = {f.name for f in fields(cls)}
-        needed = ("name", "reference_points", "points_to_double_odds", "grades", "grade_cuts")
-        faults = [f"unknown key {key!r}" for key in given if key not in known]
-        faults += [f"key {key!r} is missing" for key in needed if key not in given]
+        entries = {"name": name, **table} if name is not None else dict(table)
+        keys = {f.name for f in fields(cls)}
+        required = ("name", "reference_points", "points_to_double_odds", "grades", "grade_cuts")
+        faults = [f"unknown key {key!r}" for key in entries if key not in keys]
+        faults += [f"key {key!r} is missing" for key in required if key not in entries]
         faults += [
-            f"{key} must be a list" for key in ("grades", "grade_cuts") if not isinstance(given.get(key, []), list)
+            f"{key} must be a list" for key in ("grades", "grade_cuts") if not isinstance(entries.get(key, []), list)
         ]
         if faults:
-            raise UserError(f"profile {given.get('name', '?')!r} cannot be used: " + "; ".join(faults), tuple(faults))
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+            raise UserError(f"profile {entries.get('name', '?')!r} cannot be used: " + "; ".join(faults), tuple(faults))
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
         return cls(**values)
 
 
@@ -161,7 +161,7 @@ class ProbabilityMap:
         return 1.0 / (1.0 + math.exp(log_odds))
 
     def shifted(self, by: float) -> ProbabilityMap:
-        """The map with as much added to every log-odds: another base rate, the same ranking."""
+        """Return the map with as much added to every log-odds: another base rate, the same ranking."""
         return ProbabilityMap(self.scores, tuple(value + by for value in self.log_odds_at))
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _profile_faults(profile: Profile) -> list[str]:
 
 
 def load_profile(source: str | Path | Profile) -> Profile:
-    """A profile of this package by name, or the single profile of a TOML file of the same form.
+    """Return a profile of this package by name, or the single profile of a TOML file of the same form.
 
     Parameters
     ----------
