@@ -143,18 +143,14 @@ class Ledger:
         """
         path, catalogue = Path(folder), load_catalogue() if catalogue is None else catalogue
         if not isinstance(catalogue, Catalogue):
-            raise UserError(
-                f"create a ledger: catalogue is a {type(catalogue).__name__}. Load it with load_catalogue(path)."
-            )
+            raise UserError(f"create a ledger: catalogue is a {type(catalogue).__name__}. Load it with load_catalogue.")
         if (path / MANIFEST).exists():
             if not exist_ok:
                 raise LedgerError(f"create a ledger: there is one in {path} already. Open it, or give another folder.")
             return cls.open(path)
         if policy not in catalogue.policies:
-            raise UserError(
-                f"create a ledger: policy {policy!r} is not in the catalogue. "
-                f"Choose one of: {', '.join(catalogue.policies)}."
-            )
+            choice = ", ".join(catalogue.policies)
+            raise UserError(f"create a ledger: policy {policy!r} is not in the catalogue. Choose one of: {choice}.")
         ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}
         foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
         if foreign or (path.exists() and not path.is_dir()):
@@ -183,8 +179,7 @@ class Ledger:
         catalogue = load_catalogue(path / CATALOGUE)
         if catalogue.digest != manifest.catalogue:
             raise LedgerError(
-                f"read the ledger: {path / CATALOGUE} was altered, it is not the catalogue it was made with. "
-                "Restore it from a copy."
+                f"read the ledger: {path / CATALOGUE} was altered after its creation. Restore it from a copy."
             )
         return cls(path, catalogue, manifest, version)
 
@@ -438,8 +433,6 @@ class Ledger:
         """Return the latest audit attributes of each subject, indexed by ``subject_id``; for audits only."""
         rows: pd.DataFrame = self._view.look(lambda row_index: row_index.table("audit")).to_pandas()
         return rows.groupby("subject_id", sort=True).last()
-
-    # ------------------------------------------------------------------ inside
 
     def _adopt(self, manifest: Manifest) -> None:
         self._view.adopt(manifest)
