@@ -75,7 +75,7 @@ def compared(place: Path) -> dict[str, Any]:
 
 def explained(ledger: cm.Ledger, observation: Any, cell: dict[str, Any]) -> dict[str, Any]:
     """Whether the records of the last day leave open which of them was the last."""
-    trail = cm.explain_feature(ledger, *observation, name=cell["column"], features=DEFINITIONS)
+    trail = cm.explain_feature(ledger, *observation, name=cell["column"], features=DEFINITIONS).rows
     used = trail[trail["used"]]
     last = used.loc[used["decided_on"] == used["decided_on"].max(), "record_id"]
     held = ledger.as_of(observation["as_of"])

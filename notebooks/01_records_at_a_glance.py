@@ -96,7 +96,7 @@ pd.DataFrame(
 people = sorted(set(city.subjects["subject_id"]))
 X = cm.build_features(ledger, pd.DataFrame({"subject_id": people, "as_of": AS_OF}))
 person = people[int(X["adverse_60m"].to_numpy().argmax())]
-cm.explain_feature(ledger, person, AS_OF, "adverse_60m")
+cm.explain_feature(ledger, person, AS_OF, "adverse_60m").rows
 
 # %% [markdown]
 # ## A grid of features to explore

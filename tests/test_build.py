@@ -204,7 +204,7 @@ def test_a_mistake_gets_one_clear_line(ledger: cm.Ledger, said: dict[str, Any], 
 
 # ------------------------------------------------------------------------------------------------ the trail
 def test_a_value_is_explained_by_the_records_on_file_used_or_left_out(ledger: cm.Ledger) -> None:
-    found = cm.explain_feature(ledger, "ann", "2024-06-04", "adverse_general_12m", day_of_use=USE)
+    found = cm.explain_feature(ledger, "ann", "2024-06-04", "adverse_general_12m", day_of_use=USE).rows
     assert found.columns.to_list() == [
         "record_id", "used", "ground", "kind", "decided_on", "known_on", "visible_from",
     ]  # fmt: skip
@@ -216,21 +216,21 @@ def test_a_value_is_explained_by_the_records_on_file_used_or_left_out(ledger: cm
 
 
 def test_a_record_outside_the_window_and_one_without_a_value_say_so(ledger: cm.Ledger) -> None:
-    honours = cm.explain_feature(ledger, "ann", "2024-06-04", "honours_60m", day_of_use=USE).set_index("record_id")
+    honours = cm.explain_feature(ledger, "ann", "2024-06-04", "honours_60m", day_of_use=USE).rows.set_index("record_id")
     assert honours.loc[["r4", "r3"], "ground"].to_list() == ["outside_the_window", ""]
     amounts = FeatureDefinition(name="a", aggregate="sum", of="amount", window="ever")
-    found = cm.explain_feature(ledger, "ann", "2024-06-04", "a", [amounts], day_of_use=USE).set_index("record_id")
+    found = cm.explain_feature(ledger, "ann", "2024-06-04", "a", [amounts], day_of_use=USE).rows.set_index("record_id")
     assert found.loc["r3", "ground"] == "no_value"
     assert found.loc["r1", "used"]
 
 
 def test_a_record_off_the_list_is_named_with_its_ground_not_as_unmatched(ledger: cm.Ledger) -> None:
-    (row,) = cm.explain_feature(ledger, "bob", "2024-07-21", "listed_now", day_of_use=USE)[:1].itertuples()
+    (row,) = cm.explain_feature(ledger, "bob", "2024-07-21", "listed_now", day_of_use=USE).rows[:1].itertuples()
     assert (row.record_id, row.used, row.ground) == ("r5", False, "past_use_window")
 
 
 def test_an_unknown_subject_has_no_trail_and_an_unknown_feature_is_named(ledger: cm.Ledger) -> None:
-    assert cm.explain_feature(ledger, "nobody", "2024-07-21", "listed_now", day_of_use=USE).empty
+    assert cm.explain_feature(ledger, "nobody", "2024-07-21", "listed_now", day_of_use=USE).rows.empty
     with pytest.raises(UserError, match=r"feature 'listed' was to be explained.*did you mean 'listed_now'\?"):
         cm.explain_feature(ledger, "bob", "2024-07-21", "listed", day_of_use=USE)
     with pytest.raises(UserError, match="date was expected"):

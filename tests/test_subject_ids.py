@@ -110,7 +110,7 @@ def test_however_an_id_is_written_it_is_the_same_person_at_every_entry_point(
         ("CF-0",), ("CF-1",), ("CF-2",),
     ]  # fmt: skip
     for number, one in enumerate(list(given_)):
-        found = cm.explain_feature(ledger, one, DAY, "adverse_24m", day_of_use=USE)
+        found = cm.explain_feature(ledger, one, DAY, "adverse_24m", day_of_use=USE).rows
         assert found["record_id"].tolist() == [f"CF-{number}"]
         assert evaluator.assess(one, DAY, day_of_use=USE).record_ids == (f"CF-{number}",)
         assert ledger.tables([one]).records["record_id"].tolist() == [f"CF-{number}"]

@@ -36,13 +36,13 @@ def test_the_cases_in_words(case: dict[str, Any], tmp_path: Path) -> None:
     said = case["feature"]
     features = [FeatureDefinition(**said)] if isinstance(said, dict) else None
     name = features[0].name if features else said
-    table = cm.explain_feature(ledger, "a", case["as_of"], name, features, DAY_OF_USE)
-    told = table.set_index("record_id")
+    explanation = cm.explain_feature(ledger, "a", case["as_of"], name, features, DAY_OF_USE)
+    told = explanation.rows.set_index("record_id")
     assert sorted(told.index[told["used"]]) == sorted(case.get("used", []))
     assert told.loc[~told["used"], "ground"].to_dict() == case.get("left_out", {})
     observed = pd.DataFrame({"subject_id": ["a"], "as_of": [case["as_of"]]})
     (value,) = cm.build_features(ledger, observed, features or [name], day_of_use=DAY_OF_USE)[name]
-    assert value == table.attrs["value"] == case["value"]
+    assert value == explanation.value == case["value"]
 
 
 @settings(max_examples=40)

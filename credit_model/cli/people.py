@@ -78,17 +78,21 @@ def explain(
     from credit_model.ledger.ledger import Ledger
 
     subject = subject_id(subject)
-    trail = explain_feature(Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use)
+    explanation = explain_feature(
+        Ledger.open(ledger), subject, as_of, feature, features=definitions, day_of_use=day_of_use
+    )
     value = {
         "subject_id": subject,
         "as_of": as_of,
         "feature": feature,
-        **{str(name): attribute for name, attribute in trail.attrs.items()},
-        "records": json.loads(trail.to_json(orient="records", date_format="iso", date_unit="s")),
+        "value": explanation.value,
+        "sentence_zh": explanation.sentence_zh,
+        "sentence_en": explanation.sentence_en,
+        "records": json.loads(explanation.rows.to_json(orient="records", date_format="iso", date_unit="s")),
     }
 
     def show(console: Console) -> None:
-        console.print(f"{feature} = {value['value']}. {value['sentence_en']}")
-        print_table(console, trail)
+        console.print(f"{feature} = {explanation.value}. {explanation.sentence}")
+        print_table(console, explanation.rows)
 
     say(value, as_json, show)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,34 @@ class UnknownSubjectsWarning(UserWarning):
         super().__init__(message)
         self.subjects = subjects
         self.observations = observations
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureExplanation:
+    """A value of a feature, what the feature is, and the records behind it.
+
+    Parameters
+    ----------
+    value : float or None
+        ``None`` where it is missing.
+    sentence_zh, sentence_en : str
+        What the feature is.
+    rows : DataFrame
+        ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
+        start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
+        ``not_matched``, ``outside_the_window``, ``no_value``, or ``marks_the_window`` (not counted, but its day is the
+        window of ``last_day:KIND``). The used ones alone, with those, give the value.
+    """
+
+    value: float | None
+    sentence_zh: str
+    sentence_en: str
+    rows: pd.DataFrame
+
+    @property
+    def sentence(self) -> str:
+        """The feature in English."""
+        return self.sentence_en
 
 
 def build_features(
@@ -157,7 +186,7 @@ def explain_feature(
     name: str,
     features: Sequence[str | FeatureDefinition] | str | Path | None = None,
     day_of_use: Any = None,
-) -> pd.DataFrame:
+) -> FeatureExplanation:
     """Name the records that made a value of a feature, and those on file that did not.
 
     Parameters
@@ -172,12 +201,7 @@ def explain_feature(
 
     Returns
     -------
-    DataFrame
-        ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
-        start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
-        ``not_matched``, ``outside_the_window``, ``no_value``, or ``marks_the_window`` (not counted, but its day is the
-        window of ``last_day:KIND``). The used ones alone, with those, give the value. Beside the table, in ``attrs``:
-        the ``value`` (``None`` where missing) and what the feature is, ``sentence_zh`` and ``sentence_en``.
+    FeatureExplanation
 
     Raises
     ------
@@ -193,12 +217,12 @@ def explain_feature(
     >>> report = ledger.ingest(records=pd.DataFrame({
     ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],
     ...     "decided_on": ["2017-01-10", "2024-01-10"], "known_on": ["2017-01-10", "2024-01-10"]}))
-    >>> found = explain_feature(ledger, "S000123", "2024-03-02", "honours_60m", day_of_use="2026-11-24")
-    >>> found[["record_id", "used", "ground"]]
+    >>> explanation = explain_feature(ledger, "S000123", "2024-03-02", "honours_60m", day_of_use="2026-11-24")
+    >>> explanation.rows[["record_id", "used", "ground"]]
       record_id   used              ground
     0       H-1  False  outside_the_window
     1       H-2   True
-    >>> found.attrs["value"], found.attrs["sentence_en"]
+    >>> explanation.value, explanation.sentence
     (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; at most 3; 0 where there is
     none; more is better.')
     """
@@ -234,9 +258,8 @@ def explain_feature(
             "visible_from": from_days(held.visible_from),
         }
     )
-    table.attrs["value"] = None if value != value else value
-    table.attrs |= {f"sentence_{lang}": definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en")}
-    return table
+    sentence_zh, sentence_en = (definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en"))
+    return FeatureExplanation(None if value != value else value, sentence_zh, sentence_en, table)
 
 
 def _definitions(
