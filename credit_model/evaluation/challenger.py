@@ -1,4 +1,4 @@
-"""What the card gives up for being a table: the same out-of-time rows by a challenger, for whom, and where they differ.
+"""A challenger on the card's out-of-time rows: what it gains, for whom, and where the two differ.
 
 A challenger is measured like the card and against it, row by row, so that every difference has an interval of its own.
 A card is kept unless the challenger's AUC is greater by more than `WORTH`: a table that anybody can add up is worth
@@ -102,7 +102,7 @@ def challenge(
     Raises
     ------
     UserError
-        If a probability is not strictly between 0 and 1, or ``told`` is not as `evaluate` says.
+        If a probability is not strictly between 0 and 1, or ``description`` is not as `evaluate` says.
     """
     probability = sample.others["challenger"]
     if ((probability <= 0) | (probability >= 1)).any():
@@ -116,7 +116,7 @@ def challenge(
         attributions = [Attribution(**row) for row in description.get("attributions", ())]
         labels = {key: description[key] for key in ("label_en", "label_zh")}
     except (TypeError, KeyError) as error:
-        raise UserError(f"Cannot judge this challenger: what is told of it is incomplete ({error}).") from error
+        raise UserError(f"Cannot judge this challenger: its description is incomplete ({error}).") from error
     return Challenger(
         **labels,
         settings=dict(description.get("settings", {})),

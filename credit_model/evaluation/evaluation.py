@@ -137,7 +137,7 @@ class EvaluationReport:
     months : tuple of Month
         By as-of date.
     rankings : tuple of Ranking
-        Baselines, the card, and on a made city the attainable and the true risk.
+        Baselines, the card, and on a synthetic city the attainable and the true risk.
     bands : tuple of Band
         The distribution of scores.
     curve : tuple of (people, goods, bads)
@@ -375,7 +375,7 @@ def evaluate(
     ----------
     frame : DataFrame
         One row an observation: ``subject_id, as_of, y`` (1 is bad), ``score`` (more is better), ``probability_of_bad,
-        grade``; optional ``weight`` (sampling weights), ``with_record`` (bool), ``true_risk`` (of a made city),
+        grade``; optional ``weight`` (sampling weights), ``with_record`` (bool), ``true_risk`` (of a synthetic city),
         ``attainable`` (risk by the best lawful use of the same records), and the columns named by ``baselines``.
     card : Card, optional
         Whose scores these are: its scale and table go into the report.

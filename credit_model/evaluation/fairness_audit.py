@@ -40,7 +40,7 @@ class GroupAudit:
     measures : dict of str to Estimate
         ``auc, slope, observed_to_expected, mean_score_gap`` (points, against the reference) and ``base_rate_ratio``.
     mean_true_risk : float or None
-        Of a made city.
+        Of a synthetic city.
     reasons : dict of str to Estimate
         Share of the group told each reason, by code; in older documents the share alone.
     """

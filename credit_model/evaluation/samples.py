@@ -1,4 +1,4 @@
-"""What samples tell before any card: event rates by month, labels that cannot be right, and when events came to pass.
+"""Samples before any card: event rates by month, labels that cannot be right, and when events came to pass.
 
 In: rows of samples, good or bad, with their dates. Out: a `Data`, a plain value.
 """

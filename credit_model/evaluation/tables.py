@@ -1,7 +1,7 @@
 """The tables of an evaluation: by segment, grade, month and score, with what could point at a person left blank.
 
 A cell that describes fewer than 10 people, or 1 or 2 bads, is not published; where one such cell could be found by
-subtraction from the total, a second one is left blank too, and cumulative shares stop where they would tell it.
+subtraction from the total, a second one is left blank too, and cumulative shares stop where they would reveal it.
 
 In: a frame of scored rows. Out: cells as plain values.
 """

@@ -1,8 +1,8 @@
-"""Where an experiment's records come from: a ledger in a folder, or one that is made once and kept.
+"""The ledger of an experiment: in a folder, or built once and cached.
 
-A made city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_MODEL_HOME``), named by everything it depends
-on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made, and of two runs
-that need the same ledger one makes it while the other waits.
+A synthetic city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_MODEL_HOME``), named by everything it
+depends on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made, and of
+two runs that need the same ledger one makes it while the other waits.
 
 In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
 """
@@ -39,12 +39,12 @@ from credit_model.synthetic.city import City, synthesise
 Progress = Callable[[str], None]
 _RECORD_PACKAGES = ("foundation", "catalogue", "visibility", "ledger", "synthetic")  # make and keep records
 _RECORDED = ("experiment.json", "evaluation.json", "card.json")  # what a run recorded, and its folder must hold
-CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the made city's timeline
+CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the synthetic city's timeline
 
 
 @dataclass(frozen=True)
 class Source:
-    """An open ledger, the last day up to which it is known (if told), and of a made city the city itself."""
+    """An open ledger, the last day up to which it is known (if given), and of a synthetic city the city itself."""
 
     ledger: Ledger
     known_through: Any = None
@@ -53,7 +53,7 @@ class Source:
     def true_risk(self, day: int, subject_ids: Iterable[str]) -> NDArray[np.float64]:
         """Return the true risk of subjects of a synthetic city as of a day, in their order."""
         if self.city is None:
-            raise UserError("the true risk is known of a made city only")
+            raise UserError("the true risk is known of a synthetic city only")
         return np.asarray(self.city().true_risk(day).reindex(list(subject_ids)), np.float64)
 
     @property

@@ -1,4 +1,4 @@
-"""One experiment, as its file says it: a question, where the records come from, what is learned, on what, how.
+"""An experiment as a value: a question, the source of records, what is learned, on what and how.
 
 A file is complete: there is no inheritance and no code in it, so it can be read alone and compared line by line. It
 is checked whole before anything runs, and every fault is named in one message. What is checked here are forms, names
@@ -66,7 +66,7 @@ class RawTables:
 
 @dataclass(frozen=True)
 class LedgerPlan:
-    """Where the records come from (a made city, raw tables, a folder), under which policy, as used on which day.
+    """Where the records come from (a synthetic city, raw tables, a folder), under which policy, as used on which day.
 
     ``known_through`` is the last day up to which the sources have delivered; days are since 1970-01-01.
     """

@@ -1,4 +1,4 @@
-"""How a finished card is judged: on rows it has not seen, beside a plain ranking, and on a made city beside the truth.
+"""Judge a finished card on rows it has not seen, beside a plain ranking and, on a synthetic city, the true risk.
 
 In: an experiment, its source, the fitted card and its challenger, both samples. Out: an ``EvaluationReport``.
 """
@@ -57,7 +57,7 @@ def judge(
     ----------
     experiment : Experiment
     source : Source
-        Of a made city, the true risk is read from it; of the experiment's stored model, the attainable.
+        Of a synthetic city, the true risk is read from it; of the experiment's stored model, the attainable.
     card : Card
     best : FeatureDefinition
         The single characteristic that stands beside the card as a baseline.

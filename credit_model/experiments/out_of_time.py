@@ -1,4 +1,4 @@
-"""The door of the out-of-time sample: it opens once in a run, and every opening is counted.
+"""The out-of-time sample: it is opened once in a run, and every opening is counted.
 
 In: a way to observe the sample, a log. Out: the sample, and how often its rows were looked at.
 """

@@ -1,4 +1,4 @@
-"""Which code a card was made with: versions of the libraries, and the commit of the package's own files.
+"""The code a card was learned with: versions of the libraries, and the commit of the package's own files.
 
 In: where the package lies. Out: plain values for the provenance of a card.
 """

@@ -1,4 +1,4 @@
-"""What became of the raw rows a run is made of: counted, and held against the limit of the experiment.
+"""Counts of the raw rows behind a run, against the limit of the experiment.
 
 In: an experiment and its source. Out: ``RawRows``, or a refusal before anything is learned.
 """

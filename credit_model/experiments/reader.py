@@ -1,4 +1,4 @@
-"""How the file of an experiment is read: every key taken once, every fault remembered, the faults named together.
+"""Reader of experiment files: every key is read once, all faults are reported together.
 
 In: the parsed TOML of an experiment. Out: an ``Experiment``, or one ``ExperimentErrors`` with every fault.
 """

@@ -1,4 +1,4 @@
-"""What a run ended in, as plain values: figures, gates, warnings, and where its documents lie.
+"""The result of a run as plain values: figures, gates, warnings, and where its documents lie.
 
 In: what the pipeline recorded. Out: a ``RunResult``.
 """

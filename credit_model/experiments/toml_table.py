@@ -1,4 +1,4 @@
-"""One table of an experiment's file, read key by key: each taken once, in its type, and every fault remembered.
+"""A table of an experiment file, read key by key: each once, in its type, with every fault collected.
 
 In: a parsed table of TOML, its place in the file, the common list of faults. Out: values; what is wrong joins the list.
 """

@@ -1,4 +1,4 @@
-"""Which settings make the better card: a search inside the development sample, which survives being killed.
+"""A search for the settings of the better card, inside the development sample; it survives being killed.
 
 Every trial fits a card on earlier dates and other people and ranks later dates with it (see ``tuning_folds``). Three
 things are measured of the rows so ranked: Gini, stability (PSI of the scores of rows ranked against those learned from)
