@@ -49,7 +49,7 @@ class AdditiveRules:
     removable_points: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Joined:
     """A column in attributes: its bins, the attribute of each fine class, counts by attribute, its reference."""
 

@@ -95,7 +95,7 @@ _MOST_TRIED = 24  # strongest pairs that are tried
 _WORTH = 0.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Additive:
     """The mean model; log-odds of each row by the model that has not seen it, given log-odds left out; rounds."""
 

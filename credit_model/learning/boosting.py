@@ -41,7 +41,7 @@ class Growth:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grown:
     """Trees of one fit, and the log loss on rows it has not seen after each of them (empty where it saw all)."""
 

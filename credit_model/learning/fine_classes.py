@@ -38,7 +38,7 @@ _BLOCK = 16_384  # rows whose comparisons stay in the processor's cache
 _WEIGHED = 2_048  # classes of equal numbers of rows within which weights are summed, before classes of equal weight
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FineColumn:
     """A column in fine classes: ``codes`` by row; first the classes in order, then special values, last missing.
 

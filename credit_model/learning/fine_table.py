@@ -16,7 +16,7 @@ import numpy.typing as npt
 from credit_model.learning.fine_classes import BAD_ROWS, BADS, GOOD_ROWS, GOODS, Codes, FineColumn, Real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FineTable:
     """A sample in fine classes, identical rows given once.
 

@@ -59,7 +59,7 @@ class DraftRules:
         return replace(self, removable_points=self.removable_points / slope, half_point=self.half_point / slope)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Draft:
     """What was learned of each column: classing; counts, WOE and reference by attribute; weight (0: not used).
 

@@ -83,7 +83,7 @@ Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """The two classes, and of the rows that count (``kept``: weight above 0) which are bad, with their weights."""
 

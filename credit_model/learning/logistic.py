@@ -29,7 +29,7 @@ _BLOCK = 4096  # rows at a time: what stays in the processor's cache
 _MANY, _FEW = 200_000, 50_000  # with more rows than many, the first steps are taken on a few
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Limits:
     """Linear limits on the weights: ``left @ weights >= right``."""
 
@@ -48,7 +48,7 @@ class Limits:
         return Limits(np.vstack([self.left, -row]), np.append(self.right, -most))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LookedUp:
     """A design whose values are found by class when rows are asked for, so that of many rows it is never whole.
 
@@ -90,7 +90,7 @@ class LookedUp:
         return woe.T
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LogisticFit:
     """Log-odds good : bad are ``intercept + design @ weights + offset``."""
 

@@ -59,7 +59,7 @@ class Joining:
     turn: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Runs:
     """All runs of neighbouring classes of several columns.
 
@@ -194,7 +194,7 @@ class ClassingRules:
     turn: float = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Classing:
     """Bins of a column, the attribute that each fine class belongs to, and the trend of the bad rate with the value.
 

@@ -18,7 +18,7 @@ Codes = npt.NDArray[np.uint8]
 Places = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Rows in classes.
 
@@ -74,7 +74,7 @@ class Sample:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terms:
     """Log-odds good : bad as a sum: a level, a table for each column, a grid for each pair of columns."""
 

@@ -52,7 +52,7 @@ class Estimate:
 UNDEFINED = Estimate(None, None, None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Checked columns in canonical order, their weights, and whom each row belongs to (``None``: a person each)."""
 
@@ -120,7 +120,7 @@ def standard_error(influence: Floats, subject: NDArray[np.intp] | None) -> float
     return math.sqrt(float(np.sum(sums**2)) * sums.size / max(sums.size - 1, 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """An AUC and how far each row moves it, as a bad and as a good."""
 

@@ -27,7 +27,7 @@ def mass(group: NDArray[np.intp], weight: Floats, size: int = 0) -> Floats:
     return np.bincount(group, weight, size).astype(np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cells:
     """Distinct probabilities with the weight of the bads and goods there."""
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from credit_model.metrics.performance import UNDEFINED, Estimate, Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shares:
     """Weighted share of members of each group, its standard error, and the effective number of rows behind it."""
 
