@@ -85,19 +85,20 @@ def run(
         out = np.empty((len(program.definitions), len(subject)), np.float32).T
     if not out.size:
         return out
-    held = np.diff(segments.offsets, append=segments.offsets[-1])[subject]  # the last, 0, is for those without a file
-    scan, workers = _engine(engine, int(held.sum() + len(held)) * len(program.definitions))
+    # The last, 0, is for those without a file.
+    row_counts = np.diff(segments.offsets, append=segments.offsets[-1])[subject]
+    scan, workers = _engine(engine, int(row_counts.sum() + len(row_counts)) * len(program.definitions))
     order = np.arange(len(subject))
     if (subject[1:] < subject[:-1]).any():
         order = np.argsort(subject, kind="stable")
     days = program.days(day)
 
     def one(rows: slice) -> int:
-        chosen = order[rows]
-        block = _block(program, segments, days, chosen, subject[chosen], held[chosen], day[chosen])
+        places = order[rows]
+        block = _block(program, segments, days, places, subject[places], row_counts[places], day[places])
         return scan(program, days, block, out)
 
-    blocks = list(_blocks(held[order]))
+    blocks = list(_blocks(row_counts[order]))
     if min(threads or workers, workers) == 1 or len(blocks) == 1:
         wrong = max(map(one, blocks))
     else:
@@ -108,21 +109,23 @@ def run(
     return out
 
 
-def _blocks(held: Ints) -> Iterator[slice]:
+def _blocks(row_counts: Ints) -> Iterator[slice]:
     """Consecutive observations that see at most about ``_LINES`` segments together (or one observation)."""
-    total = np.cumsum(held + _OVERHEAD)
+    total = np.cumsum(row_counts + _OVERHEAD)
     start = 0
-    while start < len(held):
+    while start < len(row_counts):
         before = total[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(total, before + _LINES, side="right")))
         yield slice(start, stop)
         start = stop
 
 
-def _block(program: Program, segments: Segments, days: Days, row: Ints, subject: Ints, held: Ints, day: Ints) -> Block:
-    low = np.where(held > 0, segments.offsets[subject], 0)
-    begins = (held > 0) & (np.diff(subject, prepend=-1) != 0)
-    whose, count = low[begins], held[begins]
+def _block(
+    program: Program, segments: Segments, days: Days, row: Ints, subject: Ints, row_counts: Ints, day: Ints
+) -> Block:
+    low = np.where(row_counts > 0, segments.offsets[subject], 0)
+    begins = (row_counts > 0) & (np.diff(subject, prepend=-1) != 0)
+    whose, count = low[begins], row_counts[begins]
     first, last = (int(whose[0]), int(whose[-1] + count[-1])) if len(whose) else (0, 0)
     rows: Any = slice(first, last)
     if 2 * int(count.sum()) >= last - first:
@@ -130,8 +133,8 @@ def _block(program: Program, segments: Segments, days: Days, row: Ints, subject:
     else:  # few of many subjects: their rows alone
         rows = spans(whose, count)
         low = np.append(np.cumsum(count) - count, 0)[np.cumsum(begins) - 1]
-    low = np.where(held > 0, low, 0)
-    return block_of(program, segments, rows, Seen(row, day, days.row[row], low, low + held))
+    low = np.where(row_counts > 0, low, 0)
+    return block_of(program, segments, rows, Seen(row, day, days.row[row], low, low + row_counts))
 
 
 def block_of(program: Program, segments: Segments, rows: slice | Ints, seen: Seen) -> Block:
@@ -161,7 +164,7 @@ _DATES: Final = ((False, "decided_on"), (True, "visible_from"))
 
 
 def _column(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """A column in the one form the compiled pass is compiled for: columns of files are read-only, so all are."""
+    """Return a column in the one form the pass is compiled for: columns of files are read-only, so all are."""
     column = np.ascontiguousarray(values, dtype).view()
     column.flags.writeable = False
     return column
@@ -193,7 +196,7 @@ def compiled_repays(work: int) -> None:
 
 @cache
 def compiled() -> Any:
-    """The compiled pass; ``None`` where numba is not installed, cannot be imported, or is told not to compile.
+    """Return the compiled pass; ``None`` where numba is absent, cannot be imported, or may not compile.
 
     It is kept on disk beside this module, or where that is read-only in the user's cache folder, or in
     ``NUMBA_CACHE_DIR``; where no folder can be written, it is compiled anew in each process.
@@ -226,9 +229,7 @@ def interpreted(program: Program, days: Days, block: Block, out: NDArray[np.floa
 
 
 def _flat(out: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-    """A matrix in Fortran order, or consecutive rows of one, as a line from its first value to its last, and the step
-    from column to column.
-    """
+    """Flatten a matrix in Fortran order (or consecutive rows of one); also return the step from column to column."""
     rows, columns = out.shape
     step = out.strides[1] // out.itemsize if columns > 1 else rows
     return np.lib.stride_tricks.as_strided(out[:, 0], ((columns - 1) * step + rows,), (out.itemsize,)), step

@@ -149,12 +149,12 @@ def build_features(
         from credit_model.features.spark import build
 
         used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
-        given: Any = observations
+        observed: Any = observations
         if not hasattr(observations, "mapInArrow"):
             ids, as_of = _observed(observations)
             _warn_of_unknown(ledger, ids, ids)
-            given = ids, as_of, observations.index
-        return build(ledger, given, definitions, used_on, None if out is None else Path(out))
+            observed = ids, as_of, observations.index
+        return build(ledger, observed, definitions, used_on, None if out is None else Path(out))
     ids, as_of = _observed(observations)
     if out is not None and Path(out).suffix != ".parquet":
         from credit_model.features.dataset import write_dataset
@@ -240,22 +240,22 @@ def explain_feature(
     subject_id = canonical_id(subject_id)
     segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
     subject = int(segments.subject_index([subject_id])[0])
-    found = trail(segments, subject, day, definitions[name], ledger.catalogue)
+    records_behind = trail(segments, subject, day, definitions[name], ledger.catalogue)
     ((value,),) = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue).tolist()
-    grounds = {**dict.fromkeys(found.used, ""), **dict(found.left_out)}
-    held = segments.at(day)
-    held = held.take(held.subject == subject)
-    held = held.take(np.lexsort((held.record, held.decided_on)))
-    ground = [grounds[record] for record in held.record.tolist()]
+    grounds = {**dict.fromkeys(records_behind.used, ""), **dict(records_behind.left_out)}
+    segments_at_day = segments.at(day)
+    segments_at_day = segments_at_day.take(segments_at_day.subject == subject)
+    segments_at_day = segments_at_day.take(np.lexsort((segments_at_day.record, segments_at_day.decided_on)))
+    ground = [grounds[record] for record in segments_at_day.record.tolist()]
     table = pd.DataFrame(
         {
-            "record_id": segments.record_ids[held.record],
+            "record_id": segments.record_ids[segments_at_day.record],
             "used": [not g for g in ground],
             "ground": ground,
-            "kind": [segments.kind_codes[kind] for kind in held.kind],
-            "decided_on": from_days(held.decided_on),
-            "known_on": from_days(held.known_on),
-            "visible_from": from_days(held.visible_from),
+            "kind": [segments.kind_codes[kind] for kind in segments_at_day.kind],
+            "decided_on": from_days(segments_at_day.decided_on),
+            "known_on": from_days(segments_at_day.known_on),
+            "visible_from": from_days(segments_at_day.visible_from),
         }
     )
     sentence_zh, sentence_en = (definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en"))
@@ -265,19 +265,19 @@ def explain_feature(
 def _definitions(
     ledger: Ledger, features: Sequence[str | FeatureDefinition] | str | Path | None
 ) -> tuple[FeatureDefinition, ...]:
-    """The definitions meant, held against the ledger's catalogue."""
+    """Return the definitions that are meant, checked against the ledger's catalogue."""
     if isinstance(features, Path) or (isinstance(features, str) and features.endswith(".toml")):
         definitions = load_definitions(features)
     elif features is None:
         definitions = library()
     else:
         listed = [features] if isinstance(features, str | FeatureDefinition) else list(features)
-        known = {definition.name: definition for definition in library()}
-        unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in known]
+        by_name = {definition.name: definition for definition in library()}
+        unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in by_name]
         if unknown:
-            faults = [f"{f!r} is no feature of the dictionary{did_you_mean(f, known)}" for f in unknown]
+            faults = [f"{f!r} is no feature of the dictionary{did_you_mean(f, by_name)}" for f in unknown]
             raise DefinitionErrors(faults)
-        definitions = tuple(f if isinstance(f, FeatureDefinition) else known[f] for f in listed)
+        definitions = tuple(f if isinstance(f, FeatureDefinition) else by_name[f] for f in listed)
     if not definitions:
         raise UserError("features were asked for, but none is named; leave 'features' out for the whole dictionary")
     check_definitions(definitions, ledger.catalogue)

@@ -63,19 +63,19 @@ class Condition:
 
 
 def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
-    """A where-clause as conditions in a fixed order; what cannot be read is added to ``faults``."""
+    """Read a where-clause as conditions in a fixed order; add what cannot be read to ``faults``."""
     if not isinstance(where, Mapping):
         faults.append(f"{of} must be a table of conditions, not {type(where).__name__}")
         return ()
-    found = []
+    conditions = []
     for key, said in where.items():
         if key == "tier_at_least":
-            found.append(Condition("tier", "ge", said if isinstance(said, str) else repr(said)))
+            conditions.append(Condition("tier", "ge", said if isinstance(said, str) else repr(said)))
         elif key in MEMBERSHIP or not isinstance(said, Mapping):
             values = tuple(said) if isinstance(said, list | tuple) else (said,)
             if not values or not all(isinstance(value, str | int | float | date) for value in values):
                 faults.append(f"{of}: {key} needs a value or a list of values")
-            found.append(Condition(key, "in", values))
+            conditions.append(Condition(key, "in", values))
         else:
             for comparison, value in said.items():
                 if comparison not in _COMPARISONS:
@@ -87,8 +87,8 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
                 else:
                     is_list = comparison in ("in", "eq")
                     values = tuple(value) if comparison == "in" else (value,)
-                    found.append(Condition(key, "in" if is_list else comparison, values if is_list else value))
-    return tuple(sorted(found, key=lambda c: (c.key, c.comparison, repr(c.value))))
+                    conditions.append(Condition(key, "in" if is_list else comparison, values if is_list else value))
+    return tuple(sorted(conditions, key=lambda c: (c.key, c.comparison, repr(c.value))))
 
 
 SAY = {
@@ -133,18 +133,18 @@ NAMES = {
 
 
 def words(lang: str) -> dict[str, str]:
-    """The phrases of a language."""
+    """Return the phrases of a language."""
     if lang not in SAY:
         raise UserError(f"a sentence was asked for in {lang!r}; there is 'en' and 'zh'")
     return SAY[lang]
 
 
-def records_said(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:
-    """The records that meet the conditions, as a noun phrase."""
+def phrase_records(conditions: Sequence[Condition], lang: str, catalogue: Catalogue | None) -> str:
+    """Put the records that meet the conditions into a noun phrase."""
     say, noun, further = SAY[lang], SAY[lang]["records"].format(polarity="").strip(), []
     for c in sorted(conditions, key=lambda c: c.key == "kinds"):  # kinds name the records better than polarity
         values = c.value if c.comparison == "in" else (c.value,)
-        value = say["or"].join(name_said(c.key, v, lang, catalogue) for v in values)
+        value = say["or"].join(phrase_value(c.key, v, lang, catalogue) for v in values)
         at_least = c.key == "tier" and c.comparison == "ge" and c.value != TIERS[-1]
         if c.key == "kinds":
             noun = say["of_kinds"].format(kinds=value)
@@ -157,8 +157,8 @@ def records_said(conditions: Sequence[Condition], lang: str, catalogue: Catalogu
     return " ".join([noun, *further]) if lang == "en" else "".join([*further, noun])
 
 
-def name_said(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
-    """A value of a condition in words."""
+def phrase_value(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
+    """Put a value of a condition into words."""
     said = NAMES[lang].get(str(value), str(value))
     if key not in ("kinds", "dimension", "field"):
         return said

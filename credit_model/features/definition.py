@@ -22,9 +22,9 @@ from credit_model.features.conditions import (
     TIERS,
     Condition,
     Window,
-    name_said,
+    phrase_records,
+    phrase_value,
     read_where,
-    records_said,
     words,
 )
 from credit_model.foundation.errors import UserError, did_you_mean
@@ -154,7 +154,7 @@ class FeatureDefinition:
         return definition
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values for JSON or TOML, without what equals a default.
+        """Return plain values for JSON or TOML, without what equals a default.
 
         Examples
         --------
@@ -236,7 +236,7 @@ class FeatureDefinition:
         """
         say = words(lang)
         span = self.span
-        window = say[span.unit].format(n=span.length, kind=name_said("kinds", span.kind, lang, catalogue))
+        window = say[span.unit].format(n=span.length, kind=phrase_value("kinds", span.kind, lang, catalogue))
         parts = [say[self.window_on].format(aggregate=_aggregate(self, lang, catalogue), window=window)]
         parts += [say["scale"].format(v=self.scale)] if self.scale != 1 else []
         parts += [say["cap"].format(v=self.cap)] if self.cap is not None else []
@@ -262,7 +262,7 @@ def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue 
     ('Number of adverse records, 24 months', '近24个月不良信息条数')
     """
     say, span = words(lang), definition.span
-    window = say[f"short_{span.unit}"].format(n=span.length, kind=name_said("kinds", span.kind, lang, catalogue))
+    window = say[f"short_{span.unit}"].format(n=span.length, kind=phrase_value("kinds", span.kind, lang, catalogue))
     said = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
     return said[0].upper() + said[1:]
 
@@ -270,10 +270,10 @@ def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue 
 def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:
     """Put into words what is aggregated of which records."""
     words(lang)  # refuses other languages
-    part, whole = (records_said((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
+    part, whole = (phrase_records((*definition.conditions, *side), lang, catalogue) for side in definition.sides)
     aggregate = AGGREGATES[definition.aggregate]
     return (aggregate.en if lang == "en" else aggregate.zh).format(
-        records=records_said(definition.conditions, lang, catalogue), part=part, whole=whole,
+        records=phrase_records(definition.conditions, lang, catalogue), part=part, whole=whole,
         of=NAMES[lang].get(definition.of or "", definition.of), half_life=definition.half_life_days,
         a=definition.prior[0], c=definition.prior[1],
     )  # fmt: skip
@@ -304,7 +304,7 @@ def _within(part: Sequence[Condition], whole: Sequence[Condition]) -> bool:
 
 
 def _form_faults(d: FeatureDefinition) -> Iterable[str]:
-    """What is wrong with a definition by itself, before any catalogue."""
+    """Find what is wrong with a definition by itself, before any catalogue."""
     if not isinstance(d.name, str) or not d.name.strip() or d.name in ("subject_id", "as_of"):
         yield "name must be a text of its own"
     aggregate = AGGREGATES.get(str(d.aggregate))

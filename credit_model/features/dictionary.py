@@ -1,12 +1,7 @@
-"""Definitions held against a catalogue: does what they name exist, and may a card use it?
+"""Read and write definitions of features, and check them against a catalogue.
 
-In: feature definitions and the catalogue of the ledger they are meant for.
-Out: nothing, or one ``DefinitionErrors`` with every fault of every definition.
-
-The dictionary of features, and how a file of definitions is read and written.
-
-In: TOML, one ``[[feature]]`` a definition (the package's own ``dictionary.toml``, or any other file).
-Out: a tuple of ``FeatureDefinition``, in the order of the file.
+In: TOML, one ``[[feature]]`` a definition (the package's own ``dictionary.toml``, or any other file); a catalogue.
+Out: a tuple of ``FeatureDefinition`` in the order of the file, or one ``DefinitionErrors`` with every fault of all.
 """
 
 from __future__ import annotations
@@ -71,21 +66,23 @@ def check_definitions(
     faults = [f"feature {name!r}: {n} definitions share the name" for name, n in Counter(
         d.name for d in definitions).items() if n > 1]  # fmt: skip
     for d in definitions:
-        found = list(_vocabulary_faults(d, catalogue))
+        definition_faults = list(_vocabulary_faults(d, catalogue))
         longest = d.look_back_months
         if max_look_back_months is not None and (longest is None or longest > max_look_back_months):
-            found.append(f"window {d.window!r} reaches beyond the longest look-back of {max_look_back_months} months")
+            definition_faults.append(
+                f"window {d.window!r} reaches beyond the longest look-back of {max_look_back_months} months"
+            )
         if for_card:
-            found += _card_faults(d, catalogue)
+            definition_faults += _card_faults(d, catalogue)
         if record_monotone:
-            found += _monotone_faults(d, catalogue)
-        faults += [f"feature {d.name!r}: {fault}" for fault in found]
+            definition_faults += _monotone_faults(d, catalogue)
+        faults += [f"feature {d.name!r}: {fault}" for fault in definition_faults]
     if faults:
         raise DefinitionErrors(faults)
 
 
 def matching_kinds(conditions: Iterable[Condition], catalogue: Catalogue) -> list[Kind]:
-    """The kinds whose records can meet the conditions, by code, polarity, dimension, field and tier.
+    """Return the kinds whose records can meet the conditions, by code, polarity, dimension and field.
 
     A kind without a field of its own takes the field of each record (attribute ``field_code``).
     """
@@ -113,9 +110,9 @@ def _vocabulary_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[s
     if d.of is not None and d.of not in _COUNTABLE:
         yield from _attribute_faults(d.of, catalogue, "of")
     if d.of is not None and d.aggregate != "count_distinct":
-        held = catalogue.attribute_types.get(d.of, "int" if d.of in (*NUMBERS, "tier") else "text")
-        if held != "int" and (d.of in _COUNTABLE or d.of in catalogue.attribute_types):
-            yield f"of: {d.aggregate} needs a number, and {d.of} is a {'date' if held == 'date' else 'text'}"
+        stored = catalogue.attribute_types.get(d.of, "int" if d.of in (*NUMBERS, "tier") else "text")
+        if stored != "int" and (d.of in _COUNTABLE or d.of in catalogue.attribute_types):
+            yield f"of: {d.aggregate} needs a number, and {d.of} is a {'date' if stored == 'date' else 'text'}"
 
 
 def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
@@ -135,13 +132,13 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         yield from absent
         if absent:
             return
-    held = catalogue.attribute_types.get(c.key, "int")
-    if held == "text" and c.comparison != "in":
+    stored = catalogue.attribute_types.get(c.key, "int")
+    if stored == "text" and c.comparison != "in":
         yield f"{c.key} is a text: compare it with 'eq' or 'in'"
-    elif not all(_is_a(held, value) for value in values):
-        yield f"{c.key} must be compared with a {'number' if held == 'int' else held}"
+    elif not all(_is_a(stored, value) for value in values):
+        yield f"{c.key} must be compared with a {'number' if stored == 'int' else stored}"
     listed = [k.attributes[c.key].values for k in catalogue.kinds.values() if c.key in k.attributes]
-    if held == "text" and listed and all(v is not None for v in listed):
+    if stored == "text" and listed and all(v is not None for v in listed):
         open_to = {v for closed in listed for v in closed or ()}
         for value in values:
             if value not in open_to:
@@ -156,14 +153,16 @@ def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[s
         yield f"{where}: unknown attribute {name!r}{did_you_mean(name, keys)}"
 
 
-def _is_a(held: str, value: Any) -> bool:
-    if held == "date":
+def _is_a(stored: str, value: Any) -> bool:
+    if stored == "date":
         try:
             to_day(value)
         except UserError:
             return False
         return isinstance(value, str)
-    return isinstance(value, str) if held == "text" else isinstance(value, int | float) and not isinstance(value, bool)
+    return (
+        isinstance(value, str) if stored == "text" else isinstance(value, int | float) and not isinstance(value, bool)
+    )
 
 
 def _card_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:
@@ -255,7 +254,7 @@ def save_definitions(definitions: Iterable[FeatureDefinition], path: str | Path)
 
 
 def _toml(value: Any) -> str:
-    """A plain value as TOML. JSON's texts, numbers and lists are TOML's; tables are written inline."""
+    """Write a plain value as TOML. JSON's texts, numbers and lists are TOML's; tables are written inline."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
@@ -263,7 +262,7 @@ def _toml(value: Any) -> str:
 
 @cache
 def library() -> tuple[FeatureDefinition, ...]:
-    """The package's own dictionary: about forty features of natural persons, all record-monotone.
+    """Return the package's own dictionary: about forty features of natural persons, all record-monotone.
 
     Examples
     --------

@@ -81,7 +81,7 @@ class Facts:
     known: Mapping[Any, NDArray[Any]] = field(default_factory=dict)
 
     def raw(self, name: str) -> NDArray[Any]:
-        """A column as segments hold it."""
+        """Return a column as segments hold it."""
         if name in self.known:
             return self.known[name]
         attribute = self.segments.attributes.get(name)
@@ -90,17 +90,17 @@ class Facts:
         return taken
 
     def number(self, name: str) -> Ints:
-        """A column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
+        """Return a column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
         if name == "field":
             return cast(Ints, self.known["field"]) if "field" in self.known else self._fields()
         column = self.raw(name)
-        held = self.catalogue.attribute_types.get(name, "tier" if name == "tier" else "int")
-        if held == "int":
+        stored = self.catalogue.attribute_types.get(name, "tier" if name == "tier" else "int")
+        if stored == "int":
             return cast(Ints, column.astype(np.int64, copy=False))
-        return np.where(column == {"tier": 0, "date": NO_DAY, "text": -1}[held], NO_VALUE, column.astype(np.int64))
+        return np.where(column == {"tier": 0, "date": NO_DAY, "text": -1}[stored], NO_VALUE, column.astype(np.int64))
 
     def _fields(self) -> Ints:
-        """The field of a record: its kind's, else its own (attribute ``field_code``)."""
+        """Return the field of each record: its kind's, else its own (attribute ``field_code``)."""
         number = {code: i for i, code in enumerate(self.catalogue.fields)}
         by_kind = [number.get(self.catalogue.kinds[code].field, NO_VALUE) for code in self.segments.kind_codes]
         fields: Ints = np.array(by_kind, np.int64)[self.raw("kind")]
@@ -132,14 +132,14 @@ class Facts:
         return cast(Mask, _COMPARE[comparison](column, self._number(key, value)) & (column != NO_VALUE))
 
     def _number(self, key: str, value: Any) -> Any:
-        """A value of a condition as columns hold it; -1 for a text that no record holds."""
+        """Return a value of a condition as columns hold it; -1 for a text that no record holds."""
         if key == "tier":
             return TIERS.index(value)
-        held = self.catalogue.attribute_types.get(key)
-        if held == "date":
+        stored = self.catalogue.attribute_types.get(key)
+        if stored == "date":
             return to_day(value)
         words = {"role": ROLES, "field": tuple(self.catalogue.fields)}.get(key)
-        if held == "text":
+        if stored == "text":
             words = self.segments.vocabularies[key]
         return value if words is None else words.index(value) if value in words else -1
 

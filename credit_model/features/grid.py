@@ -138,7 +138,7 @@ def _check_axes(kinds: Sequence[str], tiers: Sequence[str], catalogue: Catalogue
 
 
 def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: str) -> tuple[str, dict[str, Any]]:
-    """The name of a cell and what its definition says."""
+    """Return the name of a cell and the arguments of its definition."""
     form = _FORM.fullmatch(aggregate)
     if form is None:
         raise UserError(

@@ -26,11 +26,11 @@ def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: ND
     for group in range(len(plan.family)):
         planes = lines.planes(group)
         for f in range(plan.feature[group], plan.feature[group + 1]):
-            held = [plane[:, plan.bin[f]] for plane in planes]
+            planes_at_bin = [plane[:, plan.bin[f]] for plane in planes]
             column = plan.column[f]
-            found, value = _read(plan, group, f, held, seen.day)
-            out[seen.row, column] = np.where(found, value, plan.none[column])
-            if plan.family[group] == loop.DECAYED and _is_too_great(held[1], held[2]):
+            has_value, value = _read(plan, group, f, planes_at_bin, seen.day)
+            out[seen.row, column] = np.where(has_value, value, plan.none[column])
+            if plan.family[group] == loop.DECAYED and _is_too_great(planes_at_bin[1], planes_at_bin[2]):
                 too_great = group
     return too_great
 
@@ -54,43 +54,45 @@ def _is_too_great(count: Ints, value: Ints) -> bool:
     return bool(((count > 0) & (value >= -(-(1 << 39) // np.maximum(count, 1)))).any())
 
 
-def _read(plan: Plan, group: int, f: int, held: list[Ints], day: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """What a definition reads off its bins: where anything was found, and the value there."""
-    family, how, first = plan.family[group], plan.read_as[f], held[0]
-    found, above, below = held[-1] > 0, first, np.ones(len(first))
-    if family == loop.SUM and len(held) == 1:
-        found = first != 0  # else nothing is 0, as the sum of nothing is
+def _read(
+    plan: Plan, group: int, f: int, planes_at_bin: list[Ints], day: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Read a definition off its bins: where anything was counted, and the value there."""
+    family, how, first = plan.family[group], plan.read_as[f], planes_at_bin[0]
+    has_value, above, below = planes_at_bin[-1] > 0, first, np.ones(len(first))
+    if family == loop.SUM and len(planes_at_bin) == 1:
+        has_value = first != 0  # else nothing is 0, as the sum of nothing is
     elif how == loop.ANY:
         above = np.minimum(first, 1)
     elif how == loop.MEAN:
-        below = held[1].astype(np.float64)
+        below = planes_at_bin[1].astype(np.float64)
     elif family == loop.GREATEST:
-        found, above = first != loop.NO_VALUE, plan.sign[group] * first
+        has_value, above = first != loop.NO_VALUE, plan.sign[group] * first
         above = day - above if plan.date[group] else above
     elif family == loop.LAST:
-        found, above = first != loop.NO_VALUE, plan.sign[group] * held[1]
+        has_value, above = first != loop.NO_VALUE, plan.sign[group] * planes_at_bin[1]
     elif family == loop.DECAYED:
-        found, below = held[1] > 0, np.full(len(first), float(loop.WEIGHT))
+        has_value, below = planes_at_bin[1] > 0, np.full(len(first), float(loop.WEIGHT))
     elif family == loop.SIDES:
-        found, above = first + held[1] > 0, first - held[1]
+        has_value, above = first + planes_at_bin[1] > 0, first - planes_at_bin[1]
         if how == loop.RATIO:
-            above, below = first + plan.prior_a[f], held[1] + plan.prior_a[f] + plan.prior_c[f]
-            found &= below > 0
-    value = above / np.where(found, below * plan.scale[f], 1.0)
-    return found, np.minimum(value, plan.cap[f])
+            above, below = first + plan.prior_a[f], planes_at_bin[1] + plan.prior_a[f] + plan.prior_c[f]
+            has_value &= below > 0
+    value = above / np.where(has_value, below * plan.scale[f], 1.0)
+    return has_value, np.minimum(value, plan.cap[f])
 
 
 class _Lines:
     """One line for each record in force at the start of an observation's day, in order of observations."""
 
     def __init__(self, plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen) -> None:
-        held = seen.high - seen.low
-        at = np.repeat(np.arange(len(held)), held)
-        row = spans(seen.low, held)
+        row_counts = seen.high - seen.low
+        at = np.repeat(np.arange(len(row_counts)), row_counts)
+        row = spans(seen.low, row_counts)
         day = seen.day[at]
         kept = (rows.status[row] == loop.IN_FORCE) & (rows.start[row] <= day) & (day < rows.end[row])
         self.plan, self.days, self.tables, self.rows = plan, days, tables, rows
-        self.observations = len(held)
+        self.observations = len(row_counts)
         self.at, self.row, self.day = at[kept], row[kept], day[kept]
         self.code = rows.code[self.row]
         self.ladder_row = seen.ladder_row[self.at] * int(plan.width[0])
@@ -98,7 +100,7 @@ class _Lines:
         self.places = [self._places(ladder) for ladder in range(len(plan.ladder_on))]
 
     def _places(self, ladder: int) -> Ints:
-        """The shortest window of a ladder that holds each line."""
+        """Return the shortest window of a ladder that holds each line."""
         plan, on = self.plan, self.on[self.plan.ladder_on[ladder]]
         until = self.day - 1 + plan.ladder_on[ladder]
         nested = len(plan.ladder_size)
@@ -123,7 +125,7 @@ class _Lines:
         return place
 
     def planes(self, group: int) -> list[Ints]:
-        """The planes of a group by observation and bin, each bin with what the shorter ones hold."""
+        """Return the planes of a group by observation and bin, each bin with what the shorter ones hold."""
         plan, family, width = self.plan, self.plan.family[group], int(self.plan.bins[group])
         ladder, sign = plan.ladder[group], plan.sign[group]
         place = plan.local_cell[plan.local[group] + self.places[ladder]] - plan.cell[group]

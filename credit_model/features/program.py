@@ -94,7 +94,7 @@ class Program:
     _lists: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def days(self, day: Ints) -> Days:
-        """The ladders seen from the days of some observations."""
+        """Return the ladders as seen from the days of observations."""
         return days_of(day, self.rungs)
 
     def tables(self, classes: Classes) -> Tables:
@@ -120,13 +120,13 @@ class Program:
     def _tables_of(self, classes: Classes) -> Tables:
         """For each class the groups it counts in (and as which side of a ratio), and whose last day it makes."""
         facts = classes.facts()
-        held = {condition: facts.meets(condition) for condition in self.conditions}
+        answers = {condition: facts.meets(condition) for condition in self.conditions}
         everything = np.ones(classes.number, np.int64)
 
         def all_of(clause: Sequence[Condition]) -> Ints:
             mask = everything
             for condition in clause:
-                mask = mask & held[condition]
+                mask = mask & answers[condition]
             return mask
 
         sides = np.zeros((classes.number, len(self.groups)), np.int64)
@@ -135,16 +135,20 @@ class Program:
             sides[:, number] = where * (parts[0] + 2 * parts[1]) if group.family == SIDES else where
         ladders = len(self.plan.ladder_on)
         by_ladder = np.argsort(self.plan.ladder, kind="stable")
-        held_by, counts_in = np.nonzero(sides[:, by_ladder])
+        class_number, counts_in = np.nonzero(sides[:, by_ladder])
         counts_in = by_ladder[counts_in]
         first = np.searchsorted(
-            held_by * ladders + self.plan.ladder[counts_in], np.arange(classes.number * ladders + 1)
+            class_number * ladders + self.plan.ladder[counts_in], np.arange(classes.number * ladders + 1)
         )
         kinds, code = facts.segments.kind_codes, facts.raw("kind")
         at_visit = [code == kinds.index(kind) for _, kind in self.visits]
         visit = np.column_stack(at_visit).astype(np.int64).ravel() if at_visit else np.zeros(0, np.int64)
         return Tables(
-            first.astype(np.int64), counts_in.astype(np.int64), sides[held_by, counts_in], visit, sides.astype(np.int8)
+            first.astype(np.int64),
+            counts_in.astype(np.int64),
+            sides[class_number, counts_in],
+            visit,
+            sides.astype(np.int8),
         )
 
 
@@ -165,11 +169,11 @@ def program_of(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -
     >>> len(program.groups), program.rungs[0].lengths
     (1, (3, 12, 60))
     """
-    return _kept(_Same(tuple(definitions)), catalogue)
+    return _program(_Same(tuple(definitions)), catalogue)
 
 
 def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue) -> tuple[str, ...]:
-    """The columns of segments (attributes by their own name) that the definitions need: a reader may leave the rest.
+    """Name the columns of segments (attributes by their own name) that the definitions need.
 
     Examples
     --------
@@ -180,9 +184,9 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
     ('start', 'end', 'status', 'kind', 'decided_on', 'tier')
     """
     program = program_of(definitions, catalogue)
-    wanted = [on for on, *_ in program.rungs] + [on for on, _ in program.visits] + list(program.facts)
-    wanted += [c.key for c in program.conditions if c.key not in ("kinds", "polarity", "dimension")]
-    names = dict.fromkeys(["start", "end", "status", "kind", *wanted])
+    columns = [on for on, *_ in program.rungs] + [on for on, _ in program.visits] + list(program.facts)
+    columns += [c.key for c in program.conditions if c.key not in ("kinds", "polarity", "dimension")]
+    names = dict.fromkeys(["start", "end", "status", "kind", *columns])
     if names.pop("field", "absent") is None and "field_code" in catalogue.attribute_types:
         names["field_code"] = None
     return tuple(names)
@@ -203,7 +207,7 @@ class _Same:
 
 
 @lru_cache(maxsize=256)
-def _kept(same: _Same, catalogue: Catalogue) -> Program:
+def _program(same: _Same, catalogue: Catalogue) -> Program:
     definitions = same.definitions
     members: dict[Group, list[int]] = {}
     for column, d in enumerate(definitions):
@@ -259,7 +263,7 @@ def _plan(
     ladders: list[tuple[str, str, str]],
     facts: tuple[str, ...],
 ) -> Plan:
-    """The program as arrays. The bins of a group are its own windows; ``local`` leads from the ladder's to them."""
+    """Write the program as arrays: ``local`` leads from windows of a ladder to the bins of a group."""
     local: list[int] = []
     weights: dict[int, int] = {0: 0}
     table = [np.zeros(1, np.int32)]

@@ -52,7 +52,7 @@ _ROW = "row_of_observations"
 
 
 def session(settings: Mapping[str, str] | None = None) -> SparkSession:
-    """The session that is active, else one on this machine, with what these functions need set.
+    """Return the session that is active, else one on this machine, with what these functions need set.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def build(
     day_of_use: int,
     out: Path | None,
 ) -> pd.DataFrame | DataFrame | Path:
-    """What ``build_features`` returns under ``engine="spark"``.
+    """Build what ``build_features`` returns under ``engine="spark"``.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def score(card: Any, rows: DataFrame) -> DataFrame:
 
 
 def collected(frame: DataFrame) -> Any:
-    """The rows of a frame made here, as one Arrow table.
+    """Return the rows of a local frame as one Arrow table.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def _in_buckets(bounds: tuple[str, ...]) -> Callable[[Batches], Batches]:
 def _described(
     folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
 ) -> Callable[[tuple[Any, ...], Any], Any]:
-    """The observations of one bucket to features."""
+    """Turn the observations of one bucket into features."""
 
     def work(key: tuple[Any, ...], observed: Any) -> Any:
         import pyarrow as pa
@@ -253,7 +253,7 @@ def _described(
 
 @lru_cache(maxsize=4)
 def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
-    """The ledger and its buckets, once a worker: what was verified stays so."""
+    """Open the ledger and its buckets once a worker: what was verified stays so."""
     from credit_model.ledger.ledger import Ledger
 
     ledger = Ledger.open(folder)
@@ -300,7 +300,7 @@ def _check_columns(frame: DataFrame, wanted: Mapping[str, Sequence[str]]) -> Non
 
 
 def _written(frame: DataFrame, out: Path) -> Path:
-    """The frame as a folder of Parquet files: Spark commits it whole, and marks it with ``_SUCCESS``."""
+    """Write the frame as a folder of Parquet files: Spark commits it whole, and marks it with ``_SUCCESS``."""
     _done(lambda: frame.write.mode("errorifexists").parquet(str(out)))
     return out
 

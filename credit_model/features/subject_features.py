@@ -143,7 +143,7 @@ class SubjectRow:
 
 
 def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments, first: int, last: int) -> Any:
-    """The days from first to last on which a value may differ from that of the day before.
+    """Return the days from first to last on which a value may differ from that of the day before.
 
     Where records become usable and cease to be, where windows end; every day for what counts days or fades.
 

@@ -32,7 +32,7 @@ class Rung(NamedTuple):
 
 
 def days_of(day: Ints, rungs: Sequence[Rung]) -> Days:
-    """The tables of ladders for observations on these days."""
+    """Return the tables of ladders for observations on these days."""
     first, last = (int(day.min()), int(day.max())) if len(day) else (0, 0)
     if last - first <= len(day) + _SPARE_DAYS * (len(day) > 1):
         days, row = np.arange(first, last + 1), day - first
@@ -55,5 +55,5 @@ def days_of(day: Ints, rungs: Sequence[Rung]) -> Days:
 
 
 def last_days(day: Ints, on: str) -> Ints:
-    """The last day a window holds: what was decided by the day before, or became usable by the day itself."""
+    """Return the last day a window holds: what was decided by the day before, or became usable by the day itself."""
     return day - 1 if on == "decided_on" else day
