@@ -226,7 +226,6 @@ class CodedTables:
         records = {name: take(column, row) for name, column in tables.records.items() if name not in unread}
         amendments, first = _arrange_amendments(tables.amendments, record_ids, records["known_on"])
         corrections = _corrections(amendments, catalogue.attribute_types)
-
         vocabularies: dict[str, Words] = {}
         for name, type in catalogue.attribute_types.items():
             if name not in records:
@@ -254,18 +253,12 @@ class CodedTables:
             )
         records["kind"] = np.array(numbers, np.int16)[code]
         return cls(
-            record_ids=record_ids,
-            subject_ids=subject_ids,
-            case_ids=case_ids,
-            vocabularies=vocabularies,
-            records=records,
-            amendments=amendments,
-            corrections=corrections,
-            first_amendment=first,
+            record_ids=record_ids, subject_ids=subject_ids, case_ids=case_ids, vocabularies=vocabularies,
+            records=records, amendments=amendments, corrections=corrections, first_amendment=first,
+            attribute_types=catalogue.attribute_types,
             kind_tier=np.array([_OWN_TIER.get(k.tier, 0) for k in catalogue.kinds.values()], np.int8),
             by_decision=np.array([k.finality == "decision" for k in catalogue.kinds.values()], np.bool_),
-            attribute_types=catalogue.attribute_types,
-        )
+        )  # fmt: skip
 
     def index_of(self, record_ids: Column | Text) -> NDArray[np.int64]:
         """Return the index of each record id."""
@@ -327,12 +320,7 @@ class CodedTables:
             final_from=np.where(self.by_decision[kind], decided_on, final_from).astype(np.int32),
             exit_on=constant(np.int32(NO_DAY), len(record)),
             challenge_open=no,
-            disputed=no,
-            sustained=no,
-            repaired=no,
-            revoked=no,
-            sealed=no,
-            superseded=no,
+            **dict.fromkeys(("disputed", "sustained", "repaired", "revoked", "sealed", "superseded"), no),
             summary=self._summary(attributes["procedure"]),
             attributes=attributes,
         )
@@ -356,8 +344,8 @@ class CodedTables:
         def last_of(*actions: str) -> NDArray[np.int64]:
             return last(np.isin(action, [_CODE[name] for name in actions]))
 
-        def is_last(amendment_row: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
-            return pick(action == _CODE[name], amendment_row, False)
+        def is_last(row: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
+            return pick(action == _CODE[name], row, False)
 
         def fact(name: str) -> Column:
             own: Column = take(self.records[name], record)
@@ -382,7 +370,6 @@ class CodedTables:
         final_from = np.where(challenge_open, FOREVER, final_from)
         kind = self.records["kind"][record]
         by_decision = self.by_decision[kind]
-
         performance, dispute = last_of("partly_performed", "performed"), last_of("disputed", "dispute_closed")
         tier, amount = fact("tier"), fact("amount")
         # What was last said to be left (the whole amount if nothing was), less every payment since.
