@@ -53,7 +53,7 @@ def entered() -> set[tuple[str, str]]:
     def note(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
         if event == "call" and (path := Path(code.co_filename)).is_relative_to(PACKAGE):
-            name = code.co_qualname.removesuffix("<genexpr>").removesuffix("<lambda>").removesuffix(".<locals>.")
+            name = code.co_qualname.split(".<locals>.<")[0]
             functions.add((str(path.relative_to(PACKAGE)), name))
 
     with tempfile.TemporaryDirectory() as folder:
