@@ -27,7 +27,7 @@ from small_fines import (
 
 import credit_model as cm
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.experiments.data_source import Source, development_sample, open_source, out_of_time_sample
+from credit_model.experiments.data_source import DataSource, development_sample, open_source, out_of_time_sample
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import PERSONS_MODEL, load_experiment
@@ -57,12 +57,12 @@ def experiment(tmp_path_factory: pytest.TempPathFactory, log: pd.DataFrame) -> I
 
 
 @pytest.fixture(scope="module")
-def source(experiment: Experiment) -> Source:
+def source(experiment: Experiment) -> DataSource:
     return open_source(experiment, lambda said: None)
 
 
 @pytest.fixture(scope="module")
-def development(experiment: Experiment, source: Source) -> DevelopmentSample:
+def development(experiment: Experiment, source: DataSource) -> DevelopmentSample:
     return development_sample(experiment, source)
 
 
@@ -108,7 +108,7 @@ def days_of(log: pd.DataFrame, activity: str, which: str = "first") -> pd.Series
 
 
 def test_the_samples_are_the_fines_that_plain_pandas_finds(
-    log: pd.DataFrame, experiment: Experiment, source: Source, development: DevelopmentSample
+    log: pd.DataFrame, experiment: Experiment, source: DataSource, development: DevelopmentSample
 ) -> None:
     notified, collected = days_of(log, NOTIFIED), days_of(log, COLLECTED)
     within = (collected.reindex(notified.index) - notified).dt.days <= 1_096

@@ -17,20 +17,20 @@ from credit_model import UserError
 from credit_model.learning.additive_fit import join_classes
 from credit_model.learning.boosting import Growth, grow
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.learning.terms import Sample, Terms
+from credit_model.learning.terms import BinnedSample, Terms
 from credit_model.scorecard.scale import Profile
 
 FREE = Profile("free", 600, 40, ("B", "A"), (600,), reference_row="nothing_on_record")
 
 
-def drawn_sample(rows: int = 1500, seed: int = 0, directions: tuple[int, ...] = (1, 0, 0)) -> Sample:
+def drawn_sample(rows: int = 1500, seed: int = 0, directions: tuple[int, ...] = (1, 0, 0)) -> BinnedSample:
     """Two ordered columns with missing values and a nominal one; the first two act together."""
     rng = np.random.default_rng(seed)
     codes = np.stack([rng.integers(0, size, rows) for size in (6, 5, 4)], axis=1).astype(np.uint8)
     z = -1 + 0.4 * codes[:, 0] + 0.8 * (codes[:, 2] == 1) + 1.5 * ((codes[:, 0] > 2) & (codes[:, 1] > 2))
     bad = rng.random(rows) < 1 / (1 + np.exp(-z))
     weight = rng.integers(1, 3, rows).astype(float)
-    return Sample(
+    return BinnedSample(
         codes, (6, 5, 4), directions, (False, False, True), weight * ~bad, weight * bad, np.arange(rows) % 5,
         (5, 4, 2), np.zeros(rows),
     )  # fmt: skip

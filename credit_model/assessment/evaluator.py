@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.card import Card
-    from credit_model.scorecard.reasons import Reason as CardReason
+    from credit_model.scorecard.reasons import CardReason
 
     Observations = pd.DataFrame | Sequence[tuple[str, DateLike | None]]
 

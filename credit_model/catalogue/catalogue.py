@@ -60,7 +60,7 @@ class LegalReference:
 
 
 @dataclass(frozen=True)
-class Attribute:
+class AttributeSpec:
     """A further fact of a kind: its type (``int``, ``text``, ``date``) and, for a closed list, its values."""
 
     type: str
@@ -94,7 +94,7 @@ class Kind:
     lawful_from: int | None = None
     lawful_to: int | None = None
     legal: tuple[LegalReference, ...] = ()
-    attributes: Mapping[str, Attribute] = default(default_factory=dict)
+    attributes: Mapping[str, AttributeSpec] = default(default_factory=dict)
     enabled: bool = True
 
 
@@ -304,7 +304,7 @@ class _Reader(TomlReader):
             enabled=self.flag(entry, "enabled", where, default=True),
         )
 
-    def attribute(self, name: str, spec: object, where: str) -> Attribute:
+    def attribute(self, name: str, spec: object, where: str) -> AttributeSpec:
         where = f"{where}.attributes.{name}"
         spec = self.table(spec, where)
         self.keys(spec, where, ("type",), ("values",))
@@ -315,7 +315,7 @@ class _Reader(TomlReader):
             if values not in self.lists:
                 self.faults.append(f"{where}.values: no code list {values!r}")
             values = list(self.lists.get(values, ()))
-        return Attribute(
+        return AttributeSpec(
             type=self.one_of(spec.get("type", "text"), ATTRIBUTE_TYPES, f"{where}.type"),
             values=None if values is None else self.strings(values, f"{where}.values"),
         )

@@ -97,7 +97,7 @@ GREATER_IS_BETTER: Final = {"gini": True, "soft_gini": True, "brier": False, "lo
 
 
 @dataclass(frozen=True)
-class Contest:
+class PairedMeasure:
     """One measure of one segment: of the first run, of the second, and second minus first, paired."""
 
     segment: str
@@ -131,7 +131,7 @@ class Comparison:
     characteristics: tuple[int, int]
     moved: float
     settings: Mapping[str, tuple[Any, Any]]
-    contests: tuple[Contest, ...] = field(default_factory=tuple)
+    contests: tuple[PairedMeasure, ...] = field(default_factory=tuple)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -191,7 +191,7 @@ def compare(first: str | Path, second: str | Path) -> Comparison:
     )
 
 
-def _contests(segment: str, one: Judged, two: Judged, part: npt.NDArray[np.bool_]) -> list[Contest]:
+def _contests(segment: str, one: Judged, two: Judged, part: npt.NDArray[np.bool_]) -> list[PairedMeasure]:
     """Every measure of one segment."""
     a, b = ({name: values[part] for name, values in run.columns.items()} for run in (one, two))
     y = a["y"]
@@ -208,7 +208,7 @@ def _contests(segment: str, one: Judged, two: Judged, part: npt.NDArray[np.bool_
         one_soft, two_soft = (soft_gini(risk, -each["score"], **how) for each in (a, b))
         minus = soft_gini_difference(risk, -b["score"], -a["score"], **how)
         rows.insert(1, ("soft_gini", one_soft, two_soft, minus))
-    return [Contest(segment, *row) for row in rows]
+    return [PairedMeasure(segment, *row) for row in rows]
 
 
 def _card(folder: Path) -> Card:

@@ -4,7 +4,7 @@ At each score from which somebody is eligible: how many are, and what happened a
 threshold, never a number of places: places would rank people against each other. Whoever is not eligible has the
 standard service, as today.
 
-In: scored rows, cut-offs, programmes. Out: `CutoffRow` by cut-off, `Outcome` by programme, `Decisions`.
+In: scored rows, cut-offs, programmes. Out: `CutoffRow` by cut-off, `ProgrammeOutcome` by programme, `Decisions`.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Programme:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProgrammeOutcome:
     """What a programme would do.
 
     Attributes
@@ -203,7 +203,7 @@ class Outcome:
     by_rule_only: Estimate
 
 
-def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) -> tuple[Outcome, ...]:
+def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) -> tuple[ProgrammeOutcome, ...]:
     """Try programmes out on people whose outcome is known.
 
     Parameters
@@ -247,7 +247,7 @@ def simulate_incentives(frame: pd.DataFrame, programmes: Sequence[Programme]) ->
     return tuple(_simulate(sample, programme, frame) for programme in programmes)
 
 
-def _simulate(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outcome:
+def _simulate(sample: Sample, programme: Programme, frame: pd.DataFrame) -> ProgrammeOutcome:
     everybody = Groups(np.zeros(sample.y.size, np.intp), 1, sample.weight, sample.people)
     score = np.full(sample.y.size, True) if programme.cutoff is None else sample.score >= programme.cutoff
     rule = score if programme.rule is None else frame[programme.rule].to_numpy(bool)[sample.order]
@@ -261,7 +261,7 @@ def _simulate(sample: Sample, programme: Programme, frame: pd.DataFrame) -> Outc
     def share(member: object, is_hidden: bool) -> Estimate:
         return UNDEFINED if is_hidden else share_estimate(everybody.shares(member), 0)  # type: ignore[arg-type]
 
-    return Outcome(
+    return ProgrammeOutcome(
         name=programme.name,
         label_en=programme.label_en,
         label_zh=programme.label_zh,
@@ -298,7 +298,7 @@ class Decisions:
     eligible_from: float
     cutoffs: tuple[CutoffRow, ...]
     swaps: tuple[SwapSet, ...]
-    programmes: tuple[Outcome, ...]
+    programmes: tuple[ProgrammeOutcome, ...]
     overrides: Overrides | None
 
     def to_frame(self) -> pd.DataFrame:

@@ -31,7 +31,7 @@ from credit_model.evaluation.tables import (
     Band,
     Grade,
     Month,
-    Reason,
+    ReasonShare,
     Segment,
     bands_of,
     grades_of,
@@ -177,7 +177,7 @@ class EvaluationReport:
     bands: tuple[Band, ...] = ()
     curve: tuple[tuple[float, float, float], ...] = ()
     card: dict[str, Any] = field(default_factory=dict)
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ReasonShare, ...] = ()
     gates: tuple[Gate, ...] = ()
     challengers: tuple[Challenger, ...] = ()
     data: Data | None = None
@@ -443,7 +443,7 @@ def evaluate(
             "without_record": int(sample.y[~sample.record].sum()),
         }
     counts = parts["all"].counts
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ReasonShare, ...] = ()
     mean_points: dict[str, float | None] | None = None
     if explanation is not None:
         mean_points = None if counts.hidden == "all" else moved_by_term(sample, explanation)

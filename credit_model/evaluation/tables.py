@@ -89,7 +89,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Reason:
+class ReasonShare:
     """How often a characteristic costs points: at all, as the largest loss, and how many on average."""
 
     code: str
@@ -266,7 +266,9 @@ def reasons_by_row(
     return names, losses, is_reason & (losses > 0), largest
 
 
-def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]) -> tuple[Reason, ...]:
+def reasons_of(
+    sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[str, str, str]]
+) -> tuple[ReasonShare, ...]:
     """How often each characteristic is among a person's four largest losses, and how often the largest."""
     names, losses, is_reason, largest = reasons_by_row(points, sample.order)
     total = float(sample.weight.sum())
@@ -277,12 +279,12 @@ def reasons_of(sample: Sample, points: pd.DataFrame, texts: Mapping[str, tuple[s
             continue
         code, text_en, text_zh = texts.get(name, (name, name, name))
         if distinct(sample.subject[who]) < SMALLEST_CELL:
-            rows.append(Reason(code, text_en, text_zh, None, None, None))
+            rows.append(ReasonShare(code, text_en, text_zh, None, None, None))
             continue
         first = who & (largest == j)
         is_hidden = 0 < distinct(sample.subject[first]) < SMALLEST_CELL
         rows.append(
-            Reason(
+            ReasonShare(
                 code,
                 text_en,
                 text_zh,

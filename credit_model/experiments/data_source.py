@@ -4,7 +4,7 @@ A synthetic city and raw tables become a ledger in ``.credit_model/`` (``CREDIT_
 depends on. It is built beside its place and moved there whole: a run that is killed leaves nothing half made, and of
 two runs that need the same ledger one makes it while the other waits.
 
-In: an experiment. Out: a ``Source``, and the samples that are drawn from it.
+In: an experiment. Out: a ``DataSource``, and the samples that are drawn from it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CITY_KNOWN_THROUGH = "2026-10-31"  # the last day of the synthetic city's timeli
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """An open ledger, the last day up to which it is known (if given), and of a synthetic city the city itself."""
 
     ledger: Ledger
@@ -73,7 +73,7 @@ class LedgerAbsentError(UserError):
     """A ledger that has to be made first."""
 
 
-def open_source(experiment: Experiment, progress: Progress, make: bool = True) -> Source:
+def open_source(experiment: Experiment, progress: Progress, make: bool = True) -> DataSource:
     """Open the ledger of an experiment; make it first where it is made.
 
     Raises
@@ -90,7 +90,7 @@ def open_source(experiment: Experiment, progress: Progress, make: bool = True) -
                 f"experiment {experiment.name!r} says policy {plan.policy!r}, but the ledger in {ledger.path} was made "
                 f"under {ledger.policy!r}; change one of them"
             )
-        return Source(ledger, plan.known_through)
+        return DataSource(ledger, plan.known_through)
     if isinstance(source, MadeCity):
         city = cache(lambda: synthesise(source.profile, source.people, source.seed))
         catalogue = load_catalogue()
@@ -110,17 +110,17 @@ def open_source(experiment: Experiment, progress: Progress, make: bool = True) -
             fill if make else None,
             progress,
         )
-        return Source(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
+        return DataSource(ledger, plan.known_through or CITY_KNOWN_THROUGH, city)
     return _from_files(experiment, source, progress, make)
 
 
-def data_digest(experiment: Experiment, source: Source) -> str:
+def data_digest(experiment: Experiment, source: DataSource) -> str:
     """Return the SHA-256 of the data of a run: its source, and the stored model its card is held against."""
     attainable = None if experiment.attainable is None else sha256_file(experiment.path(experiment.attainable))
     return sha256_json([source.digest, attainable])
 
 
-def folder_of(experiment: Experiment, source: Source) -> Path:
+def folder_of(experiment: Experiment, source: DataSource) -> Path:
     """Return the folder of the run of an experiment on these data."""
     digests = experiment.digest[:12], data_digest(experiment, source)[:12]
     return home() / "runs" / "-".join((experiment.name, *digests))
@@ -198,13 +198,13 @@ def _listed(folders: Sequence[Path]) -> str:
     return ", ".join(map(str, latest[:3])) + (f" and {len(latest) - 3} more" if len(latest) > 3 else "")
 
 
-def development_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
+def development_sample(experiment: Experiment, source: DataSource) -> DevelopmentSample:
     """Observe the rows a card is learned from."""
     plan = experiment.sample
     return _observed(experiment, source, plan.development, plan.train_repaired, plan.goods_share)
 
 
-def out_of_time_sample(experiment: Experiment, source: Source) -> DevelopmentSample:
+def out_of_time_sample(experiment: Experiment, source: DataSource) -> DevelopmentSample:
     """Observe the rows a card is judged on: on the out-of-time date, or from it on as long as labels are mature."""
     plan, known_through = experiment.sample, source.known_through
     if plan.observe_after is None:
@@ -215,7 +215,11 @@ def out_of_time_sample(experiment: Experiment, source: Source) -> DevelopmentSam
 
 
 def _observed(
-    experiment: Experiment, source: Source, dates: Sequence[int], train_repaired: str = "asof", goods_share: float = 1.0
+    experiment: Experiment,
+    source: DataSource,
+    dates: Sequence[int],
+    train_repaired: str = "asof",
+    goods_share: float = 1.0,
 ) -> DevelopmentSample:
     """Everybody on each date, or whoever an event calls for from the first to the last."""
     plan, day_of_use = experiment.sample, experiment.ledger.day_of_use
@@ -229,7 +233,7 @@ def _observed(
     )  # fmt: skip
 
 
-def _from_files(experiment: Experiment, source: RawTables, progress: Progress, make: bool) -> Source:
+def _from_files(experiment: Experiment, source: RawTables, progress: Progress, make: bool) -> DataSource:
     """Return a ledger of raw tables, which are read only when one of them has changed."""
     plan, path = experiment.ledger, experiment.path
     catalogue = load_catalogue(path(source.catalogue))
@@ -246,7 +250,7 @@ def _from_files(experiment: Experiment, source: RawTables, progress: Progress, m
     contents = [sha256_file(file) for file in [*map(path, names), *chain(*tables.values())]]
     depends_on = [contents, plan.policy]
     ledger = _cached_ledger(experiment.name, depends_on, catalogue, plan.policy, fill if make else None, progress)
-    return Source(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
+    return DataSource(ledger, plan.known_through or (mapping.drawn_on if mapping else None))
 
 
 def _cached_ledger(

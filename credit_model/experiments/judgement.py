@@ -18,7 +18,7 @@ from credit_model.evaluation.assembly import full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.evaluation.gates import Evidence, gate_rules, verdicts_of
-from credit_model.experiments.data_source import Source
+from credit_model.experiments.data_source import DataSource
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.raw_rows import RawRows
 from credit_model.features.build import build_features
@@ -43,7 +43,7 @@ FEWEST_CHARACTERISTICS: Final = 3
 
 def judge(
     experiment: Experiment,
-    source: Source,
+    source: DataSource,
     card: Card,
     best: FeatureDefinition,
     development: DevelopmentSample,
@@ -124,7 +124,7 @@ def _scored(experiment: Experiment, card: Card, sample: DevelopmentSample, event
     )
 
 
-def _events(source: Source, sample: DevelopmentSample) -> dict[str, Any]:
+def _events(source: DataSource, sample: DevelopmentSample) -> dict[str, Any]:
     """Source of the event of every bad row, and the day it was decided, of every row (0 where there is none)."""
     bad = sample.y == 1
     if sample.event is None or not bad.any():
@@ -154,7 +154,11 @@ def refuse_empty(card: Card, experiment: Experiment, development: DevelopmentSam
 
 
 def freeze(
-    experiment: Experiment, source: Source, card: Card, development: DevelopmentSample, out_of_time: DevelopmentSample
+    experiment: Experiment,
+    source: DataSource,
+    card: Card,
+    development: DevelopmentSample,
+    out_of_time: DevelopmentSample,
 ) -> tuple[Reference, Stability]:
     """Count the people the card was learned from, and those it is judged on, outcome known or not.
 
@@ -175,7 +179,7 @@ def freeze(
     return reference, compare(card, reference, now)
 
 
-def true_risk_of(experiment: Experiment, source: Source, out_of_time: DevelopmentSample) -> np.ndarray | None:
+def true_risk_of(experiment: Experiment, source: DataSource, out_of_time: DevelopmentSample) -> np.ndarray | None:
     """Return the true risk of out-of-time rows of a synthetic city, where the outcome is the one it draws."""
     if source.city is None or experiment.outcome != Y12 or experiment.sample.observe_after is not None:
         return None
@@ -262,7 +266,7 @@ def _single(
     return np.asarray(alone.predict_proba(X[[definition.name]])[:, 1])
 
 
-def _probability(champion: Evaluator, experiment: Experiment, source: Source, frame: pd.DataFrame) -> pd.Series:
+def _probability(champion: Evaluator, experiment: Experiment, source: DataSource, frame: pd.DataFrame) -> pd.Series:
     """Probability of bad by the card in force, from features of its own as of the same days."""
     definitions = [c.definition for c in champion.card.characteristics if c.definition is not None]
     X = build_features(
@@ -271,7 +275,7 @@ def _probability(champion: Evaluator, experiment: Experiment, source: Source, fr
     return champion.card.score(X)["probability_of_bad"]
 
 
-def _attainable(experiment: Experiment, source: Source, frame: pd.DataFrame) -> np.ndarray:
+def _attainable(experiment: Experiment, source: DataSource, frame: pd.DataFrame) -> np.ndarray:
     """Risk by the stored model of the best lawful use of the same records."""
     import lightgbm
 
@@ -284,7 +288,7 @@ def _attainable(experiment: Experiment, source: Source, frame: pd.DataFrame) -> 
 
 def _context(
     experiment: Experiment,
-    source: Source,
+    source: DataSource,
     card: Card,
     development: DevelopmentSample,
     out_of_time: DevelopmentSample,

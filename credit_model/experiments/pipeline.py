@@ -26,7 +26,7 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
 from credit_model.evaluation.measures import MEASURES
 from credit_model.experiments.data_source import (
-    Source,
+    DataSource,
     code_digest,
     data_digest,
     development_sample,
@@ -129,7 +129,7 @@ def run(
         return _run(experiment, source, tracker or cast(Tracker, runs), author or getpass.getuser(), say)
 
 
-def _run(experiment: Experiment, source: Source, tracker: Tracker, author: str, say: Progress) -> RunResult:
+def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: str, say: Progress) -> RunResult:
     plan, champion = experiment.sample, _champion(experiment)
     say("Observing the development sample")
     development = development_sample(experiment, source)
@@ -219,7 +219,7 @@ def _tune(experiment: Experiment, development: DevelopmentSample, say: Progress)
 
 
 def _provenance(
-    experiment: Experiment, source: Source, development: DevelopmentSample, tuning: Tuning
+    experiment: Experiment, source: DataSource, development: DevelopmentSample, tuning: Tuning
 ) -> dict[str, Any]:
     """Where the card comes from: everything that would have to be the same to make it again."""
     ledger, plan = source.ledger, experiment.sample
@@ -283,7 +283,7 @@ def _record(
     tracker: Tracker,
     author: str,
     explored_only: bool,
-    source: Source,
+    source: DataSource,
 ) -> RunResult:
     """Record the run, and register the card unless it may only be explored."""
     origin, plan, rows = card.provenance, experiment.card, RawRows.of(experiment, source)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from credit_model.experiments.data_source import Source
+from credit_model.experiments.data_source import DataSource
 from credit_model.experiments.experiment import Experiment
 from credit_model.ledger.ingest_report import check_refusals
 from credit_model.ledger.validation import REASONS
@@ -54,7 +54,7 @@ class RawRows:
     quarantine: str | None
 
     @classmethod
-    def of(cls, experiment: Experiment, source: Source) -> RawRows | None:
+    def of(cls, experiment: Experiment, source: DataSource) -> RawRows | None:
         """Read the counts from the ledger; None where it kept none, or nothing was delivered."""
         counts = source.ledger.deliveries
         if counts is None or not counts.read:
@@ -98,7 +98,7 @@ class RawRows:
         return f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already, {refusals}"
 
 
-def check_raw_rows(experiment: Experiment, source: Source) -> None:
+def check_raw_rows(experiment: Experiment, source: DataSource) -> None:
     """Stop a run whose ledger is missing more raw rows than the experiment allows.
 
     Raises

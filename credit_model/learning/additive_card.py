@@ -24,7 +24,7 @@ from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import choose
 from credit_model.learning.logistic import Limits, fit_logistic
 from credit_model.learning.predictors import Bins, Predictor
-from credit_model.learning.terms import Sample, Terms
+from credit_model.learning.terms import BinnedSample, Terms
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.pairs import Pair
@@ -114,10 +114,10 @@ def make_additive_card(
     return card, steps_by_name, line, grade_intervals(points_unseen, table.counts, profile)
 
 
-def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> Sample:
+def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> BinnedSample:
     fines = [p.fine for p in predictors]
     nominal = [f.ends is None and not isinstance(f.given, NumericBins) for f in fines]
-    return Sample(
+    return BinnedSample(
         table.codes,
         tuple(f.classes + 1 for f in fines),
         tuple(p.direction or 0 for p in predictors),
@@ -138,7 +138,7 @@ def _count(terms: Terms) -> int:
     return sum(bool(table.any()) for table in terms.alone) + len(terms.together)
 
 
-def _strongest(sample: Sample, terms: Terms, ridge: float, most: int) -> list[int]:
+def _strongest(sample: BinnedSample, terms: Terms, ridge: float, most: int) -> list[int]:
     """Return the columns to keep: of shapes in a logistic regression, the one missed least goes first."""
     design = np.stack([table[sample.codes[:, j]] for j, table in enumerate(terms.alone)], axis=1)
     limits = Limits.not_negative(design.shape[1])
@@ -146,7 +146,7 @@ def _strongest(sample: Sample, terms: Terms, ridge: float, most: int) -> list[in
     return [int(place) for place in choose(fit, most)]
 
 
-def _prune_pairs(terms: Terms, sample: Sample) -> Terms:
+def _prune_pairs(terms: Terms, sample: BinnedSample) -> Terms:
     """Without shapes and pairs that hardly move anybody; a class without rows moves nobody where it stands apart."""
     masses, strengths = sample.masses, terms.strengths(sample.masses)
     together = {pair: grid.copy() for pair, grid in terms.together.items() if strengths[pair] >= _LEAST_SPREAD}
@@ -163,7 +163,7 @@ def _prune_pairs(terms: Terms, sample: Sample) -> Terms:
     return Terms(terms.level, tuple(alone), together)
 
 
-def _add_constant_columns(terms: Terms, columns: Sequence[int], whole: Sample) -> Terms:
+def _add_constant_columns(terms: Terms, columns: Sequence[int], whole: BinnedSample) -> Terms:
     """Return the terms of some columns as terms of all, with tables of zeros for the others."""
     alone = [np.zeros(size) for size in whole.sizes]
     for place, j in enumerate(columns):
@@ -172,7 +172,9 @@ def _add_constant_columns(terms: Terms, columns: Sequence[int], whole: Sample) -
     return Terms(terms.level, tuple(alone), together)
 
 
-def _join_column(p: Predictor, j: int, terms: Terms, sample: Sample, rules: AdditiveRules, slope: float) -> Joined:
+def _join_column(
+    p: Predictor, j: int, terms: Terms, sample: BinnedSample, rules: AdditiveRules, slope: float
+) -> Joined:
     """Return a column in attributes: neighbours alike in its shape and in all its pairs are one."""
     masses, fine, ordered = sample.masses, p.fine, sample.ordered[j]
     if fine.given is not None:
@@ -216,7 +218,7 @@ def _bins(fine: Any, order: npt.NDArray[np.intp], at: npt.NDArray[np.intp]) -> B
     return NumericBins(tuple(cuts), fine.whole, fine.special)
 
 
-def _coarse(terms: Terms, steps: Sequence[Joined], sample: Sample) -> Terms:
+def _coarse(terms: Terms, steps: Sequence[Joined], sample: BinnedSample) -> Terms:
     """Terms by attribute: means over the classes of each."""
     means = []
     for step, mass in zip(steps, sample.masses, strict=True):

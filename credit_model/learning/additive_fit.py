@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.learning.boosting import Growth, grow
-from credit_model.learning.terms import Places, Real, Sample, Terms, mean_of
+from credit_model.learning.terms import BinnedSample, Places, Real, Terms, mean_of
 
 
 def join_classes(profiles: Real, mass: Real, most: int, loss: float) -> npt.NDArray[np.intp]:
@@ -104,7 +104,7 @@ class Additive:
     rounds: int
 
 
-def fit_additive(sample: Sample, most_pairs: int) -> Additive:
+def fit_additive(sample: BinnedSample, most_pairs: int) -> Additive:
     """Learn an additive model with at most so many pairs.
 
     Where the sample has one fold there is nothing unseen: rounds are few, and there are no pairs.
@@ -122,14 +122,14 @@ def fit_additive(sample: Sample, most_pairs: int) -> Additive:
     return Additive(mean_of(models).centred(sample.masses), _unseen(sample, training_rows, models), rounds)
 
 
-def log_loss(sample: Sample, log_odds: Real) -> float:
+def log_loss(sample: BinnedSample, log_odds: Real) -> float:
     """Log loss of rows, weighted and summed; ``log_odds`` without those that are given."""
     total = log_odds + sample.offset
     return float((sample.goods * np.logaddexp(0, -total) + sample.bads * np.logaddexp(0, total)).sum())
 
 
 def _stage(
-    sample: Sample,
+    sample: BinnedSample,
     training_rows: Sequence[npt.NDArray[np.bool_]],
     growth: Growth,
     pairs: Sequence[Places] | None = None,
@@ -152,12 +152,12 @@ def _stage(
     return [model.centred(sample.masses) for model in models], rounds
 
 
-def _again(sample: Sample) -> int:
+def _again(sample: BinnedSample) -> int:
     """Return how many times each model is grown from other draws: the fewer the rows, the more a mean helps."""
     return int(np.clip(_STEADY_ROWS // len(sample.fold), 1, _MOST_AGAIN))
 
 
-def _unseen(sample: Sample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms]) -> Real:
+def _unseen(sample: BinnedSample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms]) -> Real:
     """Log-odds of each row by the model that has not seen it, where there is one."""
     log_odds = np.zeros(len(sample.fold))
     for model, rows in zip(models, training_rows, strict=True):
@@ -167,7 +167,7 @@ def _unseen(sample: Sample, training_rows: Sequence[npt.NDArray[np.bool_]], mode
 
 
 def _worth_keeping(
-    sample: Sample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms], most: int
+    sample: BinnedSample, training_rows: Sequence[npt.NDArray[np.bool_]], models: Sequence[Terms], most: int
 ) -> list[Places]:
     """Pairs, strongest first, that lower the log loss on rows their model has not seen."""
     strengths = mean_of(models).strengths(sample.masses)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.foundation.extras import needed_for
-from credit_model.learning.terms import Codes, Places, Real, Sample, Terms
+from credit_model.learning.terms import BinnedSample, Codes, Places, Real, Terms
 
 _PATIENCE = 100  # rounds without a gain on the rows not seen, after which no more are tried
 _SMOOTHING = 10.0  # rows added to each class of a nominal column, at the average rate, before it is put in order
@@ -82,7 +82,7 @@ class Grown:
 
 
 def grow(
-    sample: Sample,
+    sample: BinnedSample,
     training_rows: npt.NDArray[np.bool_],
     growth: Growth,
     start: Real,
@@ -118,7 +118,7 @@ def grow(
 
 
 def _dataset(
-    sample: Sample,
+    sample: BinnedSample,
     columns: Real,
     rows: npt.NDArray[np.bool_],
     start: Real,
@@ -136,7 +136,7 @@ def _dataset(
     return lightgbm.Dataset(x[both], y, weight=weight, init_score=start[rows][both], params=settings, reference=like)
 
 
-def _places(sample: Sample, j: int, training_rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+def _places(sample: BinnedSample, j: int, training_rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Where each class of a column stands; one outside the order of a column nowhere (-1)."""
     size = sample.sizes[j]
     if not sample.nominal[j]:

@@ -84,7 +84,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class TargetColumn:
     """The two classes, and of the rows that count (``kept``: weight above 0) which are bad, with their weights."""
 
     classes: npt.NDArray[Any]
@@ -112,7 +112,7 @@ def read_columns(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     return {f"x{j}": X[:, j] for j in range(X.shape[1])}
 
 
-def read_outcome(rows: int, y: Any, sample_weight: Any) -> Outcome:
+def read_outcome(rows: int, y: Any, sample_weight: Any) -> TargetColumn:
     """Return which rows are bad, their weights, and which rows count.
 
     Raises
@@ -144,7 +144,7 @@ def read_outcome(rows: int, y: Any, sample_weight: Any) -> Outcome:
         )
     if len(classes) < 2:
         raise UserError("fit: y has only one class among rows of weight above zero; a card needs goods and bads")
-    return Outcome(classes, (y == classes[1])[has_weight], weight[has_weight], has_weight)
+    return TargetColumn(classes, (y == classes[1])[has_weight], weight[has_weight], has_weight)
 
 
 def read_groups(groups: Any, rows: Flags, what: str) -> npt.NDArray[np.intp]:

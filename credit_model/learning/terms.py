@@ -19,7 +19,7 @@ Places = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class BinnedSample:
     """Rows in classes.
 
     Parameters
@@ -52,7 +52,7 @@ class Sample:
     ordered: tuple[int, ...]
     offset: Real
 
-    def only(self, columns: Sequence[int]) -> Sample:
+    def only(self, columns: Sequence[int]) -> BinnedSample:
         """Return the same rows in fewer columns."""
         places = list(columns)
         return replace(

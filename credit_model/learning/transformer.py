@@ -25,7 +25,7 @@ from credit_model.learning.fine_classes import (
     fine_categories,
     fine_numbers,
 )
-from credit_model.learning.frames import Outcome, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.frames import TargetColumn, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learning.optimal_binning import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
 from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
@@ -242,7 +242,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return ClassingRules(self.max_bins, self.min_share, self.min_events)
 
     def _fine(
-        self, name: str, column: Any, outcome: Outcome, period: npt.NDArray[np.intp] | None
+        self, name: str, column: Any, outcome: TargetColumn, period: npt.NDArray[np.intp] | None
     ) -> tuple[FineColumn, Real]:
         """Return a column in fine classes, and their counts."""
         bad, weight = outcome.bad, outcome.weight

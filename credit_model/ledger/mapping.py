@@ -65,7 +65,7 @@ class MappingErrors(UserError):
 
 
 @dataclass(frozen=True)
-class Condition:
+class RowCondition:
     """A test of one raw column: among values, not among them, or empty."""
 
     column: str
@@ -174,7 +174,7 @@ class Output:
     source: str
     target: str
     columns: MappingABC[str, Origin]
-    where: tuple[Condition, ...] = ()
+    where: tuple[RowCondition, ...] = ()
     encoding: str = "utf8"
 
     @property
@@ -302,7 +302,7 @@ class _Reader(TomlReader):
             encoding=self.text(table, "encoding", where, default="utf8"),
         )
 
-    def condition(self, spec: MappingABC[str, Any], where: str) -> Condition:
+    def condition(self, spec: MappingABC[str, Any], where: str) -> RowCondition:
         self.keys(spec, where, ("column",), ("in", "not_in", "null"))
         if sum(key in spec for key in ("in", "not_in", "null")) != 1:
             self.faults.append(f"{where}: a condition has one of in, not_in, null")
@@ -310,7 +310,7 @@ class _Reader(TomlReader):
             self.strings(spec[key], f"{where}.{key}") if key in spec else None for key in ("in", "not_in")
         )
         null = self.flag(spec, "null", where) if "null" in spec else None
-        return Condition(self.text(spec, "column", where), among, not_among, null)
+        return RowCondition(self.text(spec, "column", where), among, not_among, null)
 
     def origin(self, spec: Any, where: str) -> Origin:
         spec = {"column": spec} if isinstance(spec, str) else self.table(spec, where)

@@ -22,15 +22,15 @@ from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
-    Rows,
     Subjects,
+    WeightedRows,
     interval,
     rows_of,
     standard_error,
 )
 
 
-def mean_of(rows: Rows, loss: Floats, level: float, least: float = 0.0) -> Estimate:
+def mean_of(rows: WeightedRows, loss: Floats, level: float, least: float = 0.0) -> Estimate:
     """Weighted mean with its interval."""
     total = float(rows.weight.sum())
     if not total > 0:
@@ -178,14 +178,14 @@ def calibration_line(
     return CalibrationLine(slope, intercept)
 
 
-def fit_line(rows: Rows, p: Floats) -> tuple[Floats, Floats] | None:
+def fit_line(rows: WeightedRows, p: Floats) -> tuple[Floats, Floats] | None:
     """Intercept and slope of the outcome on log-odds, and how far each row moves them; None where undefined."""
     if ((p <= 0) | (p >= 1)).any():
         raise UserError("Cannot fit a calibration line: some probabilities are exactly 0 or 1; a card gives none such.")
     return fit_logistic(rows, np.log(p / (1 - p)))
 
 
-def fit_logistic(rows: Rows, x: Floats) -> tuple[Floats, Floats] | None:
+def fit_logistic(rows: WeightedRows, x: Floats) -> tuple[Floats, Floats] | None:
     """Intercept and slope of the outcome's log-odds on x, and how far each row moves them; None where undefined."""
     outcome = rows["y"]
     weights = rows.weight / (float(rows.weight.mean()) or 1.0)

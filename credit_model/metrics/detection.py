@@ -17,8 +17,8 @@ from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
-    Rows,
     Subjects,
+    WeightedRows,
     interval,
     rows_of,
     standard_error,
@@ -26,7 +26,7 @@ from credit_model.metrics.performance import (
 from credit_model.metrics.resampling import mass
 
 
-def _steps(rows: Rows) -> tuple[NDArray[np.intp], Floats, Floats]:
+def _steps(rows: WeightedRows) -> tuple[NDArray[np.intp], Floats, Floats]:
     """Step of each row from the riskiest value down, and the weight of all and of bads by step."""
     step = np.unique(-rows["risk"], return_inverse=True)[1].ravel()
     return step, mass(step, rows.weight), mass(step, rows.weight * rows["y"])

@@ -20,8 +20,8 @@ from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
-    Rows,
     Subjects,
+    WeightedRows,
     interval,
     placement,
     placement_error,
@@ -30,7 +30,7 @@ from credit_model.metrics.performance import (
 )
 
 
-def _between(rows: Rows, bad_share: Floats, level: float) -> Estimate:
+def _between(rows: WeightedRows, bad_share: Floats, level: float) -> Estimate:
     """Gini of ``risk`` minus that of ``other``, every row a bad of this share."""
     bad, good = rows.weight * bad_share, rows.weight * (1 - bad_share)
     one, two = placement(rows["risk"], bad, good), placement(rows["other"], bad, good)

@@ -53,7 +53,7 @@ UNDEFINED = Estimate(None, None, None)
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class WeightedRows:
     """Checked columns in canonical order, their weights, and whom each row belongs to (``None``: a person each)."""
 
     columns: dict[str, Floats]
@@ -64,7 +64,7 @@ class Rows:
         return self.columns[name]
 
 
-def rows_of(weight: ArrayLike | None, subject: Subjects, **columns: ArrayLike) -> Rows:
+def rows_of(weight: ArrayLike | None, subject: Subjects, **columns: ArrayLike) -> WeightedRows:
     """Check columns and put their rows into the one order that depends on values alone.
 
     Raises
@@ -98,7 +98,7 @@ def rows_of(weight: ArrayLike | None, subject: Subjects, **columns: ArrayLike) -
     order = np.lexsort(tuple(values.values()))
     weights = values.pop("weight")[order]
     ordered = {name: column[order] for name, column in values.items()}
-    return Rows(ordered, weights, None if codes is None else codes[order])
+    return WeightedRows(ordered, weights, None if codes is None else codes[order])
 
 
 def within_people(influence: Floats, subject: NDArray[np.intp] | None) -> Floats:
@@ -148,7 +148,7 @@ def placement(risk: Floats, bad: Floats, good: Floats) -> Placement | None:
     return Placement(auc, as_bad, as_good)
 
 
-def placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats, rows: Rows) -> float:
+def placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats, rows: WeightedRows) -> float:
     """Obuchowski's clustered standard error: DeLong's exactly when every row is a person of its own."""
 
     def people(member: NDArray[np.bool_]) -> int:
@@ -166,7 +166,7 @@ def placement_error(as_bad: Floats, as_good: Floats, bad: Floats, good: Floats, 
     return math.sqrt(max(variance, 0.0))
 
 
-def _area(rows: Rows, bad: Floats, good: Floats, level: float) -> Estimate:
+def _area(rows: WeightedRows, bad: Floats, good: Floats, level: float) -> Estimate:
     placed = placement(rows["risk"], bad, good)
     if placed is None:
         return UNDEFINED

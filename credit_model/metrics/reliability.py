@@ -21,8 +21,8 @@ from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
-    Rows,
     Subjects,
+    WeightedRows,
     interval,
     rows_of,
     standard_error,
@@ -43,7 +43,7 @@ class Significance:
     p_value: float
 
 
-def _bootstrapped(rows: Rows, measure: Callable[[Cells], float | None], level: float) -> Estimate:
+def _bootstrapped(rows: WeightedRows, measure: Callable[[Cells], float | None], level: float) -> Estimate:
     """Return a measure of the cells, with the middle of its values over draws."""
     kinds = Bootstrap(rows)
     value = measure(kinds.cells())
@@ -54,7 +54,7 @@ def _bootstrapped(rows: Rows, measure: Callable[[Cells], float | None], level: f
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))
 
 
-def _groups(rows: Rows, groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _groups(rows: WeightedRows, groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct probability of each row, and the group of each of these, by the middle of its tie: equals together."""
     cell = np.unique(rows["probability"], return_inverse=True)[1].ravel()
     weight = mass(cell, rows.weight)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.metrics.performance import Floats, Rows
+from credit_model.metrics.performance import Floats, WeightedRows
 
 DRAWS = 200
 """Bootstrap draws behind an interval."""
@@ -48,7 +48,7 @@ class Bootstrap:
     pattern, and a draw of people is a multinomial draw of patterns.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: WeightedRows) -> None:
         self.probability, cell = np.unique(rows["probability"], return_inverse=True)
         weights, of = np.unique(rows.weight, return_inverse=True)
         key = (cell.ravel() * 2 + rows["y"].astype(np.int64)) * weights.size + of.ravel()

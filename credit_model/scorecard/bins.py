@@ -25,7 +25,7 @@ import numpy.typing as npt
 from credit_model.foundation.errors import UserError
 from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
-from credit_model.scorecard.reasons import MISSING, NOTHING, Reason, close, say, statement
+from credit_model.scorecard.reasons import MISSING, NOTHING, CardReason, close, say, statement
 
 if TYPE_CHECKING:
     from credit_model.features.definition import FeatureDefinition
@@ -394,12 +394,12 @@ class Characteristic:
         missing = NOTHING if self.definition and self.definition.missing else MISSING
         return say(found, missing[lang])
 
-    def reason_for(self, value: Any, points: int) -> Reason:
+    def reason_for(self, value: Any, points: int) -> CardReason:
         """Return the reason that a value and its points give."""
         zh, en = (
             close(statement(self.label(lang), self.describe(value, lang), lang), points, lang) for lang in ("zh", "en")
         )
-        return Reason(self.reason, self.name, points, zh, en)
+        return CardReason(self.reason, self.name, points, zh, en)
 
     def is_ordered(self, direction: int) -> bool:
         """Return whether points never rise with the value (direction +1), or never fall with it (-1)."""

@@ -27,7 +27,7 @@ from credit_model.scorecard.bins import Characteristic, NumericBins, Value, attr
 from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
 from credit_model.scorecard.document import CardError, check_kernel, digest, seal, unseal
 from credit_model.scorecard.pairs import Pair, monotone_faults
-from credit_model.scorecard.reasons import Reason, ScoredRow, rank
+from credit_model.scorecard.reasons import CardReason, ScoredRow, rank
 from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 if TYPE_CHECKING:
@@ -429,7 +429,7 @@ class Card:
         for pair in self.pairs:
             yield pair.points_at(attributes[pair.first], attributes[pair.second])
 
-    def _reason(self, place: int, values: Mapping[str, Any], points: int) -> Reason:
+    def _reason(self, place: int, values: Mapping[str, Any], points: int) -> CardReason:
         if place < len(self.columns):
             return self.characteristics[place].reason_for(values[self.columns[place]], points)
         pair = self.pairs[place - len(self.columns)]

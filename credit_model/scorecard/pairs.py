@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.scorecard.bins import NumericBins
-from credit_model.scorecard.reasons import Reason, close, statement
+from credit_model.scorecard.reasons import CardReason, close, statement
 
 if TYPE_CHECKING:
     from credit_model.scorecard.bins import Characteristic
@@ -118,7 +118,7 @@ class Pair:
             (self.grid - others_second + others_first - mean) / 2,
         )
 
-    def reason_for(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> Reason:
+    def reason_for(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> CardReason:
         """Return the reason that two values and their points give."""
         texts = {
             lang: [
@@ -126,7 +126,7 @@ class Pair:
             ]
             for lang in ("zh", "en")
         }
-        return Reason(
+        return CardReason(
             self.code(parts),
             self.name,
             points,

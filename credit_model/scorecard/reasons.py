@@ -19,7 +19,7 @@ MISSING = {"zh": "缺失", "en": "missing"}
 
 
 @dataclass(frozen=True)
-class Reason:
+class CardReason:
     """One characteristic that moved the score: its code, what it was, and the points it cost (below 0) or added."""
 
     code: str
@@ -36,8 +36,8 @@ class ScoredRow:
     score: int
     probability_of_bad: float
     grade: str
-    reasons: tuple[Reason, ...]
-    positives: tuple[Reason, ...]
+    reasons: tuple[CardReason, ...]
+    positives: tuple[CardReason, ...]
     base: int
     points: Mapping[str, int]
 

@@ -34,7 +34,8 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "credit_model.cli.main", "credit_model.ledger.ledger", "credit_model.experiments.pipeline",
-        "credit_model.registry.versions", "credit_model.scorecard.loader", "pandas", "pyarrow.parquet", "sklearn.linear_model", "optuna.samplers",
+        "credit_model.registry.versions", "credit_model.scorecard.loader", "pandas", "pyarrow.parquet",
+        "sklearn.linear_model", "optuna.samplers",
         "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
         "alembic.command", "faults.strikes",
     ]
