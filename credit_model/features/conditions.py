@@ -68,16 +68,16 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
         faults.append(f"{of} must be a table of conditions, not {type(where).__name__}")
         return ()
     conditions = []
-    for key, said in where.items():
+    for key, requirement in where.items():
         if key == "tier_at_least":
-            conditions.append(Condition("tier", "ge", said if isinstance(said, str) else repr(said)))
-        elif key in MEMBERSHIP or not isinstance(said, Mapping):
-            values = tuple(said) if isinstance(said, list | tuple) else (said,)
+            conditions.append(Condition("tier", "ge", requirement if isinstance(requirement, str) else repr(requirement)))
+        elif key in MEMBERSHIP or not isinstance(requirement, Mapping):
+            values = tuple(requirement) if isinstance(requirement, list | tuple) else (requirement,)
             if not values or not all(isinstance(value, str | int | float | date) for value in values):
                 faults.append(f"{of}: {key} needs a value or a list of values")
             conditions.append(Condition(key, "in", values))
         else:
-            for comparison, value in said.items():
+            for comparison, value in requirement.items():
                 if comparison not in _COMPARISONS:
                     faults.append(
                         f"{of}: {key}: unknown comparison {comparison!r}{did_you_mean(comparison, _COMPARISONS)}"
@@ -159,11 +159,11 @@ def phrase_records(conditions: Sequence[Condition], lang: str, catalogue: Catalo
 
 def phrase_value(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
     """Put a value of a condition into words."""
-    said = NAMES[lang].get(str(value), str(value))
+    phrase = NAMES[lang].get(str(value), str(value))
     if key not in ("kinds", "dimension", "field"):
-        return said
+        return phrase
     if catalogue is not None:
         kinds = {code: (kind.label_zh, kind.label_en) for code, kind in catalogue.kinds.items()}
         labels = {"kinds": kinds, "dimension": catalogue.dimensions, "field": catalogue.fields}[key]
-        said = labels.get(value, (said, said))[lang == "en"]
-    return SAY[lang]["quoted"].format(v=said)
+        phrase = labels.get(value, (phrase, phrase))[lang == "en"]
+    return SAY[lang]["quoted"].format(v=phrase)

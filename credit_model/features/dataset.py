@@ -87,20 +87,20 @@ def write_dataset(
         "definitions": sha256_json([d.to_dict() for d in definitions]),
         "versions": [KERNEL_VERSION, SEMANTICS_VERSION],
     }
-    done = _begun(folder, request)
+    finished_files = _begun(folder, request)
     columns = columns_read(definitions, catalogue)
     edges = [0, *(_first(subject_ids, bound) for bound in buckets.bounds), len(subject_ids)]
-    wanted = [n for n in range(len(buckets)) if edges[n] < edges[n + 1] or (not len(subject_ids) and n == 0)]
+    numbers = [n for n in range(len(buckets)) if edges[n] < edges[n + 1] or (not len(subject_ids) and n == 0)]
     lock = threading.Lock()
     compiled_repays(_LINES * len(subject_ids) * len(definitions))
 
     def one(number: int) -> None:
         name = f"part-{number:05d}.parquet"
-        if name in done:
-            found = _digest_of(folder / name)
-            if found == done[name]:
+        if name in finished_files:
+            current = _digest_of(folder / name)
+            if current == finished_files[name]:
                 return
-            if found is not None and progress is not None:
+            if current is not None and progress is not None:
                 progress(f"{name} was cut or altered: computing it again")
         rows = slice(edges[number], edges[number + 1])
         segments = buckets.open(number, columns, progress)
@@ -109,16 +109,16 @@ def write_dataset(
         values = compute(segments, index.fill_null(-1).to_numpy(), days, definitions, catalogue)
         digest = _write(folder / name, subject_ids[rows], days, values, [d.name for d in definitions])
         with lock:
-            done[name] = digest
-            _say(folder, request, done, False)
+            finished_files[name] = digest
+            _say(folder, request, finished_files, False)
             if progress is not None:
-                progress(f"Computing features: {len(done)} of {len(wanted)} parts")
+                progress(f"Computing features: {len(finished_files)} of {len(numbers)} parts")
 
     try:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(one, wanted):
+            for _ in pool.map(one, numbers):
                 pass
-        _say(folder, request, done, True)
+        _say(folder, request, finished_files, True)
         for left in folder.glob(".part-*"):  # by a build that was killed
             left.unlink(missing_ok=True)
     except OSError as error:
@@ -132,8 +132,8 @@ def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
     """Files of the same request that are done already."""
     try:
         folder.mkdir(exist_ok=True)
-        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        found, files = told["request"], dict(told["files"])
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        recorded, files = manifest["request"], dict(manifest["files"])
     except FileNotFoundError:
         if any(not name.name.startswith(".") for name in folder.iterdir()):
             raise UserError(
@@ -146,17 +146,17 @@ def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
             f"features were to be written to {folder}: its {MANIFEST} cannot be read ({type(error).__name__}); give a "
             "new folder"
         ) from None
-    if found != request:
-        moved = [name for name in request if found.get(name) != request[name]]
+    if recorded != request:
+        differing = [name for name in request if recorded.get(name) != request[name]]
         raise UserError(
-            f"features were to be written to {folder}: it holds those of another request ({', '.join(moved)} differ); "
-            "give a new folder"
+            f"features were to be written to {folder}: it holds those of another request "
+            f"({', '.join(differing)} differ); give a new folder"
         )
     return files
 
 
-def _say(folder: Path, request: dict[str, Any], done: dict[str, str], complete: bool) -> None:
-    text = json.dumps({"request": request, "complete": complete, "files": dict(sorted(done.items()))}, indent=1)
+def _say(folder: Path, request: dict[str, Any], digests: dict[str, str], complete: bool) -> None:
+    text = json.dumps({"request": request, "complete": complete, "files": dict(sorted(digests.items()))}, indent=1)
     write_atomically(folder / MANIFEST, text)
 
 

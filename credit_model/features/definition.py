@@ -140,13 +140,13 @@ class FeatureDefinition:
         ------
         DefinitionErrors
         """
-        known = [f.name for f in fields(cls)]
-        faults = [f"unknown key {key!r}{did_you_mean(key, known)}" for key in table if key not in known]
+        keys = [f.name for f in fields(cls)]
+        faults = [f"unknown key {key!r}{did_you_mean(key, keys)}" for key in table if key not in keys]
         faults += [f"{key} is missing" for key in ("name", "aggregate") if key not in table]
-        given = {key: value for key, value in table.items() if key in known}
+        entries = {key: value for key, value in table.items() if key in keys}
         definition = None
         try:
-            definition = cls(**{"name": "?", "aggregate": "count", **given})
+            definition = cls(**{"name": "?", "aggregate": "count", **entries})
         except DefinitionErrors as errors:
             faults += [fault.split(": ", 1)[1] for fault in errors.faults]
         if faults or definition is None:
@@ -162,8 +162,8 @@ class FeatureDefinition:
         {'name': 'n', 'aggregate': 'count', 'label_zh': 'n', 'label_en': 'n', 'window': '12m', 'none': 0}
         """
         usual = {"where": {}, "window_on": "decided_on", "scale": 1, "prior": [0, 0]}
-        said = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {k: v for k, v in said.items() if v not in (None, "") and usual.get(k) != v}
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {k: v for k, v in values.items() if v not in (None, "") and usual.get(k) != v}
 
     @cached_property
     def span(self) -> Window:
@@ -242,8 +242,8 @@ class FeatureDefinition:
         parts += [say["cap"].format(v=self.cap)] if self.cap is not None else []
         none = say["missing" if self.missing else "none"].format(v=self.none)
         parts += [none, say[str(self.direction)]]
-        said = say["join"].join(filter(None, parts)) + say["end"]
-        return said[0].upper() + said[1:]
+        text = say["join"].join(filter(None, parts)) + say["end"]
+        return text[0].upper() + text[1:]
 
 
 def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
@@ -263,8 +263,8 @@ def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue 
     """
     say, span = words(lang), definition.span
     window = say[f"short_{span.unit}"].format(n=span.length, kind=phrase_value("kinds", span.kind, lang, catalogue))
-    said = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
-    return said[0].upper() + said[1:]
+    text = say["label"].format(aggregate=_aggregate(definition, lang, catalogue), window=window)
+    return text[0].upper() + text[1:]
 
 
 def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | None) -> str:

@@ -116,7 +116,7 @@ def _vocabulary_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[s
 
 
 def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
-    known: dict[str, Iterable[str]] = {
+    vocabularies: dict[str, Iterable[str]] = {
         "kinds": catalogue.kinds, "polarity": POLARITIES, "tier": TIERS, "dimension": catalogue.dimensions,
         "field": catalogue.fields, "role": [role for role in ROLES if role],
     }  # fmt: skip
@@ -124,8 +124,8 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
     if c.key in MEMBERSHIP:
         called = "kind" if c.key == "kinds" else c.key
         for value in values:
-            if value not in known[c.key]:
-                yield f"unknown {called} {value!r}{did_you_mean(value, known[c.key])}"
+            if value not in vocabularies[c.key]:
+                yield f"unknown {called} {value!r}{did_you_mean(value, vocabularies[c.key])}"
         return
     if c.key not in NUMBERS:
         absent = list(_attribute_faults(c.key, catalogue, "condition"))
@@ -139,7 +139,7 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         yield f"{c.key} must be compared with a {'number' if stored == 'int' else stored}"
     listed = [k.attributes[c.key].values for k in catalogue.kinds.values() if c.key in k.attributes]
     if stored == "text" and listed and all(v is not None for v in listed):
-        open_to = {v for closed in listed for v in closed or ()}
+        open_to = {v for vocabulary in listed for v in vocabulary or ()}
         for value in values:
             if value not in open_to:
                 yield f"{c.key} never holds {value!r}{did_you_mean(value, sorted(open_to))}"
@@ -179,15 +179,16 @@ def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str
         yield "not record-monotone: one more adverse record could help; explore it, but it cannot enter this card"
         return
     sense = -d.direction if d.aggregate == "recency_days" else d.direction
-    wanted = "adverse" if sense > 0 else "positive"
+    polarity = "adverse" if sense > 0 else "positive"
     part, whole = ((*d.conditions, *side) for side in d.sides)
-    counted = matching_kinds(part, catalogue)
-    odd = [kind.code for kind in counted if kind.polarity != wanted]
-    codes = {kind.code for kind in counted}
+    kinds = matching_kinds(part, catalogue)
+    odd = [kind.code for kind in kinds if kind.polarity != polarity]
+    codes = {kind.code for kind in kinds}
     if d.aggregate == "ratio":
-        odd += [k.code for k in matching_kinds(whole, catalogue) if k.code not in codes and k.polarity == wanted]
+        odd += [k.code for k in matching_kinds(whole, catalogue) if k.code not in codes and k.polarity == polarity]
     if odd:
-        yield f"not record-monotone: under trend {d.trend!r} it must count {wanted} records, yet: {', '.join(odd[:5])}"
+        kinds_named = ", ".join(odd[:5])
+        yield f"not record-monotone: under trend {d.trend!r} it must count {polarity} records, yet: {kinds_named}"
 
 
 _TOP = ("schema", "feature")

@@ -86,8 +86,8 @@ class Facts:
             return self.known[name]
         attribute = self.segments.attributes.get(name)
         column: NDArray[Any] = getattr(self.segments, name) if attribute is None else attribute
-        taken: NDArray[Any] = column[self.rows]
-        return taken
+        values: NDArray[Any] = column[self.rows]
+        return values
 
     def number(self, name: str) -> Ints:
         """Return a column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
@@ -195,9 +195,9 @@ class Classes(NamedTuple):
     def facts(self) -> Facts:
         """Return what each class holds."""
         digits = self.digits or np.unravel_index(np.arange(self.number), [size for _, size in self.sources])
-        known: dict[Any, NDArray[Any]] = {}
+        cache: dict[Any, NDArray[Any]] = {}
         for (source, _), column in zip(self.sources, digits, strict=True):
-            known[source] = column if isinstance(source, str) else column == 1
-        if "field" in known:
-            known["field"] = np.where(known["field"] == 0, NO_VALUE, known["field"] - 1)
-        return Facts(self.rows.segments, self.rows.catalogue, known=known)
+            cache[source] = column if isinstance(source, str) else column == 1
+        if "field" in cache:
+            cache["field"] = np.where(cache["field"] == 0, NO_VALUE, cache["field"] - 1)
+        return Facts(self.rows.segments, self.rows.catalogue, known=cache)

@@ -104,22 +104,22 @@ def feature_grid(
     """
     day = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
     edition = catalogue.policy(policy, day)
-    chosen = [*catalogue.kinds] if kinds is None else list(kinds)
-    _check_axes(chosen, tiers, catalogue)
+    kind_names = [*catalogue.kinds] if kinds is None else list(kinds)
+    _check_axes(kind_names, tiers, catalogue)
     definitions, refused = {}, {}
-    for kind, tier, aggregate, window in product(chosen, tiers, aggregates, windows):
-        name, said = _cell(catalogue, kind, tier, aggregate, window)
+    for kind, tier, aggregate, window in product(kind_names, tiers, aggregates, windows):
+        name, entry = _cell(catalogue, kind, tier, aggregate, window)
         try:
-            d = FeatureDefinition(name=name, **said)
+            d = FeatureDefinition(name=name, **entry)
             d = replace(d, label_zh=label(d, "zh", catalogue), label_en=label(d, "en", catalogue))
-            found = matching_kinds(d.conditions, catalogue)
+            matching = matching_kinds(d.conditions, catalogue)
             check_definitions(
                 [d], catalogue, max_look_back_months=max_look_back_months, record_monotone=record_monotone
             )
         except DefinitionErrors as errors:
             refused[name] = "; ".join(fault.removeprefix(f"feature {name!r}: ") for fault in errors.faults)
             continue
-        why = _unfillable(d, found, tier, edition, day, finality_stated)
+        why = _unfillable(d, matching, tier, edition, day, finality_stated)
         if why:
             refused[name] = why
         else:
@@ -128,12 +128,12 @@ def feature_grid(
 
 
 def _check_axes(kinds: Sequence[str], tiers: Sequence[str], catalogue: Catalogue) -> None:
-    known = {"kind": (*catalogue.kinds, *POLARITIES), "tier": ("", *TIERS)}
+    vocabularies = {"kind": (*catalogue.kinds, *POLARITIES), "tier": ("", *TIERS)}
     for axis, values in (("kind", kinds), ("tier", tiers)):
         for value in values:
-            if value not in known[axis]:
+            if value not in vocabularies[axis]:
                 raise UserError(
-                    f"a grid was asked for with {axis} {value!r}, unknown{did_you_mean(value, known[axis])}"
+                    f"a grid was asked for with {axis} {value!r}, unknown{did_you_mean(value, vocabularies[axis])}"
                 )
 
 
@@ -153,22 +153,22 @@ def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: st
     where: dict[str, Any] = {"polarity": kind} if kind in POLARITIES else {"kinds": [kind]}
     if tier:
         where["tier_at_least"] = tier
-    said: dict[str, Any] = {"aggregate": called, "of": of, "window": window, "where": where, "reason": kind}
+    entry: dict[str, Any] = {"aggregate": called, "of": of, "window": window, "where": where, "reason": kind}
     is_told = called == "count_distinct" or of in (None, *_OF_ANY)  # whether more of a score is worse, nobody has said
     sense = _SENSE.get(polarity, 0) if is_told else 0
     if declared and declared.of_days:
-        said["trend"] = {1: "lower_is_worse", -1: "lower_is_better"}.get(sense)
+        entry["trend"] = {1: "lower_is_worse", -1: "lower_is_better"}.get(sense)
     else:
-        said["trend"] = {1: "higher_is_worse", -1: "higher_is_better"}.get(sense)
+        entry["trend"] = {1: "higher_is_worse", -1: "higher_is_better"}.get(sense)
     months = re.fullmatch(r"(\d+)([md])", window)
     if called == "recency_days" and months:  # never is the far end
         longest = int(months[1]) if months[2] == "d" else -(-int(months[1]) * 1461 // 48)
-        said |= {"cap": longest, "none": longest}
+        entry |= {"cap": longest, "none": longest}
     if called == "max" and of in (*NUMBERS, "tier"):
-        said["none"] = 0
+        entry["none"] = 0
     if half_life:
-        said["half_life_days"] = int(half_life)
-    return name, said
+        entry["half_life_days"] = int(half_life)
+    return name, entry
 
 
 def _unfillable(
@@ -177,21 +177,21 @@ def _unfillable(
     tier: str,
     edition: PolicyEdition,
     day: int,
-    stated: bool | Collection[str],
+    finality: bool | Collection[str],
 ) -> str:
     """Why no record of the kinds can ever be counted; empty where one can."""
     tiers = ("by_record", *TIERS[TIERS.index(tier) :]) if tier else ()
-    needed: tuple[tuple[str, Callable[[Kind], bool]], ...] = (
+    requirements: tuple[tuple[str, Callable[[Kind], bool]], ...] = (
         ("is lawful on the day of use", lambda kind: _is_lawful(kind, day)),
         (f"is ever of tier {tier} or worse", lambda kind: not tier or kind.tier in tiers),
         (f"has an attribute {d.of}", lambda kind: d.of in (None, *_OF_ANY) or d.of in kind.attributes),
     )
-    for what, holds in needed:
+    for what, holds in requirements:
         kinds = [kind for kind in kinds if holds(kind)]
         if not kinds:
             return f"no record can fill it: none of its kinds {what}"
     for kind in kinds:
-        is_stated = stated if isinstance(stated, bool) else kind.code in stated
+        is_stated = finality if isinstance(finality, bool) else kind.code in finality
         waits = kind.finality == "appeal_period" and kind.polarity == "adverse" and not is_stated
         months = _months_seen(kind, d, edition)
         if months is None or months > (APPEAL_MONTHS if waits else 0):
@@ -203,8 +203,8 @@ def _unfillable(
 
 
 def _is_lawful(kind: Kind, day: int) -> bool:
-    begun = kind.lawful_from is None or kind.lawful_from <= day
-    return kind.enabled and begun and (kind.lawful_to is None or day < kind.lawful_to)
+    has_started = kind.lawful_from is None or kind.lawful_from <= day
+    return kind.enabled and has_started and (kind.lawful_to is None or day < kind.lawful_to)
 
 
 def _months_seen(kind: Kind, d: FeatureDefinition, edition: PolicyEdition) -> float | None:

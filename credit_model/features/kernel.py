@@ -140,8 +140,10 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     grounds = np.where(in_force, "not_matched", np.array(STATUSES, object)[segments.status[file]])
     names = ["", "marks_the_window", "no_value", "outside_the_window", "not_matched"]  # a mark may have no value
     grounds = np.select([used, marks, inside, matched, ~would_match], names, grounds)
-    named = list(zip(segments.record[file].tolist(), grounds.tolist(), strict=True))
-    return Trail(tuple(r for r, ground in named if not ground), tuple((r, g) for r, g in named if g))
+    records_and_grounds = list(zip(segments.record[file].tolist(), grounds.tolist(), strict=True))
+    return Trail(
+        tuple(r for r, ground in records_and_grounds if not ground), tuple((r, g) for r, g in records_and_grounds if g)
+    )
 
 
 def _counted_by(facts: Facts, definition: FeatureDefinition, role: bool = True) -> NDArray[np.bool_]:

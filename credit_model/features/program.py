@@ -109,9 +109,9 @@ class Program:
 
     def lists_of(self, arrays: _Arrays) -> _Arrays:
         """Return the plan or tables as lists; worked out once where they are kept."""
-        known: tuple[_Arrays, _Arrays] | None = self._lists.get(id(arrays))
-        if known is not None:
-            return known[1]
+        cached: tuple[_Arrays, _Arrays] | None = self._lists.get(id(arrays))
+        if cached is not None:
+            return cached[1]
         lists = as_lists(arrays)
         if arrays is self.plan or any(arrays is tables for tables in self._tables.values()):
             self._lists[id(arrays)] = arrays, lists

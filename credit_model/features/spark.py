@@ -108,8 +108,8 @@ def features(
 
     _check_columns(observations, {"subject_id": _ID_TYPES, "as_of": ("date",)})
     names = [definition.name for definition in definitions]
-    if taken := [name for name in names if name in observations.columns]:
-        raise UserError(f"observations have columns of the names of features: {', '.join(taken)}; rename them")
+    if clashes := [name for name in names if name in observations.columns]:
+        raise UserError(f"observations have columns of the names of features: {', '.join(clashes)}; rename them")
     carried = [StructField(f.name, StringType()) if f.name == "subject_id" else f for f in observations.schema]
     described = StructType([*carried, *(StructField(name, FloatType()) for name in names)])
     grouped = StructType([*carried, StructField(_BUCKET, IntegerType(), False)])
@@ -140,8 +140,8 @@ def build(
     import pyarrow as pa
 
     if hasattr(observations, "mapInArrow"):
-        found = features(ledger, observations, definitions, day_of_use)
-        return found if out is None else _written(found, out)
+        frame = features(ledger, observations, definitions, day_of_use)
+        return frame if out is None else _written(frame, out)
     subject_ids, days, index = observations
     columns = {
         "subject_id": subject_ids,
@@ -149,12 +149,12 @@ def build(
         _ROW: pa.array(np.arange(len(days))),
     }
     observed = _done(lambda: session().createDataFrame(pa.table(columns)))
-    found = features(ledger, observed, definitions, day_of_use)
+    frame = features(ledger, observed, definitions, day_of_use)
     if out is not None:
-        return _written(found.sort(_ROW).drop(_ROW), out)
+        return _written(frame.sort(_ROW).drop(_ROW), out)
     import pandas as pd
 
-    rows = collected(found)
+    rows = collected(frame)
     order = np.argsort(rows.column(_ROW).to_numpy())
     values = {d.name: rows.column(d.name).to_numpy()[order] for d in definitions}
     return pd.DataFrame(values, index=index, columns=list(values))
@@ -185,11 +185,11 @@ def score(card: Any, rows: DataFrame) -> DataFrame:
     from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
     _check_columns(rows, dict.fromkeys(card.columns, ()))
-    kept = [field for field in rows.schema if field.name not in card.columns]
-    said = (("score", IntegerType()), ("probability_of_bad", DoubleType()), ("grade", StringType()))
-    scored = StructType([*kept, *(StructField(name, type) for name, type in said)])
+    fields = [field for field in rows.schema if field.name not in card.columns]
+    columns = (("score", IntegerType()), ("probability_of_bad", DoubleType()), ("grade", StringType()))
+    scored = StructType([*fields, *(StructField(name, type) for name, type in columns)])
     with unwarned():
-        return rows.mapInArrow(_scored(card, [field.name for field in kept]), scored)
+        return rows.mapInArrow(_scored(card, [field.name for field in fields]), scored)
 
 
 def collected(frame: DataFrame) -> Any:
@@ -262,7 +262,7 @@ def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]
     return ledger, ledger.buckets(day_of_use)
 
 
-def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:
+def _scored(card: Any, fields: Sequence[str]) -> Callable[[Batches], Batches]:
     """Rows of features to scores."""
 
     def work(batches: Batches) -> Batches:
@@ -272,13 +272,13 @@ def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:
         for batch in batches:
             columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in card.columns}
             scores = card.scores(columns)
-            said = [
+            results = [
                 pa.array(scores, pa.int32()),
                 pa.array(card.probability(scores), pa.float64()),
                 pa.array(grades[np.searchsorted(card.profile.grade_cuts, scores, side="right")], pa.string()),
             ]
-            names = [*kept, "score", "probability_of_bad", "grade"]
-            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), *said], names=names)
+            names = [*fields, "score", "probability_of_bad", "grade"]
+            yield pa.RecordBatch.from_arrays([*(batch.column(name) for name in fields), *results], names=names)
 
     return work
 
@@ -286,17 +286,17 @@ def _scored(card: Any, kept: Sequence[str]) -> Callable[[Batches], Batches]:
 # ---------------------------------------------------------------------- at the desk
 
 
-def _check_columns(frame: DataFrame, wanted: Mapping[str, Sequence[str]]) -> None:
+def _check_columns(frame: DataFrame, required: Mapping[str, Sequence[str]]) -> None:
     """Refuse a frame without these columns, or with one of none of the types listed for it (any, where none is)."""
-    held = dict(frame.dtypes)
-    faults = [f"{name} is missing" for name in wanted if name not in held]
+    actual = dict(frame.dtypes)
+    faults = [f"{name} is missing" for name in required if name not in actual]
     faults += [
-        f"{name} is {held[name]}, not {types[0]}"
-        for name, types in wanted.items()
-        if types and name in held and held[name] not in types
+        f"{name} is {actual[name]}, not {types[0]}"
+        for name, types in required.items()
+        if types and name in actual and actual[name] not in types
     ]
     if faults:
-        raise UserError(f"a Spark frame was given: {'; '.join(faults)} (found: {', '.join(held)})")
+        raise UserError(f"a Spark frame was given: {'; '.join(faults)} (found: {', '.join(actual)})")
 
 
 def _written(frame: DataFrame, out: Path) -> Path:
@@ -314,10 +314,10 @@ def _done(job: Callable[[], Any]) -> Any:
         with unwarned():
             return job()
     except PySparkException as error:
-        told = re.search(r"^credit_model\.(?:\w+\.)*(?:UserError|LedgerError): (.+)$", str(error), re.MULTILINE)
-        if told is None:
+        message = re.search(r"^credit_model\.(?:\w+\.)*(?:UserError|LedgerError): (.+)$", str(error), re.MULTILINE)
+        if message is None:
             raise
-        raise UserError(told[1]) from None
+        raise UserError(message[1]) from None
 
 
 @contextmanager

@@ -137,9 +137,9 @@ class SubjectRow:
     def _used(self) -> list[tuple[int, ...]]:
         if self._days is None or self._block is None:
             return [()] * len(self.values)
-        rows, made = kernel_numpy.counted(self._program.plan, self._days, *self._block)
+        rows, marks = kernel_numpy.counted(self._program.plan, self._days, *self._block)
         records = self._record[rows].tolist()
-        return [tuple(compress(records, column)) for column in made.T.tolist()]
+        return [tuple(compress(records, column)) for column in marks.T.tolist()]
 
 
 def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments, first: int, last: int) -> Any:
@@ -180,7 +180,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     for window_on, span in {(d.window_on, d.span) for d in definitions}:
         on = np.unique(getattr(segments, window_on))
         later = 1 if window_on == "decided_on" else 0
-        moved = window_end(on, span.unit, span.length)
-        edges += [on + later, moved + later]
+        end = window_end(on, span.unit, span.length)
+        edges += [on + later, end + later]
     days = np.unique(np.concatenate([np.asarray(edge, np.int64) for edge in edges]))
     return days[(first <= days) & (days <= last)]
