@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from credit_model.features import kernel_compiled as loop
 from credit_model.features import kernel_numpy as vectors
 from credit_model.features.facts import Facts
-from credit_model.features.kernel_compiled import DISTINCT, Days, Rows, Seen, Tables, Work
-from credit_model.features.program import Program, as_lists, too_great
-from credit_model.features.windows import Ints
+from credit_model.features.kernel_compiled import DISTINCT, Days, KernelTables, Rows, Seen, Work
+from credit_model.features.program import Ints, Program, as_lists, too_great
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import Segments, spans
 
@@ -37,7 +36,7 @@ _REPAYS = 100_000_000  # lines times definitions for which loading the compiled 
 class Block(NamedTuple):
     """Rows of segments and the observations that see them, as the pass takes them."""
 
-    tables: Tables
+    tables: KernelTables
     rows: Rows
     seen: Seen
 

@@ -70,7 +70,9 @@ def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
     conditions = []
     for key, requirement in where.items():
         if key == "tier_at_least":
-            conditions.append(Condition("tier", "ge", requirement if isinstance(requirement, str) else repr(requirement)))
+            conditions.append(
+                Condition("tier", "ge", requirement if isinstance(requirement, str) else repr(requirement))
+            )
         elif key in MEMBERSHIP or not isinstance(requirement, Mapping):
             values = tuple(requirement) if isinstance(requirement, list | tuple) else (requirement,)
             if not values or not all(isinstance(value, str | int | float | date) for value in values):

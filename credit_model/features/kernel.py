@@ -21,8 +21,7 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features.batching import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.facts import Facts
-from credit_model.features.program import program_of
-from credit_model.features.windows import last_days
+from credit_model.features.program import last_days, program_of
 from credit_model.foundation.calendar import EVER, NO_VALUE, window_start
 from credit_model.visibility.tables import STATUSES, Segments
 

@@ -87,7 +87,7 @@ class Days(NamedTuple):
     guess_last: Any
 
 
-class Tables(NamedTuple):
+class KernelTables(NamedTuple):
     """By class and ladder the groups it counts in, ``first[c * ladders + l]:first[c * ladders + l + 1]``, and on which
     side; by class and ladder of ``last_day``, whether it is of that kind. ``sides`` says the same by class and group.
     """
@@ -134,7 +134,7 @@ class Work(NamedTuple):
     slot_cell: Any
 
 
-def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
+def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
     """Write the values of some observations into ``out`` (flat, ``step`` from one column to the next).
 
     Returns

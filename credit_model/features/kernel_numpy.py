@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.features import kernel_compiled as loop
-from credit_model.features.kernel_compiled import Days, Plan, Rows, Seen, Tables
-from credit_model.features.windows import Ints
+from credit_model.features.kernel_compiled import Days, KernelTables, Plan, Rows, Seen
+from credit_model.features.program import Ints
 from credit_model.visibility.tables import spans
 
 
-def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: NDArray[np.float32]) -> int:
+def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, out: NDArray[np.float32]) -> int:
     """Write the values of some observations into their rows of ``out`` (two-dimensional); returns as ``loop.scan``."""
     lines = _Lines(plan, days, tables, rows, seen)
     too_great = -1
@@ -35,7 +35,7 @@ def scan(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen, out: ND
     return too_great
 
 
-def counted(plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen) -> tuple[Ints, NDArray[np.bool_]]:
+def counted(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the rows in force, in order of observations, and by row and definition whether it made the value."""
     lines = _Lines(plan, days, tables, rows, seen)
     places = np.stack(lines.places)[plan.ladder] if len(plan.family) else np.zeros((0, len(lines.row)), np.int64)
@@ -85,7 +85,7 @@ def _read(
 class _Lines:
     """One line for each record in force at the start of an observation's day, in order of observations."""
 
-    def __init__(self, plan: Plan, days: Days, tables: Tables, rows: Rows, seen: Seen) -> None:
+    def __init__(self, plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen) -> None:
         row_counts = seen.high - seen.low
         at = np.repeat(np.arange(len(row_counts)), row_counts)
         row = spans(seen.low, row_counts)

@@ -4,6 +4,9 @@ Definitions that ask for the same records, of the same date, in the same way, di
 one *group*, with one *bin* for each of their windows. A record adds to one bin of each group of its class. At the end
 of an observation the bins are added up from the shortest window on, and each definition reads the bin of its window.
 
+Seen from a day, each window is a lowest day, and the windows of one unit on one date nest. The bin of a record is
+guessed from its age in days and put right by the lowest day itself, so the pass needs no calendar arithmetic.
+
 In: definitions, catalogue. Out: a ``Program`` (once for a list of definitions); class tables for a block of rows.
 """
 
@@ -27,15 +30,55 @@ from credit_model.features.kernel_compiled import (
     SIDES,
     SUM,
     Days,
+    KernelTables,
     Plan,
-    Tables,
 )
-from credit_model.features.windows import Ints, Rung, days_of
-from credit_model.foundation.calendar import EVER
+from credit_model.foundation.calendar import EVER, window_start
 
 if TYPE_CHECKING:
     from credit_model.features.conditions import Condition
     from credit_model.features.definition import FeatureDefinition
+
+
+Ints = NDArray[np.int64]
+
+_SPARE_DAYS = 1_000  # days nobody observes that a table may hold so that a day is its own address
+
+
+class Rung(NamedTuple):
+    """Windows of one unit on one date, shortest first."""
+
+    on: str
+    unit: str
+    lengths: tuple[int, ...]
+
+
+def days_of(day: Ints, rungs: Sequence[Rung]) -> Days:
+    """Return the tables of ladders for observations on these days."""
+    first, last = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+    if last - first <= len(day) + _SPARE_DAYS * (len(day) > 1):
+        days, row = np.arange(first, last + 1), day - first
+    else:
+        days, row = np.unique(day, return_inverse=True)
+    lows: list[Ints] = []
+    guesses: list[Ints] = []
+    for rung in rungs:
+        until = last_days(days, rung.on)
+        columns = [window_start(until, rung.unit, length) for length in rung.lengths]
+        lows += columns
+        reach = [int((until - low).max()) for low, length in zip(columns, rung.lengths, strict=True) if length > 0]
+        age = np.arange(max(reach, default=-1) + 2)
+        guesses.append(np.searchsorted(np.array(reach, np.int64), age, side="left"))
+    size = np.array([len(guess) for guess in guesses], np.int64)
+    end = np.cumsum(size)
+    table = np.column_stack(lows).ravel() if lows else np.zeros(0, np.int64)
+    guess = np.concatenate(guesses).astype(np.int64) if guesses else np.zeros(0, np.int64)
+    return Days(np.ascontiguousarray(row, np.int64), table, guess, end - size, size - 1)
+
+
+def last_days(day: Ints, on: str) -> Ints:
+    """Return the last day a window holds: what was decided by the day before, or became usable by the day itself."""
+    return day - 1 if on == "decided_on" else day
 
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
@@ -90,14 +133,14 @@ class Program:
     facts: tuple[str, ...]
     conditions: tuple[Condition, ...]
     plan: Plan
-    _tables: dict[Any, Tables] = field(default_factory=dict, repr=False, compare=False)
+    _tables: dict[Any, KernelTables] = field(default_factory=dict, repr=False, compare=False)
     _lists: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def days(self, day: Ints) -> Days:
         """Return the ladders as seen from the days of observations."""
         return days_of(day, self.rungs)
 
-    def tables(self, classes: Classes) -> Tables:
+    def tables(self, classes: Classes) -> KernelTables:
         """Return which groups each class counts in; worked out once where it does not depend on the rows."""
         key = classes.key
         if key is None:
@@ -117,7 +160,7 @@ class Program:
             self._lists[id(arrays)] = arrays, lists
         return lists
 
-    def _tables_of(self, classes: Classes) -> Tables:
+    def _tables_of(self, classes: Classes) -> KernelTables:
         """For each class the groups it counts in (and as which side of a ratio), and whose last day it makes."""
         facts = classes.facts()
         answers = {condition: facts.meets(condition) for condition in self.conditions}
@@ -143,7 +186,7 @@ class Program:
         kinds, code = facts.segments.kind_codes, facts.raw("kind")
         at_visit = [code == kinds.index(kind) for _, kind in self.visits]
         visit = np.column_stack(at_visit).astype(np.int64).ravel() if at_visit else np.zeros(0, np.int64)
-        return Tables(
+        return KernelTables(
             first.astype(np.int64),
             counts_in.astype(np.int64),
             sides[class_number, counts_in],
