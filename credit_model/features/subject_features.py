@@ -49,6 +49,7 @@ class SubjectFeatures:
     --------
     >>> from credit_model.features.definition import FeatureDefinition
     >>> from credit_model.catalogue.catalogue import load_catalogue
+    >>> from credit_model.foundation.calendar import to_day
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
     >>> honours = {"record_id": ["h", "i"], "subject_id": ["a", "a"], "kind": ["honour", "honour"]}
@@ -163,7 +164,7 @@ def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments,
     Examples
     --------
     >>> from credit_model.features.definition import FeatureDefinition
-    >>> from credit_model.foundation.calendar import from_days
+    >>> from credit_model.foundation.calendar import from_days, to_day
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> from credit_model.visibility.tables import Tables
     >>> from credit_model.visibility.segments import compile_segments
