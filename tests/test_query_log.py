@@ -19,6 +19,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from credit_model.foundation import chain as chain_module
 from credit_model.foundation.chain import Chain
 from credit_model.foundation.chain_links import GENESIS, ChainError, ChainReport
 from credit_model.service.query_log import Query, QueryLog
@@ -229,6 +230,25 @@ def test_processes_and_threads_append_to_one_chain_and_nothing_is_lost(tmp_path:
     assert chain.verify().lines == len(found)
     for hand in {hand for hand, _ in found}:
         assert [n for h, n in found if h == hand] == list(range(50))
+
+
+def test_a_chain_that_another_process_begins_meanwhile_is_not_taken_for_one_without_a_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Chain(tmp_path / "log" / "lines", head=tmp_path / "elsewhere" / "head")
+    another = Chain(mine.path, head=mine.head)
+    size_of, looks = chain_module._size, iter([lambda: another.append({"hand": "another", "n": 0})])
+
+    def size_before_the_other_begins(path: Path) -> int:
+        size = size_of(path)
+        if path == mine.head and (begin := next(looks, None)) is not None:
+            begin()
+        return size
+
+    monkeypatch.setattr(chain_module, "_size", size_before_the_other_begins)
+    mine.append({"hand": "mine", "n": 0})
+    assert [entry["hand"] for entry in mine.entries()] == ["another", "mine"]
+    assert mine.verify().holds
 
 
 def _killed_at_random(folder: Path, kills: int, sync: str, pick: random.Random) -> None:

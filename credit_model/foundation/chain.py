@@ -183,8 +183,9 @@ class Chain:
     @contextmanager
     def _open_head(self) -> Iterator[int]:
         """Yield the head, locked; create it where the chain is new."""
+        has_lines = _size(self.path) > 0  # first: whoever begins a chain makes its head before its first line
         if _size(self.head) < 2 * SLOT:  # none yet, or its making was killed
-            if _size(self.path):
+            if has_lines:
                 raise ChainError(
                     f"the head {self.head} of {self.path} is missing: nobody can say whether the log is whole. "
                     "Restore it from a copy; do not make a new one."
