@@ -151,7 +151,7 @@ class Ledger:
         if policy not in catalogue.policies:
             choice = ", ".join(catalogue.policies)
             raise UserError(f"create a ledger: policy {policy!r} is not in the catalogue. Choose one of: {choice}.")
-        ours = {LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}
+        ours = {MANIFEST, LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}  # a manifest: somebody else was quicker
         foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
         if foreign or (path.exists() and not path.is_dir()):
             raise LedgerError(f"create a ledger: {path} is not an empty folder. Give a new one.")
