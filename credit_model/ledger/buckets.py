@@ -1,15 +1,18 @@
-"""The segments of a large ledger in buckets: files in its cache, each with the segments of one range of subject ids.
+"""The cache of compiled segments: one file for a ledger's content and day of use, or, of a large ledger, buckets.
 
-A bucket is to ``segment_cache`` what a partition is to a table: one is in memory at a time, whatever the size of the
-ledger. Each is compiled from the rows that can touch the files of its subjects and nothing else, so a killed process is
-resumed bucket by bucket, and a damaged bucket is compiled again alone. A file holds its vocabulary (ids, codes) and a
-Parquet table of numbers that index it, of which single columns can be read, behind one SHA-256.
+A file is named by the digests of everything it was compiled from and guarded by its SHA-256. A bucket holds the
+segments of one range of subject ids, as a partition does of a table: one is in memory at a time, whatever the size of
+the ledger. Each is compiled from the rows that can touch the files of its subjects and nothing else, so a killed
+process is resumed bucket by bucket, and a damaged bucket is compiled again alone. It holds its vocabulary (ids, codes)
+and a Parquet table of numbers that index it, of which single columns can be read.
 
-In: a ledger's parts, a day of use. Out: ``Segments`` of some subjects, whole or the columns asked for.
+In: a ledger's parts and manifest, a day of use. Out: ``Segments``, of all subjects or some, whole or the columns asked
+for; nothing where a cache file is absent or damaged.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -23,11 +26,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model.foundation.files import read_sealed
+from credit_model.foundation.digests import sha256
+from credit_model.foundation.files import exclusive_lock, read_sealed, write_sealed
 from credit_model.ledger.lookup import RowIndex
-from credit_model.ledger.manifest import CACHE
-from credit_model.ledger.segment_cache import write_cache
-from credit_model.visibility.segments import compile_segments
+from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cache_prefix
+from credit_model.visibility.segments import SEMANTICS_VERSION, compile_segments
 from credit_model.visibility.tables import Segments
 
 if TYPE_CHECKING:
@@ -35,6 +38,41 @@ if TYPE_CHECKING:
 
 ROWS: Final = 400_000  # records in a bucket
 _IDS: Final = ("subject_ids", "record_ids", "case_ids")
+_MAX_FILES: Final = 4  # days of use
+
+
+def cache_name(manifest: Manifest, day_of_use: int) -> str:
+    """Return the name of the cache file for this content and day of use."""
+    content = (manifest.digest, manifest.catalogue, manifest.policy, day_of_use, SEMANTICS_VERSION)
+    return f"{cache_prefix(manifest)}{sha256(repr(content))[:32]}.segments"
+
+
+def read_segments(folder: Path, name: str) -> Segments | None:
+    """Read segments from the cache; None if they are absent or damaged."""
+    data = read_sealed(folder / CACHE / name)
+    return None if data is None else Segments.from_arrow(pq.read_table(pa.BufferReader(data)))
+
+
+def write_segments(folder: Path, name: str, segments: Segments) -> None:
+    """Write segments to the cache, unless another process writes to the ledger."""
+    sink = io.BytesIO()
+    pq.write_table(segments.to_arrow(), sink, compression="zstd")
+    write_cache(folder, name, [sink.getvalue()], wait=False)
+
+
+def write_cache(folder: Path, name: str, parts: Sequence[bytes | memoryview], *, wait: bool = True) -> None:
+    """Write a cache file, unless the ledger has other content by now: a forgotten person must not return."""
+    cache = folder / CACHE
+    try:
+        with exclusive_lock(folder / LOCK, wait=wait) as free:
+            if free and name.startswith(cache_prefix(Manifest.read(folder))):
+                cache.mkdir(exist_ok=True)
+                write_sealed(cache / name, parts)
+                old = sorted(cache.glob("*.segments"), key=lambda file: file.stat().st_mtime)
+                for file in old[:-_MAX_FILES]:
+                    file.unlink(missing_ok=True)
+    except (OSError, LedgerError):  # a folder one may only read, a full disk: compiled again next time
+        pass
 
 
 @dataclass(frozen=True)

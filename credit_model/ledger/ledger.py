@@ -23,7 +23,7 @@ from credit_model.catalogue.subject_ids import subject_id as canonical_id
 from credit_model.foundation.calendar import DateLike, to_day, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import exclusive_lock, write_forced
-from credit_model.ledger.buckets import Buckets
+from credit_model.ledger.buckets import Buckets, cache_name, read_segments, write_segments
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
 from credit_model.ledger.ingest import Delivery, plan
 from credit_model.ledger.ingest_report import IngestReport
@@ -41,7 +41,6 @@ from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import load_mapping
 from credit_model.ledger.parts import PartStore
 from credit_model.ledger.record_frames import Rules, records_decided, records_decided_each, records_in_force
-from credit_model.ledger.segment_cache import cache_name, read_segments, write_segments
 from credit_model.ledger.sources import open_sources
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
