@@ -120,7 +120,7 @@ def write_index(out: Path, made: dict[str, Any]) -> None:
 
 
 def faults(out: Path) -> list[str]:
-    """What is wrong with the stored models before they are even run."""
+    """List what is wrong with the stored models before they are even run."""
     said = json.loads((out / "attainable.json").read_text(encoding="utf-8"))
     found = [] if said["dictionary_sha256"] == dictionary_digest() else ["the dictionary of features has changed"]
     for line in (out / "SHA256SUMS").read_text(encoding="ascii").splitlines():

@@ -112,14 +112,14 @@ def one(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
 
 
 def measure(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
-    """The same in a process of its own."""
+    """Do the same in a process of its own."""
     said = [sys.executable, __file__, "--one", side, trend, str(rows), str(columns)]
     done = subprocess.run(said, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def whole(side: str, X: pd.DataFrame, y: np.ndarray) -> Any:
-    """A fitted model of all columns, as each side comes to one; ``binning`` stops at optbinning's classes."""
+    """Fit a model of all columns, as each side comes to one; ``binning`` stops at optbinning's classes."""
     if side == "ours":
         return ScorecardClassifier(method="woe_logistic").fit(X, y)
     from optbinning import BinningProcess
@@ -154,14 +154,14 @@ def one_whole(side: str, rows: int, columns: int, judged: bool) -> dict[str, Any
 
 
 def measure_whole(side: str, rows: int, columns: int, judged: bool = True) -> dict[str, Any]:
-    """The same in a process of its own."""
+    """Do the same in a process of its own."""
     said = [sys.executable, __file__, "--one-whole", side, str(rows), str(columns), str(int(judged))]
     done = subprocess.run(said, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str, Any]:
-    """The whole fit beside optbinning's, and how it grows."""
+    """Time the whole fit beside optbinning's, and how it grows."""
     sides = {side: measure_whole(side, rows, columns) for side in ("ours", "theirs", "binning")}
     tell(f"{rows:,} rows x {columns} columns    processor s, elapsed s, peak MB (before the fit), AUC on new rows")
     for side, name in (("ours", "whole fit"), ("theirs", "optbinning, whole"), ("binning", "optbinning, classing")):

@@ -23,7 +23,7 @@ LIMIT = 50.0  # milliseconds
 
 
 def made_card(folder: Path) -> Path:
-    """A card of forty characteristics, learned on noise: the size matters here, not the ranking."""
+    """Learn a card of forty characteristics on noise: the size matters here, not the ranking."""
     from credit_model.learning.classifier import ScorecardClassifier
 
     rng = np.random.default_rng(20261124)

@@ -141,7 +141,7 @@ def record_ids(count: int) -> Any:
 
 
 def apart(*words: Any) -> dict[str, Any]:
-    """A step in a process of its own, for its memory is measured."""
+    """Run a step in a process of its own, for its memory is measured."""
     run = subprocess.run([sys.executable, __file__, *map(str, words)], capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(run.stderr)
@@ -161,7 +161,7 @@ def compile_all(ledger: Path) -> dict[str, Any]:
 
 
 def stages(ledger: Path) -> dict[str, Any]:
-    """Reading the ledger's rows, compiling them, writing buckets: one after the other, on one core, timed apart."""
+    """Read the ledger's rows, compile them, write buckets: one after the other, on one core, timed apart."""
     buckets = Ledger.open(ledger).buckets(USE)
     spent = dict.fromkeys(("read", "compile", "write"), 0.0)
     for number in range(len(buckets)):

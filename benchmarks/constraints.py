@@ -109,7 +109,7 @@ class Bench:
         return {name: bins for name, bins in classed.bins_.items() if name not in set_by_policy}
 
     def boosted(self, signs: bool) -> tuple[Risk, int]:
-        """The challenger: no bins, weights, points or caps at all."""
+        """Fit the challenger: no bins, weights, points or caps at all."""
         features = self.experiment.features
         if not signs:
             features = tuple(replace(d, trend=None) for d in features)
@@ -189,7 +189,7 @@ def without_worth(bench: Bench) -> tuple[Risk, int]:
 
 
 def finer(profile: Profile, times: int) -> Profile:
-    """The same scale in points so many times finer."""
+    """Return the same scale in points so many times finer."""
     said = {
         name: value if value is None else times * value
         for name in ("reference_points", "points_to_double_odds", "least", "greatest", "positive_cap")

@@ -153,7 +153,7 @@ def read(file: Any, piece: int, names: list[str]) -> dict[str, np.ndarray]:
 
 # ------------------------------------------------------------------------------------------------ ours
 def timed(do: Callable[[], Any], repeat: int) -> tuple[float, float, Any]:
-    """The best wall and processor seconds, and the last result."""
+    """Return the best wall and processor seconds, and the last result."""
     best = used = float("inf")
     result = None
     for _ in range(repeat):
@@ -206,13 +206,13 @@ def ours(folder: Path, people: int, repeat: int, own: bool, engine: str) -> dict
 
 
 def peak_memory() -> float:
-    """The most megabytes this process has held (``ru_maxrss`` would start with what its parent held)."""
+    """Return the most megabytes this process has held (``ru_maxrss`` would start with what its parent held)."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def sums(values: np.ndarray) -> dict[str, Any]:
-    """What two results of equal values have in common: for each column the sum and the rows that are not none."""
+    """Return what two results of equal values have in common: for each column the sum and the rows that are not none."""
     totals = [[float(np.nansum(column, dtype=np.float64)), int(np.isfinite(column).sum())] for column in values.T]
     return {"sums": totals}
 
@@ -246,7 +246,7 @@ def scan(folder: Path, own: bool, repeat: int) -> dict[str, Any]:
 
 
 def aggregates(kind: int, own: bool, prefix: str = "") -> Iterator[str]:
-    """The 13 aggregates of a kind in SQL; ``prefix`` names the kind within them, for one pass over all."""
+    """Write the 13 aggregates of a kind in SQL; ``prefix`` names the kind within them, for one pass over all."""
     begins = {m: int(window_start(np.array([DAY - 1]), "months", m)[0]) for m in MONTHS}
     for m in MONTHS:
         inside = f"{prefix}decided_on >= {f'b{m}' if own else begins[m]}"
@@ -279,7 +279,7 @@ def duckdb_by_domain(folder: Path, own: bool, repeat: int, check: bool = False) 
 
 
 def totals_of(tables: list[Any], own: bool) -> dict[str, Any]:
-    """The sums of the kernel's columns, of the peers' tables: none is 0, days since the last are counted from the day."""
+    """Sum the kernel's columns of the peers' tables: none is 0, days since the last are counted from the day."""
     totals = []
     for kind, table in enumerate(tables):
         day = table["as_of"].to_numpy() if own else DAY
@@ -319,7 +319,7 @@ def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
 
 
 def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
-    """A group-by for each kind and window, put into a matrix."""
+    """Group by each kind and window, and put the groups into a matrix."""
     import pandas as pd
 
     def do() -> np.ndarray:
@@ -426,7 +426,7 @@ def slope(people: int) -> dict[str, Any]:
 
 
 def start() -> dict[str, Any]:
-    """What loading costs: the first compilation, the compiled pass from disk, and numpy alone, on 100 people."""
+    """Measure what loading costs: the first compilation, the compiled pass from disk, and numpy alone, on 100 people."""
     program = (
         "import time, numpy as np, sys; sys.path.insert(0, sys.argv[1]); import kernel as k\n"
         "s = k.segments_of(k.make(100), 100); w = k.definitions()\n"
@@ -498,7 +498,7 @@ def main() -> int:
 
 
 def ratios(steps: dict[str, Any]) -> dict[str, Any]:
-    """The kernel against the scan, each peer against the kernel; whether DuckDB's values are the kernel's."""
+    """Compare the kernel with the scan, each peer against the kernel; whether DuckDB's values are the kernel's."""
     own = steps["kernel"]["s"]
     found: dict[str, Any] = {"kernel to scan": own / steps["scan"]["s"]}
     found |= {f"{name} to kernel": step["s"] / own for name, step in steps.items() if name not in ("scan", "kernel")}

@@ -171,7 +171,7 @@ def platt(s: np.ndarray, y: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def recalibrated(y: np.ndarray, pooled: np.ndarray) -> dict[str, Any]:
-    """What another calibration of the card's probabilities would do, learned on other rows than it is judged on."""
+    """Compute what another calibration of the card's probabilities would do, learned on other rows than it is judged on."""
     found = {"none": pooled}
     for name, method in (("platt", platt), ("beta", beta), ("isotonic", isotonic), ("venn_abers", venn_abers)):
         p = np.zeros(len(y))

@@ -46,7 +46,7 @@ class NoTracker:
 
 
 def planned(profile: str, policy: str, people: int, seed: int, most: int | None = None) -> Experiment:
-    """The baseline experiment on another city; with at most so many characteristics where that is said."""
+    """Return the baseline experiment on another city; with at most so many characteristics where that is said."""
     baseline = load_experiment(ROOT / "experiments" / "baseline.toml")
     source = replace(baseline.ledger.source, profile=profile, people=people, seed=seed)
     card = baseline.card
@@ -102,7 +102,7 @@ def measure(profile: str, policy: str, people: int, seed: int, most: int | None 
 
 
 def summed(rows: list[dict[str, Any]], most: int | None) -> list[dict[str, Any]]:
-    """What holds of all cities of one profile and policy together."""
+    """Summarise all cities of one profile and policy together."""
     found = []
     for (profile, policy), group in groupby(rows, key=lambda r: (r["profile"], r["policy"])):
         cities = list(group)

@@ -94,7 +94,7 @@ def outlier() -> float:
 
 
 def report(rows: int) -> dict[str, float]:
-    """A full report of many scored rows: every measure of all people and of two segments, every interval."""
+    """Evaluate many scored rows in full: every measure of all people and of two segments, every interval."""
     rng = np.random.default_rng(SEED)
     lost = rng.choice([0, 6, 12, 26, 40, 66, 80, 120], rows, p=[0.7, 0.08, 0.07, 0.06, 0.04, 0.03, 0.015, 0.005])
     score = 800 - lost + rng.choice([0, 6, 10], rows, p=[0.96, 0.03, 0.01])

@@ -107,7 +107,7 @@ def main() -> int:
 
 
 def rank_of(probability: np.ndarray) -> np.ndarray:
-    """An integer score in the order of the probability, ties kept: less risk, more points."""
+    """Return an integer score in the order of the probability, ties kept: less risk, more points."""
     return np.unique(-probability, return_inverse=True)[1]
 
 

@@ -197,7 +197,7 @@ def measured(y: Array, p: Array) -> dict[str, list[float | None]]:
 
 
 def ece(y: Array, p: Array, bins: int = 10) -> float:
-    """Expected calibration error: mean gap of observed and expected over tenths of the rows by risk."""
+    """Compute the expected calibration error: mean gap of observed and expected over tenths of the rows by risk."""
     tenth = np.digitize(p, np.quantile(p, np.linspace(0, 1, bins + 1))[1:-1])
     count = np.bincount(tenth, minlength=bins)
     return float(np.abs(np.bincount(tenth, y - p, minlength=bins)).sum() / count.sum())
@@ -214,7 +214,7 @@ def cross_validated(make: Callable[[], Model], X: pd.DataFrame, y: Array) -> dic
 
 
 def known_figures() -> list[dict[str, Any]]:
-    """What the table of baselines beside the data says, as it is."""
+    """Return what the table of baselines beside the data says, as it is."""
     table = pd.read_csv(data_folder() / "baselines.csv")
     own = table[table["data"] == "road_traffic_fines"]
     kept = own[["split", "model", "auc", "ks", "brier", "logloss", "ece10_pooled"]]
@@ -245,7 +245,7 @@ def reference_figures(
 
 
 def data_folder() -> Path:
-    """The folder of the shared tables, as the experiment finds it."""
+    """Return the folder of the shared tables, as the experiment finds it."""
     experiment = load_experiment(EXPERIMENT)
     return experiment.path(experiment.ledger.source.records[0]).parents[1]
 

@@ -113,7 +113,7 @@ def no_gates() -> Any:
 
 
 def forced_write(place: Path) -> float:
-    """What one small write costs when it has to reach the disk."""
+    """Measure what one small write costs when it has to reach the disk."""
     taken = []
     with (place / "forced").open("wb", buffering=0) as file:
         for _ in range(200):
@@ -152,7 +152,7 @@ class Server:
         return self.post("/assess", json.dumps({**ENVELOPE, "subject_id": subject_id}).encode())
 
     def family(self) -> Iterator[Path]:
-        """The process and those it started, under /proc."""
+        """Return the process and those it started, under /proc."""
         waiting = [self.process.pid]
         while waiting:
             process = Path(f"/proc/{waiting.pop()}")

@@ -164,9 +164,9 @@ def test_a_head_torn_while_written_still_knows_the_end_before() -> None:
     head[newest : newest + 40] = b"\0" * 40
     chain.head.write_bytes(bytes(head))
     again = Chain(chain.path, head=chain.head)
-    assert again.verify().known == 1
+    assert again.verify().head_lines == 1
     assert again.append({"n": 3}) == 3
-    assert again.verify().known == 3
+    assert again.verify().head_lines == 3
 
 
 def test_a_log_without_its_head_is_neither_whole_nor_continued() -> None:

@@ -100,14 +100,14 @@ def history(
     report = log.verify()
     entries = [
         entry
-        for entry in log.entries(report.known)
+        for entry in log.entries(report.head_lines)
         if name in (None, entry["model"]) and (alias is None or entry.get("alias") in (None, alias))
     ]
     value = {
         "history": str(log.path),
         "head": str(log.chain.head),
         "lines": report.lines,
-        "known": report.known,
+        "known": report.head_lines,
         "holds": report.holds,
         "faults": report.faults,
         "entries": entries,

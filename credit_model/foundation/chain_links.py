@@ -53,7 +53,7 @@ class ChainReport:
     ----------
     lines : int
         Whole lines in the file.
-    known : int
+    head_lines : int
         Lines the head knows; more in the file were kept by the torn-append rule, or will be.
     torn : int
         Bytes of a last line that a killed append left without its end; the next append cuts them.
@@ -64,7 +64,7 @@ class ChainReport:
     """
 
     lines: int
-    known: int
+    head_lines: int
     torn: int
     faults: tuple[str, ...]
     digest: str

@@ -63,7 +63,7 @@ def psi(
     floor: float = ALARM_FLOOR,
     size: float | None = None,
 ) -> Shift | None:
-    """Population stability index: how far people have moved between the frozen bins since the reference.
+    """Measure how far people have moved between the frozen bins since the reference: population stability index.
 
     Parameters
     ----------

@@ -169,7 +169,7 @@ class History:
                 "believed. Restore file and head from a copy; do not make new ones.",
                 report.faults,
             )
-        return HistoryView(tuple(self.entries(report.known)))
+        return HistoryView(tuple(self.entries(report.head_lines)))
 
     def entries(self, count: int) -> list[Entry]:
         """Return the first entries, as many as the head knows; later ones may be anybody's until the next write."""

@@ -190,8 +190,8 @@ class QueryLog:
                 faults.append(f"{name}: the head knows no such month")
             elif name not in reports and name < newest:
                 faults.append(f"{name}: the month after it does not know it")
-            elif name in reports and name != newest and reports[name].lines > reports[name].known:
-                faults.append(f"{name}: line {reports[name].known + 1} was added after the month was closed")
+            elif name in reports and name != newest and reports[name].lines > reports[name].head_lines:
+                faults.append(f"{name}: line {reports[name].head_lines + 1} was added after the month was closed")
         lines = sum(report.lines for report in reports.values())
         purged = (mark["file"] for mark in removed if mark["file"] not in files)
         return LogReport(tuple(files), tuple(sorted(purged)), lines, tuple(sorted(faults)))
