@@ -197,7 +197,7 @@ def test_all_faults_of_a_catalogue_are_named_at_once(tmp_path):
     ("old", "new", "said"),
     [
         ('subjects = "person"', 'subjects = "animal"', "subjects: 'animal' is not one of 'person', 'organisation'"),
-        ("schema = 1", "schema = 2", "schema is 2; this version reads schema 1"),
+        ("schema = 1", "schema = 3", "schema is 3; this version reads schema 1 and 2"),
         ('sex = { names = ["gender"] }', "", "deny is empty"),
         ('polarity = "adverse"', 'polarity = "positive"', "kinds.fine.tier: 'by_record' is not one of ''"),
         ('dimension = "conduct"', 'dimension = "wealth"', "kinds.fine.dimension: 'wealth'"),
@@ -238,3 +238,147 @@ def test_a_catalogue_that_cannot_be_read_says_so(tmp_path):
 def test_an_organisation_needs_no_deny_list(tmp_path):
     text = SMALL.replace('"person"', '"organisation"').replace('sex = { names = ["gender"] }', "")
     assert small(tmp_path, text).deny == frozenset()
+
+
+# ---------------------------------------------------------------------- rules of kinds
+
+RULED = (
+    SMALL.replace("schema = 1", "schema = 2")
+    + """
+zh_plain = "被罚款"
+en_plain = "a fine"
+severity = { minor = 1, general = 2, serious = 3 }
+"""
+)
+GROUND = 'ground = "art. 1", from = 2024-01-01'
+LIST = """
+[kinds.list]
+zh = "名单"
+en = "List"
+zh_plain = "被列入名单"
+en_plain = "an entry on a list"
+dimension = "conduct"
+polarity = "adverse"
+tier = "serious"
+finality = "decision"
+use = "while_listed"
+statutory = true
+severity = 5
+attributes.reason = { type = "text", values = ["a", "b"] }
+"""
+ACT = 'attributes.act = { type = "text", values = ["warning", "fine"] }\n'
+
+
+def test_every_adverse_kind_of_persons_has_a_class_of_severity_and_those_of_each_class_are_as_decided():
+    classes = {kind.code: kind.severity for kind in CATALOGUE.kinds.values()}
+    assert all((classes[code] is not None) == (kind.polarity == "adverse") for code, kind in CATALOGUE.kinds.items())
+    assert [CATALOGUE.kinds["adm_penalty"].severity_of(tier) for tier in ("minor", "general", "serious")] == [1, 2, 3]
+    expected = {
+        "commitment_breach": 3, "judgment_unperformed": 3, "tax_violation": 3, "housing_fund_fraud": 3,
+        "criminal_judgment": 4, "false_litigation": 4, "debt_evasion": 4, "licence_by_deceit": 4,
+        "dishonest_executee": 5, "severe_list": 5, "conscription_refusal": 5,
+    }  # fmt: skip
+    assert {code: CATALOGUE.kinds[code].severity_of("minor") for code in expected} == expected
+    assert CATALOGUE.kinds["honour"].severity_of("minor") is None
+
+
+def test_the_rules_of_the_package_are_those_of_the_articles_they_name():
+    penalty, court_list = CATALOGUE.kinds["adm_penalty"], CATALOGUE.kinds["dishonest_executee"]
+    assert penalty.repair is not None
+    assert [penalty.repair.months_of_tier(tier) for tier in ("minor", "general", "serious")] == [0, 3, 12]
+    assert (penalty.repair.needs_performed, penalty.repair.in_force_from) == (True, to_day("2026-04-01"))
+    assert court_list.term is not None
+    assert set(court_list.term.months.values()) == {24}
+    assert set(court_list.attributes["disrupt_type"].values or ()) - set(court_list.term.months) == {"able_refuses"}
+    assert penalty.tier_by is not None
+    assert penalty.tier_by.lowered("serious", "warning") == "minor"
+    assert penalty.tier_by.is_below("general", "licence_revoked")
+    assert not penalty.tier_by.is_below("general", "fine")
+    assert (penalty.appeal.months, penalty.appeal.days, penalty.appeal.review_days) == (6, None, 15)
+    assert [condition.source_contains for condition in penalty.exclude_if] == [("公安", "交警")]
+    assert [(c.amount_at_most, dict(c.values)) for c in penalty.summary_if] == [
+        (200, {"penalty_type": ("fine",)}), (None, {"penalty_type": ("warning",)}),
+    ]  # fmt: skip
+
+
+def test_what_a_person_may_be_told_of_has_plain_words():
+    for kind in CATALOGUE.kinds.values():
+        assert bool(kind.plain_zh) == bool(kind.plain_en) == (kind.polarity != "neutral"), kind.code
+
+
+def test_loading_fails_and_names_the_kind_where_an_adverse_kind_of_persons_has_no_class(tmp_path):
+    text = RULED.replace("severity = { minor = 1, general = 2, serious = 3 }", "")
+    assert faults_of(tmp_path, text) == (
+        "kinds.fine: severity is missing: give the class, 1 to 5, of each tier of this kind",
+    )
+    organisation = text.replace('"person"', '"organisation"')
+    assert small(tmp_path, organisation).kinds["fine"].severity is None
+
+
+def test_a_catalogue_of_version_1_has_no_rules_and_its_severity_follows_the_tier(tmp_path):
+    old = small(tmp_path, SMALL + SMALL[SMALL.index("[kinds.fine]") :].replace("fine", "list") + "statutory = true\n")
+    fine = old.kinds["fine"]
+    assert [fine.severity_of(tier) for tier in ("minor", "general", "serious")] == [1, 2, 3]
+    assert old.kinds["list"].severity_of("minor") == 5
+    assert (fine.repair, fine.term, fine.tier_by, fine.exclude_if, fine.summary_if) == (None, None, None, (), ())
+    faults = faults_of(tmp_path, SMALL + "severity = 1\n")
+    assert faults == ("kinds.fine: 'severity' is of schema 2: write schema = 2",)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("severity = 0", "kinds.fine.severity: must be a whole number from 1 to 5, got 0"),
+        ("severity = 5", "kinds.fine.severity: 5 is a listing in force"),
+        ("severity = { minor = 2, general = 1, serious = 3 }", "a greater tier is of a lower class: [2, 1, 3]"),
+        ("severity = { minor = 1, general = 2 }", "kinds.fine.severity: 'serious' is missing"),
+        ("severity = { minor = 1, general = 2, serious = 3, grave = 4 }", "unknown key 'grave'"),
+    ],
+)
+def test_each_fault_of_severity_has_its_line(tmp_path, line, fault):
+    text = RULED.replace("severity = { minor = 1, general = 2, serious = 3 }", line)
+    assert any(fault in each for each in faults_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("repair = {}", "kinds.fine.repair: 'ground' is missing"),
+        (f"repair = {{ minimum_months = {{ minor = 0, general = 3 }}, {GROUND} }}", "minimum_months: 'serious' is"),
+        (f"repair = {{ minimum_months = {{ minor = -1, general = 3, serious = 9 }}, {GROUND} }}", "of at least 0"),
+        (f"tier_by = {{ by = 'act', most = {{ jail = 'minor' }}, {GROUND} }}", "'jail' is no value of act"),
+        (f"tier_by = {{ by = 'zone', {GROUND} }}", "'zone' is no text attribute with a closed list; the kind has"),
+        (f"tier_by = {{ by = 'act', most = {{ fine = 'grave' }}, {GROUND} }}", "'grave' is not one of"),
+        (
+            f"tier_by = {{ by = 'act', most = {{ fine = 'minor' }}, least = {{ fine = 'general' }}, {GROUND} }}",
+            "kinds.fine.tier_by: 'fine' allows no tier",
+        ),
+        (
+            f"term_months = {{ by = 'act', values = {{ fine = 24 }}, {GROUND} }}",
+            "only a kind with use = 'while_listed'",
+        ),
+        (f"exclude_if = [{{ {GROUND} }}]", "so would hold for every row"),
+        (f"exclude_if = [{{ act = 'jail', {GROUND} }}]", "kinds.fine.exclude_if[0].act: 'jail' is no value of act"),
+        ("exclude_if = [{ act = 'fine' }]", "kinds.fine.exclude_if[0]: 'from' is missing"),
+        (f"summary_if = [{{ source_contains = ['a'], {GROUND} }}]", "only exclude_if asks about the source"),
+        (f"summary_if = [{{ amount_below = 200, {GROUND} }}]", "unknown key 'amount_below'"),
+        ("appeal_months = 6\nappeal_days = 60", "give appeal_months or appeal_days, not both"),
+        ("appeal_days = 0", "kinds.fine.appeal_days: must be a whole number of at least 1, got 0"),
+        ("attributes.age_of_car = { type = 'int', direction = 'worse' }", "'worse' is not one of"),
+        ("attributes.colour = { type = 'text', direction = 'adverse' }", "only a number of an adverse kind has it"),
+    ],
+)
+def test_each_fault_of_a_rule_has_its_line(tmp_path, lines, fault):
+    faults = faults_of(tmp_path, f"{RULED}{lines}\n{ACT}")
+    assert any(fault in each for each in faults), faults
+
+
+def test_rules_stand_only_where_they_can_be_applied(tmp_path):
+    term = f"term_months = {{ by = 'reason', values = {{ a = 24 }}, {GROUND} }}\n"
+    entries = small(tmp_path, RULED + LIST + term).kinds["list"]
+    assert entries.term is not None
+    assert (entries.term.attribute, entries.term.months) == ("reason", {"a": 24})
+    faults = faults_of(tmp_path, RULED + LIST + "appeal_months = 6\n")
+    assert faults == ("kinds.list.appeal_months: only a kind with finality = 'appeal_period' has it",)
+    positive = RULED.replace('"adverse"', '"positive"').replace('tier = "by_record"', "").replace("window", "valid_to")
+    assert faults_of(tmp_path, positive) == ("kinds.fine.severity: only an adverse kind has it",)

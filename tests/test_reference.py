@@ -15,6 +15,7 @@ from pages import CODE, DOCS, LINK, ROOT, blocks, commands, keys, levels, links,
 
 import credit_model
 from credit_model.catalogue import catalogue as catalogue_module
+from credit_model.catalogue import kind_rules as rules_module
 from credit_model.catalogue.catalogue import RESERVED_ATTRIBUTES, load_catalogue
 from credit_model.foundation.toml_reader import TomlReader
 from credit_model.ledger import mapping as mapping_module
@@ -81,17 +82,31 @@ def example(name: str) -> str:
 
 
 CATALOGUE = load_catalogue()
-READERS: dict[str, tuple[types.ModuleType, Callable[[Any, Path], object]]] = {
-    "catalogue": (catalogue_module, lambda module, file: module.load_catalogue(file)),
-    "mapping": (mapping_module, lambda module, file: module.load_mapping(file, CATALOGUE)),
+
+
+def load_by_rules(module: Any, file: Path) -> object:
+    """A catalogue whose rules of kinds are read by the reader of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, method in vars(module.RuleReader).items():
+            if not name.startswith("__"):
+                patch.setattr(rules_module.RuleReader, name, method)
+        return load_catalogue(file)
+
+
+Reader = Callable[[Any, Path], object]
+READERS: dict[str, tuple[str, types.ModuleType, Reader]] = {  # the page, and what reads its example
+    "catalogue": ("catalogue", catalogue_module, lambda module, file: module.load_catalogue(file)),
+    "rules of kinds": ("catalogue", rules_module, load_by_rules),
+    "mapping": ("mapping", mapping_module, lambda module, file: module.load_mapping(file, CATALOGUE)),
 }
 
 
 def differences(name: str, module: Any, folder: Path, ending: str = ".md") -> set[Any]:
     """What the reader and the page do not agree on."""
+    name, _, read_file = READERS[name]
     file = folder / f"{name}.toml"
     file.write_text(example(name), encoding="utf-8")
-    signatures, words = keys_read(lambda: READERS[name][1](module, file))
+    signatures, words = keys_read(lambda: read_file(module, file))
     text = page(name, ending)
     return (signatures ^ keys_described(text)) | (words ^ words_described(text))
 
@@ -99,7 +114,7 @@ def differences(name: str, module: Any, folder: Path, ending: str = ".md") -> se
 @pytest.mark.parametrize("ending", LANGUAGES)
 @pytest.mark.parametrize("name", READERS)
 def test_every_key_and_word_a_reader_takes_is_described_and_no_other(name: str, ending: str, tmp_path: Path) -> None:
-    assert differences(name, READERS[name][0], tmp_path, ending) == set()
+    assert differences(name, READERS[name][1], tmp_path, ending) == set()
 
 
 def places_of_keys(module: types.ModuleType) -> list[int]:
@@ -128,19 +143,21 @@ def with_new_key(module: types.ModuleType, line: int, patch: pytest.MonkeyPatch)
     return planted
 
 
-PLACES = [(name, line) for name, (module, _) in READERS.items() for line in places_of_keys(module)]
+PLACES = [(name, line) for name, (_, module, _) in READERS.items() for line in places_of_keys(module)]
 
 
 @pytest.mark.parametrize(("name", "line"), PLACES)
 def test_a_new_key_in_a_reader_is_missed_on_its_page(
     name: str, line: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planted = with_new_key(READERS[name][0], line, monkeypatch)
+    planted = with_new_key(READERS[name][1], line, monkeypatch)
     assert any("planted_key" in found[1] for found in differences(name, planted, tmp_path) if len(found) == 2)
 
 
 def test_every_place_where_a_reader_names_keys_was_found() -> None:
-    assert {name: sum(n == name for n, _ in PLACES) for name in READERS} == {"catalogue": 8, "mapping": 4}
+    assert {name: sum(n == name for n, _ in PLACES) for name in READERS} == {
+        "catalogue": 8, "rules of kinds": 6, "mapping": 4,
+    }  # fmt: skip
 
 
 def test_the_reserved_attributes_are_described_with_their_types() -> None:

@@ -12,25 +12,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from credit_model.catalogue.denylist import Forbidden, normalise_name
+from credit_model.catalogue.kind_rules import (
+    MOST_SEVERE,
+    RULE_KEYS,
+    TIERS,
+    AppealPeriod,
+    Condition,
+    RepairRule,
+    RuleReader,
+    Severity,
+    TermRule,
+    TierRule,
+)
 from credit_model.foundation.digests import sha256_json
 from credit_model.foundation.errors import UserError
-from credit_model.foundation.toml_reader import TomlReader, read_toml
+from credit_model.foundation.toml_reader import read_toml
 
 EPOCH = date(1970, 1, 1)
 POLARITIES = ("adverse", "positive", "neutral")
-TIERS = ("minor", "general", "serious")
 USES = ("window", "while_listed", "until_performed", "valid_to")
 FINALITIES = ("appeal_period", "decision")
 LABELS = ("L1", "L2", "L3", "L4", "L5", "L6")
 PROCEDURES = ("summary", "ordinary")
 ATTRIBUTE_TYPES = ("int", "text", "date")
+DIRECTIONS = ("adverse",)
 # Every record may carry these; a catalogue cannot redefine them.
 RESERVED_ATTRIBUTES = {
     "parent_case_id": "text",
@@ -61,10 +73,14 @@ class LegalReference:
 
 @dataclass(frozen=True)
 class AttributeSpec:
-    """A further fact of a kind: its type (``int``, ``text``, ``date``) and, for a closed list, its values."""
+    """A further fact of a kind: its type (``int``, ``text``, ``date``) and, for a closed list, its values.
+
+    ``direction`` is ``adverse`` for a number of which more is worse, ``""`` where nothing is said.
+    """
 
     type: str
     values: tuple[str, ...] | None = None
+    direction: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,11 @@ class Kind:
     ``tier`` is the kind's own severity, or ``by_record`` where each record states it. ``finality`` says whether the
     record waits for the end of the appeal period or has the force of its own decision. ``use`` says how its time ends.
     ``label`` makes it a member of the closed set of outcomes; ``cap`` is the most of it that may count for one person.
+    ``plain_zh`` and ``plain_en`` say it in plain words, as a person would.
+
+    A rule that is None (or an empty list) is not applied: no rule on repair, no term of a listing, no limit on the
+    tier, no row excluded, none taken for summary procedure. ``severity`` is None for kinds that are not adverse, and
+    may be for organisations.
     """
 
     code: str
@@ -96,6 +117,31 @@ class Kind:
     legal: tuple[LegalReference, ...] = ()
     attributes: Mapping[str, AttributeSpec] = default(default_factory=dict)
     enabled: bool = True
+    severity: Severity | None = None
+    repair: RepairRule | None = None
+    term: TermRule | None = None
+    tier_by: TierRule | None = None
+    exclude_if: tuple[Condition, ...] = ()
+    summary_if: tuple[Condition, ...] = ()
+    appeal: AppealPeriod = default(default_factory=AppealPeriod)
+    plain_zh: str = ""
+    plain_en: str = ""
+
+    def severity_of(self, tier: str) -> int | None:
+        """Return the class of severity, 1 to 5, of a record of this kind and tier; None where the kind has none.
+
+        Examples
+        --------
+        >>> kinds = load_catalogue().kinds
+        >>> kinds["adm_penalty"].severity_of("general"), kinds["severe_list"].severity_of("serious")
+        (2, 5)
+        """
+        return None if self.severity is None else self.severity.of_tier(tier)
+
+    def is_lawful(self, day: int) -> bool:
+        """Return whether the kind may be taken in and used on a day (days since 1970-01-01)."""
+        is_begun = self.lawful_from is None or self.lawful_from <= day
+        return is_begun and (self.lawful_to is None or day < self.lawful_to)
 
 
 @dataclass(frozen=True)
@@ -220,14 +266,20 @@ def parse_catalogue(text: str, what: str = "catalogue") -> Catalogue:
     return catalogue
 
 
-class _Reader(TomlReader):
-    """Turns parsed TOML into a catalogue."""
+class _Reader(RuleReader):
+    """Turns parsed TOML into a catalogue.
+
+    Schema 1 knows no rules of kinds. A catalogue of it is read as version 1 of the package read it: no rule is
+    applied, and severity, which version 1 did not have, follows the tier (5 for statutory kinds).
+    """
+
+    schemas = (1, 2)
 
     def catalogue(self, text: str) -> Catalogue:
         raw = self.raw
         self.keys(raw, "the file", ("schema", "name", "version", "subjects", "kinds", "policies", "dimensions"),
                   ("categories", "fields", "occupations", "deny", "audit"))  # fmt: skip
-        subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
+        self.subjects = subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
         self.lists = {name: self.labels(name) for name in ("categories", "dimensions", "fields", "occupations")}
         forbidden = tuple(self.forbidden(*item) for item in self.entries("deny"))
         if subjects == "person" and not forbidden:
@@ -260,10 +312,12 @@ class _Reader(TomlReader):
         entry = self.table(entry, where)
         if not _CODE.fullmatch(code):
             self.faults.append(f"{where}: a code is lower-case letters, digits and underscores")
+        if not self.has_rules:
+            entry = self.without_rules(entry, where)
         self.keys(
             entry, where, ("zh", "en", "dimension", "polarity", "finality", "use"),
             ("category", "field", "tier", "prison", "statutory", "label", "label_tier_at_least", "cap", "lawful_from",
-             "lawful_to", "legal", "attributes", "enabled"),
+             "lawful_to", "legal", "attributes", "enabled", *RULE_KEYS),
         )  # fmt: skip
         polarity = self.one_of(entry.get("polarity", "adverse"), POLARITIES, f"{where}.polarity")
         adverse = polarity == "adverse"
@@ -276,12 +330,15 @@ class _Reader(TomlReader):
         if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
             self.faults.append(f"{where}.cap: must be a whole number of at least 1, got {cap!r}")
             cap = None
-        attributes = self.table(entry.get("attributes", {}), f"{where}.attributes")
+        attributes = {
+            name: self.attribute(name, spec, where)
+            for name, spec in self.table(entry.get("attributes", {}), f"{where}.attributes").items()
+        }
 
         def word(key: str, allowed: Iterable[str], default: str = "") -> str:
             return self.one_of(entry.get(key, default), allowed, f"{where}.{key}")
 
-        return Kind(
+        kind = Kind(
             code=code,
             label_zh=self.text(entry, "zh", where),
             label_en=self.text(entry, "en", where),
@@ -300,14 +357,38 @@ class _Reader(TomlReader):
             lawful_from=lawful_from,
             lawful_to=lawful_to,
             legal=tuple(self.legal(ref, where) for ref in self.tables(entry.get("legal", []), f"{where}.legal")),
-            attributes={name: self.attribute(name, spec, where) for name, spec in attributes.items()},
+            attributes=attributes,
             enabled=self.flag(entry, "enabled", where, default=True),
         )
+        if not self.has_rules:
+            return replace(kind, severity=_severity_of_version_1(kind) if adverse else None)
+        lists = {name: spec.values for name, spec in attributes.items() if spec.type == "text"}
+        kind = replace(kind, **self.rules(entry, where, lists))
+        if self.subjects == "person":
+            self.persons_have(kind, where)
+        return kind
+
+    @property
+    def has_rules(self) -> bool:
+        return bool(self.raw.get("schema", 1) != 1)
+
+    def without_rules(self, entry: Mapping[str, object], where: str) -> Mapping[str, object]:
+        """Return the table of a kind of schema 1; keys of schema 2 in it are faults."""
+        later = [key for key in entry if key in RULE_KEYS]
+        self.faults += [f"{where}: {key!r} is of schema 2: write schema = 2" for key in later]
+        return {key: value for key, value in entry.items() if key not in later}
+
+    def persons_have(self, kind: Kind, where: str) -> None:
+        """Note what a kind of records of persons must say and does not."""
+        if kind.polarity == "adverse" and kind.severity is None:
+            self.faults.append(f"{where}: severity is missing: give the class, 1 to 5, of each tier of this kind")
+        if kind.polarity != "neutral" and kind.enabled and not (kind.plain_zh and kind.plain_en):
+            self.faults.append(f"{where}: zh_plain or en_plain is missing: say in plain words what a person is told")
 
     def attribute(self, name: str, spec: object, where: str) -> AttributeSpec:
         where = f"{where}.attributes.{name}"
         spec = self.table(spec, where)
-        self.keys(spec, where, ("type",), ("values",))
+        self.keys(spec, where, ("type",), ("values", *(("direction",) if self.has_rules else ())))
         if not _CODE.fullmatch(name) or name in {*RESERVED_ATTRIBUTES, *RECORD_COLUMNS, "id_number", "id_type"}:
             self.faults.append(f"{where}: the name is reserved or not lower-case letters, digits and underscores")
         values = spec.get("values")
@@ -318,6 +399,7 @@ class _Reader(TomlReader):
         return AttributeSpec(
             type=self.one_of(spec.get("type", "text"), ATTRIBUTE_TYPES, f"{where}.type"),
             values=None if values is None else self.strings(values, f"{where}.values"),
+            direction=self.one_of(spec.get("direction", ""), ("", *DIRECTIONS), f"{where}.direction"),
         )
 
     def attributes_agree(self, catalogue: Catalogue) -> None:
@@ -329,6 +411,8 @@ class _Reader(TomlReader):
                     self.faults.append(f"{where}: is {spec.type} here and {type_of[name]} in another kind")
                 if spec.values is not None and spec.type != "text":
                     self.faults.append(f"{where}: only text has a list of values")
+                if spec.direction and (spec.type != "int" or kind.polarity != "adverse"):
+                    self.faults.append(f"{where}.direction: only a number of an adverse kind has it")
                 if catalogue.denied(name):
                     self.faults.append(f"{where}: the deny-list forbids it ({catalogue.denied(name)})")
         for name in sorted(catalogue.audit_attributes):
@@ -381,10 +465,6 @@ class _Reader(TomlReader):
             labels_of[code] = (self.text(entry, "zh", where), self.text(entry, "en", where))
         return labels_of
 
-    def day(self, entry: Mapping[str, object], key: str, where: str) -> int | None:
-        value = self.date(entry, key, where)
-        return None if value is None else (value - EPOCH).days
-
     def months(self, value: object, where: str) -> int | None:
         if value == "ever":
             return None
@@ -392,3 +472,11 @@ class _Reader(TomlReader):
             self.faults.append(f'{where}: must be whole months of at least 1, or "ever", got {value!r}')
             return None
         return value
+
+
+def _severity_of_version_1(kind: Kind) -> Severity:
+    """Return the stated default for a catalogue of schema 1: the class follows the tier, a statutory listing is 5."""
+    if kind.statutory:
+        return Severity(*[MOST_SEVERE] * len(TIERS))
+    classes = {tier: TIERS.index(kind.tier if kind.tier in TIERS else tier) + 1 for tier in TIERS}
+    return Severity(**classes)

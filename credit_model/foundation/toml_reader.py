@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from credit_model.foundation.errors import UserError, did_you_mean
 
@@ -62,7 +62,9 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 class TomlReader:
-    """The parsed file, and what is wrong with it so far."""
+    """The parsed file, and what is wrong with it so far; ``schemas`` are the forms of file the reader understands."""
+
+    schemas: ClassVar[tuple[int, ...]] = (1,)
 
     def __init__(self, text: str, what: str, error: type[UserError]) -> None:
         self.what, self.error = what, error
@@ -71,8 +73,9 @@ class TomlReader:
             self.raw: Mapping[str, Any] = parse_toml(text)
         except tomllib.TOMLDecodeError as cause:
             raise error(f"{what}: not valid TOML: {cause}") from None
-        if self.raw.get("schema", 1) != 1:
-            self.faults.append(f"schema is {self.raw['schema']!r}; this version reads schema 1")
+        if self.raw.get("schema", 1) not in self.schemas:
+            readable = " and ".join(map(str, self.schemas))
+            self.faults.append(f"schema is {self.raw['schema']!r}; this version reads schema {readable}")
 
     def end(self) -> None:
         """Raise one error for all faults noted so far, if there are any."""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credit_model.catalogue.catalogue import TIERS
+from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE
 from credit_model.ledger.manifest import Manifest, Part
 from credit_model.ledger.parts import PartStore, id_keys

@@ -45,7 +45,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import TIERS, Catalogue
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, raise_faults, read_toml
 from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types, read_dates, read_text

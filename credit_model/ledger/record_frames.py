@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import TIERS, Catalogue
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.calendar import NO_VALUE, Days, from_days
 from credit_model.ledger.validation import column_types
 from credit_model.visibility.fold import fold_at

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, TIERS, Catalogue
+from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, Catalogue
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
+from credit_model.catalogue.kind_rules import TIERS
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.fold import ACTIONS, PAID, parse_correction
