@@ -132,6 +132,7 @@ def segments_of(files: list[list[Row]]) -> Segments:
         hours=column("amount", np.int64),
         outstanding=column("amount", np.int64),
         performed=np.zeros(len(rows), np.int8),
+        seq=np.zeros(len(rows), np.int64),
         case=column("record", np.int32),
         attributes={
             "score": column("score", np.int64),

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
-from credit_model.foundation.calendar import from_days, to_day
+from credit_model.foundation.calendar import NO_VALUE, from_days, to_day
 from credit_model.ledger import sources, transaction
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import CACHE, MANIFEST, PARTS, QUARANTINE, LedgerError
@@ -145,6 +145,16 @@ def test_amendments_are_numbered_in_order_of_arrival_over_deliveries(ledger):
     assert numbers == sorted(numbers)
     assert numbers[1] == 40
     assert len(set(numbers)) == 4
+
+
+def test_a_record_keeps_the_place_within_its_day_that_the_source_gave_it(ledger):
+    ledger.ingest(records=fines(1).assign(seq=7))
+    ledger.ingest(records=fines(2), subjects=pd.DataFrame({"subject_id": ["S0001"], "known_on": ["2015-01-10"]}))
+    assert ledger.tables().records["seq"].tolist() == [7, NO_VALUE]
+    segments, (bucket,) = ledger.segments(USE), list(map(ledger.buckets(USE).open, range(1)))
+    for compiled in (segments, bucket):
+        places = dict(zip(compiled.record_ids[compiled.record], compiled.seq, strict=True))
+        assert places == {"CF-1": 7, "CF-2": NO_VALUE}
 
 
 def test_an_amendment_of_a_record_not_there_is_kept_and_told(ledger):

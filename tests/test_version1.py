@@ -13,6 +13,7 @@ from small_card import small_card, small_evaluation
 import credit_model as cm
 from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.foundation.calendar import NO_VALUE
 from credit_model.registry.runs import log_run, register
 from credit_model.registry.upgrade import upgrade
 
@@ -51,6 +52,17 @@ def test_a_delivery_can_be_added_to_a_ledger_of_version_1(ledger: cm.Ledger) -> 
     row = {"subject_id": "S0000001", "kind": "honour", "decided_on": "2025-01-10", "known_on": "2025-01-12"}
     assert ledger.ingest(records=pd.DataFrame([row])).accepted == 1
     assert len(ledger.as_of(DAY)) == before + 1
+
+
+def test_records_of_version_1_have_no_place_within_their_day_and_new_ones_may_have(
+    ledger: cm.Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credit_model.ledger.transaction.MAX_UNMERGED", 1)  # old rows and new ones share a part
+    row = {"subject_id": "S0000001", "kind": "honour", "decided_on": "2025-01-10", "known_on": "2025-01-12"}
+    ledger.ingest(records=pd.DataFrame([{**row, "seq": 3}]))
+    for records in (ledger.tables().records, ledger.tables(["S0000001"]).records):
+        assert set(records["seq"].tolist()) == {3, NO_VALUE}
+    assert set(ledger.segments("2026-11-24").seq.tolist()) == {3, NO_VALUE}
 
 
 def test_an_evaluation_of_version_1_is_read_and_drawn(

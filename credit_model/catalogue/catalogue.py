@@ -53,7 +53,7 @@ RESERVED_ATTRIBUTES = {
 }
 RECORD_COLUMNS = (
     "record_id", "subject_id", "kind", "case_id", "occurred_on", "decided_on", "served_on", "final_on", "known_on",
-    "tier", "amount", "hours", "source",
+    "tier", "amount", "hours", "seq", "source", "received_on",
 )  # fmt: skip
 _CODE = re.compile(r"[a-z][a-z0-9_]*")
 

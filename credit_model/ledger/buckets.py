@@ -43,7 +43,8 @@ _MAX_FILES: Final = 4  # days of use
 
 def cache_name(manifest: Manifest, day_of_use: int) -> str:
     """Return the name of the cache file for this content and day of use."""
-    content = (manifest.digest, manifest.catalogue, manifest.policy, day_of_use, SEMANTICS_VERSION)
+    source = manifest.digest, manifest.catalogue, manifest.policy
+    content = (*source, day_of_use, SEMANTICS_VERSION, Segments.row_columns)
     return f"{cache_prefix(manifest)}{sha256(repr(content))[:32]}.segments"
 
 

@@ -284,7 +284,8 @@ class Delivery:
         duplicates = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
         if new.num_rows:
-            self.transaction.add(one.table, self._number(self._anonymise(new)))
+            new = self._anonymise(new)
+            self.transaction.add(one.table, new if one.table == "records" else self._number(new))
         if one.table == "amendments":
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
             self.unknown_targets += int((~is_known).sum())

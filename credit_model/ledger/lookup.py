@@ -67,9 +67,9 @@ class RowIndex:
 
     def table(self, table: str) -> pa.Table:
         """Return all rows of a table."""
-        names = self.schemas[table].names
-        parts = [self.store.open(part).read(names) for part in self._manifest.parts_of(table)]
-        return pa.concat_tables([self.schemas[table].empty_table(), *parts])
+        schema = self.schemas[table]
+        parts = [self.store.open(part).read(schema.names) for part in self._manifest.parts_of(table)]
+        return _joined(parts, schema)
 
     def all_tables(self) -> Tables:
         """Return every row of the ledger."""
@@ -77,9 +77,9 @@ class RowIndex:
 
     def rows(self, table: str, ids: Iterable[str]) -> pa.Table:
         """Return the rows of some ids (of amendments: record ids), in order of arrival within each part."""
-        names, sought = self.schemas[table].names, sorted(set(ids))
-        parts = [self.store.open(part).find(sought, names) for part in self._manifest.parts_of(table) if sought]
-        return pa.concat_tables([self.schemas[table].empty_table(), *(rows for tables in parts for rows in tables)])
+        schema, sought = self.schemas[table], sorted(set(ids))
+        parts = [self.store.open(part).find(sought, schema.names) for part in self._manifest.parts_of(table) if sought]
+        return _joined([rows for tables in parts for rows in tables], schema)
 
     def bounds(self, rows: int) -> list[str]:
         """Return the subject ids, ascending, that cut the records into ranges of about so many rows."""
@@ -115,9 +115,9 @@ class RowIndex:
         )
 
     def _between(self, table: str, first: str, beyond: str | None) -> pa.Table:
-        names = self.schemas[table].names
-        parts = [self.store.open(part).between(first, beyond, names) for part in self._manifest.parts_of(table)]
-        return pa.concat_tables([self.schemas[table].empty_table(), *parts])
+        schema = self.schemas[table]
+        parts = [self.store.open(part).between(first, beyond, schema.names) for part in self._manifest.parts_of(table)]
+        return _joined(parts, schema)
 
     def _amendments(self) -> pa.Table:
         """Read all amendments once: they lie by record, and any may belong to any range of subjects."""
@@ -206,6 +206,11 @@ class RowIndex:
             return {}
         rows = open_part.read(["record_id", "subject_id"]).take(places)
         return dict(zip(*(rows.column(name).to_pylist() for name in ("record_id", "subject_id")), strict=True))
+
+
+def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+    """Join rows of parts; a column that a part was written without is null in its rows."""
+    return pa.concat_tables([schema.empty_table(), *tables], promote_options="default").select(schema.names)
 
 
 def to_arrays(rows: pa.Table, types: Mapping[str, str], coded: bool = False) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class OpenPart:
         """Return the rows of some ids (sorted, distinct), as tables."""
         if self.part.rows <= SMALL_ROWS:
             own = sorted(place for name in ids for place in self._places.get(name, ()))
-            return [self._rows.select(list(columns)).take(own)] if own else []
+            here = [name for name in columns if name in self._rows.column_names]  # older parts have fewer
+            return [self._rows.select(here).take(own)] if own else []
         sought, tables = pa.array(ids, pa.string()), []
         for group in self._groups_of(ids):
             is_sought = pc.is_in(self._group(group, [self._key]).column(0), value_set=sought)

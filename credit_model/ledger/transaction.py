@@ -117,7 +117,8 @@ class Transaction:
             parts = self.manifest.parts
             for least, limit in ((0, SMALL_ROWS), (SMALL_ROWS, PART_ROWS)):
                 for run in _runs(parts, least, limit):
-                    rows = pa.concat_tables([self.store.open(part).read() for part in run])
+                    tables = [self.store.open(part).read() for part in run]  # of an older ledger with fewer columns
+                    rows = pa.concat_tables(tables, promote_options="default")
                     merged, place = self.write(run[0].table, rows), parts.index(run[0])
                     others = [part for part in parts if part not in run]
                     parts = (*others[:place], merged, *others[place:])

@@ -95,6 +95,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
         role=role[rows],
         visible_from=np.where(in_force, start[latest_run], NO_DAY).astype(np.int32),
         known_on=coded.records["known_on"][record],
+        seq=np.array(take(coded.records["seq"], record)),
         case=coded.records["case"][record],
         **{name: take(getattr(state, name), epoch) for name in _SHOWN},
         attributes={name: take(column, epoch) for name, column in state.attributes.items()},

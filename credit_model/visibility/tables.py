@@ -40,7 +40,7 @@ STATUSES: Final = (
 RECORD_TYPES: Final = {
     "record_id": "text", "subject_id": "text", "kind": "text", "case_id": "text", "occurred_on": "date",
     "decided_on": "date", "served_on": "date", "final_on": "date", "known_on": "date", "tier": "tier",
-    "amount": "int", "hours": "int", "source": "text",
+    "amount": "int", "hours": "int", "seq": "int", "source": "text",
 }  # fmt: skip
 AMENDMENT_TYPES: Final = {
     "record_id": "text", "action": "text", "effective_on": "date", "known_on": "date", "seq": "int", "value": "text",
@@ -143,7 +143,7 @@ class Tables:
         """Take columns as given (frames, dicts of lists, arrays), type them and fill what is absent with nulls.
 
         Nothing is validated or defaulted but ``occurred_on = decided_on``, ``case_id = record_id``,
-        ``valid_from = known_on`` and ``seq`` = order of the rows; that is the ledger's task.
+        ``valid_from = known_on`` and ``seq`` = order of the rows, of records apart; that is the ledger's task.
 
         Parameters
         ----------
@@ -218,10 +218,11 @@ class Segments:
     vocabularies : dict of str to tuple of str
         For each text attribute, what its codes are indices of.
     subject, record, start, end, status, role, kind, tier, decided_on, occurred_on, visible_from, known_on, amount,
-    hours, outstanding, performed, case : ndarray, shape (n,)
+    hours, outstanding, performed, seq, case : ndarray, shape (n,)
         ``status`` indexes ``STATUSES``, ``role`` ``ROLES`` (0 unless in force), ``tier`` ``TIERS`` (the kind's where
         the record has none). ``visible_from`` is the first day of the uninterrupted run in force, ``NO_DAY`` if not in
         force. ``outstanding`` is the amount not yet performed. ``performed``: 0 no, 1 partly, 2 wholly.
+        ``seq`` orders records of one day, ``NO_VALUE`` where the source gave no order.
     attributes : dict of str to ndarray
         int64, int32 days, or int32 codes (-1 null).
     """
@@ -247,6 +248,7 @@ class Segments:
     hours: NDArray[np.int64]
     outstanding: NDArray[np.int64]
     performed: NDArray[np.int8]
+    seq: NDArray[np.int64]
     case: NDArray[np.int32]
     attributes: dict[str, Column]
 
