@@ -232,10 +232,10 @@ COLUMNS = {
         "until = self.day + 0 * plan.ladder_on[ladder]",
     ),
     "a visit on the day itself is the previous one": ("(on <= until)", "(on <= until + 1)"),
-    "null is a value": ("chosen[value != loop.NO_VALUE], value[value != loop.NO_VALUE]", "chosen, value"),
+    "null is a value": ("lines[value != loop.NO_VALUE], value[value != loop.NO_VALUE]", "lines, value"),
     "of several last values any": (
-        "combined(np.maximum, loop.NO_VALUE, sign * value)",
-        "combined(np.minimum, 2**62, sign * value)",
+        "combine_by_cell(np.maximum, loop.NO_VALUE, sign * value)",
+        "combine_by_cell(np.minimum, 2**62, sign * value)",
     ),
 }  # fmt: skip
 

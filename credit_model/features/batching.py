@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from credit_model.features import kernel_compiled as loop
 from credit_model.features import kernel_numpy as vectors
 from credit_model.features.facts import Facts
-from credit_model.features.kernel_compiled import DISTINCT, Days, KernelTables, Rows, Seen, Work
+from credit_model.features.kernel_compiled import (
+    DISTINCT,
+    Days,
+    Integers,
+    KernelTables,
+    Observations,
+    Rows,
+    Target,
+    Work,
+)
 from credit_model.features.program import Ints, Program, as_lists, too_great
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import Segments, spans
@@ -38,7 +47,7 @@ class Block(NamedTuple):
 
     tables: KernelTables
     rows: Rows
-    seen: Seen
+    observations: Observations
 
 
 def run(
@@ -126,23 +135,23 @@ def _block(
     begins = (row_counts > 0) & (np.diff(subject, prepend=-1) != 0)
     whose, count = low[begins], row_counts[begins]
     first, last = (int(whose[0]), int(whose[-1] + count[-1])) if len(whose) else (0, 0)
-    rows: Any = slice(first, last)
+    rows: slice | Ints = slice(first, last)
     if 2 * int(count.sum()) >= last - first:
         low = low - first
     else:  # few of many subjects: their rows alone
         rows = spans(whose, count)
         low = np.append(np.cumsum(count) - count, 0)[np.cumsum(begins) - 1]
     low = np.where(row_counts > 0, low, 0)
-    return block_of(program, segments, rows, Seen(row, day, days.row[row], low, low + row_counts))
+    return block_of(program, segments, rows, Observations(row, day, days.row[row], low, low + row_counts))
 
 
-def block_of(program: Program, segments: Segments, rows: slice | Ints, seen: Seen) -> Block:
+def block_of(program: Program, segments: Segments, rows: slice | Ints, observations: Observations) -> Block:
     """Return rows of segments and their observations (which count rows from the first of these) for the pass."""
     facts = Facts(segments, program.catalogue, rows)
     classes = facts.classes(program.conditions)
-    dates = {bool(on) for on in program.plan.ladder_on.tolist()}
-    decided, visible = (_column(facts.raw(name), np.int32) if on in dates else None for on, name in _DATES)
-    either = decided if visible is None else visible
+    dates = {bool(is_visible) for is_visible in program.plan.ladder_on.tolist()}
+    on = {is_visible: _column(facts.raw(name), np.int32) for is_visible, name in _DATES if is_visible in dates}
+    either = next(iter(on.values()))
     numbers = [facts.number(name) for name in program.facts]
     return Block(
         program.tables(classes),
@@ -151,18 +160,18 @@ def block_of(program: Program, segments: Segments, rows: slice | Ints, seen: See
             _column(facts.raw("end"), np.int32),
             _column(facts.raw("status"), np.int8),
             classes.code,
-            either if decided is None else decided,
-            either,
+            on.get(False, either),
+            on.get(True, either),
             _column(numbers[0] if len(numbers) == 1 else np.concatenate([*numbers, np.zeros(0, np.int64)]), np.int64),
         ),
-        seen,
+        observations,
     )
 
 
 _DATES: Final = ((False, "decided_on"), (True, "visible_from"))
 
 
-def _column(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+def _column(values: Integers, dtype: type[np.integer[Any]]) -> Integers:
     """Return a column in the one form the pass is compiled for: columns of files are read-only, so all are."""
     column = np.ascontiguousarray(values, dtype).view()
     column.flags.writeable = False
@@ -180,8 +189,10 @@ def _engine(engine: str, work: int) -> tuple[_Scan, int]:
     if engine == "python":
         return interpreted, 1
     if engine == "numba" or (engine == "auto" and (compiled.cache_info().currsize or work >= _REPAYS)):
-        if compiled() is not None:
-            return _compiled, max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
+        if (scan := compiled()) is not None:
+            return partial(_compiled, scan), max(len(os.sched_getaffinity(0)), 1) if hasattr(
+                os, "sched_getaffinity"
+            ) else 1
         if engine == "numba":
             raise UserError("features were asked of kernel engine 'numba', which is not here: pip install numba")
     return _vectors, 1
@@ -194,7 +205,7 @@ def compiled_repays(work: int) -> None:
 
 
 @cache
-def compiled() -> Any:
+def compiled() -> Callable[..., int] | None:
     """Return the compiled pass; ``None`` where numba is absent, cannot be imported, or may not compile.
 
     It is kept on disk beside this module, or where that is read-only in the user's cache folder, or in
@@ -216,29 +227,33 @@ def _vectors(program: Program, days: Days, block: Block, out: NDArray[np.float32
     return vectors.scan(program.plan, days, *block, out)
 
 
-def _compiled(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
-    return int(compiled()(program.plan, days, *block, _work(program, block.seen), *_flat(out)))
+def _compiled(scan: Callable[..., int], program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
+    return int(scan(program.plan, days, *block, _work(program, block.observations), _flat(out)))
 
 
 def interpreted(program: Program, days: Days, block: Block, out: NDArray[np.float32]) -> int:
     """Run the compiled pass uncompiled, over lists: an array gives out its numbers one by one much more slowly."""
     plan, tables = program.lists_of(program.plan), program.lists_of(block.tables)
-    rows, seen, work = as_lists(block.rows), as_lists(block.seen), as_lists(_work(program, block.seen))
-    return loop.scan(plan, as_lists(days), tables, rows, seen, work, *_flat(out))
+    rows, observations, work = (
+        as_lists(block.rows),
+        as_lists(block.observations),
+        as_lists(_work(program, block.observations)),
+    )
+    return loop.scan(plan, as_lists(days), tables, rows, observations, work, _flat(out))
 
 
-def _flat(out: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+def _flat(out: NDArray[np.float32]) -> Target:
     """Flatten a matrix in Fortran order (or consecutive rows of one); also return the step from column to column."""
     rows, columns = out.shape
     step = out.strides[1] // out.itemsize if columns > 1 else rows
-    return np.lib.stride_tricks.as_strided(out[:, 0], ((columns - 1) * step + rows,), (out.itemsize,)), step
+    return Target(np.lib.stride_tricks.as_strided(out[:, 0], ((columns - 1) * step + rows,), (out.itemsize,)), step)
 
 
-def _work(program: Program, seen: Seen) -> Work:
+def _work(program: Program, observations: Observations) -> Work:
     plan = program.plan
     distinct = int((plan.family == DISTINCT).sum())
-    slots = 1 << int(2 * distinct * (seen.high - seen.low).max(initial=0) + 1).bit_length()
-    tile, ladders = min(max(_TILE // int(plan.cells[0]), 64), 512, len(seen.row)), len(plan.ladder_on)
+    slots = 1 << int(2 * distinct * (observations.high - observations.low).max(initial=0) + 1).bit_length()
+    tile, ladders = min(max(_TILE // int(plan.cells[0]), 64), 512, len(observations.row)), len(plan.ladder_on)
     sizes = (int(plan.cells[0]) * tile, ladders, tile, slots, slots, slots, slots)
     bins, last, value, *table = (np.zeros(size, np.int64) for size in sizes)
     return Work(bins, plan.local_cell * tile, last, value.astype(np.float32), *table)

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 from credit_model.features.kernel import compute, trail
-from credit_model.foundation.calendar import NO_DAY, from_days, to_day, to_days
+from credit_model.foundation.calendar import NO_DAY, DateLike, from_days, to_day, to_days
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.foundation.files import replacing
 from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from credit_model.ledger.ledger import Ledger
 
@@ -84,7 +85,7 @@ def build_features(
     features: Sequence[str | FeatureDefinition] | str | Path | None = None,
     engine: str = "local",
     out: str | Path | None = None,
-    day_of_use: Any = None,
+    day_of_use: DateLike | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> pd.DataFrame | Path:
     """Describe subjects, each as of its own date.
@@ -182,10 +183,10 @@ def build_features(
 def explain_feature(
     ledger: Ledger,
     subject_id: str,
-    as_of: Any,
+    as_of: DateLike,
     name: str,
     features: Sequence[str | FeatureDefinition] | str | Path | None = None,
-    day_of_use: Any = None,
+    day_of_use: DateLike | None = None,
 ) -> FeatureExplanation:
     """Name the records that made a value of a feature, and those on file that did not.
 
@@ -284,7 +285,7 @@ def _definitions(
     return definitions
 
 
-def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
+def _observed(observations: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int32]]:
     """Return the canonical ids of the subjects, as Arrow text, and the days."""
     from credit_model.catalogue.subject_ids import read_subject_ids
 
@@ -304,7 +305,7 @@ def _observed(observations: Any) -> tuple[Any, NDArray[np.int32]]:
     return read_subject_ids(observations["subject_id"], _OBSERVED_IDS), days
 
 
-def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
+def _warn_of_unknown(ledger: Ledger, subject_ids: pa.Array, candidates: pa.Array) -> None:
     """Warn the caller of ``build_features``, once, where observed ids are not in the ledger.
 
     Parameters
@@ -333,19 +334,19 @@ def _warn_of_unknown(ledger: Ledger, subject_ids: Any, candidates: Any) -> None:
     warnings.warn(UnknownSubjectsWarning(message, len(unknown), count), stacklevel=3)
 
 
-def _days(as_of: Any) -> NDArray[np.int32]:
+def _days(as_of: pd.Series[Any]) -> NDArray[np.int32]:
     if as_of.dtype != "str":
         return to_days(as_of.to_numpy())
     codes, words = as_of.factorize()  # a city's days are few: their text never becomes millions of objects
     try:
-        days: NDArray[np.int32] = np.append(to_days(words.to_numpy(dtype=object)), np.int32(NO_DAY))[codes]
+        days: NDArray[np.int32] = np.append(to_days(np.asarray(words, dtype=object)), np.int32(NO_DAY))[codes]
         return days
     except UserError:
         return to_days(as_of.to_numpy())  # says which row
 
 
 def _write(
-    path: Path, names: list[str], batches: Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.float32]]]
+    path: Path, names: list[str], batches: Iterator[tuple[NDArray[np.object_], NDArray[np.int32], NDArray[np.float32]]]
 ) -> Path:
     """Write the batches as one Parquet file that is there whole or not at all."""
     import pyarrow as pa

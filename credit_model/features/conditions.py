@@ -62,7 +62,7 @@ class Condition:
     value: Any
 
 
-def read_where(where: Any, of: str, faults: list[str]) -> tuple[Condition, ...]:
+def read_where(where: object, of: str, faults: list[str]) -> tuple[Condition, ...]:
     """Read a where-clause as conditions in a fixed order; add what cannot be read to ``faults``."""
     if not isinstance(where, Mapping):
         faults.append(f"{of} must be a table of conditions, not {type(where).__name__}")
@@ -159,7 +159,7 @@ def phrase_records(conditions: Sequence[Condition], lang: str, catalogue: Catalo
     return " ".join([noun, *further]) if lang == "en" else "".join([*further, noun])
 
 
-def phrase_value(key: str, value: Any, lang: str, catalogue: Catalogue | None) -> str:
+def phrase_value(key: str, value: object, lang: str, catalogue: Catalogue | None) -> str:
     """Put a value of a condition into words."""
     phrase = NAMES[lang].get(str(value), str(value))
     if key not in ("kinds", "dimension", "field"):
@@ -167,5 +167,5 @@ def phrase_value(key: str, value: Any, lang: str, catalogue: Catalogue | None) -
     if catalogue is not None:
         kinds = {code: (kind.label_zh, kind.label_en) for code, kind in catalogue.kinds.items()}
         labels = {"kinds": kinds, "dimension": catalogue.dimensions, "field": catalogue.fields}[key]
-        phrase = labels.get(value, (phrase, phrase))[lang == "en"]
+        phrase = labels.get(str(value), (phrase, phrase))[lang == "en"]
     return SAY[lang]["quoted"].format(v=phrase)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,7 @@ _LINES: Final = 4  # records an observation may be expected to see
 def write_dataset(
     folder: Path,
     buckets: Buckets,
-    subject_ids: Any,
+    subject_ids: pa.Array,
     as_of: NDArray[np.int32],
     definitions: Sequence[FeatureDefinition],
     catalogue: Catalogue,
@@ -87,7 +87,7 @@ def write_dataset(
         "definitions": sha256_json([d.to_dict() for d in definitions]),
         "versions": [KERNEL_VERSION, SEMANTICS_VERSION],
     }
-    finished_files = _begun(folder, request)
+    finished_files = _resume(folder, request)
     columns = columns_read(definitions, catalogue)
     edges = [0, *(_first(subject_ids, bound) for bound in buckets.bounds), len(subject_ids)]
     numbers = [n for n in range(len(buckets)) if edges[n] < edges[n + 1] or (not len(subject_ids) and n == 0)]
@@ -128,7 +128,7 @@ def write_dataset(
     return folder
 
 
-def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
+def _resume(folder: Path, request: Mapping[str, object]) -> dict[str, str]:
     """Files of the same request that are done already."""
     try:
         folder.mkdir(exist_ok=True)
@@ -155,12 +155,14 @@ def _begun(folder: Path, request: dict[str, Any]) -> dict[str, str]:
     return files
 
 
-def _say(folder: Path, request: dict[str, Any], digests: dict[str, str], complete: bool) -> None:
+def _say(folder: Path, request: Mapping[str, object], digests: dict[str, str], complete: bool) -> None:
     text = json.dumps({"request": request, "complete": complete, "files": dict(sorted(digests.items()))}, indent=1)
     write_atomically(folder / MANIFEST, text)
 
 
-def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32], names: Sequence[str]) -> str:
+def _write(
+    path: Path, subject_ids: pa.Array, days: NDArray[np.int32], values: NDArray[np.float32], names: Sequence[str]
+) -> str:
     """One file, there whole or not at all; its SHA-256."""
     columns = [subject_ids.cast(pa.string()), pa.array(days).cast(pa.date32())]
     columns += [pa.array(column) for column in np.ascontiguousarray(values.T)]
@@ -177,7 +179,7 @@ def _write(path: Path, subject_ids: Any, days: Any, values: NDArray[np.float32],
     return sha256(data)
 
 
-def _first(subject_ids: Any, bound: str) -> int:
+def _first(subject_ids: pa.Array, bound: str) -> int:
     """How many ids lie before a bound; by bisection."""
     low, high = 0, len(subject_ids)
     while low < high:
@@ -189,7 +191,7 @@ def _first(subject_ids: Any, bound: str) -> int:
     return low
 
 
-def _observations_digest(subject_ids: Any, as_of: NDArray[np.int32]) -> str:
+def _observations_digest(subject_ids: pa.Array, as_of: NDArray[np.int32]) -> str:
     """Of lengths, texts and days: the same however the ids lie in memory."""
     digest = hashlib.sha256(pc.binary_length(subject_ids).to_numpy(zero_copy_only=False).tobytes())
     if len(subject_ids):

@@ -133,7 +133,7 @@ class FeatureDefinition:
             settle(self, "none", "missing" if missing else a / (a + c) if self.aggregate == "ratio" else 0)
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> FeatureDefinition:
+    def from_dict(cls, table: Mapping[str, object]) -> FeatureDefinition:
         """Make a definition of a table of TOML or JSON; keys it does not know are faults.
 
         Raises
@@ -143,7 +143,7 @@ class FeatureDefinition:
         keys = [f.name for f in fields(cls)]
         faults = [f"unknown key {key!r}{did_you_mean(key, keys)}" for key in table if key not in keys]
         faults += [f"{key} is missing" for key in ("name", "aggregate") if key not in table]
-        entries = {key: value for key, value in table.items() if key in keys}
+        entries: dict[str, Any] = {key: value for key, value in table.items() if key in keys}
         definition = None
         try:
             definition = cls(**{"name": "?", "aggregate": "count", **entries})
@@ -153,7 +153,7 @@ class FeatureDefinition:
             raise DefinitionErrors([f"feature {table.get('name', '?')!r}: {fault}" for fault in faults])
         return definition
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values for JSON or TOML, without what equals a default.
 
         Examples
@@ -279,7 +279,7 @@ def _aggregate(definition: FeatureDefinition, lang: str, catalogue: Catalogue | 
     )  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -153,7 +152,7 @@ def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[s
         yield f"{where}: unknown attribute {name!r}{did_you_mean(name, keys)}"
 
 
-def _is_a(stored: str, value: Any) -> bool:
+def _is_a(stored: str, value: object) -> bool:
     if stored == "date":
         try:
             to_day(value)
@@ -187,8 +186,8 @@ def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str
     if d.aggregate == "ratio":
         odd += [k.code for k in matching_kinds(whole, catalogue) if k.code not in codes and k.polarity == polarity]
     if odd:
-        kinds_named = ", ".join(odd[:5])
-        yield f"not record-monotone: under trend {d.trend!r} it must count {polarity} records, yet: {kinds_named}"
+        codes_listed = ", ".join(odd[:5])
+        yield f"not record-monotone: under trend {d.trend!r} it must count {polarity} records, yet: {codes_listed}"
 
 
 _TOP = ("schema", "feature")
@@ -254,7 +253,7 @@ def save_definitions(definitions: Iterable[FeatureDefinition], path: str | Path)
     return path
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     """Write a plain value as TOML. JSON's texts, numbers and lists are TOML's; tables are written inline."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + " }"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Column = NDArray[np.integer[Any]]
 
 _COMPARE: Final = {"le": np.less_equal, "lt": np.less, "ge": np.greater_equal, "gt": np.greater}
 _WORDS: Final = {"tier": TIERS, "role": ROLES}
@@ -40,13 +42,13 @@ class RecordColumns:
 
     kind_codes: tuple[str, ...]
     vocabularies: Mapping[str, tuple[str, ...]]
-    attributes: Mapping[str, NDArray[Any]]
+    attributes: Mapping[str, Column]
 
     @classmethod
     def of_frame(cls, records: pd.DataFrame, keys: Iterable[str], catalogue: Catalogue) -> RecordColumns:
         """Encode the columns of a frame (as ``Ledger.between`` gives it) that conditions on these keys read."""
         place = {code: i for i, code in enumerate(catalogue.kinds)}
-        columns: dict[str, NDArray[Any]] = {"kind": records["kind"].map(place).to_numpy(np.int64)}
+        columns: dict[str, Column] = {"kind": records["kind"].map(place).to_numpy(np.int64)}
         vocabularies: dict[str, tuple[str, ...]] = {}
         for key in {"field_code" if key == "field" else key for key in keys} & {*records.columns} - {*BY_KIND}:
             column, stored = records[key], catalogue.attribute_types.get(key, "int")
@@ -71,28 +73,28 @@ class Facts:
     segments : Segments or RecordColumns
     catalogue : Catalogue
     rows : slice or ndarray of int
-    known : mapping, optional
+    answers : mapping, optional
         Columns and answers given instead of read: those of classes.
     """
 
     segments: Segments | RecordColumns
     catalogue: Catalogue
-    rows: Any = field(default_factory=lambda: slice(None))
-    known: Mapping[Any, NDArray[Any]] = field(default_factory=dict)
+    rows: slice | Ints | Mask = field(default_factory=lambda: slice(None))
+    answers: Mapping[str | Condition, Column] = field(default_factory=dict)
 
-    def raw(self, name: str) -> NDArray[Any]:
+    def raw(self, name: str) -> Column:
         """Return a column as segments hold it."""
-        if name in self.known:
-            return self.known[name]
+        if name in self.answers:
+            return self.answers[name]
         attribute = self.segments.attributes.get(name)
-        column: NDArray[Any] = getattr(self.segments, name) if attribute is None else attribute
-        values: NDArray[Any] = column[self.rows]
+        column: Column = getattr(self.segments, name) if attribute is None else attribute
+        values: Column = column[self.rows]
         return values
 
     def number(self, name: str) -> Ints:
         """Return a column as int64, whatever it holds (numbers, days, codes), with ``NO_VALUE`` for null."""
         if name == "field":
-            return cast(Ints, self.known["field"]) if "field" in self.known else self._fields()
+            return cast(Ints, self.answers["field"]) if "field" in self.answers else self._fields()
         column = self.raw(name)
         stored = self.catalogue.attribute_types.get(name, "tier" if name == "tier" else "int")
         if stored == "int":
@@ -119,8 +121,8 @@ class Facts:
 
     def meets(self, condition: Condition) -> Mask:
         """Rows that meet a condition; a row without the fact does not."""
-        if condition in self.known:
-            return cast(Mask, self.known[condition])
+        if condition in self.answers:
+            return cast(Mask, self.answers[condition])
         key, comparison, value = condition.key, condition.comparison, condition.value
         if key in BY_KIND:
             name = {"kinds": "code"}.get(key, key)
@@ -131,21 +133,23 @@ class Facts:
             return np.isin(column, [self._number(key, v) for v in value])
         return cast(Mask, _COMPARE[comparison](column, self._number(key, value)) & (column != NO_VALUE))
 
-    def _number(self, key: str, value: Any) -> Any:
+    def _number(self, key: str, value: str | float | date) -> int | float:
         """Return a value of a condition as columns hold it; -1 for a text that no record holds."""
         if key == "tier":
-            return TIERS.index(value)
+            return TIERS.index(str(value))
         stored = self.catalogue.attribute_types.get(key)
         if stored == "date":
             return to_day(value)
         words = {"role": ROLES, "field": tuple(self.catalogue.fields)}.get(key)
         if stored == "text":
             words = self.segments.vocabularies[key]
-        return value if words is None else words.index(value) if value in words else -1
+        if words is not None:
+            return words.index(str(value)) if value in words else -1
+        return cast(float, value)
 
     def classes(self, conditions: Sequence[Condition]) -> Classes:
         """Group rows by what decides whether they meet the conditions (and by kind)."""
-        sources: list[tuple[Any, int]] = [("kind", len(self.segments.kind_codes))]
+        sources: list[tuple[str | Condition, int]] = [("kind", len(self.segments.kind_codes))]
         keys = {condition.key for condition in conditions}
         sources += [(key, len(words)) for key, words in (("tier", TIERS), ("role", ROLES)) if key in keys]
         if "field" in keys and "field_code" in self.segments.attributes:
@@ -169,7 +173,7 @@ class Facts:
                 count = int(present.sum())
         return Classes(code.astype(np.int32, copy=False), count, self, tuple(sources), digits)
 
-    def _digit(self, source: str | Condition) -> NDArray[Any]:
+    def _digit(self, source: str | Condition) -> Column | Mask:
         """Return what tells rows apart in one respect, counted from 0."""
         if not isinstance(source, str):
             return self.meets(source)
@@ -182,7 +186,7 @@ class Classes(NamedTuple):
     code: NDArray[np.int32]
     number: int
     rows: Facts
-    sources: tuple[tuple[Any, int], ...]
+    sources: tuple[tuple[str | Condition, int], ...]
     digits: list[Ints] | None
 
     @property
@@ -195,9 +199,9 @@ class Classes(NamedTuple):
     def facts(self) -> Facts:
         """Return what each class holds."""
         digits = self.digits or np.unravel_index(np.arange(self.number), [size for _, size in self.sources])
-        cache: dict[Any, NDArray[Any]] = {}
+        cache: dict[str | Condition, Column] = {}
         for (source, _), column in zip(self.sources, digits, strict=True):
             cache[source] = column if isinstance(source, str) else column == 1
         if "field" in cache:
             cache["field"] = np.where(cache["field"] == 0, NO_VALUE, cache["field"] - 1)
-        return Facts(self.rows.segments, self.rows.catalogue, known=cache)
+        return Facts(self.rows.segments, self.rows.catalogue, answers=cache)

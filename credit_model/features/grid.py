@@ -15,14 +15,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, label
 from credit_model.features.dictionary import check_definitions, matching_kinds
-from credit_model.foundation.calendar import to_day
+from credit_model.foundation.calendar import DateLike, to_day
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.visibility.fold import APPEAL_MONTHS
 
@@ -46,7 +46,7 @@ def feature_grid(
     tiers: Sequence[str] = ("",),
     *,
     policy: str = "tier",
-    day_of_use: Any = None,
+    day_of_use: DateLike | None = None,
     finality_stated: bool | Collection[str] = False,
     record_monotone: bool = True,
     max_look_back_months: int | None = 60,
@@ -110,7 +110,7 @@ def feature_grid(
     for kind, tier, aggregate, window in product(kind_names, tiers, aggregates, windows):
         name, entry = _cell(catalogue, kind, tier, aggregate, window)
         try:
-            d = FeatureDefinition(name=name, **entry)
+            d = FeatureDefinition.from_dict({"name": name, **entry})
             d = replace(d, label_zh=label(d, "zh", catalogue), label_en=label(d, "en", catalogue))
             matching = matching_kinds(d.conditions, catalogue)
             check_definitions(
@@ -137,7 +137,7 @@ def _check_axes(kinds: Sequence[str], tiers: Sequence[str], catalogue: Catalogue
                 )
 
 
-def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: str) -> tuple[str, dict[str, Any]]:
+def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: str) -> tuple[str, dict[str, object]]:
     """Return the name of a cell and the arguments of its definition."""
     form = _FORM.fullmatch(aggregate)
     if form is None:
@@ -150,10 +150,10 @@ def _cell(catalogue: Catalogue, kind: str, tier: str, aggregate: str, window: st
     parts = [kind, tier, short, of, f"{half_life}d" if half_life else "", window]
     name = "_".join(filter(None, parts)).replace("last_day:", "at_last_")
     polarity = kind if kind in POLARITIES else catalogue.kinds[kind].polarity
-    where: dict[str, Any] = {"polarity": kind} if kind in POLARITIES else {"kinds": [kind]}
+    where: dict[str, object] = {"polarity": kind} if kind in POLARITIES else {"kinds": [kind]}
     if tier:
         where["tier_at_least"] = tier
-    entry: dict[str, Any] = {"aggregate": called, "of": of, "window": window, "where": where, "reason": kind}
+    entry: dict[str, object] = {"aggregate": called, "of": of, "window": window, "where": where, "reason": kind}
     is_told = called == "count_distinct" or of in (None, *_OF_ANY)  # whether more of a score is worse, nobody has said
     sense = _SENSE.get(polarity, 0) if is_told else 0
     if declared and declared.of_days:
@@ -193,7 +193,7 @@ def _unfillable(
     for kind in kinds:
         is_stated = finality if isinstance(finality, bool) else kind.code in finality
         waits = kind.finality == "appeal_period" and kind.polarity == "adverse" and not is_stated
-        months = _months_seen(kind, d, edition)
+        months = _months_in_use(kind, d, edition)
         if months is None or months > (APPEAL_MONTHS if waits else 0):
             return ""
     return (
@@ -207,7 +207,7 @@ def _is_lawful(kind: Kind, day: int) -> bool:
     return kind.enabled and has_started and (kind.lawful_to is None or day < kind.lawful_to)
 
 
-def _months_seen(kind: Kind, d: FeatureDefinition, edition: PolicyEdition) -> float | None:
+def _months_in_use(kind: Kind, d: FeatureDefinition, edition: PolicyEdition) -> float | None:
     """For how many months after its decision a record may be counted: by the window, and by its use."""
     window = {"months": float(d.span.length), "days": d.span.length * 12 / 366}.get(d.span.unit)
     if d.window_on != "decided_on":

@@ -12,7 +12,13 @@ In: a plan, ladders seen from the days, class tables, rows of segments, observat
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers: TypeAlias = NDArray[np.integer[Any]]  # lists of numbers where the pass runs uncompiled
+Floats: TypeAlias = NDArray[np.floating[Any]]
 
 NO_VALUE: Final = -(2**63)
 INDEX: Final = 2**48 - 1
@@ -43,34 +49,34 @@ class Plan(NamedTuple):
     A group has ``planes`` of ``bins`` cells and one more for what no window holds, from ``cell`` on.
     """
 
-    none: Any  # by column
-    ladder_on: Any
-    ladder_first: Any
-    ladder_size: Any
-    width: Any
-    family: Any
-    fact: Any
-    date: Any  # whether the value is the date itself
-    sign: Any
-    ladder: Any
-    local: Any
-    cell: Any
-    bins: Any
-    planes: Any
-    feature: Any
-    weight: Any
-    oldest: Any
-    cells: Any
-    local_cell: Any
-    weights: Any
-    column: Any
-    bin: Any
-    read_as: Any
-    plain: Any  # whether neither scaled nor capped
-    scale: Any
-    cap: Any
-    prior_a: Any
-    prior_c: Any
+    none: Floats  # by column
+    ladder_on: Integers
+    ladder_first: Integers
+    ladder_size: Integers
+    width: Integers
+    family: Integers
+    fact: Integers
+    date: Integers  # whether the value is the date itself
+    sign: Integers
+    ladder: Integers
+    local: Integers
+    cell: Integers
+    bins: Integers
+    planes: Integers
+    feature: Integers
+    weight: Integers
+    oldest: Integers
+    cells: Integers
+    local_cell: Integers
+    weights: Integers
+    column: Integers
+    bin: Integers
+    read_as: Integers
+    plain: Integers  # whether neither scaled nor capped
+    scale: Floats
+    cap: Floats
+    prior_a: Floats
+    prior_c: Floats
 
 
 class Days(NamedTuple):
@@ -80,11 +86,11 @@ class Days(NamedTuple):
     still hold an age is ``guess[guess_first[l] + age]``, up to the age ``guess_last[l]``.
     """
 
-    row: Any
-    lows: Any
-    guess: Any
-    guess_first: Any
-    guess_last: Any
+    row: Integers
+    lows: Integers
+    guess: Integers
+    guess_first: Integers
+    guess_last: Integers
 
 
 class KernelTables(NamedTuple):
@@ -92,60 +98,75 @@ class KernelTables(NamedTuple):
     side; by class and ladder of ``last_day``, whether it is of that kind. ``sides`` says the same by class and group.
     """
 
-    first: Any
-    group: Any
-    side: Any
-    visit: Any
-    sides: Any
+    first: Integers
+    group: Integers
+    side: Integers
+    visit: Integers
+    sides: Integers
 
 
 class Rows(NamedTuple):
     """Rows of segments, sorted by subject; ``facts[f * len + i]`` is fact f of row i."""
 
-    start: Any
-    end: Any
-    status: Any
-    code: Any
-    decided_on: Any
-    visible_from: Any
-    facts: Any
+    start: Integers
+    end: Integers
+    status: Integers
+    code: Integers
+    decided_on: Integers
+    visible_from: Integers
+    facts: Integers
 
 
-class Seen(NamedTuple):
+class Observations(NamedTuple):
     """Observations: row of the result, day, row of the ladders' table, rows of segments from low to high."""
 
-    row: Any
-    day: Any
-    ladder_row: Any
-    low: Any
-    high: Any
+    row: NDArray[np.int64]
+    day: NDArray[np.int64]
+    ladder_row: Integers
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
 
 
 class Work(NamedTuple):
     """Scratch: bins of a tile, ``local_cell`` in it, last days, a column of it, a hash table of distinct values."""
 
-    bins: Any
-    cell: Any
-    last: Any
-    value: Any
-    slot_mark: Any
-    slot_group: Any
-    slot_value: Any
-    slot_cell: Any
+    bins: Integers
+    cell: Integers
+    last: Integers
+    value: Floats
+    slot_mark: Integers
+    slot_group: Integers
+    slot_value: Integers
+    slot_cell: Integers
 
 
-def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, work: Work, out: Any, step: int) -> int:
-    """Write the values of some observations into ``out`` (flat, ``step`` from one column to the next).
+class Target(NamedTuple):
+    """Where values go: flat, ``step`` from one column to the next."""
+
+    values: NDArray[np.float32]
+    step: int
+
+
+def scan(
+    plan: Plan,
+    days: Days,
+    tables: KernelTables,
+    rows: Rows,
+    observations: Observations,
+    work: Work,
+    target: Target,
+) -> int:
+    """Write the values of some observations into their rows of the target.
 
     Returns
     -------
     int
         -1, or a group whose values are too great for a decayed sum.
     """
-    groups, observed, too_great = len(plan.family), len(seen.row), -1
+    groups, observed, too_great = len(plan.family), len(observations.row), -1
     ladders, nested, width = len(plan.ladder_on), len(plan.ladder_size), plan.width[0]
     length, slots, tile = len(rows.code), len(work.slot_mark) - 1, len(work.value)
-    bins = work.bins
+    bins, out, step = work.bins, target.values, target.step
 
     for tile_begin in range(0, observed, tile):
         begin = tile_begin & INDEX
@@ -160,16 +181,16 @@ def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, w
         # ---------------------------------------------------------------- records into bins
         for t in range(size):
             j = begin + t
-            day, low, high = seen.day[j], seen.low[j] & INDEX, seen.high[j] & INDEX
-            seen_from = seen.ladder_row[j] * width
+            day, low, high = observations.day[j], observations.low[j] & INDEX, observations.high[j] & INDEX
+            seen_from = observations.ladder_row[j] * width
             for ladder in range(nested, ladders):  # the last day before with a record of the kind
                 on_visible = plan.ladder_on[ladder]
                 last, until = NO_VALUE, day - 1 + on_visible
                 for i in range(low, high):
                     if rows.status[i] == IN_FORCE and rows.start[i] <= day and day < rows.end[i]:
-                        made = tables.visit[rows.code[i] * (ladders - nested) + ladder - nested]
+                        is_visit = tables.visit[rows.code[i] * (ladders - nested) + ladder - nested]
                         on = rows.visible_from[i] if on_visible else rows.decided_on[i]
-                        if made and last < on and on <= until:
+                        if is_visit and last < on and on <= until:
                             last = on
                 work.last[ladder] = last
             for i in range(low, high):
@@ -246,9 +267,9 @@ def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, w
                                 bins[cell] += 1
 
         # ---------------------------------------------------------------- bins into values
-        row, together = seen.row[begin], True
+        row, together = observations.row[begin], True
         for t in range(1, size):
-            together = together and seen.row[begin + t] == row + t
+            together = together and observations.row[begin + t] == row + t
         for group in range(groups):
             family, since = plan.family[group], plan.date[group]
             times = -plan.sign[group] if since else plan.sign[group]
@@ -283,18 +304,18 @@ def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, w
                     to = ((column * step + row) & INDEX) if together else 0
                     values = out if together else work.value
                     if how <= ANY:  # whole numbers: of a day, how long ago
-                        told = (second if family == SUM and plan.planes[group] == 2 else at) & INDEX
-                        held = (second if family == LAST else at) & INDEX
+                        marker = (second if family == SUM and plan.planes[group] == 2 else at) & INDEX
+                        source = (second if family == LAST else at) & INDEX
                         nothing = NO_VALUE if family >= GREATEST else 0
                         most = 1 if how == ANY else _MOST
                         if plan.plain[f]:
                             for t in range(size):
-                                value = since * seen.day[begin + t] + times * min(bins[held + t], most)
-                                values[to + t] = float(value) if bins[told + t] != nothing else none
+                                value = since * observations.day[begin + t] + times * min(bins[source + t], most)
+                                values[to + t] = float(value) if bins[marker + t] != nothing else none
                         else:
                             for t in range(size):
-                                value = since * seen.day[begin + t] + times * min(bins[held + t], most)
-                                values[to + t] = min(float(value) / scale, cap) if bins[told + t] != nothing else none
+                                value = since * observations.day[begin + t] + times * min(bins[source + t], most)
+                                values[to + t] = min(float(value) / scale, cap) if bins[marker + t] != nothing else none
                     elif how <= CONTRAST:
                         a, c = plan.prior_a[f], plan.prior_c[f]
                         for t in range(size):
@@ -302,8 +323,8 @@ def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, w
                             above, below = float(part - whole), 1.0
                             if how == RATIO:
                                 above, below = float(part) + a, float(whole) + a + c
-                            found = part + whole > 0 and below > 0
-                            values[to + t] = min(above / (below * scale), cap) if found else none
+                            is_defined = part + whole > 0 and below > 0
+                            values[to + t] = min(above / (below * scale), cap) if is_defined else none
                     else:
                         for t in range(size):
                             count, below = bins[second + t], float(WEIGHT)
@@ -314,6 +335,6 @@ def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, w
                             values[to + t] = min(float(bins[at + t]) / (below * scale), cap) if count > 0 else none
                     if not together:
                         for t in range(size):
-                            out[column * step + seen.row[begin + t]] = work.value[t]
+                            out[column * step + observations.row[begin + t]] = work.value[t]
                     f += 1
     return too_great

@@ -8,50 +8,53 @@ In: as ``loop.scan``. Out: values written in place.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.features import kernel_compiled as loop
-from credit_model.features.kernel_compiled import Days, KernelTables, Plan, Rows, Seen
+from credit_model.features.facts import Mask
+from credit_model.features.kernel_compiled import Days, KernelTables, Observations, Plan, Rows
 from credit_model.features.program import Ints
 from credit_model.visibility.tables import spans
 
 
-def scan(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen, out: NDArray[np.float32]) -> int:
+def scan(
+    plan: Plan, days: Days, tables: KernelTables, rows: Rows, observations: Observations, out: NDArray[np.float32]
+) -> int:
     """Write the values of some observations into their rows of ``out`` (two-dimensional); returns as ``loop.scan``."""
-    lines = _Lines(plan, days, tables, rows, seen)
+    lines = _Lines(plan, days, tables, rows, observations)
     too_great = -1
     for group in range(len(plan.family)):
         planes = lines.planes(group)
         for f in range(plan.feature[group], plan.feature[group + 1]):
             planes_at_bin = [plane[:, plan.bin[f]] for plane in planes]
             column = plan.column[f]
-            has_value, value = _read(plan, group, f, planes_at_bin, seen.day)
-            out[seen.row, column] = np.where(has_value, value, plan.none[column])
+            has_value, value = _read(plan, group, f, planes_at_bin, observations.day)
+            out[observations.row, column] = np.where(has_value, value, plan.none[column])
             if plan.family[group] == loop.DECAYED and _is_too_great(planes_at_bin[1], planes_at_bin[2]):
                 too_great = group
     return too_great
 
 
-def counted(plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen) -> tuple[Ints, NDArray[np.bool_]]:
+def records_used(
+    plan: Plan, days: Days, tables: KernelTables, rows: Rows, observations: Observations
+) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the rows in force, in order of observations, and by row and definition whether it made the value."""
-    lines = _Lines(plan, days, tables, rows, seen)
+    lines = _Lines(plan, days, tables, rows, observations)
     places = np.stack(lines.places)[plan.ladder] if len(plan.family) else np.zeros((0, len(lines.row)), np.int64)
     bins = plan.local_cell[plan.local[:, None] + places] - plan.cell[:, None]
     counts = tables.sides[lines.code].T > 0
     for fact in np.unique(plan.fact[plan.fact >= 0]):
         counts[plan.fact == fact] &= rows.facts[fact * len(rows.code) + lines.row] != loop.NO_VALUE
     group = np.repeat(np.arange(len(plan.family)), np.diff(plan.feature))
-    made = np.empty((len(lines.row), len(plan.column)), np.bool_)
-    made[:, plan.column] = (counts[group] & (bins[group] <= plan.bin[:, None])).T
-    return lines.row, made
+    uses = np.empty((len(lines.row), len(plan.column)), np.bool_)
+    uses[:, plan.column] = (counts[group] & (bins[group] <= plan.bin[:, None])).T
+    return lines.row, uses
 
 
-def _is_too_great(count: Ints, value: Ints) -> bool:
+def _is_too_great(counts: Ints, value: Ints) -> bool:
     """Whether a decayed sum of so many values so great may not fit into 64 bits."""
-    return bool(((count > 0) & (value >= -(-(1 << 39) // np.maximum(count, 1)))).any())
+    return bool(((counts > 0) & (value >= -(-(1 << 39) // np.maximum(counts, 1)))).any())
 
 
 def _read(
@@ -85,17 +88,17 @@ def _read(
 class _Lines:
     """One line for each record in force at the start of an observation's day, in order of observations."""
 
-    def __init__(self, plan: Plan, days: Days, tables: KernelTables, rows: Rows, seen: Seen) -> None:
-        row_counts = seen.high - seen.low
+    def __init__(self, plan: Plan, days: Days, tables: KernelTables, rows: Rows, observations: Observations) -> None:
+        row_counts = observations.high - observations.low
         at = np.repeat(np.arange(len(row_counts)), row_counts)
-        row = spans(seen.low, row_counts)
-        day = seen.day[at]
-        kept = (rows.status[row] == loop.IN_FORCE) & (rows.start[row] <= day) & (day < rows.end[row])
+        row = spans(observations.low, row_counts)
+        day = observations.day[at]
+        in_force = (rows.status[row] == loop.IN_FORCE) & (rows.start[row] <= day) & (day < rows.end[row])
         self.plan, self.days, self.tables, self.rows = plan, days, tables, rows
-        self.observations = len(row_counts)
-        self.at, self.row, self.day = at[kept], row[kept], day[kept]
+        self.observation_count = len(row_counts)
+        self.at, self.row, self.day = at[in_force], row[in_force], day[in_force]
         self.code = rows.code[self.row]
-        self.ladder_row = seen.ladder_row[self.at] * int(plan.width[0])
+        self.ladder_row = observations.ladder_row[self.at] * int(plan.width[0])
         self.on = tuple(column[self.row].astype(np.int64) for column in (rows.decided_on, rows.visible_from))
         self.places = [self._places(ladder) for ladder in range(len(plan.ladder_on))]
 
@@ -106,11 +109,11 @@ class _Lines:
         nested = len(plan.ladder_size)
         if ladder >= nested:
             visit = self.tables.visit.reshape(-1, len(plan.ladder_on) - nested)[self.code, ladder - nested]
-            last = np.full(self.observations, loop.NO_VALUE)
-            made = np.flatnonzero((visit == 1) & (on <= until))
-            np.maximum.at(last, self.at[made], on[made])
-            missed: Ints = (on != last[self.at]).astype(np.int64)
-            return missed
+            last = np.full(self.observation_count, loop.NO_VALUE)
+            visit_lines = np.flatnonzero((visit == 1) & (on <= until))
+            np.maximum.at(last, self.at[visit_lines], on[visit_lines])
+            outside: Ints = (on != last[self.at]).astype(np.int64)
+            return outside
         size, age = plan.ladder_size[ladder], until - on
         place: Ints = self.days.guess[
             self.days.guess_first[ladder] + np.clip(age, 0, self.days.guess_last[ladder])
@@ -130,53 +133,52 @@ class _Lines:
         ladder, sign = plan.ladder[group], plan.sign[group]
         place = plan.local_cell[plan.local[group] + self.places[ladder]] - plan.cell[group]
         side = self.tables.sides[self.code, group]
-        chosen = np.flatnonzero((place < width) & (side > 0))
-        value = np.ones(len(chosen), np.int64)
+        lines = np.flatnonzero((place < width) & (side > 0))
+        value = np.ones(len(lines), np.int64)
         if plan.fact[group] >= 0:
-            value = self.rows.facts[plan.fact[group] * len(self.rows.code) + self.row[chosen]]
-            chosen, value = chosen[value != loop.NO_VALUE], value[value != loop.NO_VALUE]
-        place, on = place[chosen], self.on[plan.ladder_on[ladder]][chosen]
+            value = self.rows.facts[plan.fact[group] * len(self.rows.code) + self.row[lines]]
+            lines, value = lines[value != loop.NO_VALUE], value[value != loop.NO_VALUE]
+        place, on = place[lines], self.on[plan.ladder_on[ladder]][lines]
         if family == loop.DISTINCT:
-            place, chosen = self._first_places(chosen, value, place, width)
-        key = self.at[chosen] * width + place
+            place, lines = self._first_places(lines, value, place, width)
+        key = self.at[lines] * width + place
 
-        def counted(lines: Any = slice(None)) -> Ints:
-            return np.bincount(key[lines], minlength=self.observations * width).reshape(-1, width).cumsum(axis=1)
+        def count(among: Mask | slice = slice(None)) -> Ints:
+            return np.bincount(key[among], minlength=self.observation_count * width).reshape(-1, width).cumsum(axis=1)
 
-        def combined(combine: np.ufunc, nothing: int, values: Ints) -> Ints:
-            cells = np.full(self.observations * width, nothing, np.int64)
+        def combine_by_cell(combine: np.ufunc, nothing: int, values: Ints) -> Ints:
+            cells = np.full(self.observation_count * width, nothing, np.int64)
             combine.at(cells, key, values)
             return cells.reshape(-1, width)
 
         if family <= loop.DISTINCT:
-            return [counted()]
+            return [count()]
         if family == loop.SIDES:
-            return [counted((side[chosen] & 1) > 0), counted(side[chosen] > 1)]
+            return [count((side[lines] & 1) > 0), count(side[lines] > 1)]
         if family == loop.SUM:
-            summed = combined(np.add, 0, value).cumsum(axis=1)
-            return [summed, counted()] if plan.planes[group] == 2 else [summed]
+            summed = combine_by_cell(np.add, 0, value).cumsum(axis=1)
+            return [summed, count()] if plan.planes[group] == 2 else [summed]
         if family == loop.GREATEST:
-            greatest = combined(np.maximum, loop.NO_VALUE, sign * (on if plan.date[group] else value))
+            greatest = combine_by_cell(np.maximum, loop.NO_VALUE, sign * (on if plan.date[group] else value))
             return [np.maximum.accumulate(greatest, axis=1)]
         if family == loop.DECAYED:
-            weight = plan.weights[plan.weight[group] + np.minimum(self.day[chosen] - on, plan.oldest[group])]
-            greatest = combined(np.maximum, 0, np.abs(value))
-            return [
-                combined(np.add, 0, value * weight).cumsum(axis=1), counted(), np.maximum.accumulate(greatest, axis=1)
-            ]  # fmt: skip
-        latest = combined(np.maximum, loop.NO_VALUE, on)
+            weight = plan.weights[plan.weight[group] + np.minimum(self.day[lines] - on, plan.oldest[group])]
+            greatest = combine_by_cell(np.maximum, 0, np.abs(value))
+            weighted = combine_by_cell(np.add, 0, value * weight).cumsum(axis=1)
+            return [weighted, count(), np.maximum.accumulate(greatest, axis=1)]
+        latest = combine_by_cell(np.maximum, loop.NO_VALUE, on)
         last = latest.ravel()[key] == on
         key, value = key[last], value[last]
-        greatest = combined(np.maximum, loop.NO_VALUE, sign * value)
+        greatest = combine_by_cell(np.maximum, loop.NO_VALUE, sign * value)
         for bin in range(1, width):
             for plane in (greatest, latest):
                 plane[:, bin] = np.where(latest[:, bin - 1] != loop.NO_VALUE, plane[:, bin - 1], plane[:, bin])
         return [latest, greatest]
 
-    def _first_places(self, chosen: Ints, value: Ints, place: Ints, width: int) -> tuple[Ints, Ints]:
+    def _first_places(self, lines: Ints, value: Ints, place: Ints, width: int) -> tuple[Ints, Ints]:
         """Of each observation's distinct values one line each, in the shortest window that holds the value."""
         words, code = np.unique(value, return_inverse=True)
-        pair = self.at[chosen] * max(len(words), 1) + code
+        pair = self.at[lines] * max(len(words), 1) + code
         packed = np.unique(pair * width + place)
         first = np.flatnonzero(np.diff(packed // width, prepend=-1))
         packed = packed[first]

@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.foundation.errors import UserError
@@ -31,11 +32,14 @@ from credit_model.foundation.extras import needed_for
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from credit_model.features.definition import FeatureDefinition
     from credit_model.ledger.buckets import Buckets
     from credit_model.ledger.ledger import Ledger
+
+_Result = TypeVar("_Result")
 
 _LOCAL: Final = {
     "spark.master": "local[*]",
@@ -113,7 +117,7 @@ def features(
     carried = [StructField(f.name, StringType()) if f.name == "subject_id" else f for f in observations.schema]
     described = StructType([*carried, *(StructField(name, FloatType()) for name in names)])
     grouped = StructType([*carried, StructField(_BUCKET, IntegerType(), False)])
-    work = _described(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
+    work = _describe(str(ledger.path), ledger.digest, tuple(definitions), day_of_use)
     with unwarned():
         numbered = observations.mapInArrow(_in_buckets(ledger.buckets(day_of_use).bounds), grouped)
         return numbered.groupBy(_BUCKET).applyInArrow(work, described)
@@ -121,7 +125,7 @@ def features(
 
 def build(
     ledger: Ledger,
-    observations: Any,
+    observations: tuple[pa.Array, NDArray[np.int32], pd.Index] | DataFrame,
     definitions: Sequence[FeatureDefinition],
     day_of_use: int,
     out: Path | None,
@@ -141,17 +145,17 @@ def build(
 
     if hasattr(observations, "mapInArrow"):
         frame = features(ledger, observations, definitions, day_of_use)
-        return frame if out is None else _written(frame, out)
+        return frame if out is None else _write(frame, out)
     subject_ids, days, index = observations
     columns = {
         "subject_id": subject_ids,
         "as_of": pa.array(days, pa.int32()).cast(pa.date32()),
         _ROW: pa.array(np.arange(len(days))),
     }
-    observed = _done(lambda: session().createDataFrame(pa.table(columns)))
+    observed = _run(lambda: session().createDataFrame(pa.table(columns)))
     frame = features(ledger, observed, definitions, day_of_use)
     if out is not None:
-        return _written(frame.sort(_ROW).drop(_ROW), out)
+        return _write(frame.sort(_ROW).drop(_ROW), out)
     import pandas as pd
 
     rows = collected(frame)
@@ -189,10 +193,10 @@ def score(card: Any, rows: DataFrame) -> DataFrame:
     columns = (("score", IntegerType()), ("probability_of_bad", DoubleType()), ("grade", StringType()))
     scored = StructType([*fields, *(StructField(name, type) for name, type in columns)])
     with unwarned():
-        return rows.mapInArrow(_scored(card, [field.name for field in fields]), scored)
+        return rows.mapInArrow(_score_rows(card, [field.name for field in fields]), scored)
 
 
-def collected(frame: DataFrame) -> Any:
+def collected(frame: DataFrame) -> pa.Table:
     """Return the rows of a local frame as one Arrow table.
 
     Raises
@@ -200,12 +204,12 @@ def collected(frame: DataFrame) -> Any:
     UserError
         What a worker found wrong.
     """
-    return _done(frame.toArrow)
+    return _run(frame.toArrow)
 
 
 # ---------------------------------------------------------------------- in the workers
 
-Batches = Iterator[Any]
+Batches = Iterator["pa.RecordBatch"]
 
 
 def _in_buckets(bounds: tuple[str, ...]) -> Callable[[Batches], Batches]:
@@ -227,18 +231,18 @@ def _in_buckets(bounds: tuple[str, ...]) -> Callable[[Batches], Batches]:
     return work
 
 
-def _described(
+def _describe(
     folder: str, digest: str, definitions: tuple[FeatureDefinition, ...], day_of_use: int
-) -> Callable[[tuple[Any, ...], Any], Any]:
+) -> Callable[[tuple[pa.Scalar, ...], pa.Table], pa.Table]:
     """Turn the observations of one bucket into features."""
 
-    def work(key: tuple[Any, ...], observed: Any) -> Any:
+    def work(key: tuple[pa.Scalar, ...], observed: pa.Table) -> pa.Table:
         import pyarrow as pa
 
         from credit_model.features.batching import run
         from credit_model.features.program import columns_read, program_of
 
-        ledger, buckets = _opened(folder, digest, day_of_use)
+        ledger, buckets = _open_ledger(folder, digest, day_of_use)
         segments = buckets.open(key[0].as_py(), columns_read(definitions, ledger.catalogue))
         days = observed.column("as_of").cast(pa.int32()).to_numpy()
         subjects = segments.subject_index(observed.column("subject_id").to_pylist())
@@ -252,7 +256,7 @@ def _described(
 
 
 @lru_cache(maxsize=4)
-def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
+def _open_ledger(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]:
     """Open the ledger and its buckets once a worker: what was verified stays so."""
     from credit_model.ledger.ledger import Ledger
 
@@ -262,7 +266,7 @@ def _opened(folder: str, digest: str, day_of_use: int) -> tuple[Ledger, Buckets]
     return ledger, ledger.buckets(day_of_use)
 
 
-def _scored(card: Any, fields: Sequence[str]) -> Callable[[Batches], Batches]:
+def _score_rows(card: Any, fields: Sequence[str]) -> Callable[[Batches], Batches]:
     """Rows of features to scores."""
 
     def work(batches: Batches) -> Batches:
@@ -299,13 +303,13 @@ def _check_columns(frame: DataFrame, required: Mapping[str, Sequence[str]]) -> N
         raise UserError(f"a Spark frame was given: {'; '.join(faults)} (found: {', '.join(actual)})")
 
 
-def _written(frame: DataFrame, out: Path) -> Path:
+def _write(frame: DataFrame, out: Path) -> Path:
     """Write the frame as a folder of Parquet files: Spark commits it whole, and marks it with ``_SUCCESS``."""
-    _done(lambda: frame.write.mode("errorifexists").parquet(str(out)))
+    _run(lambda: frame.write.mode("errorifexists").parquet(str(out)))
     return out
 
 
-def _done(job: Callable[[], Any]) -> Any:
+def _run(job: Callable[[], _Result]) -> _Result:
     """Run a job; a user's mistake in a worker is told here as it would be on one machine."""
     with needed_for("Spark"):
         from pyspark.errors import PySparkException

@@ -22,7 +22,7 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features import kernel_numpy
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.batching import Block, block_of, interpreted
-from credit_model.features.kernel_compiled import Seen
+from credit_model.features.kernel_compiled import Observations
 from credit_model.features.program import Program, program_of, too_great
 from credit_model.foundation.calendar import window_end
 from credit_model.foundation.errors import UserError
@@ -99,8 +99,8 @@ class SubjectFeatures:
         if low == high or not self.definitions:
             return SubjectRow(self.none, self.program, None, segments.record[:0], None)
         zero = np.zeros(1, np.int64)
-        seen = Seen(zero, np.array([as_of]), zero, zero, np.array([high - low]))
-        block = block_of(self.program, segments, slice(low, high), seen)
+        observations = Observations(zero, np.array([as_of]), zero, zero, np.array([high - low]))
+        block = block_of(self.program, segments, slice(low, high), observations)
         out = np.empty((len(self.definitions), 1), np.float32).T
         group = interpreted(self.program, self._days_of(as_of), block, out)
         if group >= 0:
@@ -138,12 +138,14 @@ class SubjectRow:
     def _used(self) -> list[tuple[int, ...]]:
         if self._days is None or self._block is None:
             return [()] * len(self.values)
-        rows, marks = kernel_numpy.counted(self._program.plan, self._days, *self._block)
+        rows, marks = kernel_numpy.records_used(self._program.plan, self._days, *self._block)
         records = self._record[rows].tolist()
         return [tuple(compress(records, column)) for column in marks.T.tolist()]
 
 
-def days_of_change(definitions: Sequence[FeatureDefinition], segments: Segments, first: int, last: int) -> Any:
+def days_of_change(
+    definitions: Sequence[FeatureDefinition], segments: Segments, first: int, last: int
+) -> NDArray[np.int64]:
     """Return the days from first to last on which a value may differ from that of the day before.
 
     Where records become usable and cease to be, where windows end; every day for what counts days or fades.
