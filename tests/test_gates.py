@@ -64,6 +64,7 @@ LIMITS: dict[str, Any] = {
     "psi_of_tail": 0.1,
     "eligibility_ratio": 0.8,
     "record_monotone": True,
+    "severity_order": 0,
     "reasons": True,
     "latency_ms": 1_000.0,
     "documents": ["card.json", "report.html"],

@@ -22,6 +22,7 @@ from credit_model.evaluation.fairness_audit import AttributeAudit, Fairness
 from credit_model.evaluation.fairness_cutoffs import Cutoff, GroupAtCutoff
 from credit_model.evaluation.gates import Evidence, check, gate_rules
 from credit_model.evaluation.measures import LEAST, MEASURES
+from credit_model.evaluation.severity_order import SeverityOrder
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.stability import Movement, Stability
 from credit_model.registry.history import History, HistoryError, HistoryView, served_at
@@ -145,6 +146,11 @@ FAILING: dict[str, tuple[dict[str, Any], Any, str]] = {
         True,
         "record_monotone is broken (x: a raw column; how records move it is not known), limit true",
     ),
+    "severity_order": (
+        {"evaluation": GOOD.with_sections(severity_order=SeverityOrder(400, 3))},
+        0,
+        "severity_order is 3 of 400 pairs out of order, limit at most 0",
+    ),
     "reasons": ({"card": raw_card()}, True, "reasons is missing for x, limit a code and a text in both languages"),
     "latency_ms": ({}, 1e-9, "limit at most 1e-09"),
     "documents": ({}, ("report.html",), "documents is without report.html, limit report.html"),
@@ -179,6 +185,7 @@ PASSING: dict[str, Any] = {
     "psi_of_tail": 0.1,
     "eligibility_ratio": 0.8,
     "record_monotone": True,
+    "severity_order": 0,
     "reasons": True,
     "latency_ms": 1_000.0,
     "documents": ("evaluation.json",),
@@ -190,7 +197,7 @@ def test_a_version_that_passes_every_gate_is_in_force_and_the_history_says_why(s
     measured = [(name, 0.41, 0.3, None) for name in MEASURED]
     evaluation = small_evaluation(
         *measured, ("slope", 1.0, 0.88, 1.12), ("observed_to_expected", 1.0, 0.9, 1.1)
-    ).with_sections(fairness=unequal(0.78, high=0.85), stability=QUIET)
+    ).with_sections(fairness=unequal(0.78, high=0.85), stability=QUIET, severity_order=SeverityOrder(400, 0))
     version = registered(evaluation=evaluation, **PASSING)
     (store / "assessment.md").write_text("What this does to people.", encoding="utf-8")
     done = promote(version, approver="Zhou Min", impact_assessment=store / "assessment.md")

@@ -27,6 +27,7 @@ from credit_model.evaluation.fairness_audit import Fairness
 from credit_model.evaluation.gates import GateVerdict, checks_of_rows, gate_rules, read_gates
 from credit_model.evaluation.samples import Data
 from credit_model.evaluation.scored_rows import Sample, sample_of
+from credit_model.evaluation.severity_order import SeverityOrder
 from credit_model.evaluation.tables import (
     Band,
     Grade,
@@ -118,8 +119,7 @@ class EvaluationContext(TypedDict, total=False):
     champion: dict[str, str | int]
 
 
-_SECTIONS = ("data", "fairness", "decisions", "stability")
-"""Sections that a document writes as ``{}`` where there are none."""
+_SECTIONS = ("data", "fairness", "decisions", "stability")  # written as {} where there are none
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,8 @@ class EvaluationReport:
     fairness : Fairness, optional
     decisions : Decisions, optional
     stability : Stability, optional
+    severity_order : SeverityOrder, optional
+        Absent where the catalogue has no severity classes.
     breakdowns : tuple of Breakdown
         Measures by each column the caller named.
     schema : int
@@ -186,18 +188,18 @@ class EvaluationReport:
     stability: Stability | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     verdicts: tuple[GateVerdict, ...] = ()
+    severity_order: SeverityOrder | None = None
     schema: int = 1
 
     def with_sections(
-        self,
-        *,
-        data: Data | None = None,
-        fairness: Fairness | None = None,
-        decisions: Decisions | None = None,
-        stability: Stability | None = None,
-    ) -> EvaluationReport:
+        self, *, data: Data | None = None, fairness: Fairness | None = None, decisions: Decisions | None = None,
+        stability: Stability | None = None, severity_order: SeverityOrder | None = None,
+    ) -> EvaluationReport:  # fmt: skip
         """Return this evaluation with further sections about the same rows, figures rounded as in the document."""
-        sections = {"data": data, "fairness": fairness, "decisions": decisions, "stability": stability}
+        sections = {
+            "data": data, "fairness": fairness, "decisions": decisions, "stability": stability,
+            "severity_order": severity_order,
+        }  # fmt: skip
         plain = {name: dataclasses.asdict(section) for name, section in sections.items() if section is not None}
         return EvaluationReport.from_dict(rounded(self.to_dict() | plain))
 
@@ -235,6 +237,7 @@ class EvaluationReport:
         """Return the canonical JSON: sorted keys, shortest exact numbers, null for what could not be measured."""
         plain = dataclasses.asdict(self)
         plain |= {name: {} for name in _SECTIONS if plain[name] is None}
+        plain = {name: part for name, part in plain.items() if part is not None}  # so old documents keep their bytes
         return json.dumps(plain, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod

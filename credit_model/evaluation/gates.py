@@ -228,6 +228,18 @@ def _reasons(name: str, limit: Any, evidence: Evidence) -> Iterator[Check]:
     yield Check(name, value[0], limit_en, not silent, value[1], limit_zh)
 
 
+def _severity_order(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
+    """Count single records that cost more than one of a higher severity class, as the evaluation tells it."""
+    order = evidence.evaluation.get("severity_order")
+    words = _limits(None, limit), _limits_zh(None, limit)
+    if not order or not order["pairs"]:
+        yield Check(name, _ABSENT, words[0], False, _ABSENT_ZH, words[1])
+        return
+    pairs, violations = order["pairs"], order["violations"]
+    value_en = f"{violations:,} of {pairs:,} pairs out of order"
+    yield Check(name, value_en, words[0], violations <= limit, f"{pairs:,}对中有{violations:,}对次序颠倒", words[1])
+
+
 def _latency(name: str, limit: float, evidence: Evidence) -> Iterator[Check]:
     """Judge the 99th percentile of single scores with their reasons, on the machine that promotes."""
     card = evidence.card
@@ -356,6 +368,10 @@ def _above_nought(raw: Any) -> float | None:
     return number if number is not None and number > 0 else None
 
 
+def _count(raw: Any) -> float | None:
+    return float(raw) if type(raw) is int and raw >= 0 else None
+
+
 def _true(raw: Any) -> bool | None:
     return True if raw is True else None
 
@@ -372,6 +388,7 @@ _OTHER_GATES: Final[dict[str, GateRule]] = {
     "eligibility_ratio": GateRule("a least value above 0", _above_nought, _eligibility),
     "record_monotone": GateRule("true", _true, _record_monotone),
     "reasons": GateRule("true", _true, _reasons),
+    "severity_order": GateRule("a greatest number of pairs, 0 or more", _count, _severity_order),
     "latency_ms": GateRule(
         "a greatest value above 0",
         _above_nought,

@@ -25,6 +25,7 @@ from credit_model.evaluation.comparison import Judged
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import read_gates
 from credit_model.evaluation.measures import MEASURES
+from credit_model.evaluation.severity_order import measure_severity_order
 from credit_model.experiments.data_source import (
     DataSource,
     code_digest,
@@ -157,7 +158,10 @@ def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: s
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
     evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
     reference, stability = freeze(experiment, source, card, development, out_of_time)
-    evaluation = judge_gates(experiment, evaluation.with_sections(stability=stability), card, DOCUMENTS, champion)
+    ledger = source.ledger
+    order = measure_severity_order(card, ledger.catalogue, ledger.policy, experiment.ledger.day_of_use)
+    evaluation = evaluation.with_sections(stability=stability, severity_order=order)
+    evaluation = judge_gates(experiment, evaluation, card, DOCUMENTS, champion)
     folder = _write(folder_of(experiment, source), experiment, card, evaluation, tuning, reference)
     Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
@@ -382,7 +386,9 @@ def metrics_of(evaluation: EvaluationReport) -> dict[str, float | None]:
         for name, contest in challenger.segments.items():
             groups[f"challenger_{name}/"] = contest.measures
             groups[f"challenger_minus_card_{name}/"] = contest.minus_card
-    return {
+    order = evaluation.severity_order
+    counts = {} if order is None else {"severity_order/pairs": order.pairs, "severity_order": order.violations}
+    return counts | {
         f"{prefix}{name}{suffix}": value
         for prefix, measures in groups.items()
         for name, estimate in measures.items()

@@ -49,7 +49,22 @@ def section(page: PageWriter) -> str:
         profile=page.words.field(card, "profile"),
     )
     head = ["card.attribute", "", "card.points", "card.share", "card.bad_rate", "card.woe"]
-    return page.section("card", f"<p>{intro}</p>", page.table(head, groups, css="card-table"))
+    return page.section("card", f"<p>{intro}</p>", page.table(head, groups, css="card-table"), _severity_order(page))
+
+
+def _severity_order(page: PageWriter) -> str:
+    """Say what one record costs by its severity class, and how many pairs of records are out of order."""
+    order = page.report.severity_order
+    if order is None:
+        return ""
+    counts = {name: page.number(f"severity_order/{name}", "count") for name in ("pairs", "violations")}
+    rows = []
+    for i, of_class in enumerate(order.classes):
+        path = f"severity_order/classes/{i}"
+        cells = (page.number(f"{path}/{key}", "count") for key in ("records", "least", "most"))
+        rows.append(page.row(page.say(f"severity.class_{of_class.severity}"), *cells))
+    head = [f"severity.{key}" for key in ("class", "records", "least", "most")]
+    return f"<p>{page.say('severity.order', **counts)}</p>" + page.table(head, rows, "severity.caption")
 
 
 def _strength(page: PageWriter, characteristic: JsonObject, path: str) -> str:

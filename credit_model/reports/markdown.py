@@ -69,6 +69,9 @@ def render_markdown(report: EvaluationReport) -> str:
             if any(name in segment.measures for segment in report.segments.values())
         ],
     )
+    if (order := report.severity_order) is not None:
+        pairs, violations = (cell(count, "count") for count in (order.pairs, order.violations))
+        lines += ["", words.plain(words("severity.order", pairs=pairs, violations=violations))]
     for challenger in report.challengers:
         gain = challenger.segments["all"].minus_card.get("auc", Estimate(None, None, None))
         ends = {"gain": cell(gain.value, "gini"), "low": cell(gain.low, "gini"), "high": cell(gain.high, "gini")}

@@ -302,6 +302,10 @@ class _Page:
         yield from (f"- {self.field(note, 'text')}" for note in self.evaluation.context.get("notes", ()))
         faults = self.card.monotone_faults()
         yield f"- {self.say('limits.not_monotone' if faults else 'limits.monotone')}"
+        order = self.evaluation.severity_order
+        if order is not None:
+            pairs, violations = f"{order.pairs:,}", f"{order.violations:,}"
+            yield f"- {self.say('limits.severity_order', pairs=pairs, violations=violations)}"
 
     def gates(self) -> Iterable[str]:
         yield from self.heading("gates")
