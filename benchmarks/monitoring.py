@@ -125,7 +125,7 @@ def made_city(people: int) -> dict[str, Any]:
     ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
     definitions = [d for d in library() if d.record_monotone]
     sample = build_sample(ledger, Y12, LEARNED, definitions, day_of_use=DAY_OF_USE)
-    learner = cm.ScorecardClassifier(definitions, max_characteristics=12)
+    learner = cm.ScorecardClassifier(definitions, max_characteristics=12, method="woe_logistic")
     card = learner.fit(sample.X, sample.y, sample.weight, sample.subject_id).to_card(
         "benchmark", {"outcome": Y12.to_dict(), "sample": {"development": LEARNED}}
     )

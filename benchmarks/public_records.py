@@ -54,7 +54,9 @@ def main() -> int:
 
     def card_of(settings: Any) -> ScorecardClassifier:
         plan = experiment.card
-        return ScorecardClassifier(experiment.features, plan.profile, record_monotone=plan.record_monotone, **settings)
+        return ScorecardClassifier(
+            experiment.features, plan.profile, record_monotone=plan.record_monotone, method="woe_logistic", **settings
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "search.journal"

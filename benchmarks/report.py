@@ -44,7 +44,7 @@ def rows(people: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
         ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
         definitions = [d for d in library() if d.record_monotone]
         sample = build_sample(ledger, Y12, ["2023-09-01"], definitions)
-        classifier = cm.ScorecardClassifier(definitions, max_characteristics=12)
+        classifier = cm.ScorecardClassifier(definitions, max_characteristics=12, method="woe_logistic")
         card = classifier.fit(sample.X, sample.y, sample.weight, sample.subject_id).to_card("example")
         rng = np.random.default_rng(seed)
         drawn = rng.integers(0, len(sample), people)

@@ -156,7 +156,9 @@ def joined(samples: list[DevelopmentSample]) -> tuple[pd.DataFrame, Array, Array
 
 def card_of(experiment: Experiment, settings: Any) -> ScorecardClassifier:
     plan = experiment.card
-    return ScorecardClassifier(experiment.features, plan.profile, record_monotone=plan.record_monotone, **settings)
+    return ScorecardClassifier(
+        experiment.features, plan.profile, record_monotone=plan.record_monotone, method="woe_logistic", **settings
+    )
 
 
 def logistic() -> Model:

@@ -32,7 +32,7 @@ sample = cm.build_sample(ledger, cm.Y12, ["2022-09-01", "2023-09-01"], definitio
 print(f"{len(sample)} rows of {sample.people} people, {sample.bads} bad")
 
 # %%
-classifier = cm.ScorecardClassifier(definitions, max_characteristics=8)
+classifier = cm.ScorecardClassifier(definitions, max_characteristics=8, method="woe_logistic")
 classifier.fit(sample.X, sample.y, sample.weight, sample.subject_id)
 card = classifier.to_card("example")
 card.table()[["label_zh", "attribute_zh", "points", "share", "bad_rate", "reference"]]

@@ -74,7 +74,7 @@ by_year[learn].pivot_table(index="attribute", columns="year", values="bad").roun
 # %%
 found = cm.ScorecardClassifier(method="woe_logistic").fit(X[learn], y[learn])
 edits = {"age": cm.BinEdits((("split", 59.5), ("merge", 0))), "home": cm.BinEdits((("move", "other", "family"),))}
-edited = cm.ScorecardClassifier(bins=edits).fit(X[learn], y[learn])
+edited = cm.ScorecardClassifier(bins=edits, method="woe_logistic").fit(X[learn], y[learn])
 pd.concat(
     {
         who: clf.card_.table()

@@ -95,7 +95,7 @@ ledger = cm.Ledger.open(runs[1].ledger)
 definitions = list(cm.load_experiment(home / "look_back_60.toml").features)
 sample = cm.build_sample(ledger, cm.Y12, ["2022-09-01", "2023-09-01"], definitions)
 sizes = cm.frontier(
-    cm.ScorecardClassifier(definitions, max_bins=5),
+    cm.ScorecardClassifier(definitions, max_bins=5, method="woe_logistic"),
     sample.X,
     sample.y,
     sample.weight,

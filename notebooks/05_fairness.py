@@ -32,7 +32,7 @@ ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.su
 definitions = [d for d in cm.library() if d.record_monotone]
 learned = cm.build_sample(ledger, cm.Y12, ["2023-09-01"], definitions)
 judged = cm.build_sample(ledger, cm.Y12, [AS_OF], definitions)
-classifier = cm.ScorecardClassifier(definitions, max_characteristics=8)
+classifier = cm.ScorecardClassifier(definitions, max_characteristics=8, method="woe_logistic")
 card = classifier.fit(learned.X, learned.y, learned.weight, learned.subject_id).to_card("example")
 X = judged.X[list(card.columns)]
 scored = card.score(X).assign(subject_id=judged.subject_id, as_of=AS_OF, y=judged.y)

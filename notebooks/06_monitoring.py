@@ -41,7 +41,11 @@ plt.show()
 names = ("adverse_24m", "law_abiding_24m", "penalties_general_36m", "fines_36m")
 definitions = [d for d in cm.library() if d.name in names]
 sample = cm.build_sample(ledger, cm.Y12, ["2019-10-01"], definitions)
-card = cm.ScorecardClassifier(definitions).fit(sample.X, sample.y, sample.weight, sample.subject_id).to_card("watched")
+card = (
+    cm.ScorecardClassifier(definitions, method="woe_logistic")
+    .fit(sample.X, sample.y, sample.weight, sample.subject_id)
+    .to_card("watched")
+)
 reference = cm.Reference.of(card, cm.Snapshot.take(ledger, card, ["2021-05-01"]))
 print(reference.people, "people;", reference.off_reference, "off the reference score")
 pd.DataFrame({name: pd.Series(cells.counts) for name, cells in reference.characteristics.items()})

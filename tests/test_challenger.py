@@ -8,6 +8,7 @@ import sys
 import tomllib
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def test_it_is_recalibrated_on_people_its_trees_have_not_seen() -> None:
 
 def test_it_ranks_people_as_well_as_the_card_does(challenger: BoostedChallenger) -> None:
     fresh, _, risk = sample(20_000, seed=4, base=-4.0)
-    card = ScorecardClassifier(definitions()).fit(X, Y, groups=SUBJECT)
+    card = ScorecardClassifier(definitions(), method="woe_logistic").fit(X, Y, groups=SUBJECT)
     reached = soft_gini(risk, challenger.decision_function(fresh)).value
     assert reached > 0.95 * soft_gini(risk, card.decision_function(fresh)).value
 
@@ -331,3 +332,26 @@ def test_a_challenger_is_asked_for_by_a_table_of_its_own() -> None:
     assert plain.challenger is None
     assert asked.challenger == ChallengerPlan("lightgbm")
     assert asked.digest != plain.digest
+
+
+@pytest.mark.parametrize(("good", "bad"), [("good", "bad"), ("好", "坏"), (False, True)])
+def test_known_labels_say_which_is_bad_whatever_their_order(good: Any, bad: Any) -> None:
+    settings: dict[str, Any] = {"definitions": definitions(), "most_trees": 20}
+    plain = BoostedChallenger(**settings).fit(X, Y)
+    labels = np.asarray([bad if is_bad else good for is_bad in Y])
+    challenger = BoostedChallenger(**settings).fit(X, labels)
+    assert challenger.bad_ == bad
+    assert challenger.base_ == plain.base_
+    place = list(challenger.classes_).index(bad)
+    rows = X.iloc[:500]
+    assert np.allclose(challenger.predict_proba(rows)[:, place], plain.predict_proba(rows)[:, 1], atol=1e-15)
+    assert ((challenger.predict(rows) == bad) == (plain.predict(rows) == 1)).all()
+    assert (challenger.contributions(rows) == plain.contributions(rows)).all(axis=None)
+
+
+def test_other_labels_need_the_bad_one_said() -> None:
+    labels = np.where(Y == 1, 1, 2)  # the greater one is good
+    with pytest.raises(UserError, match="do not say which means bad"):
+        BoostedChallenger(definitions(), most_trees=10).fit(X, labels)
+    challenger = BoostedChallenger(definitions(), most_trees=10, bad=1).fit(X, labels)
+    assert challenger.predict_proba(X)[Y == 1, 0].mean() > challenger.predict_proba(X)[Y == 0, 0].mean()

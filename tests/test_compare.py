@@ -54,7 +54,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     learned, (rows, risk) = observed()[0], observed(seed=4)
     home = tmp_path_factory.mktemp("runs")
     plain, full = (
-        ScorecardClassifier(definitions(), max_characteristics=k).fit(learned.X, learned.y) for k in (1, 8)
+        ScorecardClassifier(definitions(), max_characteristics=k, method="woe_logistic").fit(learned.X, learned.y)
+        for k in (1, 8)
     )  # fmt: skip
     order = np.random.default_rng(0).permutation(PEOPLE)
     shuffled = replace(
@@ -111,7 +112,7 @@ def test_the_rows_that_are_kept_name_nobody(folders: tuple[Path, Path]) -> None:
 
 def test_what_cannot_be_paired_is_refused_in_one_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
     rows, _ = observed()
-    clf = ScorecardClassifier(definitions(), max_characteristics=2).fit(rows.X, rows.y)
+    clf = ScorecardClassifier(definitions(), max_characteristics=2, method="woe_logistic").fit(rows.X, rows.y)
     others = left(tmp_path / "others", clf, observed(seed=4, first=1)[0])
     with pytest.raises(UserError, match="were not judged on the same rows"):
         compare(folders[0], others)
@@ -139,7 +140,7 @@ def test_the_command_prints_a_table_or_one_object(folders: tuple[Path, Path], tm
 
 def test_the_frontier_tells_what_fewer_characteristics_cost() -> None:
     rows, _ = observed()
-    clf = ScorecardClassifier(definitions())
+    clf = ScorecardClassifier(definitions(), method="woe_logistic")
     table = frontier(clf, rows.X, rows.y, rows.weight, rows.subject_id, sizes=(4, 1, 2), folds=3)
     assert table["at_most"].tolist() == [1, 2, 4]
     assert (table["characteristics"] <= table["at_most"]).all()

@@ -18,6 +18,7 @@ from credit_model.learning.additive_fit import join_classes
 from credit_model.learning.boosting import Growth, grow
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.learning.terms import BinnedSample, Terms
+from credit_model.scorecard.bins import BinEdits
 from credit_model.scorecard.scale import Profile
 
 FREE = Profile("free", 600, 40, ("B", "A"), (600,), reference_row="nothing_on_record")
@@ -164,3 +165,38 @@ def test_a_method_that_does_not_exist_is_refused() -> None:
     X, y = two_together(200)
     with pytest.raises(UserError, match="method must be one of woe_logistic, additive"):
         ScorecardClassifier(method="boosting").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "foreign"),
+    [
+        ({"special_values": {"a": [-1.0]}}, "special_values="),
+        ({"bins": {"a": BinEdits((("merge", 0),))}}, "edits in bins="),
+        ({"min_share": 0.1, "min_events": 9}, "min_share=, min_events="),
+    ],
+)
+def test_what_the_method_does_not_take_is_refused_in_one_line_that_names_the_other(
+    arguments: dict[str, Any], foreign: str
+) -> None:
+    X, y = two_together(200)
+    X.columns = ["a", "b", *X.columns[2:]]
+    with pytest.raises(UserError) as caught:
+        ScorecardClassifier(**arguments).fit(X, y)
+    assert str(caught.value) == (
+        f'fit: method="additive" does not take {foreign}; leave out what is not taken, or pass method="woe_logistic"'
+    )
+
+
+def test_periods_are_refused_by_the_additive_method_and_pairs_by_the_other() -> None:
+    X, y = two_together(200)
+    with pytest.raises(UserError, match=r'method="additive" does not take periods=; .* pass method="woe_logistic"$'):
+        ScorecardClassifier().fit(X, y, periods=np.arange(len(y)) % 2)
+    with pytest.raises(UserError, match=r'method="woe_logistic" does not take max_pairs=; .* pass method="additive"$'):
+        ScorecardClassifier(method="woe_logistic", max_pairs=3).fit(X, y)
+
+
+def test_features_with_definitions_take_the_stated_default_like_any_frame() -> None:
+    X, y, _ = sample(2_000, base=-2)
+    by_default = ScorecardClassifier(definitions()).fit(X, y)
+    assert by_default.get_params()["method"] == "additive"
+    assert by_default.card_ == ScorecardClassifier(definitions(), method="additive").fit(X, y).card_

@@ -30,7 +30,7 @@ def test_weights_subjects_and_periods_are_routed_to_the_fit() -> None:
     X, y = frame()
     weight, groups = np.where(y == 1, 1.0, 2.0), np.arange(len(y)) // 2
     with sklearn.config_context(enable_metadata_routing=True):
-        clf = ScorecardClassifier().set_fit_request(sample_weight=True, groups=True, periods=True)
+        clf = ScorecardClassifier(method="woe_logistic").set_fit_request(sample_weight=True, groups=True, periods=True)
         clf = clf.set_score_request(sample_weight=True)
         given = {"sample_weight": weight, "groups": groups, "periods": groups % 2}
         found = cross_validate(clf, X, y, cv=GroupKFold(3), params=given, return_estimator=True, return_indices=True)

@@ -80,14 +80,18 @@ def test_every_card_learned_from_safe_features_is_proven(seed: int, max_bins: in
     X, y, _ = sample(1500, seed, base=-2)
     if rng.random() < 0.5:
         y = rng.permutation(y)  # nothing to learn: what is learned all the same must be lawful
-    card = ScorecardClassifier(definitions(), max_bins=max_bins, penalty=penalty, min_events=2).fit(X, y).card_
+    card = (
+        ScorecardClassifier(definitions(), max_bins=max_bins, penalty=penalty, min_events=2, method="woe_logistic")
+        .fit(X, y)
+        .card_
+    )
     assert card.monotone_faults() == ()
 
 
 def test_a_worse_record_never_raises_a_score_among_people_with_records() -> None:
     """The smoke test beside the proof: 10,000 random additions."""
     X, y, _ = sample(20_000, seed=1, base=-4)
-    card = ScorecardClassifier(definitions()).fit(X, y).card_
+    card = ScorecardClassifier(definitions(), method="woe_logistic").fit(X, y).card_
     X = X[X["adverse_36m"] > 0].sample(10_000, replace=True, random_state=0)
     rng = np.random.default_rng(0)
     serious, recent, days = rng.random(10_000) < 0.3, rng.random(10_000) < 0.5, rng.integers(1, 1000, 10_000)
@@ -113,11 +117,13 @@ def test_features_that_are_not_safe_are_refused_by_name(record_monotone: bool | 
     with pytest.raises(
         UserError, match=r"not record-monotone: severity .* leave them out, or set record_monotone=False"
     ):
-        ScorecardClassifier(made, record_monotone=record_monotone).fit(frame, y)
-    explored = ScorecardClassifier(made, record_monotone=False).fit(frame, y)
+        ScorecardClassifier(made, record_monotone=record_monotone, method="woe_logistic").fit(frame, y)
+    explored = ScorecardClassifier(made, record_monotone=False, method="woe_logistic").fit(frame, y)
     assert "severity" in explored.bins_
 
 
 def test_raw_columns_cannot_promise_it() -> None:
     with pytest.raises(UserError, match="record_monotone needs definitions"):
-        ScorecardClassifier(record_monotone=True).fit(pd.DataFrame({"x": np.arange(20)}), np.arange(20) % 2)
+        ScorecardClassifier(record_monotone=True, method="woe_logistic").fit(
+            pd.DataFrame({"x": np.arange(20)}), np.arange(20) % 2
+        )

@@ -220,7 +220,7 @@ def test_the_probability_of_the_fitted_classifier_is_the_probability_of_the_card
     classifier = ScorecardClassifier(
         experiment.features, profile=experiment.card.profile, record_monotone=experiment.card.record_monotone,
         policy_points=tuple(points.to_dict() for points in experiment.card.policy_points),
-        **card.provenance["tuning"]["settings"],
+        method="woe_logistic", **card.provenance["tuning"]["settings"],
     )  # fmt: skip
     classifier.fit(sample.X, sample.y, sample.weight, sample.subject_id)
     by_card = card.score(sample.X[list(card.columns)])["probability_of_bad"].to_numpy()

@@ -43,7 +43,7 @@ def observed(base: float = -3.0) -> DevelopmentSample:
 
 
 def make(settings: Settings) -> ScorecardClassifier:
-    return ScorecardClassifier(definitions(), **settings)
+    return ScorecardClassifier(definitions(), method="woe_logistic", **settings)
 
 
 def search(

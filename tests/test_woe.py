@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -30,9 +32,21 @@ CHECKS = {
 }
 
 
+class SaidTransformer(WoeTransformer):  # type: ignore[misc]
+    """Says, of whatever two labels a check uses, that the greater one is bad."""
+
+    def fit(self, X: Any, y: Any, *more: Any, **named: Any) -> SaidTransformer:
+        labels = () if y is None else np.unique(np.asarray(y))
+        try:
+            self.bad = labels[1] if len(labels) == 2 else None
+            return super().fit(X, y, *more, **named)
+        finally:
+            self.bad = None
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_scikit_learn_finds_its_manners_kept(check: str) -> None:
-    CHECKS[check](WoeTransformer())
+    CHECKS[check](SaidTransformer())
 
 
 def frame(n: int = 4000, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
@@ -178,3 +192,15 @@ def test_a_column_that_is_not_there_is_refused_with_those_there_are() -> None:
     X, y = frame(300)
     with pytest.raises(UserError, match="there is no column 'size'; there are age, home, income"):
         WoeTransformer().fit(X, y).table("size")
+
+
+def test_known_labels_say_which_is_bad_and_others_need_it_said() -> None:
+    X, y = frame()
+    plain = WoeTransformer().fit(X, y)
+    words = WoeTransformer().fit(X, np.where(y == 1, "bad", "good"))
+    said = WoeTransformer(bad=1).fit(X, np.where(y == 1, 1, 2))
+    for classed in (words, said):
+        assert classed.bins_ == plain.bins_
+        assert (classed.transform(X) == plain.transform(X)).all()
+    with pytest.raises(UserError, match="do not say which means bad"):
+        WoeTransformer().fit(X, np.where(y == 1, 1, 2))

@@ -261,7 +261,9 @@ def _single(
 ) -> np.ndarray:
     """Probability of bad by one characteristic alone, learned as the card was."""
     plan = experiment.card
-    alone = ScorecardClassifier([definition], profile=plan.profile, record_monotone=plan.record_monotone)
+    alone = ScorecardClassifier(
+        [definition], profile=plan.profile, record_monotone=plan.record_monotone, method="woe_logistic"
+    )
     alone.fit(development.X[[definition.name]], development.y, development.weight, development.subject_id)
     return np.asarray(alone.predict_proba(X[[definition.name]])[:, 1])
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model.foundation.errors import UserError
@@ -29,6 +29,7 @@ from credit_model.learning.calibration import Line, fit_line
 from credit_model.learning.classifier import FOLDS
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, fine_numbers
 from credit_model.learning.fine_table import FineTable
+from credit_model.learning.frames import read_groups, read_outcome
 from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.columns import as_numbers
 
@@ -44,7 +45,7 @@ _UNSEARCHED = 100  # trees, where too few are bad to leave any out
 
 
 class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Gradient boosting with monotone constraints, cross-fitted and recalibrated: binary classifier, 1 = bad.
+    """Gradient boosting with monotone constraints, cross-fitted and recalibrated: binary classifier.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     seed : int
     n_jobs : int
         Threads. The model is the same on any number of them; one is fastest, since the table is small.
+    bad : label, optional
+        The label of ``y`` that means bad; what needs none is said at :class:`ScorecardClassifier`.
 
     Attributes
     ----------
@@ -69,7 +72,9 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     base_ : float
         Mean log-odds (bad : good) of the development rows: what the contributions of a row are added to.
     classes_, feature_names_in_
-        As everywhere in scikit-learn; ``classes_[1]`` is bad.
+        As everywhere in scikit-learn: the labels are sorted, whichever of them is bad.
+    bad_ : label
+        The one of ``classes_`` that means bad.
 
     Notes
     -----
@@ -100,6 +105,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         feature_share: float = 0.5,
         seed: int = 0,
         n_jobs: int = 1,
+        bad: Any = None,
     ) -> None:
         self.definitions = definitions
         self.most_trees = most_trees
@@ -109,6 +115,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.feature_share = feature_share
         self.seed = seed
         self.n_jobs = n_jobs
+        self.bad = bad
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> BoostedChallenger:
         """Learn from the rows a card is learned from.
@@ -118,7 +125,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : frame
             One column for each definition.
         y : array, shape (rows,)
-            Two classes; the greater one (1) is bad.
+            Two labels, of which one means bad (see ``bad``).
         sample_weight : array, optional
         groups : array, optional
             Subjects: all rows of one are in the same fold.
@@ -126,21 +133,19 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         UserError
-            Columns without a definition or the reverse, one class only, or LightGBM is not installed.
+            Columns without a definition or the reverse, an outcome without two classes, or LightGBM is not installed.
         """
         names = [definition.name for definition in self.definitions]
         if sorted(map(str, X.columns)) != sorted(names):
             raise UserError("challenger: the frame must have exactly one column for each definition; pass X[names]")
-        y, weight = column_or_1d(y), np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
-        has_weight = weight > 0
-        self.classes_ = np.unique(y[has_weight])
-        if len(self.classes_) != 2:
-            raise UserError(f"challenger: y has {len(self.classes_)} classes; goods and bads are needed")
-        bad = (y == self.classes_[1])[has_weight]
-        fine = [fine_numbers(as_numbers(X[name], name)[has_weight], weight[has_weight]) for name in names]
-        subjects = None if groups is None else np.unique(column_or_1d(groups)[has_weight], return_inverse=True)[1]
+        outcome = read_outcome(len(X), y, sample_weight, self.bad)
+        bad, weight = outcome.bad, outcome.weight
+        self.classes_, self._bad_place = outcome.classes, outcome.bad_place
+        self.bad_ = self.classes_[self._bad_place]
+        fine = [fine_numbers(as_numbers(X[name], name)[outcome.kept], weight) for name in names]
+        subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
         folds = FOLDS if min(bad.sum(), (~bad).sum()) >= FOLDS else 1
-        table = FineTable.build(fine, bad, weight[has_weight], subjects, folds)
+        table = FineTable.build(fine, bad, weight, subjects, folds)
 
         self.feature_names_in_ = np.asarray(names, dtype=object)
         self._bins = {name: _bins(column) for name, column in zip(names, fine, strict=True)}
@@ -159,19 +164,20 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Real:
-        """Probability of each class, good first."""
-        bad = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
-        return np.column_stack([1.0 - bad, bad])
+        """Return the probability of each class, in the order of ``classes_``."""
+        greater = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
+        return np.column_stack([1.0 - greater, greater])
 
     def decision_function(self, X: Any) -> Real:
-        """Log-odds bad : good, recalibrated."""
+        """Return the recalibrated log-odds of ``classes_[1]``: bad : good where bad is the greater label."""
         rows, place = self._read(X)
-        return self._log_odds(rows)[place]
+        log_odds = self._log_odds(rows)[place]
+        return log_odds if self._bad_place else -log_odds
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the more likely class."""
-        is_bad = self.decision_function(X) > 0
-        return np.asarray(self.classes_[is_bad.astype(int)])
+        is_greater = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_greater.astype(int)])
 
     def contributions(self, X: Any) -> pd.DataFrame:
         """Return what each feature moved, row by row, in log-odds bad : good: interventional SHAP values.

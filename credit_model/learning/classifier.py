@@ -28,7 +28,7 @@ from credit_model.learning.additive_card import AdditiveRules, make_additive_car
 from credit_model.learning.calibration import Line
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import DraftRules, make_card
-from credit_model.learning.frames import bad_place, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.frames import read_columns, read_groups, read_outcome, rows_of
 from credit_model.learning.optimal_binning import ClassingRules
 from credit_model.learning.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
 from credit_model.scorecard.bins import BinEdits, NumericBins
@@ -42,6 +42,8 @@ Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 FOLDS = 5
+LEAST_EVENTS = 5
+MOST_PAIRS = 10
 # With the most characteristics and the most attributes of each, where nothing is said.
 METHODS = {"woe_logistic": (20, 8), "additive": (40, 20)}
 
@@ -56,24 +58,24 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         categories, the trend chosen from the data, points against the most frequent attribute of each.
     profile : str, Path or Profile, optional
         The scale. Default: ``zhejiang_1000`` with definitions, ``open_600`` without.
-    method : {"woe_logistic", "additive"}, optional
-        How points are learned. ``woe_logistic``: bins of greatest information value, one weight for each column, every
-        column in one trend. ``additive``: boosting finds the shape of each column, which may turn where no trend is
-        declared, and pairs of columns; needs LightGBM. Default: ``additive`` for raw columns, ``woe_logistic`` with
-        definitions, bins or periods.
+    method : {"additive", "woe_logistic"}
+        How points are learned. ``additive``: boosting finds the shape of each column, which may turn where no trend is
+        declared, and pairs of columns; needs LightGBM. ``woe_logistic``: bins of greatest information value, one weight
+        for each column, every column in one trend. What the method does not take is refused.
     max_characteristics : int, optional
         Most characteristics in the card, pairs among them, policy ones not counted. Default: 20, ``additive`` 40.
     max_pairs : int
-        Most pairs, with ``additive``; each must lower the log loss out of fold. None where the profile caps what may be
+        Most pairs, ``additive`` only; each must lower the log loss out of fold. None where the profile caps what may be
         added.
     max_bins : int, optional
         Most attributes of a characteristic, beside the missing one. Default: 8; ``additive`` 20,
         and no more than a shape needs.
     min_share : float, optional
-        Least weighted share of rows in an attribute. Default: 0 with definitions, since a record may be as rare as it
-        is telling; without, that of 50 rows, at most 0.05.
+        Least weighted share of rows in an attribute, ``woe_logistic`` only. Default: 0 with definitions, since a record
+        may be as rare as it is telling; without, that of 50 rows, at most 0.05.
     min_events : int
-        Least number of rows of the rarer outcome in an attribute: seen, or expected there at the average rate.
+        Least number of rows of the rarer outcome in an attribute: seen, or expected there at the average rate;
+        ``woe_logistic`` only.
     penalty : float
         Ridge on the weights of the WOEs.
     policy_points : sequence of mappings
@@ -83,10 +85,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Demand that one more adverse record can never raise the score, nor one more positive record lower it.
         Default: demanded with definitions.
     bins : mapping of str to NumericBins, CategoricalBins or BinEdits, optional
-        Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``, or edits of what is learned from
-        all rows.
+        Bins to use as they are, for example an edited ``clf.bins_[name].merge(1)``, or, ``woe_logistic`` only, edits of
+        what is learned from all rows.
     special_values : mapping of str to sequence of float, optional
-        Numbers with a meaning of their own in raw columns (-999: not asked), each an attribute outside the trend.
+        Numbers with a meaning of their own in raw columns (-999: not asked), each an attribute outside the trend;
+        ``woe_logistic`` only.
     bad : label, optional
         The label of ``y`` that means bad. Not needed for 0 and 1, False and True, and pairs of words with one meaning
         (good and bad, paid, performing or non-default and default, 好 and 坏, 正常 and 违约); any other pair is refused
@@ -128,14 +131,14 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_characteristics: int | None = None,
         max_bins: int | None = None,
         min_share: float | None = None,
-        min_events: int = 5,
+        min_events: int = LEAST_EVENTS,
         penalty: float = 3.0,
         policy_points: Sequence[Any] = (),
         record_monotone: bool | None = None,
         bins: Mapping[str, Bins | BinEdits] | None = None,
         special_values: Mapping[str, Sequence[float]] | None = None,
-        method: str | None = None,
-        max_pairs: int = 10,
+        method: str = "additive",
+        max_pairs: int = MOST_PAIRS,
         bad: Any = None,
     ) -> None:
         self.definitions = definitions
@@ -168,7 +171,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array, optional
             Subjects: all rows of one are in the same fold of the cross-fitted calibration.
         periods : array, optional
-            Period of each row: the order of the attributes by WOE must hold in every one, over all rows.
+            Period of each row: the order of the attributes by WOE must hold in every one, over all rows;
+            ``woe_logistic`` only.
 
         Raises
         ------
@@ -176,11 +180,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             With everything that is wrong with the settings, the columns or the outcome.
         """
         columns = read_columns(self, X, reset=True)
-        outcome = read_outcome(rows_of(columns), y, sample_weight)
-        weight, self.classes_ = outcome.weight, outcome.classes
-        self._bad_place = bad_place(self.classes_, self.bad)
+        outcome = read_outcome(rows_of(columns), y, sample_weight, self.bad)
+        bad, weight = outcome.bad, outcome.weight
+        self.classes_, self._bad_place = outcome.classes, outcome.bad_place
         self.bad_ = self.classes_[self._bad_place]
-        bad = outcome.bad if self._bad_place else ~outcome.bad
         subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
         self._in_periods = periods is not None
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
@@ -219,7 +222,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
             fields = {"name": "scorecard", "kernel_version": kernel}
-            if self._method == "additive":
+            if self.method == "additive":
                 additive = self._additive_rules(predictors, profile)
                 card, binnings, line, grades = make_additive_card(predictors, table, folds, additive, profile, **fields)
                 self.bins_ = {name: column.bins for name, column in binnings.items()}
@@ -279,7 +282,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         faults = [
             f"{name} must be {what}, not {getattr(self, name)!r}"
             for name, right, what in (
-                ("method", self.method in (None, *METHODS), f"one of {', '.join(METHODS)}"),
+                ("method", self.method in METHODS, f"one of {', '.join(METHODS)}"),
                 ("max_characteristics", is_whole(self._most_characteristics, 1), "a whole number from 1"),
                 ("max_pairs", is_whole(self.max_pairs, 0), "a whole number from 0"),
                 ("max_bins", is_whole(self._most_bins, 2, 50), "a whole number from 2 to 50"),
@@ -310,14 +313,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in self.special_values or {}:
             if name not in columns or name in definitions:
                 faults.append(f"special values are given for {name!r}, which is no raw column")
-        if self.method == "additive" and self._in_periods:
-            faults.append("periods are held by the method woe_logistic only")
-        if self.method == "additive" and any(isinstance(bins, BinEdits) for bins in (self.bins or {}).values()):
-            faults.append("edits of bins that are learned need the method woe_logistic; give the whole bins instead")
-        if self.method == "additive" and self.special_values:
-            faults.append(
-                "special values are bins of the method woe_logistic only; leave them out, or give that method"
-            )
+        faults += self._foreign_arguments()
         reserved = [name for name in columns if name in ("subject_id", "as_of", "base")]
         if reserved:
             faults.append(f"a characteristic cannot be called {', '.join(reserved)}: the name has a meaning of its own")
@@ -356,24 +352,35 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._most_bins, self._most_characteristics, self.max_pairs, self.penalty, addable, removable
         )
 
-    @property
-    def _method(self) -> str:
-        plain = self.definitions is None and not (self.bins or self.special_values or self._in_periods)
-        return self.method or ("additive" if plain else "woe_logistic")
+    def _foreign_arguments(self) -> list[str]:
+        """Name the arguments that only the other method takes."""
+        if self.method == "woe_logistic":
+            other, given = "additive", {"max_pairs=": self.max_pairs != MOST_PAIRS}
+        elif self.method == "additive":
+            edits = any(isinstance(bins, BinEdits) for bins in (self.bins or {}).values())
+            other, given = "woe_logistic", {
+                "min_share=": self.min_share is not None, "min_events=": self.min_events != LEAST_EVENTS,
+                "special_values=": bool(self.special_values), "periods=": self._in_periods, "edits in bins=": edits,
+            }  # fmt: skip
+        else:
+            return []
+        foreign = ", ".join(name for name, is_given in given.items() if is_given)
+        rest = f'leave out what is not taken, or pass method="{other}"'
+        return [f'method="{self.method}" does not take {foreign}; {rest}'] if foreign else []
 
     @property
-    def _most_characteristics(self) -> Any:
+    def _most_characteristics(self) -> int:
         if self.max_characteristics is not None:
             return self.max_characteristics
-        return METHODS.get(self._method, METHODS["additive"])[0]
+        return METHODS.get(self.method, METHODS["additive"])[0]
 
     @property
-    def _most_bins(self) -> Any:
-        return self.max_bins if self.max_bins is not None else METHODS.get(self._method, METHODS["additive"])[1]
+    def _most_bins(self) -> int:
+        return self.max_bins if self.max_bins is not None else METHODS.get(self.method, METHODS["additive"])[1]
 
     def _summary(self, bad: Flags, weight: Real, line: Line) -> dict[str, Any]:
         settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
-        settings += ["method", "max_pairs"] if self._method == "additive" else []
+        settings += ["method", "max_pairs"] if self.method == "additive" else []
         used = {"max_characteristics": self._most_characteristics, "max_bins": self._most_bins}
         return {
             "rows": len(bad),

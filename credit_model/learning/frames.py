@@ -1,12 +1,8 @@
-"""Which of two labels means bad: said by the caller, or beyond doubt.
+"""Read what a caller of an estimator gives: columns by name, an outcome of two labels, weights.
 
-Labels are sorted, as everywhere in scikit-learn, and their order says nothing: "bad" comes before "good".
+Labels are sorted, as everywhere in scikit-learn, and their order does not say which is bad: "bad" comes before "good".
 
-In: two sorted labels, and what the caller says of them. Out: the place of the one that means bad.
-
-What a caller of a learner gives, read once for all learners: columns by name, an outcome, weights.
-
-In: a pandas or polars frame or an array; an outcome; weights.
+In: a pandas or polars frame or an array; an outcome, and the label that means bad; weights.
 Out: columns, and which rows are bad; or one line that says what is wrong.
 """
 
@@ -88,6 +84,7 @@ class TargetColumn:
     """The two classes, and of the rows that count (``kept``: weight above 0) which are bad, with their weights."""
 
     classes: npt.NDArray[Any]
+    bad_place: int
     bad: Flags
     weight: Real
     kept: Flags
@@ -112,13 +109,13 @@ def read_columns(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
     return {f"x{j}": X[:, j] for j in range(X.shape[1])}
 
 
-def read_outcome(rows: int, y: Any, sample_weight: Any) -> TargetColumn:
+def read_outcome(rows: int, y: Any, sample_weight: Any, bad: Any = None) -> TargetColumn:
     """Return which rows are bad, their weights, and which rows count.
 
     Raises
     ------
     UserError
-        Where outcome and weights are not of two classes, of one length, finite.
+        Where outcome and weights are not of two classes, of one length, finite, or it is in doubt which class is bad.
     """
     if y is None:
         raise UserError("fit: requires y to be passed, but the target y is None")
@@ -143,8 +140,9 @@ def read_outcome(rows: int, y: Any, sample_weight: Any) -> TargetColumn:
             f"{len(classes)} classes, good and bad are needed"
         )
     if len(classes) < 2:
-        raise UserError("fit: y has only one class among rows of weight above zero; a card needs goods and bads")
-    return TargetColumn(classes, (y == classes[1])[has_weight], weight[has_weight], has_weight)
+        raise UserError("fit: y has only one class among rows of weight above zero; goods and bads are needed")
+    place = bad_place(classes, bad)
+    return TargetColumn(classes, place, (y == classes[place])[has_weight], weight[has_weight], has_weight)
 
 
 def read_groups(groups: Any, rows: Flags, what: str) -> npt.NDArray[np.intp]:

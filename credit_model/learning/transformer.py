@@ -1,4 +1,4 @@
-"""Classing as a scikit-learn transformer: columns in, weight of evidence out, bins to read, plot and edit between.
+"""Bin columns in a scikit-learn transformer: weight of evidence out, bins to read, plot and edit between.
 
 In: a frame, outcomes, weights, periods.
 Out: bins, their tables and plots; the frame in WOE.
@@ -60,6 +60,8 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Numbers with a meaning of their own, each an attribute outside the trend, of all columns or by column.
     bins : mapping of str to NumericBins or CategoricalBins, optional
         Bins to use as they are, for example an edited ``transformer.bins_[name].merge(1)``.
+    bad : label, optional
+        The label of ``y`` that means bad; what needs none is said at :class:`ScorecardClassifier`.
 
     Attributes
     ----------
@@ -94,6 +96,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         min_events: int = 5,
         special_values: Sequence[float] | Mapping[str, Sequence[float]] = (),
         bins: Mapping[str, Bins] | None = None,
+        bad: Any = None,
     ) -> None:
         self.trend = trend
         self.max_bins = max_bins
@@ -101,6 +104,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.min_events = min_events
         self.special_values = special_values
         self.bins = bins
+        self.bad = bad
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, periods: Any = None) -> WoeTransformer:
         """Class the columns.
@@ -109,7 +113,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : frame or array, shape (rows, columns)
         y : array, shape (rows,)
-            Two classes; the greater one (1) is bad.
+            Two labels, of which one means bad (see ``bad``).
         sample_weight : array, optional
             Used everywhere; least numbers of events count rows.
         periods : array, optional
@@ -121,7 +125,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With what is wrong with the settings, the columns or the outcome.
         """
         columns = read_columns(self, X, reset=True)
-        outcome = read_outcome(rows_of(columns), y, sample_weight)
+        outcome = read_outcome(rows_of(columns), y, sample_weight, self.bad)
         self.classes_ = outcome.classes
         rules = self._rules(list(columns))
         period = None if periods is None else read_groups(periods, outcome.kept, "periods")
