@@ -31,7 +31,7 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.mapping import load_mapping
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.document import seal
-from credit_model.visibility.fold import ACTIONS
+from credit_model.visibility.amendments import ACTIONS
 
 # Observed ids are damaged on purpose; tests/test_subject_ids.py holds what is said of subjects nobody knows.
 pytestmark = pytest.mark.filterwarnings("ignore::credit_model.features.build.UnknownSubjectsWarning")

@@ -20,7 +20,7 @@ from credit_model.catalogue.catalogue import RESERVED_ATTRIBUTES, load_catalogue
 from credit_model.foundation.toml_reader import TomlReader
 from credit_model.ledger import mapping as mapping_module
 from credit_model.ledger import validation
-from credit_model.visibility import fold
+from credit_model.visibility import amendments
 from credit_model.visibility import tables as ledger_tables
 
 REFERENCE = DOCS / "reference"
@@ -216,7 +216,7 @@ def first_cells(ending: str, *headings: str) -> list[str]:
 
 @pytest.mark.parametrize("ending", LANGUAGES)
 def test_every_action_standing_and_reason_is_described(ending: str) -> None:
-    assert first_cells(ending, "action", "变更") == list(fold.ACTIONS)
+    assert first_cells(ending, "action", "变更") == list(amendments.ACTIONS)
     assert first_cells(ending, "standing", "主体状态") == list(validation.STANDINGS)
     language = LANGUAGES.index(ending) == 0
     reasons = {

@@ -21,7 +21,7 @@ from test_visibility_naive import CATALOGUE, TRIAL, pool_of, random_ledger, tabl
 from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue, parse_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, to_day
-from credit_model.visibility.fold import parse_correction
+from credit_model.visibility.amendments import parse_correction
 from credit_model.visibility.segments import compile_segments, grounds_at
 from credit_model.visibility.tables import ROLES, STATUSES, TIERS, Segments, Tables
 from credit_model.visibility.text_columns import Text

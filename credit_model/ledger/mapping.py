@@ -50,7 +50,7 @@ from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, raise_faults, read_toml
 from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types, read_dates, read_text
-from credit_model.visibility.fold import ACTIONS
+from credit_model.visibility.amendments import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 # Floats are written with an exponent where they are small; a large one is kept below what would overflow.

@@ -25,7 +25,7 @@ from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
 from credit_model.catalogue.kind_rules import TIERS
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.errors import UserError
-from credit_model.visibility.fold import ACTIONS, PAID, parse_correction
+from credit_model.visibility.amendments import ACTIONS, PAID, parse_correction
 from credit_model.visibility.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
 
 Mask = NDArray[np.bool_]

@@ -20,7 +20,7 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import FOREVER, DateLike, Days, from_days
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.ledger.ledger import Ledger
-from credit_model.visibility.fold import ACTIONS
+from credit_model.visibility.amendments import ACTIONS
 from credit_model.visibility.tables import STATUSES, Segments, matches
 
 if TYPE_CHECKING:

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, distinct, pack, unpack
-from credit_model.visibility.fold import CodedTables, State
-from credit_model.visibility.population import ADULT_MONTHS, Population
-from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, matches, pick, spans
+from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, distinct, pack, unpack
+from credit_model.visibility.capacity import Births
+from credit_model.visibility.coded_tables import CodedTables
+from credit_model.visibility.fold import State, fold
+from credit_model.visibility.tables import STATUSES, Column, Segments, Tables, matches, pick, spans
 from credit_model.visibility.text_columns import encode, is_constant, places, plain, take
+from credit_model.visibility.use_rules import UseRules
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -64,7 +66,7 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
     2025-01-10 past_use_window
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
+    pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
     holds = pieces.grounds.any(axis=0)
     status = np.where(holds, pieces.grounds.argmax(axis=0) + 1, 0).astype(np.int8)
     role = np.where(holds, 0, pieces.role).astype(np.int8)
@@ -122,7 +124,7 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
         file. A row on which none holds is in force.
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
+    pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
     start = pieces.start
     rows = np.flatnonzero((start <= day) & (day < pieces.end))
     return {
@@ -153,7 +155,7 @@ def files_at(
         sustained``, and each of ``STATUSES[1:]``; by row, then record.
     """
     coded = CodedTables.of(tables, catalogue)
-    pieces = _Pieces.of(coded, tables, _UseRules.of(catalogue, policy, day_of_use))
+    pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
     words, row_code = encode(subject_ids)[::-1]
     code = places(words, coded.subject_ids)[row_code]
     row, place = matches(pieces.subject, code)
@@ -179,110 +181,6 @@ _FACTS = ("occurred_on", "decided_on", "tier", "amount", "hours", "outstanding")
 
 
 @dataclass(frozen=True)
-class _UseRules:
-    """Rules of use of the catalogue and the policy on the day of use, by kind (and by tier)."""
-
-    day_of_use: int
-    persons: bool
-    unlawful: NDArray[np.bool_]
-    adverse: NDArray[np.bool_]
-    use: Column
-    prison: NDArray[np.bool_]
-    months: NDArray[np.int64]  # of use by tier; -1 for ever
-    penalty_term: bool
-    keep_after_exit: bool
-    retention_months: int
-
-    @classmethod
-    def of(cls, catalogue: Catalogue, policy: str, day_of_use: int) -> _UseRules:
-        edition, kinds = catalogue.policy(policy, day_of_use), list(catalogue.kinds.values())
-        lawful = [
-            k.enabled
-            and (k.lawful_from is None or k.lawful_from <= day_of_use)
-            and (k.lawful_to is None or day_of_use < k.lawful_to)
-            for k in kinds
-        ]
-        # A record without any tier is used as the mildest.
-        months = [edition.minor, edition.minor, edition.general, edition.serious]
-        return cls(
-            day_of_use,
-            catalogue.subjects == "person",
-            ~np.array(lawful, np.bool_),
-            np.array([k.polarity == "adverse" for k in kinds], np.bool_),
-            np.array([k.use for k in kinds], object),
-            np.array([k.prison for k in kinds], np.bool_),
-            np.array([-1 if m is None else m for m in months], np.int64),
-            edition.penalty_term,
-            edition.keep_after_exit,
-            edition.retention_months,
-        )
-
-    def use_end(self, state: State) -> Days:
-        """Return the first day after the time of use; of adverse records only."""
-        use, decided = self.use[state.kind], state.decided_on
-        sentence, term = state.attributes["sentence_ends_on"], state.attributes["penalty_ends_on"]
-        # Retention of a prison sentence runs from its end; a tier's window only never ends before the penalty does.
-        from_sentence = self.prison[state.kind] & (sentence != NO_DAY) & (not self.penalty_term)
-        months = self.months[state.tier]
-        window = add_months(np.where(from_sentence, sentence, decided), np.maximum(months, 0))
-        window = np.where(months < 0, FOREVER, window)
-        if self.penalty_term:
-            window = np.maximum(window, np.maximum(sentence, term))
-        retained = add_months(decided, self.retention_months)
-        is_listed = state.exit_on == NO_DAY
-        after_exit = np.maximum(retained, state.exit_on) if self.keep_after_exit else state.exit_on
-        is_ended = ~is_listed | (state.performed == 2)
-        return np.select(
-            [use == "window", use == "while_listed", use == "until_performed"],
-            [window, np.where(is_listed, FOREVER, after_exit), np.where(is_ended, NO_DAY, retained)],
-            FOREVER,
-        ).astype(np.int32)
-
-    def role(self, state: State) -> NDArray[np.int8]:
-        """Return the role in which a record in force stands on file."""
-        use = self.use[state.kind]
-        listed = np.where(state.exit_on == NO_DAY, ROLES.index("listed"), ROLES.index("was_listed"))
-        unperformed = np.where(use == "until_performed", ROLES.index("unperformed"), 0)
-        return np.where(use == "while_listed", listed, unperformed).astype(np.int8)
-
-    def grounds(
-        self,
-        state: State,
-        use_end: Days,
-        sealed: NDArray[np.bool_],
-        epoch: NDArray[np.int64],
-        day: Days,
-        minor: NDArray[np.bool_],
-        subject: Column,
-    ) -> NDArray[np.bool_]:
-        """Return which grounds hold on each day of its epoch, in the order of ``STATUSES``; shape (n_grounds, n).
-
-        ``use_end`` and ``sealed`` are by epoch, as ``state`` is; the rest by day.
-        """
-        adverse, valid_to = self.adverse[state.kind], state.attributes["valid_to"]
-        # What does not apply ends never (or has no end that has come).
-        expires = np.where(valid_to == NO_DAY, FOREVER, valid_to)
-        final_from, used_up = np.where(adverse, state.final_from, NO_DAY), np.where(adverse, use_end, FOREVER)
-        return np.array(
-            [
-                self.unlawful[state.kind][epoch],
-                (sealed | state.sealed)[epoch],
-                minor,
-                take(state.superseded, epoch),
-                take(state.revoked, epoch),
-                state.holder[epoch] != subject,
-                take(state.disputed, epoch),
-                expires[epoch] <= day,
-                day < state.decided_on[epoch],
-                (adverse & state.summary)[epoch],
-                final_from[epoch] > day,
-                (adverse & state.repaired)[epoch],
-                used_up[epoch] <= day,
-            ]
-        )
-
-
-@dataclass(frozen=True)
 class _Pieces:
     """The files cut so finely that nothing changes inside a piece; sorted by (subject, record, start)."""
 
@@ -304,16 +202,16 @@ class _Pieces:
         return _ends(self.start, _changes(self.subject, self.record))
 
     @classmethod
-    def of(cls, coded: CodedTables, tables: Tables, rules: _UseRules) -> _Pieces:
+    def of(cls, coded: CodedTables, tables: Tables, rules: UseRules) -> _Pieces:
         epochs = distinct(
             [
                 pack(np.arange(len(coded.record_ids)), coded.records["known_on"] + 1),
                 pack(coded.amendments["record"], coded.amendments["counts_from"]),
             ]
         )
-        state = coded.fold(*unpack(epochs))
+        state = fold(coded, *unpack(epochs))
         epoch, subject = _files(coded, state)
-        births = _Births.of(coded, tables, rules)
+        births = Births.of(coded, tables, rules)
 
         # Inside an epoch what is known stands still, so the rule can change only on the days it compares.
         start, end = state.day[epoch], _ends(state.day, _changes(state.record))[epoch]
@@ -347,47 +245,6 @@ def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray
     subject = np.concatenate([own, np.repeat(state.holder[arrival], count)])
     order = np.lexsort((epoch, subject))
     return epoch[order], subject[order].astype(np.int32)
-
-
-@dataclass(frozen=True)
-class _Births:
-    """Who was a minor at the act: by the birth date known by the day of use, or by the one known at d."""
-
-    population: Population
-    code: NDArray[np.int32]  # of each subject, in the population
-    adult_on: Days  # of each subject, by the birth date known by the day of use
-    contested: NDArray[np.bool_]  # subjects for whom another birth date was known at some time
-
-    @classmethod
-    def of(cls, coded: CodedTables, tables: Tables, rules: _UseRules) -> _Births:
-        population = Population.from_tables(tables if rules.persons else Tables.of({}))
-        code, born = places(coded.subject_ids, population.subject_ids).astype(np.int32), population.versions["born_on"]
-        born_by_use = pick(born, population.version_known_by(rules.day_of_use), NO_DAY)
-        subject, _, version = population.timeline
-        other = (born[version] != NO_DAY) & (born[version] != born_by_use[subject])
-        contested = np.zeros(len(population.subject_ids), np.bool_)
-        contested[subject[other]] = True
-        return cls(
-            population, code, add_months(pick(born_by_use, code, NO_DAY), ADULT_MONTHS), pick(contested, code, False)
-        )
-
-    def minor(self, subject: NDArray[np.int32], occurred_on: Days, day: Days) -> NDArray[np.bool_]:
-        """Return whether each act was a minor's, as of each day; shape (n,)."""
-        minor = occurred_on < self.adult_on[subject]
-        rows = np.flatnonzero(self.contested[subject])
-        version = self.population.version_at(self.code[subject[rows]], day[rows])
-        born = pick(self.population.versions["born_on"], version, NO_DAY)
-        minor[rows] |= occurred_on[rows] < add_months(born, ADULT_MONTHS)
-        return minor
-
-    def changes(self, subject: NDArray[np.int32], start: Days, end: Days) -> NDArray[np.int64]:
-        """Return packed (row, day) on which another version of a contested subject comes into force inside a row."""
-        subject_of, day, _ = self.population.timeline
-        rows = np.flatnonzero(self.contested[subject])
-        row, place = matches(subject_of, self.code[subject[rows]])
-        row = rows[row]
-        inside = (start[row] < day[place]) & (day[place] < end[row])
-        return pack(row[inside], day[place[inside]])
 
 
 def _changes(*columns: Column) -> NDArray[np.bool_]:
