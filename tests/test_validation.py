@@ -117,6 +117,42 @@ def test_without_a_day_of_drawing_no_clock_is_consulted(ledger):
     assert ledger.ingest(records=fine(decided_on="2199-01-01", known_on="2199-01-02")).accepted == 1
 
 
+@pytest.mark.parametrize(("received", "accepted"), [("2025-12-31", 1), ("2026-01-01", 0)])
+def test_the_law_of_the_day_of_receipt_says_what_may_be_taken_in(ledger, monkeypatch, received, accepted):
+    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date.fromisoformat(received))
+    report = ledger.ingest(records=fine(kind="public_security_violation"))
+    assert (report.accepted, report.rejected) == (accepted, {} if accepted else {"kind_not_lawful": 1})
+
+
+def test_rows_that_are_on_file_stay_when_their_kind_is_no_longer_lawful_and_are_not_used(ledger, monkeypatch):
+    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
+    ledger.ingest(records=fine(kind="public_security_violation", final_on="2024-02-01"))
+    monkeypatch.undo()
+    again = ledger.ingest(records=fine(kind="public_security_violation", final_on="2024-02-01"))
+    assert again.rejected == {"kind_not_lawful": 1}
+    assert len(ledger.tables().records["record_id"]) == 1
+    assert [len(ledger.as_of("2024-06-01", day_of_use=use)) for use in ("2025-12-31", "2026-01-01")] == [1, 0]
+
+
+def test_rows_are_excluded_from_the_first_day_of_the_law_on(ledger, monkeypatch):
+    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
+    assert ledger.ingest(records=fine(field_code="traffic_safety", source="交警")).accepted == 1
+
+
+def test_a_row_is_excluded_only_where_all_of_a_condition_holds(tmp_path):
+    text = (Path(__file__).parents[1] / "credit_model/catalogue/catalogue.toml").read_text(encoding="utf-8")
+    start = text.index("exclude_if = [{")
+    condition = 'penalty_type = ["fine", "warning"], amount_at_most = 50, ground = "art. 1", from = 2024-01-01'
+    own = tmp_path / "own.toml"
+    own.write_text(f"{text[:start]}exclude_if = [{{ {condition} }}]\n{text[text.index(chr(10), start) + 1 :]}", "utf-8")
+    ledger = Ledger.create(tmp_path / "ledger", load_catalogue(own))
+    rows = [("fine", 50), ("warning", 0), ("fine", 51), ("fine", None), ("closure", 50), (None, 50)]
+    frames = [fine(penalty_type=penalty, amount=amount) for penalty, amount in rows]
+    report = ledger.ingest(records=pd.concat(frames))
+    assert (report.accepted, report.rejected) == (4, {"excluded": 2})
+    assert {row for _, row in reasons_by_row(report)} == {1, 2}
+
+
 # ---------------------------------------------------------------------------------------------- types
 
 

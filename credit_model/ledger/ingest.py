@@ -66,6 +66,11 @@ def _is_plain(type: pa.DataType) -> bool:
     return any(test(type) for test in tests)
 
 
+def today() -> date:
+    """Return the day of receipt of what is delivered now."""
+    return date.today()
+
+
 @dataclass(frozen=True)
 class Input:
     """A source on its way to one table, through one output of a mapping or as it is."""
@@ -200,6 +205,7 @@ class Delivery:
     quarantine: Quarantine
     next_seq: int
     earlier: dict[str, Deduplicator]  # from the delivery before, on the same ledger
+    received_on: date = field(default_factory=lambda: today())  # never said by the source
     deduplicators: dict[str, Deduplicator] = field(default_factory=dict)
     returning: dict[str, set[str]] = field(default_factory=dict)  # forgotten subjects delivered again: their records
     counts: dict[str, Counter[str]] = field(default_factory=dict)
@@ -267,7 +273,15 @@ class Delivery:
             counts["left_out"] += len(rows) - len(places)
             rows = rows[places]
         self.rows_read += len(rows)
-        checked = validate(raw, one.table, self.catalogue, drawn_on=self.drawn_on, key=self.key, faults=faults)
+        checked = validate(
+            raw,
+            one.table,
+            self.catalogue,
+            received_on=self.received_on,
+            drawn_on=self.drawn_on,
+            key=self.key,
+            faults=faults,
+        )
         is_forgotten = self._find_forgotten(one.table, checked)
         good = np.flatnonzero(~checked.is_refused)
         deduplicator = self._deduplicator(one.table)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, Catalogue
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
-from credit_model.catalogue.kind_rules import TIERS
+from credit_model.catalogue.kind_rules import TIERS, Condition
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.amendments import ACTIONS, PAID, parse_correction
@@ -49,6 +49,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "negative_value": ("金额或时长为负", "an amount or a duration is negative"),
     "unknown_kind": ("目录中没有该类信息", "the kind is not in the catalogue"),
     "kind_disabled": ("目录未启用该类信息", "the catalogue does not enable this kind"),
+    "kind_not_lawful": ("归集之日法律已不许归集该类信息", "the law does not allow this kind on the day of receipt"),
+    "excluded": (
+        "目录依法排除此类行(见该类信息的 exclude_if)",
+        "the catalogue excludes such rows by law: see exclude_if of the kind",
+    ),
     "bad_tier": ("失信程度不是 minor/general/serious", "the tier is not minor, general or serious"),
     "tier_missing": ("该类信息须载明失信程度", "this kind needs the tier of each record"),
     "tier_not_allowed": ("只有不良信息有失信程度", "only adverse records have a tier"),
@@ -146,6 +151,7 @@ def validate(
     table: str,
     catalogue: Catalogue,
     *,
+    received_on: date,
     drawn_on: date | None = None,
     key: bytes | None = None,
     faults: Mapping[tuple[str, str], Mask] | None = None,
@@ -158,8 +164,10 @@ def validate(
         Columns of ingest for this table, values of any type.
     table : {"records", "amendments", "subjects", "audit"}
     catalogue : Catalogue
+    received_on : date
+        The day of the delivery: the law of that day says what may be taken in.
     drawn_on : date, optional
-        The day the source was drawn: nothing in it can be later. Without it no clock is consulted.
+        The day the source was drawn: nothing in it can be later. Without it any day may be.
     key : bytes, optional
         For ``id_number``.
     faults : dict, optional
@@ -174,7 +182,10 @@ def validate(
         rows.identify(key or b"", drawn_on)
     for name in REQUIRED[table]:
         rows.refuse("missing_required", name, rows.null(name) & ~rows.at_fault(name))
-    {"records": _records, "amendments": _amendments, "subjects": _subjects, "audit": _audit}[table](rows)
+    if table == "records":
+        _records(rows, (received_on - EPOCH).days)
+    else:
+        {"amendments": _amendments, "subjects": _subjects, "audit": _audit}[table](rows)
     if drawn_on is not None:
         for name in ("decided_on", "known_on"):
             if name in rows.columns:
@@ -183,7 +194,7 @@ def validate(
     return ValidatedBatch(pa.table(rows.columns, schema=arrow_schema(table, catalogue)), rows.faults)
 
 
-def _records(rows: _Rows) -> None:
+def _records(rows: _Rows, received_on: int) -> None:
     catalogue, kinds = rows.catalogue, list(rows.catalogue.kinds.values())
     kind = rows.codes("kind", list(catalogue.kinds))
 
@@ -194,6 +205,11 @@ def _records(rows: _Rows) -> None:
 
     rows.refuse("unknown_kind", "kind", (kind < 0) & ~rows.null("kind"))
     rows.refuse("kind_disabled", "kind", of_kinds(not k.enabled for k in kinds))
+    rows.refuse("kind_not_lawful", "kind", of_kinds(k.enabled and not k.is_lawful(received_on) for k in kinds))
+    for code, excluding in enumerate(kinds):
+        for condition in excluding.exclude_if:
+            if condition.is_in_force(received_on):
+                rows.refuse("excluded", "kind", (kind == code) & rows.meet(condition))
     has_tier = ~rows.null("tier")
     rows.refuse("bad_tier", "tier", has_tier & (rows.codes("tier", TIERS) < 0))
     rows.refuse("tier_missing", "tier", ~has_tier & of_kinds(k.tier == "by_record" for k in kinds))
@@ -341,6 +357,17 @@ class _Rows:
         places = pc.index_in(self.columns[name], value_set=pa.array(list(values), pa.string()))
         codes: NDArray[np.int64] = places.fill_null(-1).to_numpy().astype(np.int64)
         return codes
+
+    def meet(self, condition: Condition) -> Mask:
+        """Return a mask of the rows of which a condition holds."""
+        asked = [self.codes(name, words) >= 0 for name, words in condition.values.items()]
+        if condition.amount_at_most is not None:
+            asked.append(~self.null("amount") & (self.numbers("amount") <= condition.amount_at_most))
+        if condition.source_contains:
+            words = "|".join(map(re.escape, condition.source_contains))
+            asked.append(_mask(pc.match_substring_regex(self.columns["source"], words, ignore_case=True)))
+        mask: Mask = np.logical_and.reduce(asked)
+        return mask
 
     def default(self, name: str, other: str) -> None:
         self.columns[name] = pc.coalesce(self.columns[name], self.columns[other])

@@ -24,7 +24,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, DateLike, from_day, to_day
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
@@ -195,12 +195,15 @@ def synthesise(
     who = _id_numbers(population) if with_id_numbers else _numbered("S", np.arange(people) + 1, 7)
     key = "id_number" if with_id_numbers else "subject_id"
     rows = make_records(population, events, recipe, seed)
-    amended = make_amendments(rows, population, who, load_catalogue(), seed)
+    catalogue = load_catalogue()
+    amended = make_amendments(rows, population, who, catalogue, seed)
+    number = _deliverable(rows["kind"], catalogue)
+    amended = select_rows(amended, np.isin(amended["record"], number))
     if with_id_numbers:
         amended = select_rows(amended, amended["action"] != "moved_to_subject")
     sex = pa.array(np.where(population.male, "M", "F"), pa.string())
     return City(
-        records=_records_frame(rows, who, key),
+        records=_records_frame(rows, number, who, key),
         amendments=_amendments_frame(amended),
         subjects=_subjects_frame(population, who, key, seed),
         audit=_frame({key: who, "sex": sex}),
@@ -253,16 +256,22 @@ def _frame(columns: dict[str, pa.Array]) -> pd.DataFrame:
     return frame
 
 
-def _records_frame(rows: Rows, who: pa.Array, key: str) -> pd.DataFrame:
-    """Move the columns of `rows` into a frame one by one, which keeps a large city small."""
+def _deliverable(kind: Column, catalogue: Catalogue) -> NDArray[np.int64]:
+    """Return the rows that may still be taken in; the others were drawn all the same, and so move no other draw."""
+    code, kinds = pd.factorize(kind)
+    return np.flatnonzero(np.array([catalogue.kinds[name].is_lawful(END) for name in kinds], np.bool_)[code])
+
+
+def _records_frame(rows: Rows, number: NDArray[np.int64], who: pa.Array, key: str) -> pd.DataFrame:
+    """Move the numbered rows into a frame column by column, which keeps a large city small."""
     columns = {
-        "record_id": _numbered("R", np.arange(len(rows["person"])) + 1, 8),
-        key: who.take(pa.array(rows["person"])),
-        "kind": pa.array(rows["kind"], pa.string()),
-        "case_id": _numbered("C", rows["case"], 8),
+        "record_id": _numbered("R", number + 1, 8),
+        key: who.take(pa.array(rows["person"][number])),
+        "kind": pa.array(rows["kind"][number], pa.string()),
+        "case_id": _numbered("C", rows["case"][number], 8),
     }
     for names, as_array in ((DATES, _dates), (NUMBERS, _numbers), (TEXTS, lambda text: pa.array(text, pa.string()))):
-        columns |= {name: as_array(rows.pop(name)) for name in names if name not in columns}
+        columns |= {name: as_array(rows.pop(name)[number]) for name in names if name not in columns}
     return _frame(columns)
 
 
