@@ -364,7 +364,9 @@ target = "audit"
 columns = { subject_id = "who", sex = "性别" }
 """
     people = pd.DataFrame({"who": ["S1"], "born": [dt.date(1990, 5, 1)], "性别": ["女"]})
-    assert city.ingest(subjects=people, mapping=mapping(tmp_path, text)).accepted == 2
+    report = city.ingest(subjects=people, mapping=mapping(tmp_path, text))
+    assert {name: table["accepted"] for name, table in report.tables.items()} == {"subjects": 1, "audit": 1}
+    assert (report.read, report.accepted) == (1, 1), "a raw row of two tables is one"
     assert city.audit()["sex"].to_dict() == {"S1": "女"}
     with pytest.raises(MappingErrors, match="raw column '性别' holds what may never be kept \\(sex\\)"):
         city.ingest(records=raw(), mapping=mapping(tmp_path, penalties('source = "性别"')))

@@ -398,9 +398,9 @@ def evaluate(
         the catalogue), ``outcome`` (text), ``dates`` (``development, out_of_time``: lists of ISO days;
         ``window_months, maturity_months, day_of_use``), ``samples`` (list of ``name_en, name_zh, observations, people,
         bads``), ``exclusions`` (list of ``reason_en, reason_zh, development, out_of_time``), ``ingest`` (raw rows:
-        ``read, accepted, duplicates, rejected_rows, rejected_share, max_rejected_share``, and ``reasons``, a list of
-        ``code, text_en, text_zh, rows``), ``notes`` (list of ``text_en, text_zh``), ``digests`` (name to digest). A
-        text alike in both languages may leave out ``_en`` and ``_zh``.
+        ``read, accepted, duplicates, rejected_rows, excluded, rejected_share, max_rejected_share``, and ``reasons``, a
+        list of ``code, text_en, text_zh, rows``), ``notes`` (list of ``text_en, text_zh``), ``digests`` (name to
+        digest). A text alike in both languages may leave out ``_en`` and ``_zh``.
     challenger : mapping, optional
         Of the model whose probability of bad stands in the frame's column ``challenger``: ``label_en, label_zh``, and
         optionally ``settings`` (how it was made), ``attributions`` (list of ``code, text_en, text_zh, card,

@@ -31,6 +31,7 @@ class IngestSection(TypedDict):
     accepted: int
     duplicates: int
     rejected_rows: int
+    excluded: int
     rejected_share: float
     max_rejected_share: float
     reasons: list[RefusalReason]
@@ -38,10 +39,11 @@ class IngestSection(TypedDict):
 
 @dataclass(frozen=True)
 class RawRows:
-    """Counts of the raw rows behind a ledger: every row read is accepted, a duplicate or refused.
+    """Counts of the raw rows behind a ledger: every row read is accepted, a duplicate, refused or excluded.
 
-    A raw row that a mapping sends to two tables is two. ``rejected`` counts refused rows by reason (a row with two
-    reasons counts under both); they lie in ``quarantine``, a file or a folder of files.
+    A raw row that a mapping sends to two tables is one. ``rejected`` counts refusals by reason (a row with two reasons
+    counts under both); refused rows lie in ``quarantine``, a file or a folder of files. An excluded row is one that no
+    table of the mapping asks for.
     """
 
     read: int
@@ -49,6 +51,7 @@ class RawRows:
     duplicates: int
     rejected_rows: int
     rejected: Mapping[str, int]
+    excluded: int
     rejected_share: float
     max_rejected_share: float
     quarantine: str | None
@@ -73,6 +76,7 @@ class RawRows:
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "rejected_rows": self.rejected_rows,
+            "excluded": self.excluded,
             "rejected_share": self.rejected_share,
             "max_rejected_share": self.max_rejected_share,
             "reasons": [
@@ -88,6 +92,7 @@ class RawRows:
             "ingest/accepted": self.accepted,
             "ingest/duplicates": self.duplicates,
             "ingest/rejected": self.rejected_rows,
+            "ingest/excluded": self.excluded,
             "ingest/rejected_share": self.rejected_share,
         }
 
@@ -95,7 +100,8 @@ class RawRows:
         refusals = f"{self.rejected_rows:,} refused"
         if self.rejected_rows:
             refusals += f" ({100 * self.rejected_share:.2g}%; limit {100 * self.max_rejected_share:.2g}%)"
-        return f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already, {refusals}"
+        known = f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already"
+        return f"{known}, {refusals}, {self.excluded:,} excluded by the mapping"
 
 
 def check_raw_rows(experiment: Experiment, source: DataSource) -> None:

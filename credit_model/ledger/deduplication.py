@@ -105,7 +105,7 @@ class Deduplicator:
         """Note that everything admitted is in the parts of this manifest now."""
         self._parts = frozenset(manifest.parts_of(self.table))
 
-    def admit(self, rows: pa.Table) -> tuple[pa.Table, Mask]:
+    def admit(self, rows: pa.Table) -> tuple[pa.Table, Mask, Mask]:
         """Tell new rows from known ones.
 
         Parameters
@@ -117,8 +117,9 @@ class Deduplicator:
         -------
         new : pyarrow.Table
             The new rows, with record id, case id and ``KEYS``.
-        conflict : ndarray of bool, shape (n,)
-            Rows with the id of another row that says something else; what is neither is a duplicate.
+        is_new, conflict : ndarray of bool, shape (n,)
+            The new rows among those given, and rows with the id of another row that says something else; what is
+            neither is a duplicate.
         """
         digests = text_digests(_row_texts(rows))
         if self.table == "records":
@@ -134,7 +135,7 @@ class Deduplicator:
         new = rows.filter(pa.array(is_new))
         for name, key in zip(KEYS, (who, content), strict=True):
             new = new.append_column(name, pa.array(key[is_new]))
-        return new, conflict
+        return new, is_new, conflict
 
     def _with_ids(self, rows: pa.Table, digests: Keys) -> pa.Table:
         """Give records without an id the digest of what they say, and those without a case their own id."""

@@ -30,7 +30,7 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
 from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.forgetting import with_tombstone
-from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import Output
@@ -131,6 +131,7 @@ def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, ca
                 names = ", ".join(sorted({o.source for o in mapping.outputs}))
                 faults.append(f"{source.label}: mapping {mapping.name!r} has no table {source.name!r}; it has {names}")
             source.encoding = outputs[0].encoding if outputs else source.encoding
+            source.is_multiline = any(output.is_multiline for output in outputs)
             inputs += [Input(source, output.target, output) for output in outputs]
         inputs.sort(key=lambda one: TABLE_NAMES.index(one.table))
     faults += [fault for one in inputs for fault in one.faults(catalogue)]
@@ -152,8 +153,10 @@ class Quarantine:
         self._source_digests: dict[int, str] = {}
         self.reasons: Counter[str] = Counter()
 
-    def add(self, one: Input, row: int, reasons: list[tuple[str, str]], values: Mapping[str, str]) -> None:
-        """Add one refused row."""
+    def add(
+        self, one: Input, row: int, reasons: list[tuple[str, str]], values: Mapping[str, str], line: int | None = None
+    ) -> None:
+        """Add one refused row; of a file of text, with its line."""
         self.reasons.update({reason for reason, _ in reasons})
         source = one.source
         if id(source) not in self._source_digests:
@@ -161,9 +164,10 @@ class Quarantine:
         explanations = [
             dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons
         ]
-        line = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": one.table,
-                "row": row, "reasons": explanations, "values": values}  # fmt: skip
-        data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        place = {"row": row} if line is None else {"row": row, "line": line}
+        entry = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": one.table,
+                 **place, "reasons": explanations, "values": values}  # fmt: skip
+        data = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
         if self._file is None:
             self._file = (self._folder / "incoming").open("wb")
         self._sha256.update(data)
@@ -211,7 +215,7 @@ class Delivery:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unknown_targets: int = 0
-    rows_read: int = 0
+    outcomes: dict[int, RowOutcomes] = field(default_factory=dict)  # by source
 
     @classmethod
     def run(
@@ -260,19 +264,22 @@ class Delivery:
             if self.progress is not None:
                 self.progress(one.table, read)
         if one is next(other for other in self.inputs if other.source is one.source):  # read once for each output
-            counts["rejected"] += len(one.source.unreadable)
-            self.rows_read += len(one.source.unreadable)
-            for row in one.source.unreadable:
-                self.quarantine.add(one, row, [("unreadable_row", "")], {})
+            unreadable = one.source.unreadable
+            counts["rejected"] += len(unreadable)
+            self._outcomes(one).add(np.array([row.row for row in unreadable], np.int64), Outcome.REFUSED)
+            for row in unreadable:
+                self.quarantine.add(one, row.row, [(row.reason, "")], {}, row.line)
+            if one.source.further_lines:
+                self.warnings.append(f"{one.source.label}: {one.source.further_lines:,} line(s) go on with a row above")
 
     def _take_batch(self, one: Input, batch: Batch, counts: Counter[str]) -> None:
-        raw, rows = batch.table, batch.rows
+        raw, rows, places = batch.table, batch.rows, np.arange(len(batch.rows))
         faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
         if one.output is not None:
             raw, places, faults = one.output.apply(raw)
             counts["left_out"] += len(rows) - len(places)
+            self._outcomes(one).add(rows, Outcome.EXCLUDED)
             rows = rows[places]
-        self.rows_read += len(rows)
         checked = validate(
             raw,
             one.table,
@@ -285,7 +292,7 @@ class Delivery:
         is_forgotten = self._find_forgotten(one.table, checked)
         good = np.flatnonzero(~checked.is_refused)
         deduplicator = self._deduplicator(one.table)
-        new, conflict = deduplicator.admit(checked.table.take(good))
+        new, is_new, conflict = deduplicator.admit(checked.table.take(good))
         faults = dict(checked.faults)
         if conflict.any():
             faults["conflict", "record_id"] = np.isin(np.arange(len(rows)), good[conflict])
@@ -294,7 +301,11 @@ class Delivery:
             why = [why for why, mask in faults.items() if mask[place]]
             if is_forgotten[place]:  # nothing of the person comes back, not even here
                 why, values = [reason for reason in why if reason[0] == "forgotten"], {}
-            self.quarantine.add(one, int(rows[place]), why, values)
+            line = None if batch.lines is None else int(batch.lines[places[place]])
+            self.quarantine.add(one, int(rows[place]), why, values, line)
+        outcome = np.full(len(rows), Outcome.REFUSED)
+        outcome[good] = np.where(conflict, Outcome.REFUSED, np.where(is_new, Outcome.ACCEPTED, Outcome.DUPLICATE))
+        self._outcomes(one).add(rows, outcome)
         duplicates = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
         if new.num_rows:
@@ -303,6 +314,9 @@ class Delivery:
         if one.table == "amendments":
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
             self.unknown_targets += int((~is_known).sum())
+
+    def _outcomes(self, one: Input) -> RowOutcomes:
+        return self.outcomes.setdefault(id(one.source), RowOutcomes())
 
     def _deduplicator(self, table: str) -> Deduplicator:
         if table not in self.deduplicators:
@@ -383,26 +397,29 @@ class Delivery:
         return bool(manifest.forgotten_subjects) and manifest.mark(text.strip()) in manifest.forgotten_subjects
 
     def count(self) -> DeliveryCounts:
-        """Add up what became of every row.
+        """Add up what became of every row, against the rows and lines of the sources.
 
         Raises
         ------
         LedgerError
-            If rows that were read are in none of the three; nothing was written.
+            If a row of a source is accepted, known, refused and excluded by nobody; nothing was written.
         """
-        total = sum(self.counts.values(), Counter())
+        sources = {id(one.source): one.source for one in self.inputs}
+        read = sum(source.count_rows() for source in sources.values())
+        total = sum((outcomes.count() for outcomes in self.outcomes.values()), Counter())
         counts = DeliveryCounts(
-            self.rows_read,
-            total["accepted"],
-            total["duplicates"],
-            total["rejected"],
+            read,
+            total[Outcome.ACCEPTED],
+            total[Outcome.DUPLICATE],
+            total[Outcome.REFUSED],
             dict(sorted(self.quarantine.reasons.items())),
+            total[Outcome.EXCLUDED],
         )
-        if counts.read != counts.accepted + counts.duplicates + counts.rejected_rows:
+        if counts.read != counts.accepted + counts.duplicates + counts.rejected_rows + counts.excluded:
             raise LedgerError(
-                f"ingest: of {counts.read:,} rows read, {counts.accepted:,} were accepted, "
-                f"{counts.duplicates:,} known already and {counts.rejected_rows:,} refused, which does not "
-                "add up. Nothing was written; report it."
+                f"ingest: of {counts.read:,} rows, {counts.accepted:,} were accepted, {counts.duplicates:,} known "
+                f"already, {counts.rejected_rows:,} refused and {counts.excluded:,} excluded, which does not add up. "
+                "Nothing was written; report it."
             )
         return counts
 
@@ -411,7 +428,8 @@ class Delivery:
         counts = self.count()
         path = self.quarantine.commit()
         manifest = self.transaction.manifest
-        brings_news = counts.accepted > 0 or (path is not None and path.name not in manifest.quarantine)
+        is_added = any(table["accepted"] for table in self.counts.values())
+        brings_news = is_added or (path is not None and path.name not in manifest.quarantine)
         deliveries = manifest.deliveries
         if deliveries is not None and brings_news:  # the same delivery again counts once
             deliveries += counts

@@ -1,4 +1,4 @@
-"""The result of a delivery, and the limit on the share of rows it may refuse.
+"""The result of a delivery: what became of every row, and the limit on the share of rows it may refuse.
 
 In: counts of rows; a limit. Out: ``IngestReport``; a ``RefusedRowsError`` that says in one line what to do.
 """
@@ -6,10 +6,15 @@ In: counts of rows; a limit. Out: ``IngestReport``; a ``RefusedRowsError`` that 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.manifest import DeliveryCounts
@@ -79,6 +84,35 @@ def _rounded_up(share: float) -> float:
     return min(1.0, math.ceil(round(share / step, 9)) * step)
 
 
+class Outcome(IntEnum):
+    """What became of a raw row; of those of several tables, the greatest counts."""
+
+    NONE = 0
+    EXCLUDED = 1
+    DUPLICATE = 2
+    ACCEPTED = 3
+    REFUSED = 4
+
+
+class RowOutcomes:
+    """What became of each row of one source, over all tables that it goes to; one byte a row."""
+
+    def __init__(self) -> None:
+        self._by_row = np.zeros(0, np.uint8)
+
+    def add(self, rows: NDArray[np.int64], outcome: Outcome | NDArray[np.int64]) -> None:
+        """Note the outcome of rows, each named once by its number from 1."""
+        if not len(rows):
+            return
+        if (last := int(rows.max())) > len(self._by_row):
+            self._by_row = np.concatenate([self._by_row, np.zeros(max(last, 1024), np.uint8)])
+        self._by_row[rows - 1] = np.maximum(self._by_row[rows - 1], outcome)
+
+    def count(self) -> Counter[int]:
+        """Count the rows of each outcome."""
+        return Counter(dict(enumerate(np.bincount(self._by_row, minlength=len(Outcome)).tolist())))
+
+
 @dataclass(frozen=True)
 class IngestReport:
     """The result of a delivery.
@@ -86,17 +120,23 @@ class IngestReport:
     Parameters
     ----------
     read, accepted, duplicates : int
-        Rows that came to a table (a raw row that a mapping sends to two tables is two), rows added, and rows that were
-        there already, over all tables. Every row that was read is accepted, a duplicate or refused.
+        Rows of the sources (of a CSV file: its lines without header and empty ones; of a record that spans lines, the
+        first), rows that added something, and rows that were there already. Every row that was read is accepted, a
+        duplicate, refused or excluded; a row that a mapping sends to two tables is one, refused if either refuses it,
+        else accepted if either adds it.
     rejected : dict of str to int
-        Refused rows by reason (a key of ``REASONS``); a row with two reasons counts under both.
+        Refusals by reason (a key of ``REASONS``); a row with two reasons, or refused by two tables, counts under each.
     rejected_rows : int
         Refused rows.
+    excluded : int
+        Rows that no table of the mapping asks for.
     quarantine : Path or None
-        JSON lines: source, its SHA-256, row number from 1, every reason, and the row without what names a person.
+        JSON lines: source, its SHA-256, row number from 1, line of a CSV file, every reason, and the row without what
+        names a person.
     warnings : tuple of str
     tables : dict of str to dict of str to int
-        ``accepted``, ``duplicates``, ``rejected`` and ``left_out`` (by the mapping) for each table.
+        ``accepted``, ``duplicates``, ``rejected`` and ``left_out`` (by the mapping) for each table of the ledger, in
+        which a row that comes to two of them counts in both.
     """
 
     read: int
@@ -104,6 +144,7 @@ class IngestReport:
     duplicates: int
     rejected: dict[str, int]
     rejected_rows: int
+    excluded: int
     quarantine: Path | None
     warnings: tuple[str, ...]
     tables: dict[str, dict[str, int]]
@@ -111,7 +152,9 @@ class IngestReport:
     @property
     def counts(self) -> DeliveryCounts:
         """Return the counts over all tables."""
-        return DeliveryCounts(self.read, self.accepted, self.duplicates, self.rejected_rows, self.rejected)
+        return DeliveryCounts(
+            self.read, self.accepted, self.duplicates, self.rejected_rows, self.rejected, self.excluded
+        )
 
     @property
     def rejected_share(self) -> float:

@@ -72,10 +72,13 @@ class DeliveryCounts:
     Parameters
     ----------
     read, accepted, duplicates, rejected_rows : int
-        Rows that came to a table (a raw row that a mapping sends to two tables is two); of them, rows added, rows that
-        were there already, rows refused.
+        Rows of the sources: for a CSV file, its lines without header and empty ones. Of them, rows that added
+        something, rows that were there already, rows refused. A row that a mapping sends to two tables is one: refused
+        if either refuses it, else accepted if either adds it.
     rejected : dict of str to int
-        Refused rows by reason; a row with two reasons counts under both.
+        Refusals by reason; a row with two reasons, or refused by two tables, counts under each.
+    excluded : int
+        Rows that no table of the mapping asks for.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class DeliveryCounts:
     duplicates: int = 0
     rejected_rows: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    excluded: int = 0
 
     def __add__(self, other: DeliveryCounts) -> DeliveryCounts:
         reasons = Counter(self.rejected) + Counter(other.rejected)
@@ -98,6 +102,7 @@ class DeliveryCounts:
             self.duplicates + other.duplicates,
             self.rejected_rows + other.rejected_rows,
             dict(sorted(reasons.items())),
+            self.excluded + other.excluded,
         )
 
     @property

@@ -11,6 +11,7 @@ each of its rows then gives a row for every output whose ``where`` it meets. The
     source = "penalties"                # penalties.parquet, penalties.csv, or records={"penalties": frame}
     target = "records"                  # records (default), amendments, subjects, audit
     encoding = "gb18030"                # of CSV; default utf8
+    multiline = true                    # of CSV: a quoted text may go on in the next line; default: it is refused
     where = [{ column = "状态", in = ["有效"] }]     # also not_in, null = true | false; all must hold
 
     [table.columns]                     # column of ingest = where it comes from
@@ -177,6 +178,7 @@ class Output:
     columns: MappingABC[str, Origin]
     where: tuple[RowCondition, ...] = ()
     encoding: str = "utf8"
+    is_multiline: bool = False
 
     @property
     def raw_columns(self) -> list[str]:
@@ -292,7 +294,7 @@ class _Reader(TomlReader):
         return Mapping(self.text(self.raw, "name", "the file"), outputs, self.date(self.raw, "drawn_on", "the file"))
 
     def output(self, table: MappingABC[str, Any], where: str) -> Output:
-        self.keys(table, where, ("source", "columns"), ("target", "where", "encoding"))
+        self.keys(table, where, ("source", "columns"), ("target", "where", "encoding", "multiline"))
         columns = self.table(table.get("columns", {}), f"{where}.columns")
         conditions = self.tables(table.get("where", []), f"{where}.where")
         return Output(
@@ -301,6 +303,7 @@ class _Reader(TomlReader):
             columns={name: self.origin(spec, f"{where}.{name}") for name, spec in columns.items()},
             where=tuple(self.condition(spec, f"{where}.where") for spec in conditions),
             encoding=self.text(table, "encoding", where, default="utf8"),
+            is_multiline=self.flag(table, "multiline", where),
         )
 
     def condition(self, spec: MappingABC[str, Any], where: str) -> RowCondition:

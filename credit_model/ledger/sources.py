@@ -4,7 +4,8 @@ A source knows its column names before a single row is read, so that a forbidden
 anything is written, and reads only the columns requested: an undeclared one is never in memory. CSV is read
 as text, without guessing; types are the business of validation.
 
-In: a pandas or polars frame, an Arrow table, the path of a Parquet or CSV file, or several of these.
+In: a pandas or polars frame, an Arrow table, the path of a Parquet or CSV file (also .tsv, and with .gz), or several of
+these.
 Out: ``Source``, and from it Arrow batches with the number of every row.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,13 +22,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model.catalogue.subject_ids import id_texts
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
+from credit_model.ledger.csv_rows import CsvRows, UnreadableRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +38,17 @@ if TYPE_CHECKING:
     )  # and a frame of polars
 
 BATCH_ROWS = 131_072
-_CSV_BLOCK = 16 << 20
+_TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+_DAMAGE = (pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error, zlib.error)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source and their numbers in it, from 1 (a header is not counted)."""
+    """Some rows of a source and their numbers in it, from 1 (a header is not counted); of a file of text, its lines."""
 
     table: pa.Table
     rows: NDArray[np.int64]
+    lines: NDArray[np.int64] | None = None
 
 
 @dataclass
@@ -52,14 +56,17 @@ class Source:
     """One frame or file.
 
     ``name`` is what a mapping knows it by (the key it was given under, or a file's name without its ending);
-    ``label`` is what messages call it. ``unreadable`` fills while a CSV is read: rows of another width than the header.
+    ``label`` is what messages call it. While a CSV is read, ``unreadable`` fills with its rows that have another width
+    than the header or a quotation mark too many, and ``further_lines`` counts the lines that only go on with a row.
     """
 
     name: str
     label: str
     data: Path | pa.Table
     encoding: str = "utf8"
-    unreadable: list[int] = field(default_factory=list)
+    is_multiline: bool = False
+    unreadable: list[UnreadableRow] = field(default_factory=list)
+    further_lines: int = 0
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -68,11 +75,11 @@ class Source:
             return self.data.schema
         try:
             if self.is_csv:
-                return pa.schema([(name.strip(), pa.string()) for name in self._header()])
+                return pa.schema([(name, pa.string()) for name in self._csv(self.data).header])
             return pq.read_schema(self.data)
         except UserError:
             raise
-        except (pa.ArrowException, OSError, ValueError, LookupError, csv.Error) as error:
+        except (*_DAMAGE, ValueError, LookupError) as error:
             raise self._unreadable(error) from None
 
     @property
@@ -90,19 +97,30 @@ class Source:
             stream.write_table(self.data)
         return hashing.sha256.hexdigest()
 
+    def count_rows(self) -> int:
+        """Count the rows once more, of a file of text by its lines; after ``batches``, against which it is held."""
+        if not isinstance(self.data, Path):
+            return int(self.data.num_rows)
+        if self.is_csv:
+            return self._csv(self.data).count_lines() - self.further_lines
+        return int(pq.read_metadata(self.data).num_rows)
+
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Read the source from its beginning, only these columns."""
         self.unreadable.clear()
+        self.further_lines = 0
         try:
+            if isinstance(self.data, Path) and self.is_csv:
+                for block in self._csv(self.data).blocks(columns):
+                    self.unreadable += block.unreadable
+                    self.further_lines += block.further_lines
+                    yield Batch(_plain(block.table), block.rows, block.lines)
+                return
             read = 0
             for table in self._tables(list(columns)):
-                place = np.arange(read, read + table.num_rows)
+                yield Batch(_plain(table), np.arange(read, read + table.num_rows) + 1)
                 read += table.num_rows
-                skipped = np.array(self.unreadable, np.int64)
-                before = np.searchsorted(skipped - np.arange(1, len(skipped) + 1), place, side="right")
-                plain = [_plain(table.column(i)) for i in range(table.num_columns)]
-                yield Batch(pa.table(plain, names=table.column_names), place + before + 1)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except _DAMAGE as error:
             raise self._unreadable(error) from None
 
     def _tables(self, columns: list[str]) -> Iterator[pa.Table]:
@@ -110,43 +128,18 @@ class Source:
             selection = self.data.select(columns)
             for start in range(0, max(selection.num_rows, 1), BATCH_ROWS):
                 yield selection.slice(start, BATCH_ROWS)
-        elif self.is_csv:
-            raw = {name.strip(): name for name in self._header()}
-            for batch in self._csv_reader([raw[name] for name in columns]):
-                yield pa.Table.from_batches([batch]).rename_columns(columns)
         else:
             with pq.ParquetFile(self.data) as file:
                 for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                     yield pa.Table.from_batches([batch])
 
-    def _header(self) -> list[str]:
-        with self.data.open(encoding="utf-8-sig" if self.encoding == "utf8" else self.encoding, newline="") as file:
-            header = next(csv.reader(file), [])
-        if not header:
-            raise UserError(f"ingest: {self.label} is empty; nothing was written. Give a file with a header.")
-        return header
-
-    def _csv_reader(self, columns: list[str]) -> pa_csv.CSVStreamingReader:
-        return pa_csv.open_csv(
-            self.data,
-            read_options=pa_csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK, encoding=self.encoding),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._skip),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()),
-                include_columns=columns,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-
-    def _skip(self, row: pa_csv.InvalidRow) -> str:
-        self.unreadable.append(row.number - 1)
-        return "skip"
+    def _csv(self, path: Path) -> CsvRows:
+        return CsvRows(path, self.label, self.encoding, self.is_multiline)
 
     @property
     def is_csv(self) -> bool:
         """Whether it is a file of text, whose first line should be its header."""
-        return isinstance(self.data, Path) and self.data.suffix.lower() in (".csv", ".txt")
+        return isinstance(self.data, Path) and self.data.name.lower().removesuffix(".gz").endswith(_TEXT_ENDINGS)
 
     def _unreadable(self, error: Exception) -> UserError:
         # The text of the error may quote a value of the file: the message has its type only.
@@ -171,7 +164,8 @@ def _open(data: Data, argument: str, name: str | None) -> Source:
         path = Path(data)
         if not path.is_file():
             raise UserError(f"ingest: {argument}: there is no file {path}. Give a Parquet or CSV file, or a frame.")
-        return Source(name or path.stem, f"{argument} ({path.name})", path)
+        stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+        return Source(name or stem, f"{argument} ({path.name})", path)
     label = f"{argument} ({name})" if name else argument
     return Source(name or argument, label, _arrow(data, label))
 
@@ -211,15 +205,18 @@ def _from_pandas(frame: Any, label: str) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return one array, without dictionary; convert the many string types of Arrow to one."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_null(column.type) or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
-    return column
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table of one array a column, without dictionaries; convert the many string types of Arrow to one."""
+    return pa.table([_plain_column(column) for column in table.columns], names=table.column_names)
+
+
+def _plain_column(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if pa.types.is_null(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    return array
 
 
 class _Hashing:

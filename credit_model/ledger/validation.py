@@ -82,6 +82,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
     "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
     "forgotten": ("主体已被遗忘", "the subject was forgotten: Ledger.readmit comes first"),
+    "unbalanced_quote": ("引号不成对", "a quotation mark is not closed in its line"),
     "unreadable_row": ("列数与表头不符", "the row has another number of columns than the header"),
 }
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")

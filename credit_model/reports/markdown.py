@@ -58,6 +58,8 @@ def render_markdown(report: EvaluationReport) -> str:
         counts = {name: cell(ingest[name], "count") for name in ("read", "accepted", "duplicates", "rejected_rows")}
         shares = {name: cell(ingest[name], "share") for name in ("rejected_share", "max_rejected_share")}
         lines += ["", words.plain(words("sample.raw_rows_counts", **counts, **shares))]
+        if ingest.get("excluded"):
+            lines += ["", words.plain(words("sample.raw_rows_excluded", rows=cell(ingest["excluded"], "count")))]
     lines += markdown_table(
         [text("ranking.measure"), *(text("segment." + name) for name in report.segments)],
         [

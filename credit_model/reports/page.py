@@ -168,7 +168,10 @@ class _Page(PageWriter):
             for i, reason in enumerate(ingest.get("reasons", []))
         ]
         table = self.table(("sample.reason", "sample.refused_rows"), rows) if rows else ""
-        return f"<h3>{self.say('sample.raw_rows')}</h3><p>{self.say('sample.raw_rows_counts', **counts)}</p>{table}"
+        sentences = [self.say("sample.raw_rows_counts", **counts)]
+        if ingest.get("excluded"):
+            sentences.append(self.say("sample.raw_rows_excluded", rows=self.number("context/ingest/excluded", "count")))
+        return f"<h3>{self.say('sample.raw_rows')}</h3><p>{' '.join(sentences)}</p>{table}"
 
     def scores(self) -> str:
         parts = []
