@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from credit_model import UserError
 from credit_model.cli.main import main
-from credit_model.ledger import csv_rows
-from credit_model.ledger.csv_rows import CsvRows
+from credit_model.foundation import csv_rows
+from credit_model.foundation.csv_rows import CsvRows
 from credit_model.ledger.ingest_report import IngestReport
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import LedgerError

@@ -115,9 +115,9 @@ def print_run(console: Console, result: RunResult) -> None:
 
 def print_ingest(console: Console, report: IngestReport) -> None:
     """Print the counts of accepted, known and refused rows."""
-    console.print(f"{report.accepted:,} rows accepted, {report.duplicates:,} known already")
     excluded = f", {report.excluded:,} excluded by the mapping" if report.excluded else ""
     console.print(f"{report.read:,} rows read, {report.rejected_rows:,} refused{excluded}")
+    console.print(f"{report.accepted:,} rows accepted, {report.duplicates:,} known already")
     for reason, rows in report.rejected.items():
         console.print(f"{rows:,} refused: {reason}")
     if report.quarantine is not None:

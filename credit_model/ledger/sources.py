@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model.catalogue.subject_ids import id_texts
+from credit_model.foundation.csv_rows import CsvRows, UnreadableRow
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
-from credit_model.ledger.csv_rows import CsvRows, UnreadableRow
 
 if TYPE_CHECKING:
     import pandas as pd
