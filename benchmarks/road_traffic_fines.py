@@ -36,7 +36,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from credit_model.experiments.data_source import development_sample, home, open_source, out_of_time_sample
 from credit_model.experiments.experiment import Experiment
-from credit_model.experiments.judgement import judge
+from credit_model.experiments.judgement import Samples, judge
 from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.tuning import tune
 from credit_model.foundation.calendar import from_days
@@ -256,7 +256,7 @@ def folder_of_report(experiment: Experiment, source: Any, model: Model, *samples
     """Write the report of the card of the experiment's own split."""
     card = model.to_card(experiment.card.model)
     best = max(experiment.features, key=lambda feature: model.information_values_[feature.name])
-    evaluation = judge(experiment, source, card, best, *samples)
+    evaluation = judge(experiment, source, card, best, Samples(*samples))
     page = home() / "benchmarks" / "road_traffic_fines.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render_html(evaluation), encoding="utf-8")

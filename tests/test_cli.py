@@ -18,7 +18,7 @@ from small_experiment import experiment_text
 
 from credit_model.cli.main import app, main
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.runs import RunContent, log_run, register
 
 EXPERIMENT = experiment_text(
     "Does the command line walk the whole way?",
@@ -114,7 +114,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for low in (0.3, 0.5):
             evaluation = small_evaluation(("gini", 0.41, low, None))
             (folder / "evaluation.json").write_text(evaluation.to_json(), encoding="utf-8")
-            run = log_run("desk", artifacts=[folder / "evaluation.json"])
+            run = log_run("desk", content=RunContent(artifacts=[folder / "evaluation.json"]))
             register(small_card(), run, author="Li Wei", evaluation=evaluation)
         (folder / "run_id").write_text(run, encoding="utf-8")
         yield folder

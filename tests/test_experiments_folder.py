@@ -15,6 +15,7 @@ from credit_model.experiments.experiment import MadeCity
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
 from credit_model.ledger.ledger import Ledger
+from credit_model.registry.runs import RunContent
 from credit_model.scorecard.card import Card
 
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.toml"))
@@ -30,8 +31,8 @@ class Tracker:
         self.told: dict[str, Any] = {}
         self.registered: list[Card] = []
 
-    def log_run(self, experiment: str, **what: Any) -> str:
-        self.told = {"experiment": experiment, **what}
+    def log_run(self, experiment: str, *, content: RunContent, **what: Any) -> str:
+        self.told = {"experiment": experiment, **vars(content), **what}
         return "run-1"
 
     def register(self, card: Card, run_id: str, **what: Any) -> Any:

@@ -14,7 +14,7 @@ from credit_model.cli.main import main
 from credit_model.ledger.ledger import Ledger
 from credit_model.monitoring.reference import Reference, Snapshot
 from credit_model.registry.reference import fetch_reference
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.runs import RunContent, log_run, register
 from credit_model.registry.store import RegistryError
 
 
@@ -30,7 +30,10 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         patch.chdir(tmp_path_factory.mktemp("current"))
-        run = log_run("watch", artifacts=[folder / "reference.json"], tags={"reference_digest": reference.digest})
+        run = log_run(
+            "watch",
+            content=RunContent(artifacts=[folder / "reference.json"], tags={"reference_digest": reference.digest}),
+        )
         register(CARD, run, author="Li Wei", evaluation=small_evaluation())
         yield folder
 
@@ -92,7 +95,9 @@ def test_a_mistake_is_one_line_and_2(
 def test_the_reference_comes_from_the_run_of_the_version_and_is_refused_when_altered(watch: Path) -> None:
     path = fetch_reference("models:/personal-credit/1")
     assert path.read_bytes() == (watch / "reference.json").read_bytes()
-    run = log_run("watch", artifacts=[watch / "reference.json"], tags={"reference_digest": "0" * 64})
+    run = log_run(
+        "watch", content=RunContent(artifacts=[watch / "reference.json"], tags={"reference_digest": "0" * 64})
+    )
     with pytest.raises(RegistryError, match="altered"):
         fetch_reference(f"runs:/{run}")
     bare = log_run("watch")

@@ -20,7 +20,7 @@ from credit_model.experiments.pipeline import metrics_of
 from credit_model.experiments.reader import load_experiment
 from credit_model.metrics.detection import lift
 from credit_model.metrics.performance import Estimate
-from credit_model.registry.runs import log_run
+from credit_model.registry.runs import RunContent, log_run
 from credit_model.registry.store import connected
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.model_card import ModelCard, render_model_card
@@ -106,7 +106,7 @@ def test_both_pages_and_the_model_card_show_it_in_their_language(declared: Measu
 def test_a_tracked_run_holds_its_metrics(declared: Measure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     report = judged()
-    run_id = log_run("one declaration", metrics=metrics_of(report))
+    run_id = log_run("one declaration", content=RunContent(metrics=metrics_of(report)))
     with connected() as client:
         run = client.get_run(run_id)
     estimate = report.segments["all"].measures[declared.name]

@@ -22,6 +22,7 @@ from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.result import RunResult
 from credit_model.ledger.ledger import Ledger
+from credit_model.registry.runs import RunContent
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 
@@ -44,8 +45,8 @@ class Tracker:
     def __init__(self) -> None:
         self.told: dict[str, Any] = {}
 
-    def log_run(self, experiment: str, **what: Any) -> str:
-        self.told = what
+    def log_run(self, experiment: str, *, content: RunContent, **what: Any) -> str:
+        self.told = vars(content)
         return "run-1"
 
     def register(self, card: Any, run_id: str, **what: Any) -> Any:

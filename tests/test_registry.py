@@ -14,7 +14,7 @@ from small_card import small_card, small_evaluation
 
 from credit_model import load_evaluator
 from credit_model.registry.promotion import ApprovalError, GateError, Promotion, promote
-from credit_model.registry.runs import fetch_artifact, log_run, register
+from credit_model.registry.runs import RunContent, fetch_artifact, log_run, register
 from credit_model.registry.store import RegistryError
 from credit_model.scorecard.card import Card
 
@@ -33,10 +33,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         figures.write_text(GOOD.to_json(), encoding="utf-8")
         run = log_run(
             "made-city",
-            params={"seed": 1, "penalty": 0.5},
-            metrics={"gini": 0.41, "unmeasured": None, "undefined": float("nan")},
-            tags={"ledger_digest": "abc", "dates": ["2023-09-01"]},
-            artifacts=[figures],
+            content=RunContent(
+                params={"seed": 1, "penalty": 0.5},
+                metrics={"gini": 0.41, "unmeasured": None, "undefined": float("nan")},
+                tags={"ledger_digest": "abc", "dates": ["2023-09-01"]},
+                artifacts=[figures],
+            ),
             run_name="first",
         )
         register(CARD, run, author="Li Wei", evaluation=GOOD, tags={"experiment_digest": "e1"})
@@ -65,10 +67,10 @@ def test_a_run_keeps_what_was_asked_measured_and_shown(client: Any) -> None:
 
 def test_trials_of_a_search_are_runs_nested_in_the_run_and_none_is_recorded_twice(client: Any, store: Path) -> None:
     trials = [({"max_bins": k}, {"gini": k / 10, "psi": 0.01}) for k in (3, 4)]
-    run = log_run("searched", trials=trials[:1], by=("someone", "something"), finished=False)
+    run = log_run("searched", content=RunContent(trials=trials[:1]), by=("someone", "something"), finished=False)
     experiment = client.get_run(run).info.experiment_id
     client.create_run(experiment, tags={"mlflow.parentRunId": run, "trial": "2"})  # a process died here
-    assert log_run("searched", trials=trials, by=("someone", "something")) == run
+    assert log_run("searched", content=RunContent(trials=trials), by=("someone", "something")) == run
     nested = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run}'", order_by=["tags.trial"])
     assert [(r.data.params, r.data.metrics["gini"], r.info.status) for r in nested] == [
         ({"max_bins": "3"}, 0.3, "FINISHED"), ({"max_bins": "4"}, 0.4, "FINISHED"),

@@ -29,6 +29,7 @@ from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.result import RunResult
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
+from credit_model.registry.runs import RunContent
 from credit_model.sample.development import DevelopmentSample, build_sample
 from credit_model.scorecard.card import Card
 
@@ -65,8 +66,8 @@ class Notebook:
     runs: list[dict[str, Any]] = field(default_factory=list)
     versions: list[dict[str, Any]] = field(default_factory=list)
 
-    def log_run(self, experiment: str, **what: Any) -> str:
-        self.runs.append({"experiment": experiment, **what})
+    def log_run(self, experiment: str, *, content: RunContent, **what: Any) -> str:
+        self.runs.append({"experiment": experiment, **vars(content), **what})
         return f"run-{len(self.runs)}"
 
     def register(self, card: Card, run_id: str, **what: Any) -> Any:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,13 +41,19 @@ if TYPE_CHECKING:
 FEWEST_CHARACTERISTICS: Final = 3
 
 
+class Samples(NamedTuple):
+    """The two samples of an experiment: rows to learn from, and later rows to judge on."""
+
+    development: DevelopmentSample
+    out_of_time: DevelopmentSample
+
+
 def judge(
     experiment: Experiment,
     source: DataSource,
     card: Card,
     best: FeatureDefinition,
-    development: DevelopmentSample,
-    out_of_time: DevelopmentSample,
+    samples: Samples,
     challenger: BoostedChallenger | None = None,
     champion: Evaluator | None = None,
 ) -> EvaluationReport:
@@ -61,15 +67,16 @@ def judge(
     card : Card
     best : FeatureDefinition
         The single characteristic that stands beside the card as a baseline.
-    development, out_of_time : DevelopmentSample
+    samples : Samples
     challenger : BoostedChallenger, optional
         Fitted to the development sample.
     champion : Evaluator, optional
         The card in force, which this one would replace.
     """
+    development, out_of_time = samples
     X, used = out_of_time.X, list(card.columns)
-    events = {name: _events(source, sample) for name, sample in (("dev", development), ("oot", out_of_time))}
-    frame = _scored(experiment, card, out_of_time, events["oot"]).assign(
+    events, later_events = (_events(source, sample) for sample in samples)
+    frame = _scored(experiment, card, out_of_time, later_events).assign(
         single=_single(experiment, best, development, X)
     )
     truth = true_risk_of(experiment, source, out_of_time)
@@ -79,13 +86,13 @@ def judge(
         frame["attainable"] = _attainable(experiment, source, frame)
     if challenger is not None:
         frame["challenger"] = challenger.predict_proba(X)[:, 1]
-    context = _context(experiment, source, card, development, out_of_time)
+    context = _context(experiment, source, card, samples)
     baselines = {"single": (f"Best single characteristic: {best.label_en}", f"最佳单一特征：{best.label_zh}")}
     if champion is not None:
         frame["champion"] = _probability(champion, experiment, source, frame)
         baselines["champion"] = (f"Champion, version {champion.version}", f"现行模型（版本{champion.version}）")
         context["champion"] = {"version": champion.version, "card": champion.card.digest}
-    rates = (events["dev"]["source"], len(development), events["oot"]["source"], len(out_of_time))
+    rates = (events["source"], len(development), later_events["source"], len(out_of_time))
     return full_evaluation(
         frame,
         card=card,
@@ -93,14 +100,14 @@ def judge(
         explanation=card.explain(X[used]),
         features=X,
         texts={d.name: (d.reason or d.name, d.label_en, d.label_zh) for d in experiment.features},
-        development=_scored(experiment, card, development, events["dev"]),
+        development=_scored(experiment, card, development, events),
         sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
         window_months=_window(experiment),
         baselines=baselines,
         development_rate=development.bad_rate,
         gates={name: limit for name, limit in experiment.gates.items() if gate_rules()[name].measure},
         context=context,
-        challenger=None if challenger is None else _description(challenger, experiment, card, development, out_of_time),
+        challenger=None if challenger is None else _description(challenger, experiment, card, samples),
     )
 
 
@@ -153,13 +160,7 @@ def refuse_empty(card: Card, experiment: Experiment, development: DevelopmentSam
         )
 
 
-def freeze(
-    experiment: Experiment,
-    source: DataSource,
-    card: Card,
-    development: DevelopmentSample,
-    out_of_time: DevelopmentSample,
-) -> tuple[Reference, Stability]:
+def freeze(experiment: Experiment, source: DataSource, card: Card, samples: Samples) -> tuple[Reference, Stability]:
     """Count the people the card was learned from, and those it is judged on, outcome known or not.
 
     Where observations are called for by events there is nobody else to look at than the rows of the samples.
@@ -173,7 +174,7 @@ def freeze(
             Snapshot.of_rows(
                 card, sample.X, sample.subject_id, _iso([sample.as_of.min(), sample.as_of.max()]), sample.with_record
             )
-            for sample in (development, out_of_time)
+            for sample in samples
         )
     reference = Reference.of(card, then, plan.cohort)
     return reference, compare(card, reference, now)
@@ -194,16 +195,13 @@ def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> Bo
     return challenger.fit(development.X, development.y, development.weight, development.subject_id)
 
 
-def _description(
-    challenger: BoostedChallenger,
-    experiment: Experiment,
-    card: Card,
-    development: DevelopmentSample,
-    out_of_time: DevelopmentSample,
-) -> dict[str, Any]:
-    """How the challenger was made, and what each feature moves in it and in the card: both in points, both against the
-    mean of the development sample, both as interventional SHAP values of the out-of-time rows.
+def _description(challenger: BoostedChallenger, experiment: Experiment, card: Card, samples: Samples) -> dict[str, Any]:
+    """Describe how the challenger was made, and what each feature moves in it and in the card.
+
+    Both in points, both against the mean of the development sample, both as interventional SHAP values of the
+    out-of-time rows.
     """
+    development, out_of_time = samples
     moves = challenger.contributions(out_of_time.X)
     gap = np.abs(challenger.base_ + moves.to_numpy().sum(axis=1) - challenger.decision_function(out_of_time.X)).max()
     points = _by_feature(card, out_of_time.X, development)
@@ -288,14 +286,9 @@ def _attainable(experiment: Experiment, source: DataSource, frame: pd.DataFrame)
     return np.asarray(model.predict(features))
 
 
-def _context(
-    experiment: Experiment,
-    source: DataSource,
-    card: Card,
-    development: DevelopmentSample,
-    out_of_time: DevelopmentSample,
-) -> dict[str, Any]:
+def _context(experiment: Experiment, source: DataSource, card: Card, samples: Samples) -> dict[str, Any]:
     """Return the context of the evaluation: question, dates, samples, exclusions, digests."""
+    development, out_of_time = samples
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
     judged_on, rows = [plan.out_of_time], RawRows.of(experiment, source)
     if plan.observe_after is not None:
@@ -319,11 +312,11 @@ def _context(
             {"name_en": en, "name_zh": zh, "observations": len(sample), "people": sample.people, "bads": sample.bads}
             for en, zh, sample in names
         ],
-        "exclusions": _exclusions(development, out_of_time),
+        "exclusions": _exclusions(samples),
         **({} if rows is None else {"ingest": rows.to_section()}),
         "notes": [
             {"text_en": en[0].upper() + en[1:], "text_zh": zh}
-            for en, zh in (*card_warnings(card), *_notes(experiment, development, out_of_time))
+            for en, zh in (*card_warnings(card), *_notes(experiment, samples))
         ],
         "digests": {
             "experiment": experiment.digest,
@@ -335,10 +328,10 @@ def _context(
     }
 
 
-def _exclusions(development: DevelopmentSample, out_of_time: DevelopmentSample) -> list[dict[str, Any]]:
+def _exclusions(samples: Samples) -> list[dict[str, Any]]:
     """How many on file are not rows of a sample, by reason."""
     rows_by_reason: dict[str, dict[str, Any]] = {}
-    for name, sample in (("development", development), ("out_of_time", out_of_time)):
+    for name, sample in samples._asdict().items():
         left_out = sample.counts[~sample.counts["outcome"].isin(["good", "bad"])]
         totals = left_out.groupby(["outcome", "reason"], as_index=False)["rows"].sum()
         for outcome, reason, rows in totals.itertuples(index=False):
@@ -378,11 +371,9 @@ def judge_gates(
     return replace(evaluation, verdicts=verdicts_of(experiment.gates, evidence))
 
 
-def _notes(
-    experiment: Experiment, development: DevelopmentSample, out_of_time: DevelopmentSample
-) -> Iterable[tuple[str, str]]:
+def _notes(experiment: Experiment, samples: Samples) -> Iterable[tuple[str, str]]:
     """Yield what a reader must know to read the figures rightly."""
-    escalations = int(development.escalation.sum()), int(out_of_time.escalation.sum())
+    escalations = [int(sample.escalation.sum()) for sample in samples]
     yield (
         f"An event of an old case is not an outcome: {escalations[0]} development and {escalations[1]} out-of-time "
         "rows met such an escalation.",

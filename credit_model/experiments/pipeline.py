@@ -15,7 +15,8 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -39,6 +40,7 @@ from credit_model.experiments.data_source import (
 )
 from credit_model.experiments.experiment import Experiment, ExperimentErrors
 from credit_model.experiments.judgement import (
+    Samples,
     card_warnings,
     fit_challenger,
     freeze,
@@ -61,6 +63,7 @@ from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.metrics.performance import Estimate
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
 from credit_model.registry import runs
+from credit_model.registry.runs import RegisteredVersion, RunContent
 from credit_model.registry.versions import champion
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
@@ -77,11 +80,51 @@ Progress = Callable[[str], None]
 class Tracker(Protocol):
     """Where a run is recorded: ``credit_model.registry``, or whatever offers the same two functions."""
 
-    def log_run(self, experiment: str, **what: Any) -> str:
+    def log_run(
+        self, experiment: str, *, content: RunContent, run_name: str, by: tuple[str, str], finished: bool
+    ) -> str:
         """Record a run; returns its id."""
 
-    def register(self, card: Card, run_id: str, **what: Any) -> Any:
+    def register(
+        self, card: Card, run_id: str, *, author: str, evaluation: EvaluationReport, name: str,
+        tags: Mapping[str, object], gates: Mapping[str, Any],
+    ) -> RegisteredVersion:  # fmt: skip
         """Make the card a version of a registered model."""
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A run whose documents are written: what there is to record."""
+
+    experiment: Experiment
+    source: DataSource
+    card: Card
+    evaluation: EvaluationReport
+    tuning: Tuning
+    folder: Path
+    openings: int
+
+    @property
+    def is_exploration(self) -> bool:
+        """Return whether the card may only be explored: it saw the future, or an adverse record may raise its score."""
+        if self.experiment.sample.train_repaired == "drop":
+            return True
+        return self.source.ledger.catalogue.subjects == "person" and bool(self.card.monotone_faults())
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Return the digests of everything the run depends on or wrote."""
+        origin, stability = self.card.provenance, self.evaluation.stability
+        return {
+            "experiment_digest": self.experiment.digest,
+            "data_digest": data_digest(self.experiment, self.source),
+            "ledger_digest": origin["ledger"]["digest"],
+            "catalogue_digest": origin["catalogue"]["digest"],
+            "sample_digest": origin["sample"]["digest"],
+            "evaluation_digest": self.evaluation.digest,
+            "reference_digest": stability.reference_digest if stability else "",
+            "commit": origin["code"]["commit"],
+        }
 
 
 def run(
@@ -131,7 +174,7 @@ def run(
 
 
 def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: str, say: Progress) -> RunResult:
-    plan, champion = experiment.sample, _champion(experiment)
+    champion = _champion(experiment)
     say("Observing the development sample")
     development = development_sample(experiment, source)
 
@@ -156,8 +199,9 @@ def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: s
 
     say("Evaluating the card")
     best = max(experiment.features, key=lambda feature: classifier.information_values_[feature.name])
-    evaluation = judge(experiment, source, card, best, development, out_of_time, challenger, champion)
-    reference, stability = freeze(experiment, source, card, development, out_of_time)
+    samples = Samples(development, out_of_time)
+    evaluation = judge(experiment, source, card, best, samples, challenger, champion)
+    reference, stability = freeze(experiment, source, card, samples)
     ledger = source.ledger
     order = measure_severity_order(card, ledger.catalogue, ledger.policy, experiment.ledger.day_of_use)
     evaluation = evaluation.with_sections(stability=stability, severity_order=order)
@@ -166,21 +210,8 @@ def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: s
     Judged.of(card, out_of_time, true_risk_of(experiment, source, out_of_time)).write(folder)
 
     say("Recording the run")
-    explored_only = plan.train_repaired == "drop" or (
-        source.ledger.catalogue.subjects == "person" and bool(card.monotone_faults())
-    )
-    return _record(
-        experiment,
-        card,
-        evaluation,
-        tuning,
-        folder,
-        door.openings,
-        tracker,
-        author,
-        explored_only,
-        source,
-    )
+    finished = _Finished(experiment, source, card, evaluation, tuning, folder, door.openings)
+    return _record(finished, tracker, author)
 
 
 def _champion(experiment: Experiment) -> Evaluator | None:
@@ -277,66 +308,47 @@ def _write(
     return folder
 
 
-def _record(
-    experiment: Experiment,
-    card: Card,
-    evaluation: EvaluationReport,
-    tuning: Tuning,
-    folder: Path,
-    openings: int,
-    tracker: Tracker,
-    author: str,
-    explored_only: bool,
-    source: DataSource,
-) -> RunResult:
+def _record(run: _Finished, tracker: Tracker, author: str) -> RunResult:
     """Record the run, and register the card unless it may only be explored."""
-    origin, plan, rows = card.provenance, experiment.card, RawRows.of(experiment, source)
-    digests = {
-        "experiment_digest": experiment.digest,
-        "data_digest": data_digest(experiment, source),
-        "ledger_digest": origin["ledger"]["digest"],
-        "catalogue_digest": origin["catalogue"]["digest"],
-        "sample_digest": origin["sample"]["digest"],
-        "evaluation_digest": evaluation.digest,
-        "reference_digest": evaluation.stability.reference_digest if evaluation.stability else "",
-        "commit": origin["code"]["commit"],
+    experiment, card, evaluation, tuning = run.experiment, run.card, run.evaluation, run.tuning
+    origin, plan, rows = card.provenance, experiment.card, RawRows.of(experiment, run.source)
+    digests = run.digests
+    settings = {
+        "question": experiment.question,
+        "seed": experiment.seed,
+        "outcome": experiment.outcome.name,
+        "policy": experiment.ledger.policy,
+        "day_of_use": origin["day_of_use"],
+        "profile": plan.profile,
+        "trials": plan.trials,
+        **{name: value for name, value in origin["sample"].items() if name != "digest"},
+        **tuning.settings,
     }
-    run_id = tracker.log_run(
-        experiment.name,
-        params={
-            "question": experiment.question,
-            "seed": experiment.seed,
-            "outcome": experiment.outcome.name,
-            "policy": experiment.ledger.policy,
-            "day_of_use": origin["day_of_use"],
-            "profile": plan.profile,
-            "trials": plan.trials,
-            **{name: value for name, value in origin["sample"].items() if name != "digest"},
-            **tuning.settings,
-        },
-        metrics=metrics_of(evaluation)
-        | {"tuning/out_of_fold_gini": tuning.value}
-        | ({} if rows is None else rows.to_metrics()),
-        tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": openings},
-        artifacts=[folder / name for name in sorted(path.name for path in folder.iterdir()) if name != JUDGED],
+    figures = metrics_of(evaluation) | {"tuning/out_of_fold_gini": tuning.value}
+    content = RunContent(
+        params=settings,
+        metrics=figures | ({} if rows is None else rows.to_metrics()),
+        tags={**digests, "card_digest": card.digest, "openings_of_the_out_of_time_sample": run.openings},
+        artifacts=[run.folder / name for name in sorted(path.name for path in run.folder.iterdir()) if name != JUDGED],
         trials=[
             (t.settings, {"gini": t.value, "psi": t.psi, "characteristics": t.characteristics}) for t in tuning.trials
         ],
-        run_name=f"{experiment.name} {card.id}",
-        by=_recorder(experiment, card, evaluation, author),
-        finished=explored_only,
     )
+    run_id = tracker.log_run(
+        experiment.name, content=content, run_name=f"{experiment.name} {card.id}",
+        by=_recorder(experiment, card, evaluation, author), finished=run.is_exploration,
+    )  # fmt: skip
     registered = None
-    if not explored_only:
+    if not run.is_exploration:
         registered = tracker.register(
             card, run_id, author=author, evaluation=evaluation, name=plan.model, tags=digests, gates=experiment.gates
         )
     measures = evaluation.segments["all"].measures
-    figures: dict[str, Estimate] = {
+    headlines: dict[str, Estimate] = {
         name: measures[name] for name, measure in MEASURES.items() if measure.headline and name in measures
     }
     for challenger in evaluation.challengers:
-        figures["auc_given_up"] = challenger.segments["all"].minus_card["auc"]
+        headlines["auc_given_up"] = challenger.segments["all"].minus_card["auc"]
     best = [row.measures["soft_gini"].value for row in evaluation.rankings if row.role == "attainable"]
     return RunResult(
         experiment=experiment.name,
@@ -347,7 +359,7 @@ def _record(
         version=None if registered is None else registered.version,
         card_id=card.id,
         card_digest=card.digest,
-        figures={name: (estimate.value, estimate.low, estimate.high) for name, estimate in figures.items()},
+        figures={name: (estimate.value, estimate.low, estimate.high) for name, estimate in headlines.items()},
         attainable=best[0] if best else None,
         gates_passed=evaluation.gates_passed,
         gates_declared=tuple(experiment.gates),
@@ -359,9 +371,9 @@ def _record(
         ),
         warnings=tuple(english for english, _ in card_warnings(card)),
         definitions=experiment.definitions,
-        report=str(folder / "report.html"),
-        folder=str(folder),
-        ledger=str(source.ledger.path),
+        report=str(run.folder / "report.html"),
+        folder=str(run.folder),
+        ledger=str(run.source.ledger.path),
         ingest=rows,
     )
 

@@ -13,7 +13,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -56,15 +56,32 @@ class RegisteredVersion:
     card_digest: str
 
 
+@dataclass(frozen=True)
+class RunContent:
+    """What a run leaves.
+
+    Attributes
+    ----------
+    params, metrics, tags : mapping
+        Parameters and tags are written as text; figures that were not measured (None, NaN) are left out.
+    artifacts : sequence of path
+        Files; of a folder, all it holds.
+    trials : sequence of (params, metrics)
+        Trials of a search, each recorded as a run nested in this one.
+    """
+
+    params: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    tags: Mapping[str, object] = field(default_factory=dict)
+    artifacts: Sequence[str | Path] = ()
+    trials: Sequence[tuple[Mapping[str, object], Mapping[str, float]]] = ()
+
+
 def log_run(
     experiment: str,
     *,
-    params: Mapping[str, object] | None = None,
-    metrics: Mapping[str, float | None] | None = None,
-    tags: Mapping[str, object] | None = None,
-    artifacts: Sequence[str | Path] = (),
+    content: RunContent | None = None,
     run_name: str | None = None,
-    trials: Sequence[tuple[Mapping[str, object], Mapping[str, float]]] = (),
     by: tuple[str, str] | None = None,
     finished: bool = True,
 ) -> str:
@@ -74,14 +91,10 @@ def log_run(
     ----------
     experiment : str
         Name of the MLflow experiment; made when new.
-    params, metrics, tags : mapping, optional
-        Parameters and tags are written as text; figures that were not measured (None, NaN) are left out.
-    artifacts : sequence of path
-        Files; of a folder, all it holds.
+    content : RunContent, optional
+        Nothing unless given.
     run_name : str, optional
         A name for people.
-    trials : sequence of (params, metrics)
-        Trials of a search, each recorded as a run nested in this one.
     by : (who, what), optional
         Recorder, of whom there is one at a time, and a digest of the content. An unfinished run of the same recorder is
         continued if its content is the same, else ended as killed.
@@ -93,10 +106,11 @@ def log_run(
     str
         The run id.
     """
+    content = content or RunContent()
     with connected() as client:
         from mlflow.entities import Metric, Param, RunTag
 
-        labels = {"credit_model_version": __version__} | dict(tags or {})
+        labels = {"credit_model_version": __version__} | dict(content.tags)
         run_id = _resume_run(client, experiment, by)
         if run_id is None:
             marks = {} if by is None else {_RECORDED_BY: " ".join(by)}
@@ -104,19 +118,19 @@ def log_run(
                 client.create_run(_experiment_id(client, experiment), tags=marks, run_name=run_name).info.run_id
             )
         now = int(datetime.now(UTC).timestamp() * 1000)
-        figures = {key: float(value) for key, value in (metrics or {}).items() if value is not None}
-        for rows in _batches([Param(key, _text(value)) for key, value in (params or {}).items()]):
+        figures = {key: float(value) for key, value in content.metrics.items() if value is not None}
+        for rows in _batches([Param(key, _text(value)) for key, value in content.params.items()]):
             client.log_batch(run_id, params=rows)
         for rows in _batches([RunTag(key, _text(value)) for key, value in labels.items()]):
             client.log_batch(run_id, tags=rows)
         for rows in _batches([Metric(key, value, now, 0) for key, value in figures.items() if math.isfinite(value)]):
             client.log_batch(run_id, metrics=rows)
-        for artifact in map(Path, artifacts):
+        for artifact in map(Path, content.artifacts):
             if artifact.is_dir():
                 client.log_artifacts(run_id, str(artifact))
             else:
                 client.log_artifact(run_id, str(artifact))
-        _record_trials(client, run_id, trials, now)
+        _record_trials(client, run_id, content.trials, now)
         if finished:
             client.set_terminated(run_id)
     return run_id
