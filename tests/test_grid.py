@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from test_kernel import MADE
 
 from credit_model import UserError, build_features
 from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.catalogue.kind_rules import AppealPeriod
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions, save_definitions
 from credit_model.features.grid import feature_grid
@@ -65,6 +67,14 @@ def test_a_minor_record_that_is_final_only_after_its_use_is_over_fills_no_cell_u
     assert set(stated.refused) == {"adm_penalty_count_3m"}
     retained = feature_grid(CATALOGUE, kinds, ["count"], ["3m", "12m"], day_of_use=USE, policy="retention")
     assert "housing_fund_overdue_count_12m" not in retained.refused
+
+
+def test_the_appeal_period_of_the_kind_says_which_cells_stay_empty() -> None:
+    kind = replace(CATALOGUE.kinds["housing_fund_overdue"], appeal=AppealPeriod(days=60))
+    catalogue = replace(CATALOGUE, kinds={**CATALOGUE.kinds, kind.code: kind})
+    grid = feature_grid(catalogue, [kind.code], ["count"], ["1m", "3m"], day_of_use=USE)
+    assert {d.name for d in grid.definitions} == {"housing_fund_overdue_count_3m"}
+    assert set(grid.refused) == names_of(grid.refused, "final 1.97 months after service at the earliest unless")
 
 
 def test_a_refused_cell_is_empty_in_a_ledger_of_the_hardest_case_and_the_made_one_is_not(tmp_path: Path) -> None:

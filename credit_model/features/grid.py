@@ -24,7 +24,6 @@ from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, matching_kinds
 from credit_model.foundation.calendar import DateLike, to_day
 from credit_model.foundation.errors import UserError, did_you_mean
-from credit_model.visibility.fold import APPEAL_MONTHS
 
 _OF_ANY: Final = (*NUMBERS, "tier", "case", "kind", "field")  # what any record may have
 _SENSE: Final = {"adverse": 1, "positive": -1}
@@ -182,7 +181,7 @@ def _unfillable(
     """Why no record of the kinds can ever be counted; empty where one can."""
     tiers = ("by_record", *TIERS[TIERS.index(tier) :]) if tier else ()
     requirements: tuple[tuple[str, Callable[[Kind], bool]], ...] = (
-        ("is lawful on the day of use", lambda kind: _is_lawful(kind, day)),
+        ("is lawful on the day of use", lambda kind: kind.enabled and kind.is_lawful(day)),
         (f"is ever of tier {tier} or worse", lambda kind: not tier or kind.tier in tiers),
         (f"has an attribute {d.of}", lambda kind: d.of in (None, *_OF_ANY) or d.of in kind.attributes),
     )
@@ -194,17 +193,17 @@ def _unfillable(
         is_stated = finality if isinstance(finality, bool) else kind.code in finality
         waits = kind.finality == "appeal_period" and kind.polarity == "adverse" and not is_stated
         months = _months_in_use(kind, d, edition)
-        if months is None or months > (APPEAL_MONTHS if waits else 0):
+        if months is None or months > (_appeal_months(kind) if waits else 0):
             return ""
     return (
-        f"no record can fill it: final {APPEAL_MONTHS} months after service at the earliest unless its finality is "
-        f"stated, and looked at for {months:g} months"
+        f"no record can fill it: final {_appeal_months(kind):.3g} months after service at the earliest unless "
+        f"its finality is stated, and looked at for {months:g} months"
     )
 
 
-def _is_lawful(kind: Kind, day: int) -> bool:
-    has_started = kind.lawful_from is None or kind.lawful_from <= day
-    return kind.enabled and has_started and (kind.lawful_to is None or day < kind.lawful_to)
+def _appeal_months(kind: Kind) -> float:
+    """Return for how many months after service a decision of the kind may be appealed."""
+    return kind.appeal.months if kind.appeal.days is None else kind.appeal.days * 12 / 366
 
 
 def _months_in_use(kind: Kind, d: FeatureDefinition, edition: PolicyEdition) -> float | None:
