@@ -65,6 +65,23 @@ def test_records_of_version_1_have_no_place_within_their_day_and_new_ones_may_ha
     assert set(ledger.segments("2026-11-24").seq.tolist()) == {3, NO_VALUE}
 
 
+def test_a_ledger_of_version_1_keeps_the_catalogue_it_was_made_with_and_no_later_rule_is_applied(
+    ledger: cm.Ledger,
+) -> None:
+    assert (
+        ledger.catalogue.digest
+        == json.loads((LEFT / "ledger" / "ledger.json").read_text(encoding="utf-8"))["catalogue"]
+    )
+    penalty = ledger.catalogue.kinds["adm_penalty"]
+    assert (penalty.repair, penalty.tier_by, penalty.exclude_if, penalty.summary_if) == (None, None, (), ())
+    assert ledger.catalogue.kinds["dishonest_executee"].term is None
+    classes = [ledger.catalogue.kinds[kind].severity_of("serious") for kind in ("adm_penalty", "severe_list", "honour")]
+    assert classes == [3, 5, None]  # by the tier, and of a statutory listing: version 1 had no classes
+    row = {"subject_id": "S0000001", "kind": "adm_penalty", "tier": "general", "decided_on": "2025-01-10"}
+    police = {"field_code": "traffic_safety", "source": "交警", "known_on": "2025-01-12"}
+    assert ledger.ingest(records=pd.DataFrame([row | police])).accepted == 1
+
+
 def test_an_evaluation_of_version_1_is_read_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
