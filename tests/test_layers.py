@@ -113,6 +113,8 @@ def plants() -> Iterator[Plant]:
     yield Plant("features.kernel imports Spark", name, {"credit_model.features.kernel": in_a_function("pyspark.sql")})
     name = "Only the command line imports its library"
     yield Plant("reports imports Rich", name, {module_of("reports"): in_a_function("rich.console")})
+    name = "Only the reports import their template engine"
+    yield Plant("texts imports Jinja2", name, {module_of("texts"): in_a_function("jinja2")})
 
 
 PLANTS = list(plants())

@@ -11,7 +11,7 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.gates import GateVerdict
 from credit_model.evaluation.measures import MEASURES
 from credit_model.metrics.performance import Estimate
-from credit_model.reports import gates_section as gates
+from credit_model.reports.gate_texts import gate_label, headline, part_label
 from credit_model.texts.words import Words, format_number
 
 
@@ -51,7 +51,7 @@ def render_markdown(report: EvaluationReport) -> str:
 
     context = report.context
     lines = [f"# {context.get('experiment') or text('page.untitled')}", "", str(context.get("question", ""))]
-    lines += ["", words.plain(gates.headline(words, report)[1])]
+    lines += ["", words.plain(headline(words, report).sentence)]
     lines += ["", text("page.made_city")] if context.get("made_city") else []
     if "ingest" in context:
         ingest = context["ingest"]
@@ -102,12 +102,12 @@ def render_markdown(report: EvaluationReport) -> str:
 
 def _gate_rows(words: Words, verdict: GateVerdict) -> list[list[str]]:
     """Return a row for each value compared with the limit, or one that says why there is none."""
-    label = words.plain(gates.gate_label(words, verdict.name))
+    label = words.plain(gate_label(words, verdict.name))
     if not verdict.checks:
         return [[label, "–", "–", words.plain(words("gates.pending", reason=verdict.reason_en))]]
     rows = []
     for check in verdict.checks:
-        whom = words.plain(gates.part_label(words, verdict.part(check)))
+        whom = words.plain(part_label(words, verdict.part(check)))
         name = f"{label} ({whom})" if whom else label
         rows.append([name, check.value, check.limit, words.plain(words(f"page.{_CHIPS[check.passed]}"))])
     return rows

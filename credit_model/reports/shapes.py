@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from credit_model.evaluation.card_summary import card_of, mean_moved
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
-from credit_model.reports.figures import BOLD, WIDE, Drawing, wrap_text
+from credit_model.reports.drawing import BOLD, WIDE, Drawing, wrap_text
 from credit_model.texts.words import Texts, Words, format_number, short_percent
 
 if TYPE_CHECKING:
@@ -83,6 +83,23 @@ def reach_of(term: Term) -> int:
     """Return most less least points of a characteristic or pair; a pair has 0 somewhere."""
     points = [0, *(attribute["points"] for attribute in term["attributes"])]
     return int(max(points) - min(points))
+
+
+def strongest_terms(card: JsonObject) -> list[Term]:
+    """Return the characteristics and pairs that can move a score, those that move people furthest first."""
+    terms = [term for term in card.get("characteristics", ()) if reach_of(term)]
+    return sorted(terms, key=lambda term: (term.get("mean_points") or 0.0, reach_of(term)), reverse=True)
+
+
+def most_points(card: JsonObject) -> int:
+    """Return the most points any attribute of the card takes or gives, at least 1."""
+    return max((abs(a["points"]) for c in card["characteristics"] for a in c["attributes"]), default=0) or 1
+
+
+def points_bar(points: int, most: int) -> tuple[float, float]:
+    """Return left end and width in per cent of the bar of an attribute: lost left of three quarters, gained right."""
+    width = 75 * abs(points) / most
+    return (75.0, min(width, 25.0)) if points > 0 else (75 - width, width)
 
 
 def bars(terms: Sequence[Term], words: Words, style: str = "") -> str:

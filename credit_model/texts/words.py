@@ -13,6 +13,7 @@ import json
 import math
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -114,12 +115,17 @@ class Words:
         """Take a text that needs no translation."""
         return self.pick(text, text)
 
+    def join(self, items: Iterable[Texts], marks: Texts) -> Texts:
+        """Join texts by the mark of each language."""
+        items = list(items)
+        return {language: marks[language].join(item[language] for item in items) for language in self.languages}
+
     def each(self, text: Texts | str) -> list[tuple[str, str]]:
         """Return class and text for every language; a single one without a class where they do not differ."""
         texts = list(self.same(text).items()) if isinstance(text, str) else list(text.items())
         return [("", texts[0][1])] if len({text for _, text in texts}) == 1 else texts
 
-    def html(self, content: Texts) -> str:
+    def html(self, content: Texts | str) -> str:
         """Put every language into a span of its own."""
         return "".join(
             f'<span class="{language}" lang="{TAGS[language]}">{text}</span>' if language else text
