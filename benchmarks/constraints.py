@@ -31,7 +31,7 @@ from credit_model.features.definition import FeatureDefinition
 from credit_model.learning import fitted_scorecard as draft
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.learning.logistic import Limits, fit_logistic
+from credit_model.learning.logistic import Limits, Ridge, fit_logistic
 from credit_model.learning.transformer import WoeTransformer
 from credit_model.metrics.differences import soft_gini_difference
 from credit_model.metrics.performance import soft_gini
@@ -96,7 +96,7 @@ class Bench:
         X, y, w = self.learned.X[self.names], self.learned.y, self.learned.weight
         design = classed.fit(X, y, sample_weight=w).transform(X)
         fit = fit_logistic(
-            np.asarray(design), w * (y == 0), w * (y == 1), ridge=self.settings["penalty"], limits=limits
+            np.asarray(design), w * (y == 0), w * (y == 1), ridge=Ridge(self.settings["penalty"]), limits=limits
         )
         found = np.asarray(classed.transform(self.judged.X[self.names])) @ fit.weights
         return -found, int((np.abs(fit.weights) > 1e-6).sum())

@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "Assessment": "credit_model.assessment.assessment",
+        "AuditSettings": "credit_model.evaluation.fairness_audit",
         "BinEdits": "credit_model.scorecard.bins",
         "BoostedChallenger": "credit_model.learning.challenger",
         "Card": "credit_model.scorecard.card",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from credit_model.evaluation.comparison import frontier as frontier
     from credit_model.evaluation.decisions import cutoff_table as cutoff_table
     from credit_model.evaluation.evaluation import evaluate as evaluate
+    from credit_model.evaluation.fairness_audit import AuditSettings as AuditSettings
     from credit_model.evaluation.fairness_audit import audit_fairness as audit_fairness
     from credit_model.evaluation.fairness_rates import eligibility_ratio as eligibility_ratio
     from credit_model.evaluation.past_decisions import swap_set as swap_set

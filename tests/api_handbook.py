@@ -31,6 +31,7 @@ line in the changelog. Made by `python tests/api_handbook.py`; a test holds the 
 }
 CHINESE = {
     "Assessment": "一个人在一天的评价：状态、分数、等级、原因及法定状态",
+    "AuditSettings": "按群体审计的设置：文字、参照群体、来源",
     "BinEdits": "对学习所得分箱的人工修改",
     "BoostedChallenger": "以梯度提升构成的挑战者，只用于衡量，不用于评分",
     "Card": "评分卡：特征变量、分值与概率映射",

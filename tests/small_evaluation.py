@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
-from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.assembly import EvaluationSettings, full_evaluation
 from credit_model.evaluation.decisions import Programme
 from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.fairness_audit import AuditSettings
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.metrics.stability import Stability
 from credit_model.monitoring.reference import Reference, Snapshot
@@ -128,11 +129,14 @@ def full(frame: pd.DataFrame = FRAME, points: pd.DataFrame = POINTS, **other: An
     development = frame.assign(as_of=np.resize(pd.to_datetime(["2022-09-01", "2023-09-01"]).to_numpy(), len(frame)))
     lost = development.assign(as_of=pd.Timestamp("2023-10-01"), y=1).head(120)
     development = pd.concat([development, lost.assign(subject_id=lost["subject_id"] + "+")])
+    sources = source_rates(["court"] * 90 + ["fines"] * 60, 9_000, ["court"] * 40 + ["fines"] * 60, 4_000)
     told: dict[str, Any] = {
         "card": CARD, "explanation": points, "features": points.drop(columns="base"), "attributes": beside(frame),
         "development": development, "baselines": BASELINE, "gates": GATES, "context": CONTEXT, "challenger": CHALLENGER,
-        "sources": source_rates(["court"] * 90 + ["fines"] * 60, 9_000, ["court"] * 40 + ["fines"] * 60, 4_000),
-        "programmes": [Programme("R2", "Waived papers", "容缺受理", cutoff=795, rule="clean")],
+        "settings": EvaluationSettings(
+            programmes=[Programme("R2", "Waived papers", "容缺受理", cutoff=795, rule="clean")],
+            audit=AuditSettings(sources=sources),
+        ),
     }  # fmt: skip
     return full_evaluation(frame, **(told | other)).with_sections(stability=made_stability())
 

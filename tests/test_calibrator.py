@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from credit_model import UserError
 from credit_model.learning.calibration import fit_line, fit_map, grade_intervals
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.learning.logistic import Limits, LogisticFit, fit_logistic, minimise_quadratic
+from credit_model.learning.logistic import Limits, LogisticFit, Ridge, fit_logistic, minimise_quadratic
 from credit_model.scorecard.scale import load_profile
 
 PROFILE = load_profile("zhejiang_1000")
@@ -33,7 +33,7 @@ def made(seed: int, rows: int = 400, k: int = 4) -> tuple[np.ndarray, np.ndarray
 
 def test_without_limits_it_is_the_ridge_logistic_of_scikit_learn() -> None:
     design, goods, bads = made(0)
-    fit = fit_logistic(design, goods, bads, ridge=3.0)
+    fit = fit_logistic(design, goods, bads, ridge=Ridge(3.0))
     peer = LogisticRegression(C=1 / 3, tol=1e-10, max_iter=1000)
     peer.fit(np.vstack([design, design]), np.repeat([1, 0], len(design)), np.concatenate([goods, bads]))
     assert fit.weights == pytest.approx(peer.coef_[0], abs=1e-5)
@@ -45,7 +45,7 @@ def test_many_rows_in_single_precision_end_where_scikit_learn_ends() -> None:
     rng = np.random.default_rng(6)
     design = np.asfortranarray(rng.normal(size=(250_001, 3)).astype(np.float32))
     bads = (rng.random(len(design)) < 1 / (1 + np.exp(2 + design @ [1.0, -0.5, 0.0]))).astype(float)
-    fit = fit_logistic(design, 1 - bads, bads, ridge=3.0)
+    fit = fit_logistic(design, 1 - bads, bads, ridge=Ridge(3.0))
     peer = LogisticRegression(C=1 / 3, tol=1e-10, solver="newton-cholesky").fit(design.astype(float), 1 - bads)
     assert [fit.intercept, *fit.weights] == pytest.approx([peer.intercept_[0], *peer.coef_[0]], abs=2e-5)
 
@@ -54,18 +54,18 @@ def test_many_rows_in_single_precision_end_where_scikit_learn_ends() -> None:
 def test_where_a_fit_starts_does_not_move_it(away: float) -> None:
     design, goods, bads = made(3)
     limits = Limits.not_negative(4).and_at_most(np.ones(4), 1.2)
-    fit = fit_logistic(design, goods, bads, ridge=1.0, limits=limits)
+    fit = fit_logistic(design, goods, bads, ridge=Ridge(1.0), limits=limits)
     elsewhere = LogisticFit(fit.intercept - away, fit.weights * (1 - away / 10), fit.curvature)
     for start in (elsewhere, replace(elsewhere, curvature=None), replace(elsewhere, weights=fit.weights - 1)):
-        again = fit_logistic(design, goods, bads, ridge=1.0, limits=limits, start=start)
+        again = fit_logistic(design, goods, bads, ridge=Ridge(1.0), limits=limits, start=start)
         assert [again.intercept, *again.weights] == pytest.approx([fit.intercept, *fit.weights], abs=1e-4)
 
 
 def test_rows_that_count_nothing_change_nothing() -> None:
     design, goods, bads = made(4)
     counts = np.arange(len(goods)) % 3 > 0
-    fit = fit_logistic(design, goods * counts, bads * counts, ridge=1.0)
-    peer = fit_logistic(design[counts], goods[counts], bads[counts], ridge=1.0)
+    fit = fit_logistic(design, goods * counts, bads * counts, ridge=Ridge(1.0))
+    peer = fit_logistic(design[counts], goods[counts], bads[counts], ridge=Ridge(1.0))
     assert [fit.intercept, *fit.weights] == pytest.approx([peer.intercept, *peer.weights], abs=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_the_quadratic_programme_finds_what_a_general_solver_finds(seed: int, k:
 def test_limits_hold_and_cost_no_more_than_they_must() -> None:
     design, goods, bads = made(1)
     limits = Limits.not_negative(4).and_at_most(np.ones(4), 0.6)
-    fit = fit_logistic(design, goods, bads, ridge=1.0, limits=limits)
+    fit = fit_logistic(design, goods, bads, ridge=Ridge(1.0), limits=limits)
     assert (fit.weights >= -1e-12).all()
     assert fit.weights.sum() <= 0.6 + 1e-9
 
@@ -107,7 +107,7 @@ def test_limits_without_a_choice_are_told() -> None:
 
 
 def test_a_separable_sample_keeps_finite_weights() -> None:
-    fit = fit_logistic(np.array([[0.0], [1.0]]), np.array([50.0, 0.0]), np.array([0.0, 50.0]), ridge=1.0)
+    fit = fit_logistic(np.array([[0.0], [1.0]]), np.array([50.0, 0.0]), np.array([0.0, 50.0]), ridge=Ridge(1.0))
     assert -10 < fit.weights[0] < -3
 
 

@@ -18,7 +18,7 @@ from small_evaluation import CARD, FRAME, POINTS, REPORT, beside, made_frame
 
 from credit_model import UserError
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.evaluation.fairness_audit import audit_fairness
+from credit_model.evaluation.fairness_audit import AuditSettings, audit_fairness
 from credit_model.evaluation.fairness_rates import eligibility_ratio, error_rates, screen_proxies, source_rates
 from credit_model.metrics.performance import auc
 
@@ -64,7 +64,7 @@ def test_the_audit_of_compas_finds_what_was_published_of_it() -> None:
         "probability_of_bad": ROWS["decile"] / 12, "grade": ROWS["decile"].astype(str),
     })  # fmt: skip
     attributes = pd.DataFrame({"race": ROWS["race"].to_numpy()}, index=pd.Index(people, name="subject_id"))
-    found = audit_fairness(frame, attributes, cutoffs=[7], references={"race": "Caucasian"})
+    found = audit_fairness(frame, attributes, cutoffs=[7], settings=AuditSettings(references={"race": "Caucasian"}))
     (race,) = found.attributes
     groups = {row.group: row for row in race.cutoffs[0].groups}
     gap = groups["African-American"].fpr_gap
@@ -203,7 +203,7 @@ def test_attributes_are_refused_among_the_data() -> None:
     with pytest.raises(UserError, match="'subject_id' is missing"):
         audited(attributes=beside().drop(columns="subject_id"))
     with pytest.raises(UserError, match="no group 'X'"):
-        audit_fairness(FRAME, beside(), card=CARD, references={"sex": "X"})
+        audit_fairness(FRAME, beside(), card=CARD, settings=AuditSettings(references={"sex": "X"}))
     with pytest.raises(UserError, match="give cutoffs"):
         audit_fairness(FRAME, beside())
     with pytest.raises(UserError, match="give the same rows"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, FRAME, FULL, beside
 
 from credit_model import UserError
-from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.assembly import EvaluationSettings, full_evaluation
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.samples import describe_samples
 from credit_model.reports.page import render_html
@@ -33,7 +33,7 @@ def compas() -> pd.DataFrame:
 
 def test_a_report_on_compas_flags_its_mislabelled_late_rows_and_no_others() -> None:
     frame = compas()
-    report = full_evaluation(frame, cutoffs=[750])
+    report = full_evaluation(frame, settings=EvaluationSettings(cutoffs=[750]))
     cells = report.data.samples["out_of_time"].rates
     flagged = {cell.period for cell in cells if cell.flag}
     assert {cell.flag for cell in cells} == {"", "all_bad"}

@@ -10,9 +10,9 @@ In: the scored rows, the challenger's probability among them. Out: a `Challenger
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,16 @@ class Attribution:
     challenger: float
 
 
+class ChallengerDescription(TypedDict):
+    """What the caller of an evaluation knows of a challenger, as plain values."""
+
+    label_en: str
+    label_zh: str
+    settings: NotRequired[Mapping[str, str | float]]
+    attributions: NotRequired[Sequence[Mapping[str, str | float | None]]]
+    additivity_gap: NotRequired[float | None]
+
+
 @dataclass(frozen=True)
 class Challenger:
     """What a challenger found on the card's out-of-time rows.
@@ -85,7 +95,7 @@ class Challenger:
 
     label_en: str
     label_zh: str
-    settings: dict[str, Any]
+    settings: dict[str, str | float]
     verdict: str
     segments: dict[str, Contest]
     cells: tuple[Cell, ...]
@@ -95,7 +105,7 @@ class Challenger:
 
 
 def challenge(
-    sample: Sample, segments: Mapping[str, Segment], grades: tuple[Grade, ...], description: Mapping[str, Any]
+    sample: Sample, segments: Mapping[str, Segment], grades: tuple[Grade, ...], description: ChallengerDescription
 ) -> Challenger:
     """Measure a challenger (``sample.others["challenger"]``, a probability) against the card.
 
@@ -113,12 +123,13 @@ def challenge(
     }
     cells = _cells(sample, grades)
     try:
-        attributions = [Attribution(**row) for row in description.get("attributions", ())]
-        labels = {key: description[key] for key in ("label_en", "label_zh")}
+        attributions = [Attribution(**cast(Any, row)) for row in description.get("attributions", ())]
+        label_en, label_zh = description["label_en"], description["label_zh"]
     except (TypeError, KeyError) as error:
         raise UserError(f"Cannot judge this challenger: its description is incomplete ({error}).") from error
     return Challenger(
-        **labels,
+        label_en=label_en,
+        label_zh=label_zh,
         settings=dict(description.get("settings", {})),
         verdict=_verdict(contests["all"].minus_card.get("auc")),
         segments=contests,

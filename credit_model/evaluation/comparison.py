@@ -253,7 +253,6 @@ def frontier(
     *,
     sizes: Iterable[int] = (1, 2, 3, 4, 6, 8, 12, 20),
     folds: int = 5,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """AUC on unseen rows by the most characteristics a card may have.
 
@@ -266,9 +265,7 @@ def frontier(
     sizes : iterable of int
         Most characteristics.
     folds : int
-        Stratified folds that part no subject.
-    seed : int
-        Of the folds.
+        Stratified folds that part no subject, the same in every call.
 
     Returns
     -------
@@ -290,7 +287,7 @@ def frontier(
     bad = (y == classes[1]).astype(int)
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     subjects = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    dealt = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(y)), bad, subjects))
+    dealt = list(StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(np.zeros(len(y)), bad, subjects))
     take = getattr(X, "iloc", X)
     risk, used = np.empty((len(counts), len(y))), np.zeros(len(counts))
     for place, size in enumerate(counts):

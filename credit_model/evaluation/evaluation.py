@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.evaluation.card_summary import Breakdown, breakdowns_of, card_of, moved_by_term, term_texts
-from credit_model.evaluation.challenger import Challenger, challenge
+from credit_model.evaluation.challenger import Challenger, ChallengerDescription, challenge
 from credit_model.evaluation.decisions import Decisions
 from credit_model.evaluation.fairness_audit import Fairness
 from credit_model.evaluation.gates import GateVerdict, checks_of_rows, gate_rules, read_gates
@@ -98,6 +98,28 @@ class Dates(TypedDict, total=False):
     day_of_use: str
 
 
+class RefusalReason(TypedDict):
+    """Why rows were refused, in both languages, and how many."""
+
+    code: str
+    text_en: str
+    text_zh: str
+    rows: int
+
+
+class IngestSection(TypedDict, total=False):
+    """Counts of raw rows; without the place of the refused ones, which differs by machine."""
+
+    read: int
+    accepted: int
+    duplicates: int
+    rejected_rows: int
+    excluded: int
+    rejected_share: float
+    max_rejected_share: float
+    reasons: list[RefusalReason]
+
+
 class EvaluationContext(TypedDict, total=False):
     """Values that only the caller of `evaluate` knows; a text alike in both languages lacks ``_en`` and ``_zh``."""
 
@@ -113,10 +135,21 @@ class EvaluationContext(TypedDict, total=False):
     dates: Dates
     samples: list[SampleCounts]
     exclusions: list[dict[str, str | int | None]]
-    ingest: dict[str, Any]
+    ingest: IngestSection
     notes: list[dict[str, str]]
     digests: dict[str, str]
-    champion: dict[str, str | int]
+    champion: dict[str, str | int | None]
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """Arguments of `evaluate` that hold no rows."""
+
+    baselines: Mapping[str, tuple[str, str]] | None
+    development_rate: float | None
+    gates: Mapping[str, object] | None
+    context: EvaluationContext | None
+    challenger: ChallengerDescription | None
+    segments: Mapping[str, tuple[str, str]] | None
 
 
 _SECTIONS = ("data", "fairness", "decisions", "stability")  # written as {} where there are none
@@ -330,7 +363,7 @@ def _rankings(
 
 
 def _gates(
-    limits: Mapping[str, Any],
+    limits: Mapping[str, object],
     segments: dict[str, Segment],
     estimates: dict[str, dict[str, Estimate]],
     bads: dict[str, int],
@@ -367,9 +400,9 @@ def evaluate(
     explanation: pd.DataFrame | None = None,
     baselines: Mapping[str, tuple[str, str]] | None = None,
     development_rate: float | None = None,
-    gates: Mapping[str, Any] | None = None,
-    context: Mapping[str, Any] | None = None,
-    challenger: Mapping[str, Any] | None = None,
+    gates: Mapping[str, object] | None = None,
+    context: EvaluationContext | None = None,
+    challenger: ChallengerDescription | None = None,
     segments: Mapping[str, tuple[str, str]] | None = None,
 ) -> EvaluationReport:
     """Judge scored out-of-time rows.
@@ -453,8 +486,9 @@ def evaluate(
         texts = {} if card is None else term_texts(card)
         reasons = reasons_of(sample, explanation, texts)
     grades = grades_of(sample)
-    is_shown = challenger is not None and not counts.hidden
-    challengers = (challenge(sample, parts, grades, challenger or {}),) if is_shown else ()
+    challengers = (
+        (challenge(sample, parts, grades, challenger),) if challenger is not None and not counts.hidden else ()
+    )
     report = EvaluationReport(
         context=_plain(context or {}),
         segments=parts,
@@ -481,7 +515,7 @@ def rounded(plain: dict[str, Any]) -> dict[str, Any]:
     return plain_rounded
 
 
-def _plain(context: Mapping[str, Any]) -> EvaluationContext:
+def _plain(context: EvaluationContext) -> EvaluationContext:
     """Check that a context is plain, and leave small counts blank in it as everywhere else."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(context), allow_nan=False))

@@ -128,11 +128,48 @@ class Fairness:
 
 
 @dataclass(frozen=True)
+class AuditSettings:
+    """Settings of an audit by group: texts, reference groups, labels, rates by source.
+
+    Attributes
+    ----------
+    texts : mapping of str to (code, text_en, text_zh)
+        Of features that are not in the card.
+    references : mapping of str to str
+        Reference group of an attribute; its largest group unless given. Never chosen by outcome.
+    labels : mapping of str to (str, str)
+        English and Chinese of attributes and groups.
+    enforced : sequence of str
+        Attributes by which authorities work, so that a base rate apart from the others may be one of inspection.
+    sources : sequence of SourceRate
+        From `source_rates`.
+    """
+
+    texts: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    enforced: Sequence[str] = ("district",)
+    sources: Sequence[SourceRate] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class _Mix:
-    """Reasons told to each row, and a matrix of who is told which."""
+    """Reasons of each row, and a matrix of who has which."""
 
     texts: tuple[ReasonText, ...]
     is_reason: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _AuditRows:
+    """What every attribute is audited on."""
+
+    sample: Sample
+    cuts: Sequence[float]
+    mix: _Mix | None
+    features: pd.DataFrame | None  # of the last row of each person
+    texts: Mapping[str, tuple[str, str, str]]
+    labels: Mapping[str, tuple[str, str]]
 
 
 def audit_fairness(
@@ -143,11 +180,7 @@ def audit_fairness(
     cutoffs: Sequence[float] | None = None,
     explanation: pd.DataFrame | None = None,
     features: pd.DataFrame | None = None,
-    texts: Mapping[str, tuple[str, str, str]] | None = None,
-    references: Mapping[str, str] | None = None,
-    labels: Mapping[str, tuple[str, str]] | None = None,
-    enforced: Sequence[str] = ("district",),
-    sources: Sequence[SourceRate] = (),
+    settings: AuditSettings | None = None,
 ) -> Fairness:
     """Audit a card on scored rows by attributes that stand beside them.
 
@@ -167,16 +200,8 @@ def audit_fairness(
         ``card.explain(X)`` of the same rows in the same order: the mix of reasons by group.
     features : DataFrame, optional
         Features of the same rows in the same order, screened as proxies beside the score itself.
-    texts : mapping of str to (code, text_en, text_zh), optional
-        Of features that are not in the card.
-    references : mapping of str to str, optional
-        Reference group of an attribute; its largest group unless given. Never chosen by outcome.
-    labels : mapping of str to (str, str), optional
-        English and Chinese of attributes and groups.
-    enforced : sequence of str
-        Attributes by which authorities work, so that a base rate apart from the others may be one of inspection.
-    sources : sequence of SourceRate, optional
-        From `source_rates`.
+    settings : AuditSettings, optional
+        Texts, reference groups, labels, rates by source.
 
     Returns
     -------
@@ -199,10 +224,11 @@ def audit_fairness(
     >>> frame = pd.DataFrame({"subject_id": people, "as_of": "2025-04-01", "y": [1, 0, 0, 0] * 100,
     ...     "score": [700, 800] * 100 + [800] * 200, "probability_of_bad": 0.25, "grade": "A"})
     >>> beside = pd.DataFrame({"subject_id": people, "sex": ["F"] * 200 + ["M"] * 200})
-    >>> found = audit_fairness(frame, beside, cutoffs=[750], references={"sex": "M"})
-    >>> found.attributes[0].cutoffs[0].groups[0].ratio.value, found.findings[0].kind
+    >>> audit = audit_fairness(frame, beside, cutoffs=[750], settings=AuditSettings(references={"sex": "M"}))
+    >>> audit.attributes[0].cutoffs[0].groups[0].ratio.value, audit.findings[0].kind
     (0.5, 'eligibility')
     """
+    settings = settings or AuditSettings()
     sample = sample_of(frame, [])
     for name, table in (("explanation", explanation), ("features", features)):
         if table is not None and len(table) != len(frame):
@@ -210,21 +236,20 @@ def audit_fairness(
     if cutoffs is None and card is None:
         raise UserError("Cannot audit eligibility: give cutoffs, or the card whose grade cuts they are.")
     cuts = list(card.profile.grade_cuts) if cutoffs is None and card is not None else list(cutoffs or ())
-    all_texts = {**(texts or {}), **({} if card is None else term_texts(card))}
-    mix = None if explanation is None else _mix(sample, explanation, all_texts)
+    texts = {**settings.texts, **({} if card is None else term_texts(card))}
+    mix = None if explanation is None else _mix(sample, explanation, texts)
+    rows = _AuditRows(sample, sorted(cuts), mix, _screened(sample, features), texts, settings.labels)
     audits = []
     for grouping in groupings(frame, attributes, sample.order):
-        reference = (references or {}).get(grouping.name, grouping.names[0])
-        if len(grouping.names) < 2 and grouping.name not in (references or {}):
+        reference = settings.references.get(grouping.name, grouping.names[0])
+        if len(grouping.names) < 2 and grouping.name not in settings.references:
             continue
         if reference not in grouping.names:
             raise UserError(f"Attribute {grouping.name!r} has no group {reference!r}: {', '.join(grouping.names)}.")
-        audits.append(
-            _audited(sample, grouping, reference, sorted(cuts), mix, _screened(sample, features), all_texts, labels)
-        )
-    findings = tuple(f for audit in audits for f in _findings(audit, enforced))
-    findings += tuple(Finding("source", "source", s.source, None, s.ratio) for s in sources if s.flagged)
-    return Fairness(tuple(audits), findings, () if mix is None else mix.texts, tuple(sources))
+        audits.append(_audit_attribute(rows, grouping, reference))
+    findings = tuple(f for audit in audits for f in _findings(audit, settings.enforced))
+    findings += tuple(Finding("source", "source", s.source, None, s.ratio) for s in settings.sources if s.flagged)
+    return Fairness(tuple(audits), findings, () if mix is None else mix.texts, tuple(settings.sources))
 
 
 def _mix(sample: Sample, explanation: pd.DataFrame, texts_by_name: Mapping[str, tuple[str, str, str]]) -> _Mix:
@@ -245,22 +270,14 @@ def _screened(sample: Sample, features: pd.DataFrame | None) -> pd.DataFrame | N
     return rows.assign(score=sample.score[last])
 
 
-def _audited(
-    sample: Sample,
-    grouping: Grouping,
-    reference: str,
-    cuts: Sequence[float],
-    mix: _Mix | None,
-    features: pd.DataFrame | None,
-    texts_by_name: Mapping[str, tuple[str, str, str]],
-    labels: Mapping[str, tuple[str, str]] | None,
-) -> AttributeAudit:
+def _audit_attribute(rows: _AuditRows, grouping: Grouping, reference: str) -> AttributeAudit:
+    sample, labels = rows.sample, rows.labels
     names, at = grouping.names, grouping.names.index(reference)
     parts = [sample.where(grouping.code == i) for i in range(len(names))]
     counts = counts_of(parts, sample)
     groups = Groups(grouping.code, len(names), sample.weight, sample.people)
     score, bad = groups.shares(sample.score), groups.shares(sample.y)
-    reason_shares = _reason_shares(mix, sample, grouping, groups, counts)
+    reason_shares = _reason_shares(rows.mix, sample, grouping, groups, counts)
     audits = []
     for i, (name, part, count) in enumerate(zip(names, parts, counts, strict=True)):
         measures = {} if count.hidden else _measures(part)
@@ -271,12 +288,12 @@ def _audited(
         true_risk = None if risk is None or count.hidden else float(np.average(risk, weights=part.weight))
         audits.append(GroupAudit(name, *label(name, labels), count, measures, true_risk, reason_shares[i]))
     proxies: tuple[Proxy, ...] = ()
-    if features is not None:
+    if rows.features is not None:
         last = np.append(sample.subject[1:] != sample.subject[:-1], True)
-        texts = {"score": ("score", "The score itself", "得分本身"), **texts_by_name}
+        texts = {"score": ("score", "The score itself", "得分本身"), **rows.texts}
         member = np.array(names, object)[grouping.code[last]]
-        proxies = screen_proxies(features, member, texts=texts, limits=LIMITS["proxy"])
-    usable = [cut for cut in cuts if min((sample.score < cut).sum(), (sample.score >= cut).sum()) >= SMALLEST_CELL]
+        proxies = screen_proxies(rows.features, member, texts=texts, limits=LIMITS["proxy"])
+    usable = [cut for cut in rows.cuts if min((sample.score < cut).sum(), (sample.score >= cut).sum()) >= SMALLEST_CELL]
     return AttributeAudit(
         grouping.name, *label(grouping.name, labels), reference, tuple(audits),
         cutoffs_of(sample, grouping, groups, counts, at, usable), proxies,

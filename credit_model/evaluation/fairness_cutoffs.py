@@ -117,9 +117,9 @@ def _grouping(name: str, column: pd.Series) -> Grouping:
     return Grouping(name, tuple(str(groups[i]) for i in by_size), place[same[codes]])
 
 
-def label(name: str, labels: Mapping[str, tuple[str, str]] | None) -> tuple[str, str]:
+def label(name: str, labels: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """Text of an attribute or a group in English and Chinese."""
-    return (labels or {}).get(name) or LABELS.get(name, (name, name))
+    return labels.get(name) or LABELS.get(name, (name, name))
 
 
 @dataclass(frozen=True)

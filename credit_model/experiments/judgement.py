@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from credit_model.evaluation.assembly import full_evaluation
-from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.assembly import EvaluationSettings, full_evaluation
+from credit_model.evaluation.challenger import ChallengerDescription
+from credit_model.evaluation.evaluation import EvaluationContext, EvaluationReport
+from credit_model.evaluation.fairness_audit import AuditSettings
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.evaluation.gates import Evidence, gate_rules, verdicts_of
 from credit_model.experiments.data_source import DataSource
@@ -93,16 +95,18 @@ def judge(
         baselines["champion"] = (f"Champion, version {champion.version}", f"现行模型（版本{champion.version}）")
         context["champion"] = {"version": champion.version, "card": champion.card.digest}
     rates = (events["source"], len(development), later_events["source"], len(out_of_time))
+    audit = AuditSettings(
+        texts={d.name: (d.reason or d.name, d.label_en, d.label_zh) for d in experiment.features},
+        sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
+    )
     return full_evaluation(
         frame,
         card=card,
         attributes=out_of_time.audit.assign(subject_id=frame["subject_id"], as_of=frame["as_of"]),
         explanation=card.explain(X[used]),
         features=X,
-        texts={d.name: (d.reason or d.name, d.label_en, d.label_zh) for d in experiment.features},
         development=_scored(experiment, card, development, events),
-        sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
-        window_months=_window(experiment),
+        settings=EvaluationSettings(window_months=_window(experiment), audit=audit),
         baselines=baselines,
         development_rate=development.bad_rate,
         gates={name: limit for name, limit in experiment.gates.items() if gate_rules()[name].measure},
@@ -195,7 +199,9 @@ def fit_challenger(experiment: Experiment, development: DevelopmentSample) -> Bo
     return challenger.fit(development.X, development.y, development.weight, development.subject_id)
 
 
-def _description(challenger: BoostedChallenger, experiment: Experiment, card: Card, samples: Samples) -> dict[str, Any]:
+def _description(
+    challenger: BoostedChallenger, experiment: Experiment, card: Card, samples: Samples
+) -> ChallengerDescription:
     """Describe how the challenger was made, and what each feature moves in it and in the card.
 
     Both in points, both against the mean of the development sample, both as interventional SHAP values of the
@@ -286,7 +292,7 @@ def _attainable(experiment: Experiment, source: DataSource, frame: pd.DataFrame)
     return np.asarray(model.predict(features))
 
 
-def _context(experiment: Experiment, source: DataSource, card: Card, samples: Samples) -> dict[str, Any]:
+def _context(experiment: Experiment, source: DataSource, card: Card, samples: Samples) -> EvaluationContext:
     """Return the context of the evaluation: question, dates, samples, exclusions, digests."""
     development, out_of_time = samples
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue

@@ -7,34 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
 
+from credit_model.evaluation.evaluation import IngestSection
 from credit_model.experiments.data_source import DataSource
 from credit_model.experiments.experiment import Experiment
 from credit_model.ledger.ingest_report import check_refusals
 from credit_model.ledger.validation import REASONS
-
-
-class RefusalReason(TypedDict):
-    """Why rows were refused, in both languages, and how many."""
-
-    code: str
-    text_en: str
-    text_zh: str
-    rows: int
-
-
-class IngestSection(TypedDict):
-    """What an evaluation says of the raw rows; without the place of the refused ones, which differs by machine."""
-
-    read: int
-    accepted: int
-    duplicates: int
-    rejected_rows: int
-    excluded: int
-    rejected_share: float
-    max_rejected_share: float
-    reasons: list[RefusalReason]
 
 
 @dataclass(frozen=True)

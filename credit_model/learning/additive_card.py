@@ -22,7 +22,7 @@ from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit
 from credit_model.learning.fine_classes import BADS, GOODS, cut_between, information_value
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import choose
-from credit_model.learning.logistic import Limits, fit_logistic
+from credit_model.learning.logistic import Limits, Ridge, fit_logistic
 from credit_model.learning.predictors import Bins, Predictor
 from credit_model.learning.terms import BinnedSample, Terms
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
@@ -142,7 +142,7 @@ def _strongest(sample: BinnedSample, terms: Terms, ridge: float, most: int) -> l
     """Return the columns to keep: of shapes in a logistic regression, the one missed least goes first."""
     design = np.stack([table[sample.codes[:, j]] for j, table in enumerate(terms.alone)], axis=1)
     limits = Limits.not_negative(design.shape[1])
-    fit = fit_logistic(design, sample.goods, sample.bads, ridge=ridge, centre=1.0, offset=sample.offset, limits=limits)
+    fit = fit_logistic(design, sample.goods, sample.bads, ridge=Ridge(ridge, 1.0), offset=sample.offset, limits=limits)
     return [int(place) for place in choose(fit, most)]
 
 

@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from credit_model.learning.logistic import Limits, fit_logistic
+from credit_model.learning.logistic import Limits, Ridge, fit_logistic
 from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 Real = npt.NDArray[np.float64]
 
 # Prior precision of the slope about 1, and of each knot's shift about 0 (standard deviation 0.25 in log-odds).
-_SLOPE_RIDGE = 10.0
-_SHIFT_RIDGE = 16.0
+_SLOPE_RIDGE = Ridge(10.0, centre=1.0)
+_SHIFT_RIDGE = Ridge(16.0)
 _MOST_KNOTS = 6  # on either side of the reference row
 _EVENTS_PER_KNOT = 40
 # Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
@@ -57,9 +57,7 @@ def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0
     """
     middle = float(np.average(log_odds, weights=goods + bads))
     centred = (log_odds - middle)[:, None]
-    fit = fit_logistic(
-        centred, goods, bads, ridge=_SLOPE_RIDGE, centre=1.0, offset=offset, limits=Limits.not_negative(1)
-    )
+    fit = fit_logistic(centred, goods, bads, ridge=_SLOPE_RIDGE, offset=offset, limits=Limits.not_negative(1))
     slope = max(float(fit.weights[0]), 0.0)
     return Line(fit.intercept - slope * middle, slope)
 

@@ -30,7 +30,16 @@ from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import DraftRules, make_card
 from credit_model.learning.frames import read_columns, read_groups, read_outcome, rows_of
 from credit_model.learning.optimal_binning import ClassingRules
-from credit_model.learning.predictors import Bins, Predictor, SetPoints, is_number, is_whole, predictor_of, with_edits
+from credit_model.learning.predictors import (
+    Bins,
+    Predictor,
+    Prior,
+    SetPoints,
+    is_number,
+    is_whole,
+    predictor_of,
+    with_edits,
+)
 from credit_model.scorecard.bins import BinEdits, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile, load_profile
@@ -190,18 +199,12 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins, special = self.bins or {}, self.special_values or {}
+
+        def prior_of(name: str) -> Prior:
+            return Prior(definitions.get(name), set_points.get(name), bins.get(name), special.get(name, ()))
+
         predictors = [
-            predictor_of(
-                name,
-                outcome.of(column),
-                weight,
-                profile,
-                definitions.get(name),
-                set_points.get(name),
-                bins.get(name),
-                special.get(name, ()),
-            )
-            for name, column in columns.items()
+            predictor_of(name, outcome.of(column), weight, profile, prior_of(name)) for name, column in columns.items()
         ]
         empty = [p.name for p in predictors if p.definition is None and p.fine.is_empty]
         if empty:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
 from credit_model.learning.fine_classes import BADS, GOODS
 from credit_model.learning.fine_table import FineTable
-from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, fit_logistic
+from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, Ridge, fit_logistic
 from credit_model.learning.optimal_binning import Classing, ClassingRules, optimal_classings, ordered_woe
 from credit_model.learning.predictors import Predictor
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
@@ -257,7 +257,7 @@ def _fit_and_choose(
         room = max(rules.removable_points - rules.half_point * moving, 0.0)
         limits = Limits.not_negative(len(columns)).and_at_most(below[columns], room)
         design = LookedUp(table.codes, candidates[columns].tolist(), [tables[place] for place in columns.tolist()])
-        return fit_logistic(design, goods, bads, ridge=rules.ridge, offset=offset, limits=limits, start=start)
+        return fit_logistic(design, goods, bads, ridge=Ridge(rules.ridge), offset=offset, limits=limits, start=start)
 
     middle = np.array([blank.woes[j][blank.references[j]] for j in candidates.tolist()])
     near = None

@@ -99,13 +99,20 @@ class LogisticFit:
     curvature: Real | None  # of the penalised objective, intercept first
 
 
+@dataclass(frozen=True)
+class Ridge:
+    """A penalty that draws every weight towards ``centre`` by ``strength``; the intercept is free."""
+
+    strength: float
+    centre: float = 0.0
+
+
 def fit_logistic(
     design: npt.NDArray[Any] | LookedUp,
     goods: Real,
     bads: Real,
     *,
-    ridge: float | Real,
-    centre: float | Real = 0.0,
+    ridge: Ridge,
     offset: Real | float = 0.0,
     limits: Limits | None = None,
     start: LogisticFit | None = None,
@@ -117,8 +124,7 @@ def fit_logistic(
     design : array or LookedUp, shape (rows, k)
     goods, bads : array, shape (rows,)
         Weighted counts of goods and bads in each row; both sums above 0.
-    ridge, centre : float or array, shape (k,)
-        Each weight is drawn towards ``centre`` by ``ridge``; the intercept is free.
+    ridge : Ridge
     offset : array, shape (rows,)
         Log-odds that are given.
     limits : Limits, optional
@@ -133,13 +139,13 @@ def fit_logistic(
 
     Examples
     --------
-    >>> fit = fit_logistic(np.array([[0.0], [1.0]]), np.array([50.0, 80.0]), np.array([50.0, 20.0]), ridge=1e-9)
+    >>> fit = fit_logistic(np.array([[0.0], [1.0]]), np.array([50.0, 80.0]), np.array([50.0, 20.0]), ridge=Ridge(1e-9))
     >>> round(fit.intercept, 6), round(float(fit.weights[0]), 6)
     (0.0, 1.386294)
     """
     k = design.shape[1]
-    penalty = np.concatenate([[0.0], np.broadcast_to(ridge, k)])
-    target = np.concatenate([[0.0], np.broadcast_to(centre, k)])
+    penalty = np.concatenate([[0.0], np.broadcast_to(ridge.strength, k)])
+    target = np.concatenate([[0.0], np.broadcast_to(ridge.centre, k)])
     bound = Limits(np.hstack([np.zeros((len(limits.left), 1)), limits.left]), limits.right) if limits else None
     offset = np.broadcast_to(np.asarray(offset, np.float64), len(goods))
     total, curvature = goods + bads, None
@@ -150,7 +156,7 @@ def fit_logistic(
         parts = goods[some] * times, bads[some] * times
         if min(part.sum() for part in parts) > 0:
             few = np.asfortranarray(design[some])
-            start = fit_logistic(few, *parts, ridge=ridge, centre=centre, offset=offset[some], limits=limits)
+            start = fit_logistic(few, *parts, ridge=ridge, offset=offset[some], limits=limits)
             start = replace(start, curvature=None)
     if start is not None and (limits is None or (limits.left @ start.weights >= limits.right - 1e-9).all()):
         x, curvature = np.concatenate([[start.intercept], start.weights]), start.curvature

@@ -92,22 +92,24 @@ class SetPoints:
         return cls(name, tuple(int(p) for p in all_points), bins, Policy(str(table["approver"]), str(table["ground"])))
 
 
-def predictor_of(
-    name: str,
-    column: Any,
-    weight: npt.NDArray[np.float64],
-    profile: Profile,
-    definition: FeatureDefinition | None,
-    set_points: SetPoints | None,
-    bins: Bins | BinEdits | None,
-    special: Sequence[float] = (),
-) -> Predictor:
+@dataclass(frozen=True)
+class Prior:
+    """What the caller says of a column: its definition, its points, its bins, its special values."""
+
+    definition: FeatureDefinition | None = None
+    set_points: SetPoints | None = None
+    bins: Bins | BinEdits | None = None
+    special: Sequence[float] = ()
+
+
+def predictor_of(name: str, column: Any, weight: npt.NDArray[np.float64], profile: Profile, prior: Prior) -> Predictor:
     """Return a column in fine classes, with what is known of it beforehand."""
+    definition, set_points, bins = prior.definition, prior.set_points, prior.bins
     preset = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
     if preset is not None:
         fine = FineColumn(attributes_of(preset, column, name).astype(np.uint8), preset.count - 1, given=preset)
     elif definition is not None or holds_numbers(column):
-        fine = fine_numbers(as_numbers(column, name), weight, special=special)
+        fine = fine_numbers(as_numbers(column, name), weight, special=prior.special)
     else:
         fine = fine_categories(*as_categories(column, name), RARE_ROWS)
     predictor = Predictor(name, fine, definition=definition)

@@ -109,9 +109,9 @@ def _of_term(term: CardTerm, reference: Reference, snapshot: Snapshot, level: fl
     ]  # fmt: skip
     if term.missing is not None:
         then, lacking = reference.missing.get(term.name), int(by_attribute[term.missing])
-        movements.append(_share("missing", then or 0, lacking, reference, snapshot, level, **labels))
+        movements.append(_share("missing", then or 0, lacking, reference, snapshot, level, term))
     if term.unseen is not None:
-        movements.append(_share("unseen", 0, int(by_attribute[term.unseen]), reference, snapshot, level, **labels))
+        movements.append(_share("unseen", 0, int(by_attribute[term.unseen]), reference, snapshot, level, term))
     return movements
 
 
@@ -122,15 +122,7 @@ def _movement(kind: str, shift: Shift | None, floor: float, shares: tuple[Share,
 
 
 def _share(
-    kind: str,
-    then: int,
-    now: int,
-    reference: Reference,
-    snapshot: Snapshot,
-    level: float,
-    name: str = "",
-    label_en: str = "",
-    label_zh: str = "",
+    kind: str, then: int, now: int, reference: Reference, snapshot: Snapshot, level: float, term: CardTerm | None = None
 ) -> Movement:
     """Compare a share of people; it has moved when chance does not explain it and it is a fifth more or less."""
     rows = len(snapshot.score)
@@ -143,7 +135,8 @@ def _share(
         value, limit = shift.value, shift.limit
         has_moved = shift.has_moved and times >= CHANGE and max(then, now) >= SMALLEST_CELL
     shares = _publishable_share(then, reference.rows), _publishable_share(now, rows)
-    return Movement(kind, name, label_en, label_zh, value, limit, has_moved, *shares)
+    names = ("", "", "") if term is None else (term.name, term.label_en, term.label_zh)
+    return Movement(kind, *names, value, limit, has_moved, *shares)
 
 
 def _publishable_share(count: int, total: int) -> float | None:
