@@ -48,9 +48,10 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS
+from credit_model.foundation.arrow_columns import read_dates, read_text
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, raise_faults, read_toml
-from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types, read_dates, read_text
+from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types
 from credit_model.visibility.amendments import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")

@@ -24,11 +24,10 @@ from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBU
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
 from credit_model.catalogue.kind_rules import TIERS, Condition
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
+from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_numbers, read_text
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.amendments import ACTIONS, PAID, parse_correction
 from credit_model.visibility.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
-
-Mask = NDArray[np.bool_]
 
 TABLE_NAMES = ("records", "amendments", "subjects", "audit")
 REQUIRED = {
@@ -85,7 +84,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "unbalanced_quote": ("引号不成对", "a quotation mark is not closed in its line"),
     "unreadable_row": ("列数与表头不符", "the row has another number of columns than the header"),
 }
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 _ARROW = {"text": pa.string(), "date": pa.date32(), "int": pa.int64(), "tier": pa.string()}
 
 
@@ -325,7 +323,7 @@ class _Rows:
                 self.columns[name], unreadable = read_numbers(column)
                 self.refuse("unreadable_number", name, unreadable)
                 beyond = pc.greater_equal(pc.abs(self.columns[name]), LARGEST)
-                self.refuse("number_out_of_range", name, _mask(beyond))
+                self.refuse("number_out_of_range", name, as_mask(beyond))
             else:
                 self.columns[name] = read_text(column)
 
@@ -338,7 +336,7 @@ class _Rows:
         return _any(len(self.none), [mask for (_, name), mask in self.faults.items() if name == column])
 
     def null(self, name: str) -> Mask:
-        return _mask(self.columns[name].is_null())
+        return as_mask(self.columns[name].is_null())
 
     def days(self, name: str) -> NDArray[np.int32]:
         """Return days since 1970-01-01; a null is before every day."""
@@ -366,7 +364,7 @@ class _Rows:
             asked.append(~self.null("amount") & (self.numbers("amount") <= condition.amount_at_most))
         if condition.source_contains:
             words = "|".join(map(re.escape, condition.source_contains))
-            asked.append(_mask(pc.match_substring_regex(self.columns["source"], words, ignore_case=True)))
+            asked.append(as_mask(pc.match_substring_regex(self.columns["source"], words, ignore_case=True)))
         mask: Mask = np.logical_and.reduce(asked)
         return mask
 
@@ -392,57 +390,6 @@ class _Rows:
             self.refuse(reason, name, looks_like_id_number(self.columns[name]))
 
 
-def read_text(column: pa.Array) -> pa.Array:
-    """Convert to text without surrounding blanks; empty is null, and a whole number loses its decimal point."""
-    if pa.types.is_floating(column.type):
-        whole = pc.all(pc.equal(pc.floor(column), column), min_count=0).as_py()
-        column = column.cast(pa.int64(), safe=False) if whole else column
-    if pa.types.is_boolean(column.type) or not pa.types.is_string(column.type):
-        column = column.cast(pa.string())
-    column = pc.utf8_trim_whitespace(column)
-    return pc.if_else(pc.equal(column, ""), None, column)
-
-
-def read_dates(column: pa.Array) -> tuple[pa.Array, Mask]:
-    """Convert dates, timestamps or ISO text to days (without the time), and mark the rows that are none of these."""
-    if pa.types.is_date(column.type):
-        return column.cast(pa.date32()), np.zeros(len(column), np.bool_)
-    if pa.types.is_timestamp(column.type):
-        local = pc.local_timestamp(column) if column.type.tz else column
-        return pc.floor_temporal(local, unit="day").cast(pa.date32()), np.zeros(len(column), np.bool_)
-    text = read_text(column)
-    if not pa.types.is_string(column.type):
-        return pa.nulls(len(text), pa.date32()), _mask(text.is_valid())
-    encoded = text.dictionary_encode()
-    days = pa.array([_iso_day(value) for value in encoded.dictionary.to_pylist()], pa.date32())
-    dates = days.take(encoded.indices)
-    return dates, _mask(pc.and_(dates.is_null(), text.is_valid()))
-
-
-def read_numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
-    """Convert integers, floats, decimals or text to whole numbers, and mark the rows that are none of these."""
-    if pa.types.is_integer(column.type) and column.type != pa.uint64():
-        return column.cast(pa.int64()), np.zeros(len(column), np.bool_)
-    text = read_text(column)
-    readable = pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}(\.0*)?$")
-    digits = pc.replace_substring_regex(pc.if_else(readable, text, None), r"^\+|\.0*$", "")
-    return digits.cast(pa.int64()), _mask(pc.and_(pc.invert(readable), text.is_valid()))
-
-
-def _iso_day(text: str) -> date | None:
-    if not _ISO_DATE.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None
-
-
 def _any(n: int, masks: Iterable[Mask]) -> Mask:
     result: Mask = np.logical_or.reduce([np.zeros(n, np.bool_), *masks])
     return result
-
-
-def _mask(column: pa.Array) -> Mask:
-    mask: Mask = column.fill_null(False).to_numpy(zero_copy_only=False)
-    return mask
