@@ -110,7 +110,8 @@ def test_a_record_that_spans_lines_is_refused_line_by_line_unless_the_mapping_al
     report = ingest(tmp_path / "two", write(tmp_path / "two", lines), MULTILINE)
     assert_balanced(report, 3)
     assert report.accepted == 3
-    assert report.warnings == ("records (rows.csv): 1 line(s) go on with a row above",)
+    (warning,) = report.warnings
+    assert (warning.code, warning.count, warning.rows) == ("line_of_row_above", 1, ("records (rows.csv)",))
     sources = Ledger.open(tmp_path / "two" / "ledger").tables().records["source"]
     assert "office\n\nof the west" in set(map(str, sources))
 

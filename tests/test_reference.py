@@ -20,6 +20,7 @@ from credit_model.catalogue.catalogue import RESERVED_ATTRIBUTES, load_catalogue
 from credit_model.foundation.toml_reader import TomlReader
 from credit_model.ledger import mapping as mapping_module
 from credit_model.ledger import validation
+from credit_model.ledger.ingest_report import WARNINGS
 from credit_model.visibility import amendments
 from credit_model.visibility import tables as ledger_tables
 
@@ -156,7 +157,7 @@ def test_a_new_key_in_a_reader_is_missed_on_its_page(
 
 def test_every_place_where_a_reader_names_keys_was_found() -> None:
     assert {name: sum(n == name for n, _ in PLACES) for name in READERS} == {
-        "catalogue": 8, "rules of kinds": 6, "mapping": 4,
+        "catalogue": 9, "rules of kinds": 6, "mapping": 4,
     }  # fmt: skip
 
 
@@ -219,13 +220,14 @@ def test_every_action_standing_and_reason_is_described(ending: str) -> None:
     assert first_cells(ending, "action", "变更") == list(amendments.ACTIONS)
     assert first_cells(ending, "standing", "主体状态") == list(validation.STANDINGS)
     language = LANGUAGES.index(ending) == 0
-    reasons = {
-        key: row[1]
-        for table in tables(page("ledger", ending))
-        if table[0][0] in ("reason", "原因")
-        for key, row in zip(keys(table), table[1:], strict=True)
-    }
-    assert reasons == {code: texts[language] for code, texts in validation.REASONS.items()}
+    for headings, texts_of in ((("reason", "原因"), validation.REASONS), (("warning", "提示"), WARNINGS)):
+        described = {
+            key: row[1]
+            for table in tables(page("ledger", ending))
+            if table[0][0] in headings
+            for key, row in zip(keys(table), table[1:], strict=True)
+        }
+        assert described == {code: texts[language] for code, texts in texts_of.items()}
 
 
 # ---------------------------------------------------------------------- twins

@@ -161,6 +161,8 @@ class PolicyEdition:
 class Catalogue:
     """The kinds of record a ledger may hold, its policies and its deny-list.
 
+    ``max_lag_days`` is how long before the ledger received a row its ``known_on`` may lie; None: as long as it says.
+
     Two catalogues are equal if their content is: ``digest`` is taken over the parsed file, so comments do not count.
     """
 
@@ -170,6 +172,7 @@ class Catalogue:
     kinds: Mapping[str, Kind]
     forbidden: tuple[Forbidden, ...]
     audit_attributes: frozenset[str]
+    max_lag_days: int | None
     policies: Mapping[str, tuple[PolicyEdition, ...]]
     categories: Mapping[str, tuple[str, str]]
     dimensions: Mapping[str, tuple[str, str]]
@@ -278,7 +281,7 @@ class _Reader(RuleReader):
     def catalogue(self, text: str) -> Catalogue:
         raw = self.raw
         self.keys(raw, "the file", ("schema", "name", "version", "subjects", "kinds", "policies", "dimensions"),
-                  ("categories", "fields", "occupations", "deny", "audit"))  # fmt: skip
+                  ("categories", "fields", "occupations", "deny", "audit", "receipt"))  # fmt: skip
         self.subjects = subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
         self.lists = {name: self.labels(name) for name in ("categories", "dimensions", "fields", "occupations")}
         forbidden = tuple(self.forbidden(*item) for item in self.entries("deny"))
@@ -286,6 +289,8 @@ class _Reader(RuleReader):
             self.faults.append("deny is empty: a catalogue of persons must say what may never be kept")
         audit = self.table(raw.get("audit", {}), "audit")
         self.keys(audit, "audit", (), ("attributes",))
+        receipt = self.table(raw.get("receipt", {}), "receipt")
+        self.keys(receipt, "receipt", (), ("max_lag_days",))
         catalogue = Catalogue(
             name=self.text(raw, "name", "the file"),
             version=self.text(raw, "version", "the file"),
@@ -294,6 +299,9 @@ class _Reader(RuleReader):
             forbidden=forbidden,
             audit_attributes=frozenset(self.strings(audit.get("attributes", []), "audit.attributes")),
             policies={name: self.editions(name, entries) for name, entries in self.entries("policies")},
+            max_lag_days=(
+                self.whole(receipt["max_lag_days"], "receipt.max_lag_days", 0) if "max_lag_days" in receipt else None
+            ),
             **self.lists,
             text=text,
             digest=sha256_json(raw),

@@ -123,7 +123,9 @@ def print_ingest(console: Console, report: IngestReport) -> None:
     if report.quarantine is not None:
         console.print(f"refused rows are in {report.quarantine}")
     for warning in report.warnings:
-        console.print(f"note: {warning}")
+        console.print(f"warning: {warning}")
+        for place in warning.rows[:3]:
+            console.print(f"  {place}")
 
 
 def print_comparison(console: Console, result: Comparison) -> None:

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.files import exclusive_lock, read_sealed, write_sealed
-from credit_model.ledger.lookup import RowIndex
+from credit_model.ledger.lookup import RowIndex, View
 from credit_model.ledger.manifest import CACHE, LOCK, LedgerError, Manifest, cache_prefix
 from credit_model.visibility.segments import SEMANTICS_VERSION, compile_segments
-from credit_model.visibility.tables import Segments
+from credit_model.visibility.tables import Segments, Tables
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -41,10 +41,10 @@ _IDS: Final = ("subject_ids", "record_ids", "case_ids")
 _MAX_FILES: Final = 4  # days of use
 
 
-def cache_name(manifest: Manifest, day_of_use: int) -> str:
-    """Return the name of the cache file for this content and day of use."""
+def cache_name(manifest: Manifest, day_of_use: int, recorded_by: int | None = None) -> str:
+    """Return the name of the cache file for this content and day of use, of what was received by a day."""
     source = manifest.digest, manifest.catalogue, manifest.policy
-    content = (*source, day_of_use, SEMANTICS_VERSION, Segments.row_columns)
+    content = (*source, day_of_use, SEMANTICS_VERSION, Segments.row_columns, recorded_by)
     return f"{cache_prefix(manifest)}{sha256(repr(content))[:32]}.segments"
 
 
@@ -162,6 +162,54 @@ class Buckets:
         low = pc.sum(pc.less(ids, first)).as_py() or 0
         high = len(ids) if beyond is None else pc.sum(pc.less(ids, beyond)).as_py() or 0
         return segments if high - low == len(ids) else segments.range(low, high)
+
+
+@dataclass
+class SegmentCache:
+    """What a view of a ledger shows as arrays: read or compiled once for each content and day of use."""
+
+    view: View
+    catalogue: Catalogue
+    _tables: tuple[str, Tables] | None = None  # with the digest of what they were read from
+    _segments: tuple[str, Segments] | None = None  # with the name of their cache
+
+    def tables(self) -> Tables:
+        """Return every row."""
+        with self.view.lock:
+            if self._tables is None or self._tables[0] != self.view.digest:
+                tables = self.view.look(lambda row_index: row_index.all_tables())
+                self._tables = self.view.digest, tables
+            return self._tables[1]
+
+    def segments(self, day: int) -> Segments:
+        """Return the segments of all subjects under the law of a day of use."""
+        with self.view.lock:
+            name = self._name(day)
+            if self._segments is None or self._segments[0] != name:
+                segments = read_segments(self.view.folder, name)
+                if segments is None:
+                    tables = self.tables()  # with which the view may move on
+                    name = self._name(day)
+                    segments = compile_segments(tables, self.catalogue, self.view.manifest.policy, day)
+                    write_segments(self.view.folder, name, segments)
+                self._segments = name, segments
+            return self._segments[1]
+
+    def buckets(self, day: int) -> Buckets:
+        """Return the same in buckets."""
+
+        def cut(_: RowIndex) -> Buckets:
+            manifest = self.view.manifest
+            row_index = self.view.row_index(self.view.store(), manifest)
+            for part in manifest.parts:  # opened now, they stay readable whatever is merged meanwhile
+                row_index.store.open(part)
+            name = self._name(day).removesuffix(".segments")
+            return Buckets.of(self.view.folder, name, self.catalogue, manifest.policy, day, row_index)
+
+        return self.view.look(cut)
+
+    def _name(self, day: int) -> str:
+        return cache_name(self.view.manifest, day, self.view.recorded_by)
 
 
 def _serialise(segments: Segments) -> list[bytes | memoryview]:

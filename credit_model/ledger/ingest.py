@@ -28,13 +28,14 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
+from credit_model.foundation.calendar import to_day
 from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.forgetting import with_tombstone
-from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes
+from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes, WarningLog
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import Output
-from credit_model.ledger.parts import PartStore, id_keys
+from credit_model.ledger.parts import RECEIVED_ON, PartStore, id_keys
 from credit_model.ledger.sources import Batch, Source
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import (
@@ -204,17 +205,16 @@ class Delivery:
     catalogue: Catalogue
     inputs: list[Input]
     drawn_on: date | None
+    received_on: date  # never said by the source
     progress: Progress | None
     key: bytes | None
     quarantine: Quarantine
     next_seq: int
     earlier: dict[str, Deduplicator]  # from the delivery before, on the same ledger
-    received_on: date = field(default_factory=lambda: today())  # never said by the source
     deduplicators: dict[str, Deduplicator] = field(default_factory=dict)
     returning: dict[str, set[str]] = field(default_factory=dict)  # forgotten subjects delivered again: their records
     counts: dict[str, Counter[str]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    unknown_targets: int = 0
+    warnings: WarningLog = field(default_factory=WarningLog)
     outcomes: dict[int, RowOutcomes] = field(default_factory=dict)  # by source
 
     @classmethod
@@ -224,6 +224,7 @@ class Delivery:
         catalogue: Catalogue,
         inputs: list[Input],
         drawn_on: date | None,
+        received_on: date | None,
         progress: Progress | None,
         earlier: dict[str, Deduplicator],
     ) -> DeliveryResult:
@@ -231,7 +232,8 @@ class Delivery:
         key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
         with Transaction.begin(store) as transaction, closing(Quarantine(store.folder / QUARANTINE)) as quarantine:
             next_seq = transaction.manifest.next_seq
-            delivery = cls(transaction, catalogue, inputs, drawn_on, progress, key, quarantine, next_seq, earlier)
+            day = today() if received_on is None else received_on
+            delivery = cls(transaction, catalogue, inputs, drawn_on, day, progress, key, quarantine, next_seq, earlier)
             mark = delivery.recognise_key()
             for one in inputs:
                 delivery.take(one)
@@ -246,7 +248,7 @@ class Delivery:
         if self.key is None:
             return mark
         if len(self.key) < 32:
-            self.warnings.append(f"{KEY_VARIABLE} has fewer than 32 characters: it can be guessed")
+            self.warnings.add("short_key")
         if mark not in ("", key_check(self.key)):
             raise LedgerError(
                 f"ingest: {KEY_VARIABLE} is not the key this ledger's pseudonyms were made with: a person would "
@@ -270,7 +272,7 @@ class Delivery:
             for row in unreadable:
                 self.quarantine.add(one, row.row, [(row.reason, "")], {}, row.line)
             if one.source.further_lines:
-                self.warnings.append(f"{one.source.label}: {one.source.further_lines:,} line(s) go on with a row above")
+                self.warnings.add("line_of_row_above", one.source.label, count=one.source.further_lines)
 
     def _take_batch(self, one: Input, batch: Batch, counts: Counter[str]) -> None:
         raw, rows, places = batch.table, batch.rows, np.arange(len(batch.rows))
@@ -309,11 +311,26 @@ class Delivery:
         duplicates = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
         if new.num_rows:
+            self._warn(one, new, rows[good[is_new]])
             new = self._anonymise(new)
-            self.transaction.add(one.table, new if one.table == "records" else self._number(new))
+            new = new if one.table == "records" else self._number(new)
+            stamp = pa.repeat(pa.scalar(self.received_on, pa.date32()), new.num_rows)
+            self.transaction.add(one.table, new.append_column(RECEIVED_ON, stamp))
+
+    def _warn(self, one: Input, new: pa.Table, numbers: NDArray[np.int64]) -> None:
+        """Note what is odd in new rows; ``numbers`` are those of the rows in their source."""
+
+        def note(code: str, is_odd: NDArray[np.bool_]) -> None:
+            self.warnings.add(code, one.source.label, numbers[is_odd])
+
+        limit = self.catalogue.max_lag_days
+        if limit is not None and "known_on" in new.column_names:
+            received, known = to_day(self.received_on), new.column("known_on").cast(pa.int32())
+            lag = pc.subtract(pa.scalar(received, pa.int32()), known)
+            note("back_dated", pc.fill_null(pc.greater(lag, limit), False).to_numpy(zero_copy_only=False))
         if one.table == "amendments":
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
-            self.unknown_targets += int((~is_known).sum())
+            note("unknown_record", ~is_known)
 
     def _outcomes(self, one: Input) -> RowOutcomes:
         return self.outcomes.setdefault(id(one.source), RowOutcomes())
@@ -443,11 +460,9 @@ class Delivery:
             forgotten=manifest.forgotten,
             deliveries=deliveries,
         )
-        if self.unknown_targets:
-            self.warnings.append(f"{self.unknown_targets} amendment(s) name records that are not in the ledger (yet)")
         return IngestReport(
             **vars(counts),
             quarantine=path,
-            warnings=tuple(self.warnings),
+            warnings=self.warnings.warnings(),
             tables={table: dict(counts) for table, counts in self.counts.items()},
         )

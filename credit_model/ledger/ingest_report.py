@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,80 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.ledger.manifest import DeliveryCounts
 from credit_model.ledger.validation import REASONS
 
 MAX_REJECTED_SHARE: Final = 0.001
 _TOP_REASONS: Final = 3
+
+
+WARNINGS: Final[dict[str, tuple[str, str]]] = {
+    "short_key": (
+        "CREDIT_MODEL_PSEUDONYM_KEY 不足 32 个字符，可被猜出",
+        "CREDIT_MODEL_PSEUDONYM_KEY has fewer than 32 characters: it can be guessed",
+    ),
+    "line_of_row_above": ("该行是上一行记录的续行", "the line goes on with the row above"),
+    "unknown_record": (
+        "变更所指的记录不在台账中（或尚未报送）",
+        "the amendment names a record that is not in the ledger (yet)",
+    ),
+    "back_dated": ("知悉日早于接收日的天数超过目录规定", "known longer before its receipt than the catalogue allows"),
+}
+_MAX_ROWS: Final = 100  # places a warning names
+
+
+@dataclass(frozen=True)
+class IngestWarning:
+    """What is odd in accepted rows of a delivery, though nothing was refused for it.
+
+    Parameters
+    ----------
+    code : str
+        A key of ``WARNINGS``.
+    count : int
+        Rows; 1 for what concerns the delivery itself.
+    rows : tuple of str
+        The first hundred of them, each as source and row number (of lines: the source).
+    """
+
+    code: str
+    count: int
+    rows: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.count:,} {self.code}: {WARNINGS[self.code][1]}"
+
+    def to_dict(self) -> JsonObject:
+        """Return the warning as plain values, for JSON."""
+        zh, en = WARNINGS[self.code]
+        return {"code": self.code, "count": self.count, "rows": [*self.rows], "zh": zh, "en": en}
+
+
+@dataclass
+class WarningLog:
+    """The warnings of a delivery while it runs."""
+
+    _counts: Counter[str] = field(default_factory=Counter)
+    _rows: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, code: str, source: str = "", numbers: NDArray[np.int64] | None = None, count: int = 1) -> None:
+        """Count rows of a source, by their numbers from 1; without them, the source itself or the delivery."""
+        count = count if numbers is None else len(numbers)
+        if not count:
+            return
+        self._counts[code] += count
+        places = [source] if numbers is None else [f"{source}:{n}" for n in numbers[:_MAX_ROWS].tolist()]
+        rows = self._rows.setdefault(code, [])
+        rows += [place for place in places if place][: _MAX_ROWS - len(rows)]
+
+    def warnings(self) -> tuple[IngestWarning, ...]:
+        """Return them in the order of ``WARNINGS``."""
+        return tuple(
+            IngestWarning(code, self._counts[code], tuple(self._rows[code]))
+            for code in WARNINGS
+            if code in self._counts
+        )
 
 
 class RefusedRowsError(UserError):
@@ -133,7 +202,8 @@ class IngestReport:
     quarantine : Path or None
         JSON lines: source, its SHA-256, row number from 1, line of a CSV file, every reason, and the row without what
         names a person.
-    warnings : tuple of str
+    warnings : tuple of IngestWarning
+        What is odd in accepted rows, by code.
     tables : dict of str to dict of str to int
         ``accepted``, ``duplicates``, ``rejected`` and ``left_out`` (by the mapping) for each table of the ledger, in
         which a row that comes to two of them counts in both.
@@ -146,7 +216,7 @@ class IngestReport:
     rejected_rows: int
     excluded: int
     quarantine: Path | None
-    warnings: tuple[str, ...]
+    warnings: tuple[IngestWarning, ...]
     tables: dict[str, dict[str, int]]
 
     @property
@@ -161,8 +231,14 @@ class IngestReport:
         """Return the share of refused rows among those read."""
         return self.counts.rejected_share
 
+    @property
+    def back_dated(self) -> int:
+        """Return how many accepted rows became known longer before their receipt than the catalogue allows."""
+        return next((warning.count for warning in self.warnings if warning.code == "back_dated"), 0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return {**asdict(self), "rejected_share": self.rejected_share,
                 "quarantine": None if self.quarantine is None else str(self.quarantine),
-                "warnings": list(self.warnings)}  # fmt: skip
+                "warnings": [warning.to_dict() for warning in self.warnings],
+                "back_dated": self.back_dated}  # fmt: skip

@@ -20,13 +20,14 @@ import numpy as np
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
-from credit_model.foundation.calendar import DateLike, to_day, to_days
+from credit_model.foundation.calendar import DateLike, from_day, to_day, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import exclusive_lock, write_forced
-from credit_model.ledger.buckets import Buckets, cache_name, read_segments, write_segments
+from credit_model.ledger.buckets import Buckets, SegmentCache
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
 from credit_model.ledger.ingest import Delivery, plan
 from credit_model.ledger.ingest_report import IngestReport
+from credit_model.ledger.lookup import RowIndex, View
 from credit_model.ledger.manifest import (
     CACHE,
     CATALOGUE,
@@ -44,9 +45,7 @@ from credit_model.ledger.record_frames import Rules, records_decided, records_de
 from credit_model.ledger.sources import open_sources
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
-from credit_model.ledger.view import View
 from credit_model.visibility.population import Population
-from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments, Tables
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from credit_model.ledger.deduplication import Deduplicator
-    from credit_model.ledger.lookup import RowIndex
-    from credit_model.ledger.manifest import DeliveryCounts, ManifestVersion
+    from credit_model.ledger.manifest import DeliveryCounts
     from credit_model.ledger.sources import Data
 
 
@@ -69,8 +67,9 @@ class Ledger:
         The folder; its layout is private.
     catalogue : Catalogue
         The one the ledger was created with; a copy of it is in the folder.
-    policy : str
-        How long records are used: a policy of the catalogue.
+    view : View
+    clock : callable, optional
+        Tells the day on which a delivery is received; the machine's own unless given.
 
     Examples
     --------
@@ -87,17 +86,12 @@ class Ledger:
     [0, 1, 0]
     """
 
-    def __init__(
-        self, path: Path, catalogue: Catalogue, manifest: Manifest, version: ManifestVersion | None = None
-    ) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, view: View, clock: Callable[[], date] | None = None) -> None:
         self.path = path
         self.catalogue = catalogue
-        types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
-        schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
-        types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
-        self._view = View(path, types, schemas, manifest, version)
-        self._tables: tuple[str, Tables] | None = None  # with the digest of what they were read from
-        self._segments: tuple[str, Segments] | None = None  # with the name of their cache
+        self._view = view
+        self._clock = clock
+        self._cache = SegmentCache(view, catalogue)
         self._deduplicators: dict[str, Deduplicator] = {}
 
     def __repr__(self) -> str:
@@ -112,7 +106,7 @@ class Ledger:
     @property
     def digest(self) -> str:
         """SHA-256 of catalogue, policy and every delivery in its order of arrival; changes with any row."""
-        return self._view.manifest.digest
+        return self._view.digest
 
     @property
     def deliveries(self) -> DeliveryCounts | None:
@@ -165,8 +159,14 @@ class Ledger:
         return cls.open(path)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Ledger:
+    def open(cls, folder: str | Path, clock: Callable[[], date] | None = None) -> Ledger:
         """Open a ledger as it is now.
+
+        Parameters
+        ----------
+        folder : path-like
+        clock : callable, optional
+            Tells the day on which a delivery is received; the machine's own unless given.
 
         Raises
         ------
@@ -180,7 +180,49 @@ class Ledger:
             raise LedgerError(
                 f"read the ledger: {path / CATALOGUE} was altered after its creation. Restore it from a copy."
             )
-        return cls(path, catalogue, manifest, version)
+        types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
+        schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
+        types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
+        return cls(path, catalogue, View(path, types, schemas, manifest, version), clock)
+
+    def as_recorded_at(self, day: DateLike) -> Ledger:
+        """Return the ledger as it stood recorded at the end of a day, for reading: rows received later are not seen.
+
+        Whatever a source says of ``known_on``, the ledger stamps the day on which it receives a row. What is computed
+        from this ledger as of an earlier day is what could have been computed then.
+
+        Parameters
+        ----------
+        day : date
+
+        Raises
+        ------
+        LedgerError
+            If rows of version 1, which bear no day of receipt, may have come after the day.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> ledger = Ledger.open(Ledger.create(tempfile.mkdtemp() + "/ledger").path, clock=lambda: date(2026, 3, 2))
+        >>> honour = {"subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2024-01-10"]}
+        >>> report = ledger.ingest(records=pd.DataFrame({**honour, "known_on": ["2024-03-01"]}))
+        >>> [len(ledger.as_recorded_at(day).as_of("2025-01-01", "2026-11-24")) for day in ("2026-03-01", "2026-03-02")]
+        [0, 1]
+        """
+        last, received = to_day(day), self._view.look(RowIndex.received)
+        first = min((on for on in received if on is not None), default=None)
+        if received[None] and (first is None or last < first):
+            advice = "Deliver to it first" if first is None else f"Give {from_day(first)} or a later day"
+            raise LedgerError(
+                f"read the ledger as recorded at {from_day(last)}: {received[None]:,} rows in {self.path} bear no day "
+                f"of receipt, they came before the ledger kept it. {advice}."
+            )
+        view = self._view
+        if view.recorded_by is not None:
+            last = min(last, view.recorded_by)
+        view = View(view.folder, view.types, view.schemas, view.manifest, recorded_by=last)
+        return Ledger(self.path, self.catalogue, view)
 
     def refresh(self) -> bool:
         """Take in what any process delivered or forgot since; return whether the content changed.
@@ -194,7 +236,7 @@ class Ledger:
         """
         has_changed = self._view.refresh()
         if has_changed:
-            self._tables = self._segments = None
+            self._cache = SegmentCache(self._view, self.catalogue)
         return has_changed
 
     def ingest(
@@ -237,7 +279,8 @@ class Ledger:
         inputs = plan(sources, mapping, self.catalogue)
         drawn_on = None if mapping is None else mapping.drawn_on
         earlier, self._deduplicators = self._deduplicators, {}
-        result = Delivery.run(PartStore(self.path), self.catalogue, inputs, drawn_on, progress, earlier)
+        received_on = None if self._clock is None else self._clock()
+        result = Delivery.run(self._store("ingest"), self.catalogue, inputs, drawn_on, received_on, progress, earlier)
         self._deduplicators = result.deduplicators
         self._adopt(result.manifest)
         return result.report
@@ -281,7 +324,7 @@ class Ledger:
         (1, True, 0)
         """
         subject_id = _canonical_id(subject_id, "forget")
-        with Transaction.begin(PartStore(self.path)) as transaction:
+        with Transaction.begin(self._store("forget")) as transaction:
             row_index = self._view.row_index(transaction.store, transaction.manifest)
             report = forget(transaction, row_index, subject_id, reason, approver, files)
         self._deduplicators = {}
@@ -291,7 +334,7 @@ class Ledger:
     def readmit(self, subject_id: str, *, reason: str, approver: str) -> None:
         """Let a forgotten person be delivered again; what was removed has to be delivered anew."""
         subject_id = _canonical_id(subject_id, "readmit")
-        with Transaction.begin(PartStore(self.path)) as transaction:
+        with Transaction.begin(self._store("readmit")) as transaction:
             readmit(transaction, subject_id, reason, approver)
         self._adopt(transaction.manifest)
 
@@ -304,11 +347,7 @@ class Ledger:
             listed = [subject_ids] if isinstance(subject_ids, str) else list(subject_ids)
             canonical = read_subject_ids(listed, "subject_ids").to_pylist()
             return self._view.look(lambda row_index: row_index.tables(canonical))
-        with self._view.lock:
-            if self._tables is None or self._tables[0] != self.digest:
-                tables = self._view.look(lambda row_index: row_index.all_tables())
-                self._tables = self.digest, tables
-            return self._tables[1]
+        return self._cache.tables()
 
     def unknown_subjects(self, subject_ids: pa.Array) -> pa.Array:
         """Return those of some ids that no table of the ledger names, each once, in the order given.
@@ -331,32 +370,11 @@ class Ledger:
 
         Compiled once for each content and day of use, and cached in the folder.
         """
-        day = _day_of_use(day_of_use)
-        with self._view.lock:
-            name = cache_name(self._view.manifest, day)
-            if self._segments is None or self._segments[0] != name:
-                segments = read_segments(self.path, name)
-                if segments is None:
-                    tables = self.tables()  # with which the view may move on
-                    name = cache_name(self._view.manifest, day)
-                    segments = compile_segments(tables, self.catalogue, self.policy, day)
-                    write_segments(self.path, name, segments)
-                self._segments = name, segments
-            return self._segments[1]
+        return self._cache.segments(_day_of_use(day_of_use))
 
     def buckets(self, day_of_use: DateLike | None = None) -> Buckets:
         """Return the segments in buckets of neighbouring subjects, one in memory at a time: for a whole city."""
-        day = _day_of_use(day_of_use)
-
-        def cut(_: RowIndex) -> Buckets:
-            manifest = self._view.manifest
-            row_index = self._view.row_index(PartStore(self.path), manifest)
-            for part in manifest.parts:  # opened now, they stay readable whatever is merged meanwhile
-                row_index.store.open(part)
-            name = cache_name(manifest, day).removesuffix(".segments")
-            return Buckets.of(self.path, name, self.catalogue, self.policy, day, row_index)
-
-        return self._view.look(cut)
+        return self._cache.buckets(_day_of_use(day_of_use))
 
     def population(self, day_of_use: DateLike | None = None) -> Population:
         """Return who is scored, as of any day; the same under the law of every ``day_of_use``."""
@@ -433,9 +451,18 @@ class Ledger:
         rows: pd.DataFrame = self._view.look(lambda row_index: row_index.table("audit")).to_pandas()
         return rows.groupby("subject_id", sort=True).last()
 
+    def _store(self, attempt: str) -> PartStore:
+        """Return the parts for a writer."""
+        if self._view.recorded_by is not None:
+            raise LedgerError(
+                f"{attempt}: this is the ledger as recorded at {from_day(self._view.recorded_by)}, for reading. "
+                "Open the ledger itself."
+            )
+        return PartStore(self.path)
+
     def _adopt(self, manifest: Manifest) -> None:
         self._view.adopt(manifest)
-        self._tables = self._segments = None
+        self._cache = SegmentCache(self._view, self.catalogue)  # nothing of the content before stays in memory
 
 
 def _canonical_id(subject_id: object, attempt: str) -> str:

@@ -1,15 +1,20 @@
-"""Look up the rows that touch the files of a few subjects, without reading the rest of the ledger.
+"""Read one state of a ledger: all rows, or those that touch the files of a few subjects without reading the rest.
 
 Records, subject versions and audit rows are looked up by their subject, amendments by their record. Moves between files
-are few and stay in memory: to whom a record was moved, and whose it was.
+are few and stay in memory: to whom a record was moved, and whose it was. A view follows the newest state when asked to
+or when it has to: a part is missing where parts were merged, or a person was forgotten, since the manifest was read.
 
-In: parts of a manifest, ids of subjects. Out: ``Tables`` with the rows ``Tables.for_subjects`` gives.
+In: a folder, a manifest, ids of subjects. Out: ``Tables``, from the parts of one manifest, never of two; of some
+subjects with the rows ``Tables.for_subjects`` gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +22,20 @@ import pyarrow.compute as pc
 
 from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE
-from credit_model.ledger.manifest import Manifest, Part
-from credit_model.ledger.parts import PartStore, id_keys
+from credit_model.foundation.digests import sha256
+from credit_model.ledger.manifest import (
+    LedgerError,
+    Manifest,
+    ManifestVersion,
+    MissingPartError,
+    Part,
+    manifest_version,
+)
+from credit_model.ledger.parts import RECEIVED_ON, PartStore, id_keys
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.text_columns import Text
+
+T = TypeVar("T")
 
 MOVED = "moved_to_subject"
 _NULLS: Final = {"date": (NO_DAY, np.int32), "int": (NO_VALUE, np.int64), "tier": (0, np.int8), "text": (None, object)}
@@ -74,6 +89,18 @@ class RowIndex:
     def all_tables(self) -> Tables:
         """Return every row of the ledger."""
         return Tables(*(to_arrays(self.table(table), self.types[table]) for table in _TABLES))
+
+    def received(self) -> Counter[int | None]:
+        """Count the rows of each day of receipt; None for rows of ledgers that had no such day."""
+        days: Counter[int | None] = Counter()
+        for part in self._manifest.parts:
+            rows = self.store.open(part).read([RECEIVED_ON])
+            unstamped = part.rows if RECEIVED_ON not in rows.column_names else rows.column(0).null_count
+            days[None] += unstamped
+            if unstamped < part.rows:
+                counts = rows.column(0).drop_null().cast(pa.int32()).value_counts()
+                days.update({count["values"]: count["counts"] for count in counts.to_pylist()})
+        return +days
 
     def rows(self, table: str, ids: Iterable[str]) -> pa.Table:
         """Return the rows of some ids (of amendments: record ids), in order of arrival within each part."""
@@ -206,6 +233,95 @@ class RowIndex:
             return {}
         rows = open_part.read(["record_id", "subject_id"]).take(places)
         return dict(zip(*(rows.column(name).to_pylist() for name in ("record_id", "subject_id")), strict=True))
+
+
+class View:
+    """A view of one state of a ledger.
+
+    Parameters
+    ----------
+    folder : Path
+    types, schemas : dict
+        As for ``RowIndex``.
+    manifest : Manifest
+    version : tuple, optional
+        Of the manifest's file; without it the next refresh reads the manifest.
+    recorded_by : int, optional
+        Rows received after this day are not seen.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        types: Mapping[str, Mapping[str, str]],
+        schemas: Mapping[str, pa.Schema],
+        manifest: Manifest,
+        version: ManifestVersion | None = None,
+        recorded_by: int | None = None,
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.recorded_by = recorded_by
+        self.lock = threading.RLock()
+        self.types, self.schemas = types, schemas
+        self._version = version
+        self._row_index = self.row_index(self.store(), manifest)
+        self._digest: tuple[str, str] | None = None  # of the ledger, and of what is seen of it
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the ledger; where not all is seen, of it and how much is, by day of receipt."""
+        if self.recorded_by is None:
+            return self.manifest.digest
+        with self.lock:
+            if self._digest is None or self._digest[0] != self.manifest.digest:
+                seen = sorted(self.look(RowIndex.received).items(), key=str)
+                content = f"{self.manifest.digest}\nrecorded by {self.recorded_by}\n{seen}"
+                self._digest = self.manifest.digest, sha256(content)
+            return self._digest[1]
+
+    def store(self) -> PartStore:
+        """Return the parts, each to be opened anew, as this view sees them."""
+        return PartStore(self.folder, self.recorded_by)
+
+    def row_index(self, store: PartStore, manifest: Manifest) -> RowIndex:
+        """Return a row index apart from the one readers share, for a writer."""
+        return RowIndex(store, self.types, self.schemas, manifest)
+
+    def look(self, read: Callable[[RowIndex], T]) -> T:
+        """Read; where a part is missing, read again in the newest state, as often as there is a newer one."""
+        with self.lock:
+            while True:
+                try:
+                    return read(self._row_index)
+                except MissingPartError:
+                    before = self.manifest.parts
+                    self._move_on()
+                    if self.manifest.parts == before:
+                        raise
+
+    def refresh(self) -> bool:
+        """Take in the newest state; return whether the content changed."""
+        if self._version is not None and manifest_version(self.folder) == self._version:
+            return False
+        with self.lock:
+            before = self.manifest.digest
+            self._move_on()
+            return self.manifest.digest != before
+
+    def adopt(self, manifest: Manifest, version: ManifestVersion | None = None) -> None:
+        """Read this state from now on, unless a newer one is read already."""
+        with self.lock:
+            if manifest.generation >= self.manifest.generation or version is not None:
+                self.manifest = manifest
+                self._row_index.look_at(manifest)
+            self._version = version
+
+    def _move_on(self) -> None:
+        manifest, version = Manifest.read_with_version(self.folder)
+        if manifest.catalogue != self.manifest.catalogue or manifest.policy != self.manifest.policy:
+            raise LedgerError(f"read the ledger: {self.folder} has another ledger now. Open it anew.")
+        self.adopt(manifest, version)
 
 
 def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:

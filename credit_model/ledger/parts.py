@@ -26,6 +26,7 @@ from credit_model.foundation.digests import sha256, sha256_parts
 from credit_model.foundation.files import write_forced
 from credit_model.ledger.manifest import PARTS, LedgerError, MissingPartError, Part
 
+RECEIVED_ON: Final = "received_on"  # the day on which the ledger received the row, stamped by itself; null in old parts
 KEYS = ("row_key", "content_key")  # digests stored with each row: of its id, of its content
 SORTED_BY: Final = {"records": "subject_id", "amendments": "record_id", "subjects": "subject_id", "audit": "subject_id"}
 SMALL_ROWS = 4_096  # a part of so many rows stays in memory once it is read
@@ -55,10 +56,14 @@ def write_part(folder: Path, table: str, name: str, rows: pa.Table) -> Part:
 
 
 class OpenPart:
-    """A part whose SHA-256 was verified; raises ``PartGone`` where there is no such file."""
+    """A part whose SHA-256 was verified; raises ``MissingPartError`` where there is no such file.
 
-    def __init__(self, folder: Path, part: Part) -> None:
+    With ``recorded_by`` (days since 1970-01-01) its rows are those the ledger had received by the end of that day.
+    """
+
+    def __init__(self, folder: Path, part: Part, recorded_by: int | None = None) -> None:
         self.part = part
+        self._recorded_by = recorded_by
         self._path = folder / PARTS / part.file
         self._key = SORTED_BY[part.table]
         try:
@@ -78,10 +83,7 @@ class OpenPart:
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read all rows, or some columns of them."""
-        try:
-            return self._parquet.read(None if columns is None else list(columns))
-        except (OSError, pa.ArrowException):
-            raise self._unreadable() from None
+        return self._read(None, columns)
 
     def find(self, ids: Sequence[str], columns: Sequence[str]) -> list[pa.Table]:
         """Return the rows of some ids (sorted, distinct), as tables."""
@@ -110,20 +112,32 @@ class OpenPart:
         low, high = self._bounds
         start = bisect_left(high, first)
         stop = len(low) if beyond is None else bisect_left(low, beyond)
-        try:
-            rows = self._parquet.read_row_groups(list(range(start, max(start, stop))), list(columns))
-        except (OSError, pa.ArrowException):
-            raise self._unreadable() from None
+        rows = self._read(list(range(start, max(start, stop))), columns)
         ids = rows.column(self._key)  # sorted
         start = pc.sum(pc.less(ids, first)).as_py() or 0
         stop = rows.num_rows if beyond is None else pc.sum(pc.less(ids, beyond)).as_py() or 0
         return rows.slice(start, max(stop - start, 0))
 
     def _group(self, group: int, columns: Sequence[str]) -> pa.Table:
+        return self._read([group], columns)
+
+    def _read(self, groups: list[int] | None, columns: Sequence[str] | None) -> pa.Table:
+        """Read row groups (all of them: None) without the rows received too late."""
+        names = None if columns is None else list(columns)
+        if names is not None and self._recorded_by is not None:
+            names.append(RECEIVED_ON)
         try:
-            return self._parquet.read_row_group(group, list(columns), use_threads=False)
+            if groups is None:
+                rows = self._parquet.read(names)
+            else:
+                rows = self._parquet.read_row_groups(groups, names, use_threads=len(groups) > 1)
         except (OSError, pa.ArrowException):
             raise self._unreadable() from None
+        if self._recorded_by is None or RECEIVED_ON not in rows.column_names:
+            return rows
+        last = pa.scalar(self._recorded_by, pa.int32()).cast(pa.date32())
+        rows = rows.filter(pc.fill_null(pc.less_equal(rows.column(RECEIVED_ON), last), True))
+        return rows if columns is None or RECEIVED_ON in columns else rows.drop_columns([RECEIVED_ON])
 
     def _groups_of(self, ids: Iterable[str]) -> list[int]:
         """Return the row groups in which these ids may stand."""
@@ -147,7 +161,7 @@ class OpenPart:
             if statistics is not None and statistics.has_min_max:
                 bounds.append((statistics.min, statistics.max))
             else:  # ids too long for a footer
-                ids = self._group(group, [self._key]).column(0)
+                ids = self._parquet.read_row_group(group, [self._key], use_threads=False).column(0)
                 bounds.append((ids[0].as_py(), ids[-1].as_py()))
         return [low for low, _ in bounds], [high for _, high in bounds]
 
@@ -167,16 +181,20 @@ class OpenPart:
 
 
 class PartStore:
-    """The open parts of a ledger, each verified once; those no longer listed are closed."""
+    """The open parts of a ledger, each verified once; those no longer listed are closed.
 
-    def __init__(self, folder: Path) -> None:
+    With ``recorded_by`` they show what the ledger had received by the end of that day.
+    """
+
+    def __init__(self, folder: Path, recorded_by: int | None = None) -> None:
         self.folder = folder
+        self._recorded_by = recorded_by
         self._open: dict[Part, OpenPart] = {}
 
     def open(self, part: Part) -> OpenPart:
         """Open a part and verify it."""
         if part not in self._open:
-            self._open[part] = OpenPart(self.folder, part)
+            self._open[part] = OpenPart(self.folder, part, self._recorded_by)
         return self._open[part]
 
     def keep(self, parts: Iterable[Part]) -> None:

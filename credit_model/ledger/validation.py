@@ -129,7 +129,9 @@ def column_faults(columns: Iterable[str], table: str, catalogue: Catalogue, labe
         if name in declared:
             continue
         denied = catalogue.denied(name)
-        if denied and table == "audit" and denied in catalogue.audit_attributes:
+        if name == "received_on":
+            faults.append(f"{label}: column 'received_on' is stamped by the ledger at delivery: leave it out")
+        elif denied and table == "audit" and denied in catalogue.audit_attributes:
             faults.append(f"{label}: column {name!r} must be named {denied!r}")
         elif denied:
             faults.append(f"{label}: column {name!r} holds what may never be kept ({denied}): leave it out")
