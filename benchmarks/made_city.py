@@ -1,8 +1,8 @@
 """The card against what public records can tell at all: soft Gini over the lawful attainable, and calibration.
 
 Under both profiles and both policies, on cities judged out of time, with the settings of ``experiments/baseline.toml``
-(or at most ``--most`` characteristics, policy ones counted). Lines that hold: soft Gini at least 0.95 of the stored
-attainable in every city, 0.965 in their mean over five cities or more, 0.97 with a million people; slope and
+(or at most ``--most`` characteristics, policy ones counted). Lines that hold: soft Gini at least 0.93 of the stored
+attainable in every city, 0.95 in their mean over five cities or more and with a million people; slope and
 observed/expected (all, with and without a record) within the limits for that number of people, the mean slope of ten
 cities within 0.95 to 1.05; no grade whose bads its probability cannot give (two-sided Jeffreys, Holm over all grades
 of all cities); record-monotone by the card's own proof. Ends with exit code 3 when one does not.
@@ -31,7 +31,8 @@ from credit_model.experiments.reader import load_experiment
 from credit_model.metrics.calibration import holm, jeffreys
 
 ROOT = Path(__file__).resolve().parents[1]
-LEAST_SHARE, LEAST_MEAN, LEAST_OF_A_MILLION, LEAST_OF_FEW = 0.95, 0.965, 0.97, 0.95
+# With the constraints of proportion on (decision 41); a plain card stood at 0.95, 0.965, 0.97 and 0.95.
+LEAST_SHARE, LEAST_MEAN, LEAST_OF_A_MILLION, LEAST_OF_FEW = 0.93, 0.95, 0.95, 0.93
 FEW_CITIES = 5  # fewer say little of a mean
 
 

@@ -369,7 +369,7 @@ def _above_nought(raw: Any) -> float | None:
 
 
 def _count(raw: Any) -> float | None:
-    return float(raw) if type(raw) is int and raw >= 0 else None
+    return raw if type(raw) is int and raw >= 0 else None
 
 
 def _true(raw: Any) -> bool | None:

@@ -22,6 +22,7 @@ from credit_model.evaluation.measures import Limit
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.learning.single_record import SingleRecordCaps
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.sample.observation import Event
 from credit_model.sample.outcome import Outcome
@@ -113,9 +114,9 @@ class CardPlan:
     """How the card is made. A setting that is a ``Range`` is searched in ``trials`` trials.
 
     ``model`` is the registered model the card becomes a version of. ``bins`` are given, or edits of learned ones, by
-    characteristic. Where it is ``stable``, the order of attributes holds in every year of development. Folds of the
-    search are by ``time`` and person or ``stratified`` by person; with further objectives than Gini, a plainer or
-    steadier card may ``give_up`` so much of it.
+    characteristic; ``single_record`` caps what one record may cost. Where it is ``stable``, the order of attributes
+    holds in every year of development. Folds of the search are by ``time`` and person or ``stratified`` by person; with
+    further objectives than Gini, a plainer or steadier card may ``give_up`` so much of it.
     """
 
     profile: str
@@ -129,6 +130,7 @@ class CardPlan:
     policy_points: tuple[PolicyPoints, ...] = ()
     bins: Mapping[str, NumericBins | BinEdits] = field(default_factory=dict)
     stable: bool = False
+    single_record: SingleRecordCaps | None = None
     tuning_folds: str = "time"
     objectives: tuple[str, ...] = ("gini",)
     give_up: float = 0.005

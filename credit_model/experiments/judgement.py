@@ -403,6 +403,14 @@ def _notes(experiment: Experiment, samples: Samples) -> Iterable[tuple[str, str]
             f"Of the goods of the development sample {experiment.sample.goods_share:.0%} were kept, with weights.",
             f"开发样本中的好样本按{experiment.sample.goods_share:.0%}抽样并加权。",
         )
+    if (caps := experiment.card.single_record) is not None:
+        points = " / ".join(map(str, caps.points))
+        yield (
+            f"Set, not learned: one record may cost at most {points} points by its severity class, 1 to 5, through all "
+            f"learned characteristics together. Approved by {caps.approver}. Ground: {caps.ground}",
+            f"政策设定（非学习所得）：一条信息通过全部学习所得特征合计扣分，按轻重等级1至5级分别不超过{points}分。"
+            f"批准人：{caps.approver}。依据：{caps.ground}",
+        )
     if experiment.left_out:
         yield (
             f"{len(experiment.left_out)} features that the experiment includes by a pattern were left out: "

@@ -239,7 +239,8 @@ def _classifier(experiment: Experiment, settings: Settings) -> ScorecardClassifi
     plan = experiment.card
     return ScorecardClassifier(
         definitions=experiment.features, profile=plan.profile, method=plan.method, record_monotone=plan.record_monotone,
-        policy_points=tuple(points.to_dict() for points in plan.policy_points), bins=plan.bins, **settings,
+        policy_points=tuple(points.to_dict() for points in plan.policy_points), bins=plan.bins,
+        single_record=plan.single_record, **settings,
     )  # fmt: skip
 
 
@@ -278,6 +279,7 @@ def _provenance(
             "goods_share": plan.goods_share,
         },
         "tuning": {"trials": len(tuning.trials), "out_of_fold_gini": tuning.value, "settings": dict(tuning.settings)},
+        **({} if (caps := experiment.card.single_record) is None else {"single_record": caps.to_dict()}),
         "seed": experiment.seed,
         "code": code_versions(),
     }

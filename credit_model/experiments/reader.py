@@ -27,6 +27,7 @@ from credit_model.experiments.experiment import (
     SamplePlan,
     located,
 )
+from credit_model.experiments.single_record import order_check, read_caps
 from credit_model.experiments.toml_table import Table, faults_of
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library, load_definitions
@@ -83,7 +84,9 @@ def read_experiment(raw: Mapping[str, Any], name: str, folder: Path = Path()) ->
     max_rejected_share = _max_rejected_share(top.table("ingest", {}))
     outcome = _outcome(top.table("outcome"), catalogue)
     sample = _sample(top.table("sample"), outcome, ledger, catalogue)
-    features, left_out, monotone, definitions = _features(top.table("features"), catalogue, folder)
+    features, left_out, monotone, definitions = _features(
+        top.table("features"), catalogue, folder, order_check(raw.get("card"), catalogue)
+    )
     card = _card(top.table("card"), name, features, catalogue, monotone)
     gates = _gates(top.table("gates", {}))
     attainable = _attainable(top.table("evaluation", {}), folder)
@@ -251,7 +254,7 @@ def _event(table: Table, catalogue: Catalogue | None) -> Event | None:
 
 
 def _features(
-    table: Table, catalogue: Catalogue | None, folder: Path
+    table: Table, catalogue: Catalogue | None, folder: Path, order: Callable[[FeatureDefinition], str]
 ) -> tuple[tuple[FeatureDefinition, ...], dict[str, str], bool, str]:
     """Definitions that are used, why others that a pattern includes are not, and in words where they come from.
 
@@ -275,7 +278,7 @@ def _features(
             fnmatchcase(definition.name, pattern) for pattern in include
         ):
             continue
-        why = "" if by_name else _unusable(definition, longest, monotone)
+        why = "" if by_name else _unusable(definition, longest, monotone) or order(definition)
         if why:
             left_out[definition.name] = why
         else:
@@ -345,9 +348,12 @@ def _card(
         objectives = OBJECTIVES[:1]
     if not 0 <= give_up < 1:
         table.fault("give_up", "must be a Gini from 0 to below 1")
+    caps = read_caps(table, features, points, catalogue)
     bins, stable = _bins(table.table("bins", {}), features), table.take("stable", bool, False)
     table.close()
     if method == "additive":
+        if caps is not None:
+            table.fault("single_record", "is for the method woe_logistic")
         edits = [name for name, edit in bins.items() if isinstance(edit, BinEdits)]
         for key, wrong in (("stable", stable), ("bins", edits)):
             if wrong:
@@ -372,6 +378,7 @@ def _card(
         policy_points=points,
         bins=bins,
         stable=stable,
+        single_record=caps,
         tuning_folds=folds,
         objectives=tuple(objectives),
         give_up=float(give_up),

@@ -73,6 +73,8 @@ def read_where(where: object, of: str, faults: list[str]) -> tuple[Condition, ..
             conditions.append(
                 Condition("tier", "ge", requirement if isinstance(requirement, str) else repr(requirement))
             )
+        elif key == "severity_at_least":
+            conditions.append(Condition("severity", "ge", requirement))
         elif key in MEMBERSHIP or not isinstance(requirement, Mapping):
             values = tuple(requirement) if isinstance(requirement, list | tuple) else (requirement,)
             if not values or not all(isinstance(value, str | int | float | date) for value in values):
@@ -99,7 +101,9 @@ SAY = {
         "months": "in the {n} months before the as-of date", "days": "in the {n} days before the as-of date",
         "ever": "before the as-of date", "last_day": "on the last day before the as-of date with {kind}",
         "records": "{polarity} records", "of_kinds": "records of {kinds}", "tier": "of tier {v}",
-        "at_least": "of tier {v} or worse", "dimension": "on {v}", "field": "in the field of {v}", "role": "{v}",
+        "at_least": "of tier {v} or worse",
+        "severity": "of severity class {v} or worse", "dimension": "on {v}", "field": "in the field of {v}",
+        "role": "{v}",
         "le": "with {k} at most {v}", "lt": "with {k} below {v}", "ge": "with {k} at least {v}",
         "gt": "with {k} above {v}", "in": "with {k} {v}", "or": " or ", "quoted": '"{v}"',
         "scale": "divided by {v}", "cap": "at most {v}", "none": "{v} where there is none",
@@ -111,7 +115,8 @@ SAY = {
         "decided_on": "{aggregate}，{window}认定", "visible_from": "{aggregate}，{window}开始可用",
         "months": "基准日前{n}个月内", "days": "基准日前{n}天内", "ever": "基准日前",
         "last_day": "基准日前最近一个有{kind}之日", "records": "{polarity}信息", "of_kinds": "{kinds}信息",
-        "tier": "{v}", "at_least": "{v}及以上", "dimension": "{v}类", "field": "{v}领域", "role": "{v}",
+        "tier": "{v}", "at_least": "{v}及以上",
+        "severity": "轻重等级{v}级及以上", "dimension": "{v}类", "field": "{v}领域", "role": "{v}",
         "le": "{k}不高于{v}的", "lt": "{k}低于{v}的", "ge": "{k}不低于{v}的", "gt": "{k}高于{v}的", "in": "{k}为{v}的",
         "or": "或", "quoted": "“{v}”", "scale": "除以{v}", "cap": "最多计{v}", "none": "没有时为{v}",
         "missing": "没有时为缺失", "1": "越大越差", "-1": "越大越好", "0": "", "join": "；", "end": "。",
@@ -152,7 +157,7 @@ def phrase_records(conditions: Sequence[Condition], lang: str, catalogue: Catalo
             noun = say["of_kinds"].format(kinds=value)
         elif c.key == "polarity":
             noun = say["records"].format(polarity=value)
-        elif c.key in ("tier", "dimension", "field", "role"):
+        elif c.key in ("tier", "dimension", "field", "role", "severity"):
             further.append(say["at_least" if at_least else c.key].format(v=value))
         else:
             further.append(say[c.comparison].format(k=NAMES[lang].get(c.key, c.key), v=value))

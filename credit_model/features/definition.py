@@ -58,7 +58,8 @@ class FeatureDefinition:
         What it is called; the name where not given.
     where : mapping
         Conditions a record must meet: ``kinds``, ``polarity``, ``tier``, ``tier_at_least``, ``dimension``, ``field``,
-        ``role`` (a value or a list), or a comparison of an attribute, ``amount``, ``hours`` or ``outstanding``:
+        ``role`` (a value or a list), ``severity_at_least`` (a class of the catalogue, 1 to 5), or a comparison of an
+        attribute, ``amount``, ``hours`` or ``outstanding``:
         ``{"score": {"le": 85}}``. A record without the attribute never matches.
     of : str, optional
         What is aggregated: ``amount, hours, outstanding, tier, case, kind, field`` or an attribute.
@@ -291,7 +292,7 @@ def _keeps_the_severer(condition: Condition) -> bool:
     """Whether a record that turns severer still meets the condition: at or above, never exactly or up to."""
     if condition.key == "tier" and condition.comparison == "in":
         return set(condition.value) in [set(TIERS[i:]) for i in range(len(TIERS))]
-    return condition.key not in NUMBERS or condition.comparison in ("ge", "gt")
+    return condition.key not in (*NUMBERS, "severity") or condition.comparison in ("ge", "gt")
 
 
 def _within(part: Sequence[Condition], whole: Sequence[Condition]) -> bool:

@@ -91,6 +91,8 @@ def matching_kinds(conditions: Iterable[Condition], catalogue: Catalogue) -> lis
     for condition in conditions:
         if condition.key in BY_KIND:
             matching &= facts.meets(condition)
+        elif condition.key == "severity":
+            matching &= [any((kind.severity_of(tier) or 0) >= condition.value for tier in TIERS) for kind in kinds]
         elif condition.key == "field":
             by_record = [not kind.field and "field_code" in kind.attributes for kind in kinds]
             matching &= facts.meets(condition) | by_record
@@ -120,6 +122,10 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         "field": catalogue.fields, "role": [role for role in ROLES if role],
     }  # fmt: skip
     values = c.value if c.comparison == "in" else (c.value,)
+    if c.key == "severity":
+        if c.comparison != "ge" or type(c.value) is not int or not 1 <= c.value <= 5:
+            yield f"severity_at_least takes a class from 1 to 5, not {c.value!r}"
+        return
     if c.key in MEMBERSHIP:
         called = "kind" if c.key == "kinds" else c.key
         for value in values:

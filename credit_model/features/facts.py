@@ -128,10 +128,17 @@ class Facts:
             name = {"kinds": "code"}.get(key, key)
             kinds = [self.catalogue.kinds[code] for code in self.segments.kind_codes]
             return cast(Mask, np.array([getattr(kind, name) in value for kind in kinds], np.bool_)[self.raw("kind")])
+        if key == "severity":
+            return cast(Mask, self._severities()[self.raw("kind"), self.raw("tier")] >= value)
         column = self.number(key)
         if comparison == "in":
             return np.isin(column, [self._number(key, v) for v in value])
         return cast(Mask, _COMPARE[comparison](column, self._number(key, value)) & (column != NO_VALUE))
+
+    def _severities(self) -> Ints:
+        """Return the severity class of each kind and tier; 0 where there is none."""
+        kinds = [self.catalogue.kinds[code] for code in self.segments.kind_codes]
+        return np.array([[0, *(kind.severity_of(tier) or 0 for tier in TIERS[1:])] for kind in kinds], np.int64)
 
     def _number(self, key: str, value: str | float | date) -> int | float:
         """Return a value of a condition as columns hold it; -1 for a text that no record holds."""
@@ -151,10 +158,11 @@ class Facts:
         """Group rows by what decides whether they meet the conditions (and by kind)."""
         sources: list[tuple[str | Condition, int]] = [("kind", len(self.segments.kind_codes))]
         keys = {condition.key for condition in conditions}
+        keys |= {"tier"} if "severity" in keys else set()
         sources += [(key, len(words)) for key, words in (("tier", TIERS), ("role", ROLES)) if key in keys]
         if "field" in keys and "field_code" in self.segments.attributes:
             sources.append(("field", len(self.catalogue.fields) + 1))
-        direct = {*BY_KIND, "tier", "role", "field"}
+        direct = {*BY_KIND, "tier", "role", "field", "severity"}
         sources += [(condition, 2) for condition in conditions if condition.key not in direct]
         sizes = tuple(size for _, size in sources)
         code, count = self.raw("kind").astype(np.int32), sizes[0]

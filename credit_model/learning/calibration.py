@@ -31,7 +31,8 @@ _EVENTS_PER_KNOT = 40
 # Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
 _LEAST_RISE = 0.25
 # However hard points above the reference row were squeezed, one of them stands for at most ten.
-_LEAST_SQUEEZE = 0.1
+LEAST_SQUEEZE = 0.1
+LEAST_POLICY_SQUEEZE = 0.05  # of points that somebody declared: for at most twenty
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def fit_map(
     goods, bads = (np.bincount(points - least, part).astype(np.float64) for part in (goods, bads))
     scores_seen = np.flatnonzero(goods + bads)  # each score once
     points, goods, bads = (scores_seen + least).astype(np.int64), goods[scores_seen], bads[scores_seen]
-    above = 1.0 / max(squeeze, _LEAST_SQUEEZE)
+    above = 1.0 / squeeze
 
     def line(at: npt.NDArray[Any]) -> Real:
         return level + np.where(at > 0, above * at, at) / profile.factor

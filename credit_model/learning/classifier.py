@@ -40,6 +40,7 @@ from credit_model.learning.predictors import (
     predictor_of,
     with_edits,
 )
+from credit_model.learning.single_record import SingleRecordCaps
 from credit_model.scorecard.bins import BinEdits, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile, load_profile
@@ -103,6 +104,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The label of ``y`` that means bad. Not needed for 0 and 1, False and True, and pairs of words with one meaning
         (good and bad, paid, performing or non-default and default, 好 and 坏, 正常 and 违约); any other pair is refused
         without it.
+    single_record : SingleRecordCaps, optional
+        The most points that one record may cost through all learned characteristics together, by its severity class;
+        of characteristics that hold the same people one is tried. With the method ``woe_logistic``.
 
     Attributes
     ----------
@@ -149,6 +153,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         method: str = "additive",
         max_pairs: int = MOST_PAIRS,
         bad: Any = None,
+        single_record: SingleRecordCaps | None = None,
     ) -> None:
         self.definitions = definitions
         self.profile = profile
@@ -164,6 +169,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.method = method
         self.max_pairs = max_pairs
         self.bad = bad
+        self.single_record = single_record
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
@@ -328,6 +334,12 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if points.characteristic in policies:
                 faults.append(f"policy points for {points.characteristic!r} are given twice")
             policies[points.characteristic] = points
+        if self.single_record is not None:
+            faults += [
+                f"column {name!r} counts no adverse record; beside single_record= only policy points may add"
+                for name in columns
+                if name not in policies and name not in self.single_record.counts_from
+            ]
         addable = sum(max(p.points, default=0) for p in policies.values())
         removable = -sum(min(p.points, default=0) for p in policies.values())
         if addable > profile.addable_points or removable > profile.removable_points:
@@ -347,7 +359,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rules = ClassingRules(self._most_bins, share, self.min_events)
         addable, removable = _left_by_policy(predictors, profile)
         unit = profile.factor
-        return DraftRules(rules, self._most_characteristics, self.penalty, addable / unit, removable / unit, 0.5 / unit)
+        caps = self.single_record
+        return DraftRules(
+            rules, self._most_characteristics, self.penalty, addable / unit, removable / unit, 0.5 / unit,
+            caps, () if caps is None else tuple(cap / unit for cap in caps.points),
+        )  # fmt: skip
 
     def _additive_rules(self, predictors: Sequence[Predictor], profile: Profile) -> AdditiveRules:
         addable, removable = _left_by_policy(predictors, profile)
@@ -364,6 +380,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             other, given = "woe_logistic", {
                 "min_share=": self.min_share is not None, "min_events=": self.min_events != LEAST_EVENTS,
                 "special_values=": bool(self.special_values), "periods=": self._in_periods, "edits in bins=": edits,
+                "single_record=": self.single_record is not None,
             }  # fmt: skip
         else:
             return []

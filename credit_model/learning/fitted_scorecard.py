@@ -17,12 +17,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
+from credit_model.learning.calibration import (
+    LEAST_POLICY_SQUEEZE,
+    LEAST_SQUEEZE,
+    GradeInterval,
+    Line,
+    fit_line,
+    fit_map,
+    grade_intervals,
+)
 from credit_model.learning.fine_classes import BADS, GOODS
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, Ridge, fit_logistic
 from credit_model.learning.optimal_binning import Classing, ClassingRules, optimal_classings, ordered_woe
 from credit_model.learning.predictors import Predictor
+from credit_model.learning.single_record import SingleRecordCaps, distinct_holders
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import Profile
@@ -42,6 +51,7 @@ _NO_WEIGHT = 1e-6
 class DraftRules:
     """Limits of a draft; ``addable_points`` and ``removable_points`` are log-odds above and below the reference row.
 
+    ``capped_points`` are the log-odds that one record of each severity class may cost, under ``caps``.
     Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it. What would be
     taken beyond the limit is a limit on the weights; what would be added is squeezed, see :meth:`Draft.log_odds`.
     """
@@ -52,11 +62,18 @@ class DraftRules:
     addable_points: float
     removable_points: float
     half_point: float
+    caps: SingleRecordCaps | None = None
+    capped_points: tuple[float, ...] = ()
 
     def before(self, line: Line) -> DraftRules:
         """Return the limit on weights that the slope of a line has yet to multiply."""
         slope = max(line.slope, 1e-9)
-        return replace(self, removable_points=self.removable_points / slope, half_point=self.half_point / slope)
+        return replace(
+            self,
+            removable_points=self.removable_points / slope,
+            half_point=self.half_point / slope,
+            capped_points=tuple(cap / slope for cap in self.capped_points),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +150,16 @@ def make_card(
         Further fields of the card.
     """
     by_fold = [table.by_class(j, p.fine.classes, folds) for j, p in enumerate(predictors)]
-    set_points = np.zeros(len(table.fold))
+    taken, added = np.zeros((2, len(table.fold)))
     for j, p in enumerate(predictors):
         if p.set_points is not None:
-            set_points += np.asarray(p.set_points)[table.codes[:, j]]
-    offset = set_points / profile.factor
+            points = np.asarray(p.set_points)
+            taken += np.minimum(points, 0)[table.codes[:, j]]
+            added += np.maximum(points, 0)[table.codes[:, j]]
+    set_points = taken + added
     goods, bads = table.counts[GOODS], table.counts[BADS]
+    policy_squeeze = _policy_squeeze(rules, added / profile.factor, goods, bads)
+    offset = (taken + added / policy_squeeze) / profile.factor
     everybody = np.ones(len(goods), dtype=bool)
     others = [table.fold != fold for fold in range(folds)]
     if folds < 2 or any(goods[rows].sum() == 0 or bads[rows].sum() == 0 for rows in others):
@@ -171,9 +192,22 @@ def make_card(
     if any(p.reference is None for p in predictors):
         log_odds += line.at(level_of) - level
     points = np.rint(profile.factor * log_odds + set_points).astype(np.int64)
-    probabilities = fit_map(points, goods, bads, level, profile, reach, squeeze)
+    stands_for = min(max(squeeze, LEAST_SQUEEZE), policy_squeeze)
+    probabilities = fit_map(points, goods, bads, level, profile, reach, stands_for)
     card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
     return card, final, line, grade_intervals(points, table.counts, profile)
+
+
+def _policy_squeeze(rules: DraftRules, added: Real, goods: Real, bads: Real) -> float:
+    """Return what part of the log-odds that positive records stand for a policy gives in points, where it gives all.
+
+    Declared points are few and what they stand for is not: whoever has them would otherwise be taken for riskier than
+    they are, and so would everybody else for safer.
+    """
+    if rules.caps is None or not added.any():  # beside caps, nothing that is learned may add
+        return 1.0
+    fit = fit_logistic(added[:, None], goods, bads, ridge=Ridge(0.01, centre=1.0), limits=Limits.not_negative(1))
+    return float(np.clip(1.0 / max(fit.weights[0], 1e-9), LEAST_POLICY_SQUEEZE, 1.0))
 
 
 def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:
@@ -225,7 +259,34 @@ def draft(
     value = np.array([blank.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
     candidates = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
     candidates = candidates[value[candidates] > 1e-9]
-    return _fit_and_choose(blank, candidates, table, rows, offset, rules, start)
+    if rules.caps is not None and len(candidates):
+        people = (table.counts[GOODS] + table.counts[BADS])[rows]
+        classes = np.array([rules.caps.counts_from.get(predictors[j].name, 0) for j in candidates.tolist()], np.intp)
+        away = _away(blank, table, candidates, rows)
+        candidates = candidates[distinct_holders(away, people, classes, value[candidates])]
+    return _fit_and_choose(blank, predictors, candidates, table, rows, offset, rules, start)
+
+
+def _away(blank: Draft, table: FineTable, columns: npt.NDArray[np.intp], rows: Rows) -> Rows:
+    """Return which rows stand away from the reference of each column."""
+    off = [blank.classings[j].attribute_of != blank.references[j] for j in columns.tolist()]
+    return np.stack([one[table.codes[rows, j]] for one, j in zip(off, columns.tolist(), strict=True)], axis=1)
+
+
+def _costs_of_one(
+    blank: Draft, predictors: Sequence[Predictor], columns: npt.NDArray[np.intp], rules: DraftRules
+) -> list[Real]:
+    """Return, for each capped class, what one record of it takes in WOE through each column, at its worst."""
+    costs = [np.zeros(len(columns)) for _ in rules.capped_points]
+    for place, j in enumerate(columns.tolist()):
+        definition, bins = predictors[j].definition, blank.classings[j].bins
+        if rules.caps is None or definition is None or not isinstance(bins, NumericBins):
+            continue
+        for severity, cost in enumerate(costs, 1):
+            value = rules.caps.worst(definition, severity)
+            if value is not None:
+                cost[place] = max(-blank.relative(j)[bins.index_of(float(np.float32(value)))], 0.0)
+    return costs
 
 
 def _reference(p: Predictor, classing: Classing, counts: Real) -> int:
@@ -236,6 +297,7 @@ def _reference(p: Predictor, classing: Classing, counts: Real) -> int:
 
 def _fit_and_choose(
     blank: Draft,
+    predictors: Sequence[Predictor],
     candidates: npt.NDArray[np.intp],
     table: FineTable,
     rows: Rows,
@@ -251,11 +313,15 @@ def _fit_and_choose(
         for woe, j in zip(relative, candidates.tolist(), strict=True)
     ]
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
+    of_one = _costs_of_one(blank, predictors, candidates, rules)
 
     def fit(columns: npt.NDArray[np.intp], start: LogisticFit | None) -> LogisticFit:
         moving = min(int((below[columns] > 0).sum()), rules.max_characteristics)
         room = max(rules.removable_points - rules.half_point * moving, 0.0)
         limits = Limits.not_negative(len(columns)).and_at_most(below[columns], room)
+        for costs, cap in zip(of_one, rules.capped_points, strict=True):
+            moving = min(int((costs[columns] > 0).sum()), rules.max_characteristics)
+            limits = limits.and_at_most(costs[columns], max(cap - rules.half_point * moving, 0.0))
         design = LookedUp(table.codes, candidates[columns].tolist(), [tables[place] for place in columns.tolist()])
         return fit_logistic(design, goods, bads, ridge=Ridge(rules.ridge), offset=offset, limits=limits, start=start)
 
