@@ -123,9 +123,9 @@ def test_whole_numbers_as_subject_ids_are_read_as_the_ledger_reads_them(tmp_path
     assert X["n"].to_list() == [2, 1]
 
 
-def test_the_law_of_the_day_of_use_holds_for_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
-    ledger = cm.Ledger.create(tmp_path / "city", policy="retention")
+def test_the_law_of_the_day_of_use_holds_for_every_row(tmp_path: Path) -> None:
+    cm.Ledger.create(tmp_path / "city", policy="retention")
+    ledger = cm.Ledger.open(tmp_path / "city", clock=lambda: dt.date(2025, 12, 31))
     ledger.ingest(records=RECORDS.assign(kind="public_security_violation", tier="minor"))
     for use, count in (("2025-12-31", 3), ("2026-01-01", 0)):
         X = cm.build_features(ledger, observed(("ann", "2024-06-03")), [COUNT], day_of_use=use)

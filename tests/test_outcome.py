@@ -47,14 +47,13 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         for said in case.get("amendments", []):
             known = day(said["effective_on"]) + dt.timedelta(10)
             amendments.append({"record_id": f"R{number:03}-0", "known_on": known, "value": None, **said})
-    ledger = Ledger.create(tmp_path_factory.mktemp("outcome") / "ledger")
+    folder = Ledger.create(tmp_path_factory.mktemp("outcome") / "ledger").path
+    ledger = Ledger.open(folder, clock=lambda: dt.date(2025, 12, 31))  # while every kind was lawful
     frames = {
         name: pd.DataFrame(rows)
         for name, rows in (("records", records), ("amendments", amendments), ("subjects", people))
     }
-    with pytest.MonkeyPatch.context() as patch:  # a kind that was lawful until 2026 is on file since before
-        patch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
-        report = ledger.ingest(**frames)
+    report = ledger.ingest(**frames)
     assert report.rejected == {}
     observations = pd.DataFrame(
         {

@@ -117,26 +117,29 @@ def test_without_a_day_of_drawing_no_clock_is_consulted(ledger):
     assert ledger.ingest(records=fine(decided_on="2199-01-01", known_on="2199-01-02")).accepted == 1
 
 
-@pytest.mark.parametrize(("received", "accepted"), [("2025-12-31", 1), ("2026-01-01", 0)])
-def test_the_law_of_the_day_of_receipt_says_what_may_be_taken_in(ledger, monkeypatch, received, accepted):
-    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date.fromisoformat(received))
-    report = ledger.ingest(records=fine(kind="public_security_violation"))
+def received(ledger: Ledger, day: str) -> Ledger:
+    """The ledger on the day it takes in a delivery."""
+    return Ledger.open(ledger.path, clock=lambda: dt.date.fromisoformat(day))
+
+
+@pytest.mark.parametrize(("day", "accepted"), [("2025-12-31", 1), ("2026-01-01", 0)])
+def test_the_law_of_the_day_of_receipt_says_what_may_be_taken_in(ledger, day, accepted):
+    report = received(ledger, day).ingest(records=fine(kind="public_security_violation"))
     assert (report.accepted, report.rejected) == (accepted, {} if accepted else {"kind_not_lawful": 1})
 
 
-def test_rows_that_are_on_file_stay_when_their_kind_is_no_longer_lawful_and_are_not_used(ledger, monkeypatch):
-    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
-    ledger.ingest(records=fine(kind="public_security_violation", final_on="2024-02-01"))
-    monkeypatch.undo()
-    again = ledger.ingest(records=fine(kind="public_security_violation", final_on="2024-02-01"))
-    assert again.rejected == {"kind_not_lawful": 1}
+def test_rows_that_are_on_file_stay_when_their_kind_is_no_longer_lawful_and_are_not_used(ledger):
+    violation = fine(kind="public_security_violation", final_on="2024-02-01")
+    received(ledger, "2025-12-31").ingest(records=violation)
+    assert received(ledger, "2026-01-01").ingest(records=violation).rejected == {"kind_not_lawful": 1}
+    ledger.refresh()
     assert len(ledger.tables().records["record_id"]) == 1
     assert [len(ledger.as_of("2024-06-01", day_of_use=use)) for use in ("2025-12-31", "2026-01-01")] == [1, 0]
 
 
-def test_rows_are_excluded_from_the_first_day_of_the_law_on(ledger, monkeypatch):
-    monkeypatch.setattr("credit_model.ledger.ingest.today", lambda: dt.date(2025, 12, 31))
-    assert ledger.ingest(records=fine(field_code="traffic_safety", source="交警")).accepted == 1
+def test_rows_are_excluded_from_the_first_day_of_the_law_on(ledger):
+    early = received(ledger, "2025-12-31")
+    assert early.ingest(records=fine(field_code="traffic_safety", source="交警")).accepted == 1
 
 
 def test_a_row_is_excluded_only_where_all_of_a_condition_holds(tmp_path):

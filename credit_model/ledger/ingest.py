@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
 from credit_model.foundation.calendar import to_day
+from credit_model.ledger.amendment_check import AmendmentCheck
 from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.forgetting import with_tombstone
 from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes, WarningLog
@@ -65,11 +66,6 @@ def _is_plain(type: pa.DataType) -> bool:
         pa.types.is_null,
     )  # fmt: skip
     return any(test(type) for test in tests)
-
-
-def today() -> date:
-    """Return the day of receipt of what is delivered now."""
-    return date.today()
 
 
 @dataclass(frozen=True)
@@ -217,6 +213,9 @@ class Delivery:
     warnings: WarningLog = field(default_factory=WarningLog)
     outcomes: dict[int, RowOutcomes] = field(default_factory=dict)  # by source
 
+    def __post_init__(self) -> None:
+        self.amendments = AmendmentCheck(self.catalogue, self.transaction)
+
     @classmethod
     def run(
         cls,
@@ -224,7 +223,7 @@ class Delivery:
         catalogue: Catalogue,
         inputs: list[Input],
         drawn_on: date | None,
-        received_on: date | None,
+        received_on: date,
         progress: Progress | None,
         earlier: dict[str, Deduplicator],
     ) -> DeliveryResult:
@@ -232,8 +231,9 @@ class Delivery:
         key = pseudonym_key() if any(one.carries_id_numbers for one in inputs) else None
         with Transaction.begin(store) as transaction, closing(Quarantine(store.folder / QUARANTINE)) as quarantine:
             next_seq = transaction.manifest.next_seq
-            day = today() if received_on is None else received_on
-            delivery = cls(transaction, catalogue, inputs, drawn_on, day, progress, key, quarantine, next_seq, earlier)
+            delivery = cls(
+                transaction, catalogue, inputs, drawn_on, received_on, progress, key, quarantine, next_seq, earlier
+            )
             mark = delivery.recognise_key()
             for one in inputs:
                 delivery.take(one)
@@ -311,18 +311,23 @@ class Delivery:
         duplicates = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
         if new.num_rows:
-            self._warn(one, new, rows[good[is_new]])
+            self._warn(one, new, rows, checked, good[is_new])
             new = self._anonymise(new)
             new = new if one.table == "records" else self._number(new)
             stamp = pa.repeat(pa.scalar(self.received_on, pa.date32()), new.num_rows)
             self.transaction.add(one.table, new.append_column(RECEIVED_ON, stamp))
 
-    def _warn(self, one: Input, new: pa.Table, numbers: NDArray[np.int64]) -> None:
-        """Note what is odd in new rows; ``numbers`` are those of the rows in their source."""
+    def _warn(
+        self, one: Input, new: pa.Table, rows: NDArray[np.int64], checked: ValidatedBatch, place: NDArray[np.int64]
+    ) -> None:
+        """Note what is odd in new rows: their places in the batch, and the numbers of its rows in their source."""
+        numbers = rows[place]
 
         def note(code: str, is_odd: NDArray[np.bool_]) -> None:
             self.warnings.add(code, one.source.label, numbers[is_odd])
 
+        for code, mask in checked.findings.items():
+            note(code, mask[place])
         limit = self.catalogue.max_lag_days
         if limit is not None and "known_on" in new.column_names:
             received, known = to_day(self.received_on), new.column("known_on").cast(pa.int32())
@@ -331,6 +336,7 @@ class Delivery:
         if one.table == "amendments":
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
             note("unknown_record", ~is_known)
+            self.amendments.note(one.source.label, new, numbers)
 
     def _outcomes(self, one: Input) -> RowOutcomes:
         return self.outcomes.setdefault(id(one.source), RowOutcomes())
@@ -443,6 +449,8 @@ class Delivery:
     def end(self, mark: str) -> IngestReport:
         """Commit, and report."""
         counts = self.count()
+        for code, source, numbers in self.amendments.findings():
+            self.warnings.add(code, source, numbers)
         path = self.quarantine.commit()
         manifest = self.transaction.manifest
         is_added = any(table["accepted"] for table in self.counts.values())

@@ -35,6 +35,24 @@ WARNINGS: Final[dict[str, tuple[str, str]]] = {
         "变更所指的记录不在台账中（或尚未报送）",
         "the amendment names a record that is not in the ledger (yet)",
     ),
+    "tier_above_act": (
+        "失信程度高于该处罚种类允许的程度，读取时降低",
+        "the tier is above what the act allows: it is lowered when the record is read",
+    ),
+    "tier_below_act": (
+        "失信程度低于该处罚种类应有的程度，按报送的使用，请来源单位核实",
+        "the tier is below what the act calls for: it is used as sent; the source should correct it",
+    ),
+    "sentence_end_missing": (
+        "未报送刑罚执行完毕日，自判决日起算",
+        "the end of the sentence is not known: time runs from the judgment",
+    ),
+    "early_repair": (
+        "修复早于法定最短期限",
+        "repaired before the least time that the rule of the kind asks for",
+    ),
+    "repair_unperformed": ("修复时义务尚未全部履行", "repaired with something left to perform"),
+    "repair_within_term": ("修复时有期限的处罚尚未期满", "repaired before the penalty ends"),
     "back_dated": ("知悉日早于接收日的天数超过目录规定", "known longer before its receipt than the catalogue allows"),
 }
 _MAX_ROWS: Final = 100  # places a warning names

@@ -90,7 +90,7 @@ class Ledger:
         self.path = path
         self.catalogue = catalogue
         self._view = view
-        self._clock = clock
+        self._clock = date.today if clock is None else clock
         self._cache = SegmentCache(view, catalogue)
         self._deduplicators: dict[str, Deduplicator] = {}
 
@@ -279,8 +279,8 @@ class Ledger:
         inputs = plan(sources, mapping, self.catalogue)
         drawn_on = None if mapping is None else mapping.drawn_on
         earlier, self._deduplicators = self._deduplicators, {}
-        received_on = None if self._clock is None else self._clock()
-        result = Delivery.run(self._store("ingest"), self.catalogue, inputs, drawn_on, received_on, progress, earlier)
+        store, received_on = self._store("ingest"), self._clock()
+        result = Delivery.run(store, self.catalogue, inputs, drawn_on, received_on, progress, earlier)
         self._deduplicators = result.deduplicators
         self._adopt(result.manifest)
         return result.report

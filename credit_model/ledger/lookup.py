@@ -84,7 +84,7 @@ class RowIndex:
         """Return all rows of a table."""
         schema = self.schemas[table]
         parts = [self.store.open(part).read(schema.names) for part in self._manifest.parts_of(table)]
-        return _joined(parts, schema)
+        return join_rows(parts, schema)
 
     def all_tables(self) -> Tables:
         """Return every row of the ledger."""
@@ -106,7 +106,7 @@ class RowIndex:
         """Return the rows of some ids (of amendments: record ids), in order of arrival within each part."""
         schema, sought = self.schemas[table], sorted(set(ids))
         parts = [self.store.open(part).find(sought, schema.names) for part in self._manifest.parts_of(table) if sought]
-        return _joined([rows for tables in parts for rows in tables], schema)
+        return join_rows([rows for tables in parts for rows in tables], schema)
 
     def bounds(self, rows: int) -> list[str]:
         """Return the subject ids, ascending, that cut the records into ranges of about so many rows."""
@@ -144,7 +144,7 @@ class RowIndex:
     def _between(self, table: str, first: str, beyond: str | None) -> pa.Table:
         schema = self.schemas[table]
         parts = [self.store.open(part).between(first, beyond, schema.names) for part in self._manifest.parts_of(table)]
-        return _joined(parts, schema)
+        return join_rows(parts, schema)
 
     def _amendments(self) -> pa.Table:
         """Read all amendments once: they lie by record, and any may belong to any range of subjects."""
@@ -324,7 +324,7 @@ class View:
         self.adopt(manifest, version)
 
 
-def _joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+def join_rows(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     """Join rows of parts; a column that a part was written without is null in its rows."""
     return pa.concat_tables([schema.empty_table(), *tables], promote_options="default").select(schema.names)
 

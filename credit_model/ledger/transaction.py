@@ -73,6 +73,14 @@ class Transaction:
         if sum(t.num_rows for t in buffer) >= PART_ROWS:
             self._flush(table)
 
+    def new_parts(self, table: str) -> list[Part]:
+        """Return the parts of a table written so far."""
+        return [part for part in self._new if part.table == table]
+
+    def buffered(self, table: str) -> list[pa.Table]:
+        """Return the rows of a table that were added and are in no part yet."""
+        return self._buffers.get(table, [])
+
     def commit(self, **changes: Any) -> Manifest:
         """Make everything added count, with these changes of the manifest."""
         for table in list(self._buffers):

@@ -93,10 +93,14 @@ class ColumnErrors(UserError):
 
 @dataclass(frozen=True)
 class ValidatedBatch:
-    """One batch, typed: every row in the full schema of its table, and the refused ones by (reason, column)."""
+    """One batch, typed: every row in the full schema of its table, the refused ones by (reason, column).
+
+    ``findings`` are rows that are odd under a rule of the catalogue, by code; they are taken in as they are.
+    """
 
     table: pa.Table
     faults: dict[tuple[str, str], Mask]
+    findings: dict[str, Mask] = field(default_factory=dict)
 
     @property
     def is_refused(self) -> Mask:
@@ -192,7 +196,8 @@ def validate(
             if name in rows.columns:
                 rows.refuse("after_source_drawn", name, rows.days(name) > (drawn_on - EPOCH).days)
     rows.find_id_numbers()
-    return ValidatedBatch(pa.table(rows.columns, schema=arrow_schema(table, catalogue)), rows.faults)
+    typed = pa.table(rows.columns, schema=arrow_schema(table, catalogue))
+    return ValidatedBatch(typed, rows.faults, rows.findings)
 
 
 def _records(rows: _Rows, received_on: int) -> None:
@@ -211,6 +216,7 @@ def _records(rows: _Rows, received_on: int) -> None:
         for condition in excluding.exclude_if:
             if condition.is_in_force(received_on):
                 rows.refuse("excluded", "kind", (kind == code) & rows.meet(condition))
+    _find_oddities(rows, kind, received_on)
     has_tier = ~rows.null("tier")
     rows.refuse("bad_tier", "tier", has_tier & (rows.codes("tier", TIERS) < 0))
     rows.refuse("tier_missing", "tier", ~has_tier & of_kinds(k.tier == "by_record" for k in kinds))
@@ -234,6 +240,25 @@ def _records(rows: _Rows, received_on: int) -> None:
                 rows.refuse(
                     "attribute_value", name, has_value & unlisted & of_kinds([other == spec for other in specs])
                 )
+
+
+def _find_oddities(rows: _Rows, kind: NDArray[np.int64], received_on: int) -> None:
+    """Note tiers that the act does not allow, and sentences without an end."""
+    tier = rows.codes("tier", TIERS)
+    for code, own in enumerate(rows.catalogue.kinds.values()):
+        of_kind = kind == code
+        if own.prison:
+            rows.note("sentence_end_missing", of_kind & rows.null("sentence_ends_on"))
+        rule = own.tier_by
+        if rule is None or not rule.is_in_force(received_on):
+            continue
+        for finding, limits, is_beyond in (
+            ("tier_above_act", rule.most, np.greater),
+            ("tier_below_act", rule.least, np.less),
+        ):
+            limit = np.array([*map(TIERS.index, limits.values()), 0])
+            act = rows.codes(rule.attribute, limits)
+            rows.note(finding, of_kind & (tier >= 0) & (act >= 0) & is_beyond(tier, limit[act]))
 
 
 def _amendments(rows: _Rows) -> None:
@@ -307,6 +332,7 @@ class _Rows:
     catalogue: Catalogue
     faults: dict[tuple[str, str], Mask]
     columns: dict[str, pa.Array] = field(default_factory=dict)
+    findings: dict[str, Mask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.none = np.zeros(self.raw.num_rows, np.bool_)
@@ -332,6 +358,10 @@ class _Rows:
     def refuse(self, reason: str, column: str, rows: Mask) -> None:
         if rows.any():
             self.faults[reason, column] = self.faults.get((reason, column), self.none) | rows
+
+    def note(self, finding: str, rows: Mask) -> None:
+        if rows.any():
+            self.findings[finding] = self.findings.get(finding, self.none) | rows
 
     def at_fault(self, column: str) -> Mask:
         """Return a mask of rows whose value in this column was refused already: it is not missing as well."""

@@ -1,0 +1,86 @@
+"""Judge amendments by the records they are about, on file or in the same delivery.
+
+A repair that does not fit the rule of its kind is taken in, for the body that decided it answers for it; it is a
+finding for the source.
+
+In: batches of amendments, and the transaction they belong to. Out: findings by source and row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.ledger.lookup import join_rows, to_arrays
+from credit_model.ledger.parts import OpenPart, id_keys
+from credit_model.ledger.transaction import Transaction
+from credit_model.ledger.validation import arrow_schema, column_types
+from credit_model.visibility.repair_check import check_repairs
+from credit_model.visibility.tables import SUBJECT_TYPES, Tables
+
+_FEW: Final = 1_000  # ids, up to which a part finds their rows faster than it is read
+
+
+@dataclass
+class AmendmentCheck:
+    """The amendments of one delivery; what is asked of the ledger is asked only where an amendment calls for it."""
+
+    catalogue: Catalogue
+    transaction: Transaction
+    _repairs: list[tuple[str, pa.Table]] = field(default_factory=list)  # source; record, day, number of the row
+
+    def note(self, source: str, rows: pa.Table, numbers: NDArray[np.int64]) -> None:
+        """Keep the repairs among new rows, to be judged when the whole delivery is there."""
+        rules = [kind.repair.in_force_from for kind in self.catalogue.kinds.values() if kind.repair is not None]
+        if not rules:
+            return
+        days = rows.column("effective_on").cast(pa.int32())
+        is_repair = pc.and_(pc.equal(rows.column("action"), "repaired"), pc.greater_equal(days, min(rules)))
+        repairs = rows.select(["record_id", "effective_on"]).append_column("number", pa.array(numbers))
+        if (repairs := repairs.filter(is_repair)).num_rows:
+            self._repairs.append((source, repairs))
+
+    def findings(self) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
+        """Yield each finding about the repairs of the delivery, the source and the numbers of its rows."""
+        if not self._repairs:
+            return
+        ids = pa.chunked_array([chunk for _, rows in self._repairs for chunk in rows.column("record_id").chunks])
+        types = {table: column_types(table, self.catalogue) for table in ("records", "amendments")}
+        records, amendments = (to_arrays(self._rows(table, ids), types[table]) for table in types)
+        nobody = to_arrays(arrow_schema("subjects", self.catalogue).empty_table(), SUBJECT_TYPES)
+        for code, is_odd in check_repairs(Tables(records, amendments, nobody), self.catalogue).items():
+            odd = set(zip(*(amendments[name][is_odd].tolist() for name in ("record_id", "effective_on")), strict=True))
+            for source, rows in self._repairs:
+                days = rows.column("effective_on").cast(pa.int32()).to_pylist()
+                pairs = zip(rows.column("record_id").to_pylist(), days, strict=True)
+                is_meant = np.fromiter((pair in odd for pair in pairs), np.bool_, rows.num_rows)
+                yield code, source, rows.column("number").to_numpy()[is_meant]
+
+    def _rows(self, table: str, record_ids: pa.ChunkedArray) -> pa.Table:
+        """Return the rows about some records, of the ledger and of this delivery; part after part."""
+        schema, ids = arrow_schema(table, self.catalogue), pc.unique(record_ids.drop_null())
+        manifest, store = self.transaction.manifest, self.transaction.store
+        parts = [*manifest.parts_of(table), *self.transaction.new_parts(table)]
+        tables = chain(
+            *(_rows_in(store.open(part), table, ids, schema.names) for part in parts), self.transaction.buffered(table)
+        )
+        return join_rows((rows.filter(pc.is_in(rows.column("record_id"), value_set=ids)) for rows in tables), schema)
+
+
+def _rows_in(part: OpenPart, table: str, record_ids: pa.Array, columns: list[str]) -> list[pa.Table]:
+    """Return rows of a part among which are all those about some records."""
+    if len(record_ids) > _FEW:
+        return [part.read(columns)]
+    if table == "amendments":
+        return part.find(sorted(record_ids.to_pylist()), columns)
+    keys = part.read(["row_key", "subject_id"])
+    place = np.flatnonzero(np.isin(keys.column("row_key").to_numpy(), id_keys(record_ids)))
+    return part.find(sorted(set(keys.column("subject_id").take(place).to_pylist())), columns)
