@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -278,7 +278,7 @@ def _probability(champion: Evaluator, experiment: Experiment, source: DataSource
     X = build_features(
         source.ledger, frame[["subject_id", "as_of"]], definitions, day_of_use=experiment.ledger.day_of_use
     )
-    return champion.card.score(X)["probability_of_bad"]
+    return champion.card.score(cast("pd.DataFrame", X))["probability_of_bad"]
 
 
 def _attainable(experiment: Experiment, source: DataSource, frame: pd.DataFrame) -> np.ndarray:

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from credit_model.learning.additive_fit import fit_additive, join_classes
 from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
-from credit_model.learning.fine_classes import BADS, GOODS, cut_between, information_value
+from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, information_value
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import choose
 from credit_model.learning.logistic import Limits, Ridge, fit_logistic
@@ -66,7 +65,12 @@ class Joined:
 
 
 def make_additive_card(
-    predictors: Sequence[Predictor], table: FineTable, folds: int, rules: AdditiveRules, profile: Profile, **fields: Any
+    predictors: Sequence[Predictor],
+    table: FineTable,
+    folds: int,
+    rules: AdditiveRules,
+    profile: Profile,
+    kernel: int | None,
 ) -> tuple[Card, dict[str, Joined], Line, tuple[GradeInterval, ...]]:
     """Make a card of a table; see :func:`credit_model.learning.fitted_scorecard.make_card`."""
     set_points = np.zeros(len(table.fold))
@@ -109,7 +113,12 @@ def make_additive_card(
     points_unseen = np.rint(shift + set_points).astype(np.int64)
     probabilities = fit_map(points_unseen, whole.goods, whole.bads, level, profile, reach)
     card = Card(
-        profile=profile, characteristics=tuple(characteristics), probabilities=probabilities, pairs=pair_terms, **fields
+        name="scorecard",
+        profile=profile,
+        characteristics=tuple(characteristics),
+        probabilities=probabilities,
+        pairs=pair_terms,
+        kernel_version=kernel,
     )
     return card, steps_by_name, line, grade_intervals(points_unseen, table.counts, profile)
 
@@ -206,9 +215,9 @@ def _join_column(
     return Joined(bins, attribute_of, counts, reference)
 
 
-def _bins(fine: Any, order: npt.NDArray[np.intp], at: npt.NDArray[np.intp]) -> Bins:
+def _bins(fine: FineColumn, order: npt.NDArray[np.intp], at: npt.NDArray[np.intp]) -> Bins:
     """Bins of joint classes."""
-    if fine.ends is None:
+    if fine.ends is None or fine.starts is None:
         groups: list[list[str]] = [[] for _ in range(int(at[-1]) + 1 if len(at) else 0)]
         for place, joint in zip(order, at, strict=True):
             groups[joint].append(str(fine.texts[place]))
@@ -234,7 +243,7 @@ def _coarse(terms: Terms, steps: Sequence[Joined], sample: BinnedSample) -> Term
 
 def _points(
     anchored: Terms, steps: Sequence[Joined], predictors: Sequence[Predictor], factor: float, rules: AdditiveRules
-) -> tuple[list[npt.NDArray[Any]], Mapping[tuple[int, int], npt.NDArray[Any]]]:
+) -> tuple[list[Real], Mapping[tuple[int, int], Real]]:
     """Whole points against the reference, within the limits of the profile and in the lawful order."""
     alone = [factor * table for table in anchored.alone]
     grids = {pair: np.rint(factor * grid) for pair, grid in anchored.together.items()}
@@ -257,12 +266,12 @@ def _points(
 
 
 def _in_order(
-    table: npt.NDArray[Any],
+    table: Real,
     j: int,
-    grids: Mapping[tuple[int, int], npt.NDArray[Any]],
+    grids: Mapping[tuple[int, int], Real],
     direction: int,
     step: Joined,
-) -> npt.NDArray[Any]:
+) -> Real:
     """Return the table with what rounding a pair put against the trend taken back, step by step from the reference."""
     intervals = step.bins.intervals if isinstance(step.bins, NumericBins) else 0
     against = np.zeros(max(intervals - 1, 0))

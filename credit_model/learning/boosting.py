@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from credit_model.foundation.extras import needed_for
+from credit_model.foundation.json_values import JsonObject
 from credit_model.learning.terms import BinnedSample, Codes, Places, Real, Terms
+
+if TYPE_CHECKING:
+    from lightgbm import Dataset
 
 _PATIENCE = 100  # rounds without a gain on the rows not seen, after which no more are tried
 _SMOOTHING = 10.0  # rows added to each class of a nominal column, at the average rate, before it is put in order
@@ -69,7 +73,7 @@ class Grown:
                     grid[np.ix_(masks[i], masks[j])] += value
         return Terms(0.0, tuple(alone), together)
 
-    def _passed(self, j: int, tests: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_]:
+    def _passed(self, j: int, tests: Sequence[JsonObject]) -> npt.NDArray[np.bool_]:
         """Return the classes of a column that a leaf takes."""
         passes = np.ones(self.sizes[j], dtype=bool)
         for test in tests:
@@ -122,9 +126,9 @@ def _dataset(
     columns: Real,
     rows: npt.NDArray[np.bool_],
     start: Real,
-    settings: dict[str, Any],
-    like: Any = None,
-) -> Any:
+    settings: Mapping[str, object],
+    like: Dataset | None = None,
+) -> Dataset:
     """Rows once as goods and once as bads, with their weights; 1 is good."""
     import lightgbm
 
@@ -159,13 +163,13 @@ def _as_floats(codes: Codes, places: Sequence[npt.NDArray[np.intp]]) -> Real:
     return numbers
 
 
-def _features(tests: Sequence[Mapping[str, Any]]) -> list[int]:
+def _features(tests: Sequence[JsonObject]) -> list[int]:
     return list(dict.fromkeys(test["split_feature"] for test in tests))
 
 
-def _leaves(root: Mapping[str, Any]) -> Iterator[tuple[float, list[dict[str, Any]]]]:
+def _leaves(root: JsonObject) -> Iterator[tuple[float, list[JsonObject]]]:
     """Every leaf of a tree: its value, and the tests on the way to it with the side taken."""
-    waiting: list[tuple[Mapping[str, Any], list[dict[str, Any]]]] = [(root, [])]
+    waiting: list[tuple[JsonObject, list[JsonObject]]] = [(root, [])]
     while waiting:
         node, path = waiting.pop()
         if "leaf_value" in node:

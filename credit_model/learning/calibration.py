@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from credit_model.scorecard.scale import ProbabilityMap, Profile
 Real = npt.NDArray[np.float64]
 
 # Prior precision of the slope about 1, and of each knot's shift about 0 (standard deviation 0.25 in log-odds).
+_Number = TypeVar("_Number", float, Real)
 _SLOPE_RIDGE = Ridge(10.0, centre=1.0)
 _SHIFT_RIDGE = Ridge(16.0)
 _MOST_KNOTS = 6  # on either side of the reference row
@@ -42,7 +43,7 @@ class Line:
     shift: float
     slope: float
 
-    def at(self, log_odds: Any) -> Any:
+    def at(self, log_odds: _Number) -> _Number:
         """Calibrated log-odds, of a number or an array."""
         return self.shift + self.slope * log_odds
 
@@ -102,7 +103,7 @@ def fit_map(
     points, goods, bads = (scores_seen + least).astype(np.int64), goods[scores_seen], bads[scores_seen]
     above = 1.0 / squeeze
 
-    def line(at: npt.NDArray[Any]) -> Real:
+    def line(at: npt.NDArray[np.int64] | Real) -> Real:
         return level + np.where(at > 0, above * at, at) / profile.factor
 
     expected = (goods + bads) / (1.0 + np.exp(np.abs(line(points))))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import factorial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +25,18 @@ from threadpoolctl import threadpool_limits
 
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
+from credit_model.foundation.json_values import JsonObject
 from credit_model.learning.calibration import Line, fit_line
 from credit_model.learning.classifier import FOLDS
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, fine_numbers
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.frames import read_groups, read_outcome
 from credit_model.scorecard.bins import NumericBins
-from credit_model.scorecard.columns import as_numbers
+from credit_model.scorecard.columns import Frame, as_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
+    from lightgbm import Booster
 
     from credit_model.features.definition import FeatureDefinition
 
@@ -105,7 +107,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         feature_share: float = 0.5,
         seed: int = 0,
         n_jobs: int = 1,
-        bad: Any = None,
+        bad: object = None,
     ) -> None:
         self.definitions = definitions
         self.most_trees = most_trees
@@ -117,7 +119,13 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.bad = bad
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> BoostedChallenger:
+    def fit(
+        self,
+        X: Frame,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> BoostedChallenger:
         """Learn from the rows a card is learned from.
 
         Parameters
@@ -163,23 +171,23 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.base_ = float(np.sum(self._mass * self._log_odds(rows)))  # a matrix product may move a bit
         return self
 
-    def predict_proba(self, X: Any) -> Real:
+    def predict_proba(self, X: Frame) -> Real:
         """Return the probability of each class, in the order of ``classes_``."""
         greater = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
         return np.column_stack([1.0 - greater, greater])
 
-    def decision_function(self, X: Any) -> Real:
+    def decision_function(self, X: Frame) -> Real:
         """Return the recalibrated log-odds of ``classes_[1]``: bad : good where bad is the greater label."""
         rows, place = self._read(X)
         log_odds = self._log_odds(rows)[place]
         return log_odds if self._bad_place else -log_odds
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Frame) -> npt.NDArray[np.generic]:
         """Return the more likely class."""
         is_greater = self.decision_function(X) > 0
         return np.asarray(self.classes_[is_greater.astype(int)])
 
-    def contributions(self, X: Any) -> pd.DataFrame:
+    def contributions(self, X: Frame) -> pd.DataFrame:
         """Return what each feature moved, row by row, in log-odds bad : good: interventional SHAP values.
 
         Background is the whole development sample with its weights, so nothing is sampled: ``base_`` plus the sum of a
@@ -241,7 +249,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _, step, line = min(candidates, key=lambda candidate: candidate[:2])
         return (step + 1) * _STEP, line
 
-    def _boost(self, rows: Real, counts: Real, trees: int) -> Any:
+    def _boost(self, rows: Real, counts: Real, trees: int) -> Booster:
         with needed_for("a challenger"):
             import lightgbm
         both = np.concatenate([rows, rows])
@@ -262,7 +270,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raw = np.asarray(self._booster.predict(rows, raw_score=True, num_threads=self.n_jobs), np.float64)
         return np.asarray(-self._line.at(-raw))
 
-    def _read(self, X: Any) -> tuple[Real, npt.NDArray[np.intp]]:
+    def _read(self, X: Frame) -> tuple[Real, npt.NDArray[np.intp]]:
         """Return the distinct rows (most people share one), and which of them each row is."""
         check_is_fitted(self, "classes_")
         missing = [name for name in self._bins if name not in X.columns]
@@ -291,7 +299,7 @@ def _bins(column: FineColumn) -> NumericBins:
     return NumericBins(tuple(cut_between(end, start) for end, start in zip(ends[:-1], starts[1:], strict=True)))
 
 
-def _as_floats(codes: npt.NDArray[Any], missing: Sequence[int]) -> Real:
+def _as_floats(codes: npt.NDArray[np.uint8], missing: Sequence[int]) -> Real:
     """Codes as numbers, NaN where missing: small whole numbers, which every tree library compares alike."""
     numbers = codes.astype(np.float64)
     numbers[codes == np.asarray(missing)] = np.nan
@@ -341,7 +349,7 @@ class _Leaf:
             pattern |= passes.astype(np.intp) << bit
         return pattern
 
-    def moves(self, background: npt.NDArray[Any]) -> Real:
+    def moves(self, background: npt.NDArray[np.number]) -> Real:
         """Return what each feature moves, by pattern of the row, against background patterns of these masses."""
         moves = np.zeros((self.patterns, len(self.tests)))
         everything = self.patterns - 1
@@ -360,10 +368,10 @@ class _Leaf:
         return moves
 
 
-def _leaves_of(trees: Sequence[Mapping[str, Any]]) -> Iterator[_Leaf]:
+def _leaves_of(trees: Sequence[JsonObject]) -> Iterator[_Leaf]:
     """Every leaf of every tree that asks anything."""
     for tree in trees:
-        waiting: list[tuple[Mapping[str, Any], tuple[_Test, ...]]] = [(tree["tree_structure"], ())]
+        waiting: list[tuple[JsonObject, tuple[_Test, ...]]] = [(tree["tree_structure"], ())]
         while waiting:
             node, path = waiting.pop()
             if "leaf_value" in node:

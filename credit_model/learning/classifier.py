@@ -15,20 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.learning.additive_card import AdditiveRules, make_additive_card
 from credit_model.learning.calibration import Line
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import DraftRules, make_card
-from credit_model.learning.frames import read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.frames import Table, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learning.optimal_binning import ClassingRules
 from credit_model.learning.predictors import (
     Bins,
@@ -140,19 +143,19 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         definitions: Sequence[FeatureDefinition] | None = None,
-        profile: Any = None,
+        profile: str | Path | Profile | None = None,
         max_characteristics: int | None = None,
         max_bins: int | None = None,
         min_share: float | None = None,
         min_events: int = LEAST_EVENTS,
         penalty: float = 3.0,
-        policy_points: Sequence[Any] = (),
+        policy_points: Sequence[object] = (),
         record_monotone: bool | None = None,
         bins: Mapping[str, Bins | BinEdits] | None = None,
         special_values: Mapping[str, Sequence[float]] | None = None,
         method: str = "additive",
         max_pairs: int = MOST_PAIRS,
-        bad: Any = None,
+        bad: object = None,
         single_record: SingleRecordCaps | None = None,
     ) -> None:
         self.definitions = definitions
@@ -172,7 +175,12 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.single_record = single_record
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, periods: Any = None
+        self,
+        X: Table,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+        periods: npt.ArrayLike | None = None,
     ) -> ScorecardClassifier:
         """Learn a card.
 
@@ -230,14 +238,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         predictors = [replace(p, fine=p.fine.without_rows()) for p in predictors]
         kernel = _kernel_version() if definitions else None
         with threadpool_limits(1, user_api="blas"):  # the same card on any number of cores, and no waiting for them
-            fields = {"name": "scorecard", "kernel_version": kernel}
             if self.method == "additive":
                 additive = self._additive_rules(predictors, profile)
-                card, binnings, line, grades = make_additive_card(predictors, table, folds, additive, profile, **fields)
+                card, binnings, line, grades = make_additive_card(predictors, table, folds, additive, profile, kernel)
                 self.bins_ = {name: column.bins for name, column in binnings.items()}
                 self.information_values_ = {name: column.information_value for name, column in binnings.items()}
             else:
-                card, fit, line, grades = make_card(predictors, table, folds, rules, profile, **fields)
+                card, fit, line, grades = make_card(predictors, table, folds, rules, profile, kernel)
                 self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, fit.classings, strict=True)}
                 self.information_values_ = {p.name: fit.information_value(j) for j, p in enumerate(predictors)}
         self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
@@ -245,18 +252,18 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.grades_ = grades
         return self
 
-    def to_card(self, name: str = "scorecard", provenance: Mapping[str, Any] | None = None) -> Card:
+    def to_card(self, name: str = "scorecard", provenance: JsonObject | None = None) -> Card:
         """Return the card, named, with what the caller knows of where it comes from added to its provenance."""
         check_is_fitted(self, "card_")
         return replace(self.card_, name=name, provenance={**self.card_.provenance, **(provenance or {})})
 
-    def predict_proba(self, X: Any) -> Real:
+    def predict_proba(self, X: Table) -> Real:
         """Return the probability of each class, in the order of ``classes_``; that of bad is the card's."""
         scores = self._scores(X)
         bad = self.card_.probability(scores)
         return np.column_stack([1.0 - bad, bad] if self._bad_place else [bad, 1.0 - bad])
 
-    def decision_function(self, X: Any) -> Real:
+    def decision_function(self, X: Table) -> Real:
         """Return the log-odds of ``classes_[1]``, by the card's map: bad : good where bad is the greater label."""
         scores = self._scores(X)
         steps = range(self.card_.least, self.card_.greatest + 1)
@@ -264,18 +271,18 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = np.asarray([sign * self.card_.probabilities.log_odds(score) for score in steps])
         return table[scores - self.card_.least]
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Table) -> npt.NDArray[np.generic]:
         """Return the more likely class."""
         is_greater = self.decision_function(X) > 0
         return np.asarray(self.classes_[is_greater.astype(int)])
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
-    def _scores(self, X: Any) -> npt.NDArray[np.int32]:
+    def _scores(self, X: Table) -> npt.NDArray[np.int32]:
         check_is_fitted(self, "card_")
         columns = read_columns(self, X, reset=False)
         used = {name: columns[name] for name in self.card_.columns}
@@ -398,7 +405,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _most_bins(self) -> int:
         return self.max_bins if self.max_bins is not None else METHODS.get(self.method, METHODS["additive"])[1]
 
-    def _summary(self, bad: Flags, weight: Real, line: Line) -> dict[str, Any]:
+    def _summary(self, bad: Flags, weight: Real, line: Line) -> JsonObject:
         settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
         settings += ["method", "max_pairs"] if self.method == "additive" else []
         used = {"max_characteristics": self._most_characteristics, "max_bins": self._most_bins}

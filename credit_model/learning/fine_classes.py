@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -191,7 +190,7 @@ def _count_below(ends: Float32, values: Float32) -> Codes:
     return codes
 
 
-def _equal_mass(mass: npt.NDArray[Any], most: int) -> npt.NDArray[np.intp]:
+def _equal_mass(mass: Real | npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
     """Place of the first value of each class: heavy values alone, the others in runs of about equal mass."""
     if len(mass) <= most:
         return np.arange(len(mass))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +131,12 @@ class Draft:
 
 
 def make_card(
-    predictors: Sequence[Predictor], table: FineTable, folds: int, rules: DraftRules, profile: Profile, **fields: Any
+    predictors: Sequence[Predictor],
+    table: FineTable,
+    folds: int,
+    rules: DraftRules,
+    profile: Profile,
+    kernel: int | None,
 ) -> tuple[Card, Draft, Line, tuple[GradeInterval, ...]]:
     """Make a card of a table.
 
@@ -146,8 +150,8 @@ def make_card(
         calibrate on, and the fit is taken as it is.
     rules : DraftRules
     profile : Profile
-    **fields
-        Further fields of the card.
+    kernel : int or None
+        Version of the kernel that computes the features; None for raw columns.
     """
     by_fold = [table.by_class(j, p.fine.classes, folds) for j, p in enumerate(predictors)]
     taken, added = np.zeros((2, len(table.fold)))
@@ -194,7 +198,7 @@ def make_card(
     points = np.rint(profile.factor * log_odds + set_points).astype(np.int64)
     stands_for = min(max(squeeze, LEAST_SQUEEZE), policy_squeeze)
     probabilities = fit_map(points, goods, bads, level, profile, reach, stands_for)
-    card = Card(profile=profile, characteristics=characteristics, probabilities=probabilities, **fields)
+    card = Card("scorecard", profile, characteristics, probabilities, kernel)
     return card, final, line, grade_intervals(points, table.counts, profile)
 
 

@@ -8,16 +8,18 @@ Out: columns, and which rows are bad; or one line that says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from credit_model.foundation.errors import UserError
+from credit_model.scorecard.columns import Column, Frame
 
 # The bad word of each pair that has one meaning only, by its good word.
 _WORDS: Final = {
@@ -30,7 +32,7 @@ _WORDS: Final = {
 }
 
 
-def bad_place(classes: npt.NDArray[Any], bad: Any = None) -> int:
+def bad_place(classes: npt.NDArray[np.generic], bad: object = None) -> int:
     """Return the place of the label that means bad.
 
     Parameters
@@ -77,39 +79,50 @@ def bad_place(classes: npt.NDArray[Any], bad: Any = None) -> int:
 
 Real = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Table = Frame | npt.ArrayLike
+"""Rows of a caller: a pandas or polars frame, or an array of two dimensions."""
 
 
 @dataclass(frozen=True, eq=False)
 class TargetColumn:
     """The two classes, and of the rows that count (``kept``: weight above 0) which are bad, with their weights."""
 
-    classes: npt.NDArray[Any]
+    classes: npt.NDArray[np.generic]
     bad_place: int
     bad: Flags
     weight: Real
     kept: Flags
 
-    def of(self, column: Any) -> Any:
+    def of(self, column: Column) -> Column:
         """Return the rows of a column that count."""
-        return column if self.kept.all() else getattr(column, "iloc", column)[np.flatnonzero(self.kept)]
+        if self.kept.all():
+            return column
+        positions: Any = getattr(column, "iloc", column)
+        return cast(Column, positions[np.flatnonzero(self.kept)])
 
 
-def read_columns(estimator: Any, X: Any, reset: bool) -> dict[str, Any]:
-    """Columns by name; the columns of an array are called x0, x1, …"""
-    if hasattr(X, "columns"):
-        if len(set(X.columns)) != len(X.columns):
+def is_frame(X: object) -> TypeGuard[Frame]:
+    """Return whether rows have named columns."""
+    return hasattr(X, "columns")
+
+
+def read_columns(estimator: BaseEstimator, X: Table, reset: bool) -> dict[str, Column]:
+    """Return the columns by name; the columns of an array are called x0, x1, …"""
+    if is_frame(X):
+        names = list(X.columns)
+        if len(set(names)) != len(names):
             raise UserError("the frame has columns of the same name; every column needs a name of its own")
         validate_data(estimator, X, reset=reset, skip_check_array=True)
-        if not len(X.columns) or not len(X):
-            raise UserError(
-                f"a frame of {len(X)} rows and {len(X.columns)} columns holds nothing to learn from or score"
-            )
-        return {str(name): X[name] for name in X.columns}
-    X = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
-    return {f"x{j}": X[:, j] for j in range(X.shape[1])}
+        if not names or not len(X):
+            raise UserError(f"a frame of {len(X)} rows and {len(names)} columns holds nothing to learn from or score")
+        return {str(name): X[name] for name in names}
+    rows = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+    return {f"x{j}": rows[:, j] for j in range(rows.shape[1])}
 
 
-def read_outcome(rows: int, y: Any, sample_weight: Any, bad: Any = None) -> TargetColumn:
+def read_outcome(
+    rows: int, y: npt.ArrayLike | None, sample_weight: npt.ArrayLike | None, bad: object = None
+) -> TargetColumn:
     """Return which rows are bad, their weights, and which rows count.
 
     Raises
@@ -119,22 +132,22 @@ def read_outcome(rows: int, y: Any, sample_weight: Any, bad: Any = None) -> Targ
     """
     if y is None:
         raise UserError("fit: requires y to be passed, but the target y is None")
-    y = column_or_1d(y, warn=True)
+    labels: npt.NDArray[np.generic] = column_or_1d(y, warn=True)
     weight = np.ones(rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    if len(y) != rows or weight.shape != (rows,):
+    if len(labels) != rows or weight.shape != (rows,):
         raise UserError(
-            f"fit: X has {rows} rows, y {len(y)} and sample_weight {weight.shape}; they must be of one length"
+            f"fit: X has {rows} rows, y {len(labels)} and sample_weight {weight.shape}; they must be of one length"
         )
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise UserError("fit: sample_weight must hold finite numbers, none below 0")
-    blank = _blanks(y)
+    blank = _blanks(labels)
     if blank:
         raise UserError(f"fit: y contains NaN or infinity in {blank} of {rows} rows; leave out rows without an outcome")
-    check_classification_targets(y)
+    check_classification_targets(labels)
     has_weight = weight > 0
-    classes = np.unique(y[has_weight])
+    classes = np.unique(labels[has_weight])
     if len(classes) > 2:
-        kind = type_of_target(y)
+        kind = type_of_target(labels)
         raise UserError(
             f"fit: Only binary classification is supported. The type of the target is {kind}: y has "
             f"{len(classes)} classes, good and bad are needed"
@@ -142,23 +155,23 @@ def read_outcome(rows: int, y: Any, sample_weight: Any, bad: Any = None) -> Targ
     if len(classes) < 2:
         raise UserError("fit: y has only one class among rows of weight above zero; goods and bads are needed")
     place = bad_place(classes, bad)
-    return TargetColumn(classes, place, (y == classes[place])[has_weight], weight[has_weight], has_weight)
+    return TargetColumn(classes, place, (labels == classes[place])[has_weight], weight[has_weight], has_weight)
 
 
-def read_groups(groups: Any, rows: Flags, what: str) -> npt.NDArray[np.intp]:
+def read_groups(groups: npt.ArrayLike, rows: Flags, what: str) -> npt.NDArray[np.intp]:
     """Return the number of the group of each row that counts."""
-    groups = column_or_1d(groups)
-    if len(groups) != len(rows):
-        raise UserError(f"fit: X has {len(rows)} rows and {what} {len(groups)}; they must be of one length")
-    return np.asarray(np.unique(groups[rows], return_inverse=True)[1])
+    labels: npt.NDArray[np.generic] = column_or_1d(groups)
+    if len(labels) != len(rows):
+        raise UserError(f"fit: X has {len(rows)} rows and {what} {len(labels)}; they must be of one length")
+    return np.asarray(np.unique(labels[rows], return_inverse=True)[1])
 
 
-def rows_of(columns: Mapping[str, Any]) -> int:
+def rows_of(columns: Mapping[str, Sized]) -> int:
     """Return the number of rows of columns."""
     return len(next(iter(columns.values())))
 
 
-def _blanks(y: npt.NDArray[Any]) -> int:
+def _blanks(y: npt.NDArray[np.generic]) -> int:
     """Count the outcomes that are missing or no finite number."""
     if y.dtype.kind == "f":
         return int((~np.isfinite(y)).sum())

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +80,7 @@ class LookedUp:
         """Single precision."""
         return np.dtype(np.float32)
 
-    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Values of some rows, by columns."""
         codes = self.codes[rows]
         woe = np.empty((len(self.columns), len(codes)), np.float32)
@@ -99,6 +98,9 @@ class LogisticFit:
     curvature: Real | None  # of the penalised objective, intercept first
 
 
+Design = npt.NDArray[np.floating] | LookedUp
+
+
 @dataclass(frozen=True)
 class Ridge:
     """A penalty that draws every weight towards ``centre`` by ``strength``; the intercept is free."""
@@ -108,7 +110,7 @@ class Ridge:
 
 
 def fit_logistic(
-    design: npt.NDArray[Any] | LookedUp,
+    design: Design,
     goods: Real,
     bads: Real,
     *,
@@ -189,7 +191,7 @@ def fit_logistic(
 
 
 def _derivatives(
-    design: npt.NDArray[Any] | LookedUp, goods: Real, total: Real, offset: Real, x: Real, curved: bool
+    design: Design, goods: Real, total: Real, offset: Real, x: Real, curved: bool
 ) -> tuple[float, Real, Real | None]:
     """Negative log-likelihood at x, its gradient and, where asked for, its curvature; summed block by block."""
     rows, k = design.shape

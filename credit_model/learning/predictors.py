@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import RARE_ROWS, FineColumn, fine_categories, fine_numbers
 from credit_model.learning.optimal_binning import ClassingRules, optimal_classing
 from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of
-from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
+from credit_model.scorecard.columns import Column, as_categories, as_numbers, holds_numbers
 from credit_model.scorecard.scale import Profile
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SetPoints:
     policy: Policy
 
     @classmethod
-    def read(cls, entry: Any, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> SetPoints:
+    def read(cls, entry: object, definitions: Mapping[str, FeatureDefinition], faults: list[str]) -> SetPoints:
         """Read a table of TOML or an object with the same fields; what is wrong is added to ``faults``."""
         table = dict(entry) if isinstance(entry, Mapping) else vars(entry)
         name, points = str(table.get("characteristic")), tuple(table.get("points", ()))
@@ -102,7 +102,7 @@ class Prior:
     special: Sequence[float] = ()
 
 
-def predictor_of(name: str, column: Any, weight: npt.NDArray[np.float64], profile: Profile, prior: Prior) -> Predictor:
+def predictor_of(name: str, column: Column, weight: Real, profile: Profile, prior: Prior) -> Predictor:
     """Return a column in fine classes, with what is known of it beforehand."""
     definition, set_points, bins = prior.definition, prior.set_points, prior.bins
     preset = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
@@ -123,7 +123,7 @@ def predictor_of(name: str, column: Any, weight: npt.NDArray[np.float64], profil
 
 
 def with_edits(
-    p: Predictor, edits: BinEdits, column: Any, bad: npt.NDArray[np.bool_], weight: Real, rules: ClassingRules
+    p: Predictor, edits: BinEdits, column: Column, bad: npt.NDArray[np.bool_], weight: Real, rules: ClassingRules
 ) -> Predictor:
     """Return a predictor whose bins are those learned from all rows, edited; the trend that was learned stays."""
     result = optimal_classing(p.fine, p.fine.count(bad, weight), p.direction, rules)
@@ -143,12 +143,13 @@ def _nothing_on_record(definition: FeatureDefinition | None) -> float:
     return float("nan") if definition.missing else float(definition.none)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Return whether a setting is a number (``True`` is none)."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def is_whole(value: Any, least: int | None, most: int | None = None) -> bool:
+def is_whole(value: object, least: int | None, most: int | None = None) -> bool:
     """Return whether a setting is a whole number within its ends."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and (least is None or value >= least) and (most is None or value <= most)
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        return False
+    return bool((least is None or value >= least) and (most is None or value <= most))

@@ -7,12 +7,12 @@ Out: bins, their tables and plots; the frame in WOE.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import ClassifierTags
+from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from credit_model.foundation.errors import UserError
@@ -25,10 +25,10 @@ from credit_model.learning.fine_classes import (
     fine_categories,
     fine_numbers,
 )
-from credit_model.learning.frames import TargetColumn, read_columns, read_groups, read_outcome, rows_of
+from credit_model.learning.frames import Table, TargetColumn, read_columns, read_groups, read_outcome, rows_of
 from credit_model.learning.optimal_binning import ClassingRules, optimal_classings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
-from credit_model.scorecard.columns import as_categories, as_numbers, holds_numbers
+from credit_model.scorecard.columns import Column, as_categories, as_numbers, holds_numbers
 from credit_model.texts.fonts import font_families
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         min_events: int = 5,
         special_values: Sequence[float] | Mapping[str, Sequence[float]] = (),
         bins: Mapping[str, Bins] | None = None,
-        bad: Any = None,
+        bad: object = None,
     ) -> None:
         self.trend = trend
         self.max_bins = max_bins
@@ -106,7 +106,13 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.bins = bins
         self.bad = bad
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, periods: Any = None) -> WoeTransformer:
+    def fit(
+        self,
+        X: Table,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        periods: npt.ArrayLike | None = None,
+    ) -> WoeTransformer:
         """Class the columns.
 
         Parameters
@@ -147,7 +153,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.information_values_ = {name: float(self._parts(name).sum()) for name in columns}
         return self
 
-    def transform(self, X: Any) -> Real:
+    def transform(self, X: Table) -> Real:
         """Return the WOE of every value, shape (rows, columns)."""
         check_is_fitted(self, "bins_")
         columns = read_columns(self, X, reset=False)
@@ -156,7 +162,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             values[:, place] = self.woes_[name][attributes_of(self.bins_[name], column, name)]
         return values
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> npt.NDArray[np.object_]:
         """Names of the columns, which stay as they are."""
         check_is_fitted(self, "bins_")
         names = np.asarray(list(self.bins_), dtype=object)
@@ -207,7 +213,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rate.set_ylim(bottom=0)
         return ax
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.classifier_tags = ClassifierTags(multi_class=False)
@@ -246,7 +252,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return ClassingRules(self.max_bins, self.min_share, self.min_events)
 
     def _fine(
-        self, name: str, column: Any, outcome: TargetColumn, period: npt.NDArray[np.intp] | None
+        self, name: str, column: Column, outcome: TargetColumn, period: npt.NDArray[np.intp] | None
     ) -> tuple[FineColumn, Real]:
         """Return a column in fine classes, and their counts."""
         bad, weight = outcome.bad, outcome.weight

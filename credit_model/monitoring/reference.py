@@ -31,10 +31,9 @@ from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.drift import expected_auc
 from credit_model.sample.events import is_on_list
 from credit_model.scorecard.bins import CategoricalBins, attributes_of
+from credit_model.scorecard.columns import Column, Rows
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from credit_model.scorecard.card import Card
 
 DateLike = date | np.datetime64 | str | int
@@ -85,7 +84,7 @@ class Snapshot:
     def of_rows(
         cls,
         card: Card,
-        X: pd.DataFrame | Mapping[str, ArrayLike],
+        X: Rows,
         subject: ArrayLike,
         days: Sequence[str],
         with_record: NDArray[np.bool_] | None = None,
@@ -196,7 +195,7 @@ def terms_of(card: Card) -> tuple[CardTerm, ...]:
     return tuple(terms)
 
 
-def _attributes(card: Card, columns: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.intp]]:
+def _attributes(card: Card, columns: Mapping[str, Column]) -> dict[str, NDArray[np.intp]]:
     attributes = {c.name: attributes_of(c.bins, columns[c.name], c.name).astype(np.intp) for c in card.characteristics}
     for pair in card.pairs:
         points = pair.points_at(attributes[pair.first], attributes[pair.second])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.foundation.errors import UserError
-from credit_model.scorecard.columns import as_categories, as_numbers, category_of, numbers_of
+from credit_model.foundation.json_values import JsonObject
+from credit_model.scorecard.columns import Column, as_categories, as_numbers, category_of, numbers_of
 from credit_model.scorecard.document import CardError
 from credit_model.scorecard.reasons import MISSING, NOTHING, CardReason, close, say, statement
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Value = float | str | None
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int16]
+Attributes = npt.NDArray[np.int16] | npt.NDArray[np.intp]
 
 # Above so many cuts a binary search is faster than one comparison for each cut.
 _MANY_CUTS = 24
@@ -157,7 +159,7 @@ class NumericBins:
             raise UserError(f"move: there is no cut number {cut}; there are {len(self.cuts)}")
         return replace(self, cuts=(*self.cuts[:cut], float(np.float32(to)), *self.cuts[cut + 1 :]))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         special = {"special": list(self.special)} if self.special else {}
         return {"cuts": list(self.cuts), "whole": self.whole, **special}
@@ -237,7 +239,7 @@ class CategoricalBins:
             raise UserError(f"move: there is no group of {beside!r} that {category!r} could join")
         return apart.merge(beside, category)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {"groups": [list(group) for group in self.groups]}
 
@@ -273,7 +275,7 @@ class BinEdits:
                 raise UserError(f"{name}: {arguments} does not suit bins of {type(bins).__name__}") from None
         return bins
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {"edits": [list(step) for step in self.steps]}
 
@@ -371,11 +373,11 @@ class Characteristic:
         labels = self.bins.labels(lang)
         return (*labels[:-1], NOTHING[lang]) if self.definition and self.definition.missing else labels
 
-    def points_of(self, column: Any) -> npt.NDArray[np.int32]:
+    def points_of(self, column: Column) -> npt.NDArray[np.int32]:
         """Points of each value of a caller's column."""
         return self.points_at(attributes_of(self.bins, column, self.name))
 
-    def points_at(self, attributes: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    def points_at(self, attributes: Attributes) -> npt.NDArray[np.int32]:
         """Points of rows, from the attribute each has."""
         return np.asarray(self.points, dtype=np.int32).take(attributes)
 
@@ -383,7 +385,7 @@ class Characteristic:
         """Return its name."""
         return self.label_zh if lang == "zh" else self.label_en
 
-    def describe(self, value: Any, lang: str) -> str:
+    def describe(self, value: object, lang: str) -> str:
         """Return a caller's value as people read it."""
         found: Value
         if isinstance(self.bins, NumericBins):
@@ -394,7 +396,7 @@ class Characteristic:
         missing = NOTHING if self.definition and self.definition.missing else MISSING
         return say(found, missing[lang])
 
-    def reason_for(self, value: Any, points: int) -> CardReason:
+    def reason_for(self, value: object, points: int) -> CardReason:
         """Return the reason that a value and its points give."""
         zh, en = (
             close(statement(self.label(lang), self.describe(value, lang), lang), points, lang) for lang in ("zh", "en")
@@ -419,7 +421,7 @@ class Characteristic:
             return self.bins.special[attribute - self.bins.intervals]
         return float(np.float32(2 * abs(self.bins.cuts[-1]) + 1)) if self.bins.cuts else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         table: dict[str, Any] = {"name": self.name, **self.bins.to_dict(), "reference": self.reference}
         table |= {"direction": self.direction, "weight": self.weight}
@@ -431,7 +433,7 @@ class Characteristic:
         return table
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> Characteristic:
+    def from_dict(cls, table: JsonObject) -> Characteristic:
         """Read what :meth:`to_dict` wrote."""
         rest = dict(table)
         bins: Bins
@@ -455,7 +457,7 @@ class Characteristic:
         )
 
 
-def attributes_of(bins: Bins, column: Any, name: str) -> Index:
+def attributes_of(bins: Bins, column: Column, name: str) -> Index:
     """Attribute of each value of a caller's column."""
     if isinstance(bins, NumericBins):
         return bins.index(as_numbers(column, name))

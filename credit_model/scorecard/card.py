@@ -12,19 +12,20 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from credit_model.foundation.digests import canonical_json
 from credit_model.foundation.errors import UserError
-from credit_model.scorecard.bins import Characteristic, NumericBins, Value, attributes_of
-from credit_model.scorecard.columns import IGNORED, category_of, check_names, column_names, numbers_of
+from credit_model.foundation.json_values import JsonObject
+from credit_model.scorecard.bins import CategoricalBins, Characteristic, NumericBins, Value, attributes_of
+from credit_model.scorecard.columns import IGNORED, Column, Rows, category_of, check_names, column_names, numbers_of
 from credit_model.scorecard.document import CardError, check_kernel, digest, seal, unseal
 from credit_model.scorecard.pairs import Pair, monotone_faults
 from credit_model.scorecard.reasons import CardReason, ScoredRow, rank
@@ -42,6 +43,15 @@ TABLE_COLUMNS = (
     "points", "woe", "share", "bad_rate", "reference", "policy",
 )  # fmt: skip
 _SAME_PROBABILITY = 1e-12  # another machine's exp may differ in the last bit
+
+
+# Place of the column; cuts, the attribute between them, the attribute of a missing value.
+_Numeric = tuple[int, tuple[float, ...], tuple[int, ...], int]
+# Names of the numeric columns; numeric and categorical columns; points of each; pairs by the places of their two.
+_Lookup = tuple[
+    list[str], list[_Numeric], list[tuple[int, CategoricalBins, str]], list[tuple[int, ...]],
+    list[tuple[int, int, tuple[tuple[int, ...], ...]]],
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class Card:
     characteristics: tuple[Characteristic, ...]
     probabilities: ProbabilityMap
     kernel_version: int | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: JsonObject = field(default_factory=dict)
     golden: tuple[GoldenRow, ...] = ()
     pairs: tuple[Pair, ...] = ()
 
@@ -118,7 +128,7 @@ class Card:
     def __hash__(self) -> int:
         return hash(self.digest)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[str], Card], tuple[str]]:
         return type(self).from_json, (self.to_json(),)  # a copy is made through the document, like everything else
 
     # ------------------------------------------------------------------ what it holds
@@ -138,7 +148,7 @@ class Card:
         names = next(([pair.first, pair.second] for pair in self.pairs if pair.name == term), [term])
         return tuple(self.characteristics[self.columns.index(name)] for name in names)
 
-    def points_of(self, term: str, columns: Sequence[Any]) -> npt.NDArray[np.int32]:
+    def points_of(self, term: str, columns: Sequence[Column]) -> npt.NDArray[np.int32]:
         """Points of one term, from a column for each of its parts."""
         parts = self.parts(term)
         at = [attributes_of(c.bins, column, c.name) for c, column in zip(parts, columns, strict=True)]
@@ -183,7 +193,7 @@ class Card:
 
     # ------------------------------------------------------------------ arithmetic, a batch
 
-    def scores(self, X: Any) -> npt.NDArray[np.int32]:
+    def scores(self, X: Rows) -> npt.NDArray[np.int32]:
         """Integer scores of a frame or a mapping of arrays; needs numpy only."""
         self._check_columns(X)
         total = np.full(_rows(X), self.base, dtype=np.int32)
@@ -195,7 +205,7 @@ class Card:
         """Probability of bad of scores this card gave."""
         return np.asarray(self._probability_by_score, dtype=np.float64)[scores - self.least]
 
-    def score(self, X: Any) -> pd.DataFrame:
+    def score(self, X: Rows) -> pd.DataFrame:
         """Score a batch.
 
         Parameters
@@ -224,7 +234,7 @@ class Card:
         }
         return pd.DataFrame(columns, index=getattr(X, "index", None))
 
-    def explain(self, X: Any) -> pd.DataFrame:
+    def explain(self, X: Rows) -> pd.DataFrame:
         """Points of each characteristic and pair beside ``base``; a row's sum is its score, exactly.
 
         Points less their mean over a background are the interventional SHAP values of the score, exactly, since the
@@ -253,7 +263,7 @@ class Card:
         """Return the printable card: one row an attribute, with points, WOE, development share and bad rate."""
         import pandas as pd
 
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for c in self.characteristics:
             texts = zip(c.attribute_labels("zh"), c.attribute_labels("en"), strict=True)
             for number, ((zh, en), a) in enumerate(zip(texts, c.attributes, strict=True)):
@@ -267,7 +277,7 @@ class Card:
 
     # ------------------------------------------------------------------ arithmetic, one row
 
-    def score_one(self, values: Mapping[str, Any]) -> ScoredRow:
+    def score_one(self, values: Mapping[str, object]) -> ScoredRow:
         """Score one row, with reasons: the same integers and the same probability as in a batch.
 
         Parameters
@@ -283,8 +293,8 @@ class Card:
         at = [0] * len(self.columns)
         for (place, cuts, attributes, missing), number in zip(numeric, numbers, strict=True):
             at[place] = attributes[bisect_left(cuts, number)] if number == number else missing
-        for place, c in categorical:
-            at[place] = c.bins.index_of(category_of(values[c.name], c.name))
+        for place, bins, name in categorical:
+            at[place] = bins.index_of(category_of(values[name], name))
         points = [table[attribute] for table, attribute in zip(tables, at, strict=True)]
         points += [grid[at[first]][at[second]] for first, second, grid in grids]
         score = self.base + sum(points)
@@ -384,7 +394,7 @@ class Card:
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise CardError(f"the card is incomplete or has unknown keys: {error}") from None
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self) -> JsonObject:
         content = {
             "schema": SCHEMA if self.pairs else 1,
             "name": self.name,
@@ -404,20 +414,21 @@ class Card:
         return frozenset(self.columns)
 
     @cached_property
-    def _compiled(self) -> tuple[list[str], list[Any], list[Any], list[Any], list[Any]]:
-        """What one row is looked up in: numeric columns, categorical ones, their points; pairs by places."""
-        numeric, categorical = [], []
+    def _compiled(self) -> _Lookup:
+        """What one row is looked up in."""
+        numeric: list[_Numeric] = []
+        categorical: list[tuple[int, CategoricalBins, str]] = []
         for place, c in enumerate(self.characteristics):
             if isinstance(c.bins, NumericBins):
                 numeric.append((place, *c.bins.steps, c.bins.missing))
             else:
-                categorical.append((place, c))
+                categorical.append((place, c.bins, c.name))
         at = self.columns.index
         grids = [(at(pair.first), at(pair.second), pair.points) for pair in self.pairs]
         tables = [c.points for c in self.characteristics]
         return [self.columns[place] for place, *_ in numeric], numeric, categorical, tables, grids
 
-    def _points(self, X: Any) -> Iterator[npt.NDArray[np.int32]]:
+    def _points(self, X: Rows) -> Iterator[npt.NDArray[np.int32]]:
         """Points of each term, one after the other; attributes are kept only where a pair needs them again."""
         attributes = {}
         in_pairs = {name for pair in self.pairs for name in (pair.first, pair.second)}
@@ -429,13 +440,13 @@ class Card:
         for pair in self.pairs:
             yield pair.points_at(attributes[pair.first], attributes[pair.second])
 
-    def _reason(self, place: int, values: Mapping[str, Any], points: int) -> CardReason:
+    def _reason(self, place: int, values: Mapping[str, object], points: int) -> CardReason:
         if place < len(self.columns):
             return self.characteristics[place].reason_for(values[self.columns[place]], points)
         pair = self.pairs[place - len(self.columns)]
         return pair.reason_for(self.parts(pair.name), [values[pair.first], values[pair.second]], points)
 
-    def _check_columns(self, X: Any) -> None:
+    def _check_columns(self, X: Rows) -> None:
         names = column_names(X)
         if len(names) != len(self.columns) or set(names) != self._column_set:
             check_names(names, self.columns, "the frame")
@@ -481,5 +492,5 @@ class Card:
         return faults
 
 
-def _rows(X: Any) -> int:
+def _rows(X: Rows) -> int:
     return len(next(iter(X.values()), ())) if isinstance(X, Mapping) else len(X)

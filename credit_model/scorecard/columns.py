@@ -11,13 +11,34 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from credit_model.foundation.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Column = Collection[object]
+"""A column of a caller: of a pandas or polars frame, an array, a list."""
+
+
+class Frame(Protocol):
+    """Named columns of one length: a pandas or polars frame."""
+
+    @property
+    def columns(self) -> Iterable[str]:
+        """Names of the columns."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: str, /) -> Column: ...
+
+
+Rows = Frame | Mapping[str, Column]
 
 # What a frame of features carries beside them (``interfaces``: observations).
 IGNORED = frozenset({"subject_id", "as_of"})
@@ -40,7 +61,7 @@ def check_names(present: Collection[str], required: Collection[str], what: str) 
         )
 
 
-def column_names(frame: Any) -> list[str]:
+def column_names(frame: Rows) -> list[str]:
     """Names of the columns of a frame or of a mapping of arrays."""
     if isinstance(frame, Mapping):
         return list(frame)
@@ -49,18 +70,19 @@ def column_names(frame: Any) -> list[str]:
     return list(frame.columns)
 
 
-def holds_numbers(column: Any) -> bool:
+def holds_numbers(column: Column) -> bool:
     """Return whether a raw column is numeric: by its type, or every value of an object column that is not missing."""
-    if getattr(column.dtype, "is_numeric", bool)():  # polars
+    dtype = getattr(column, "dtype", None)
+    if getattr(dtype, "is_numeric", bool)():  # polars
         return True
-    kind = getattr(column.dtype, "kind", "O")
+    kind = getattr(dtype, "kind", "O")
     if kind != "O" or hasattr(getattr(column, "cat", None), "categories"):
         return kind in "biuf"
     there = [value for value in column if not _is_missing(value)]
     return bool(there) and not any(isinstance(value, str) for value in there)
 
 
-def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
+def as_numbers(column: Column, name: str) -> npt.NDArray[np.float32]:
     """Return a column as float32; missing values are NaN.
 
     Raises
@@ -73,13 +95,13 @@ def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
     >>> as_numbers([1, None, 2.5], "age").tolist()
     [1.0, nan, 2.5]
     """
-    if not hasattr(getattr(column, "dtype", None), "kind"):
-        column = np.asarray(column)
-    if column.dtype.kind in "biuf":
-        plain = isinstance(column.dtype, np.dtype)
-        values = np.asarray(column if plain else column.to_numpy(dtype=np.float64, na_value=np.nan))
-    elif column.dtype.kind in "OUS":
-        read = [_number(value) for value in column]
+    has_kind = hasattr(getattr(column, "dtype", None), "kind")
+    given = cast("pd.Series[Any]", column if has_kind else np.asarray(column))
+    if given.dtype.kind in "biuf":
+        plain = isinstance(given.dtype, np.dtype)
+        values = np.asarray(given if plain else given.to_numpy(dtype=np.float64, na_value=np.nan))
+    elif given.dtype.kind in "OUS":
+        read = [_number(value) for value in given]
         wrong = [row for row, value in enumerate(read) if value is None]
         if wrong:
             raise UserError(
@@ -88,7 +110,7 @@ def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
             )
         values = np.asarray(read, dtype=np.float64)
     else:
-        raise UserError(f"column {name!r} must hold numbers, it holds {column.dtype}")
+        raise UserError(f"column {name!r} must hold numbers, it holds {given.dtype}")
     if values.ndim != 1:
         raise UserError(f"column {name!r} must have one dimension, it has {values.ndim}")
     if values.dtype == np.float32:
@@ -97,7 +119,7 @@ def as_numbers(column: Any, name: str) -> npt.NDArray[np.float32]:
         return values.astype(np.float64, copy=False).astype(np.float32)
 
 
-def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[str | None, ...]]:
+def as_categories(column: Column, name: str) -> tuple[npt.NDArray[np.intp], tuple[str | None, ...]]:
     """Return a column as codes into its distinct texts; ``None`` among the texts is missing.
 
     Examples
@@ -106,8 +128,9 @@ def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[s
     >>> codes.tolist(), texts
     ([0, 1, 2, 0, 3, 3], ('b', None, 'a', '1'))
     """
-    if hasattr(getattr(column, "cat", None), "categories"):  # pandas: the distinct values are known already
-        values, codes = list(column.cat.categories), np.asarray(column.cat.codes, dtype=np.intp)
+    known: Any = getattr(column, "cat", None)
+    if hasattr(known, "categories"):  # pandas: the distinct values are known already
+        values, codes = list(known.categories), np.asarray(known.codes, dtype=np.intp)
         texts = tuple(_category_name(value, name) for value in values)
         return np.where(codes < 0, len(texts), codes), (*texts, None)
     code_of: dict[Any, int] = {}
@@ -120,10 +143,10 @@ def as_categories(column: Any, name: str) -> tuple[npt.NDArray[np.intp], tuple[s
     return codes, tuple(_category_name(value, name) for value in code_of)
 
 
-def numbers_of(values: Sequence[Any], names: Sequence[str]) -> array[float]:
+def numbers_of(values: Sequence[object], names: Sequence[str]) -> array[float]:
     """One row of values as float32 numbers, by the rules of :func:`as_numbers`."""
     try:
-        return array("f", values)
+        return array("f", cast("Sequence[float]", values))
     except (TypeError, OverflowError):
         read = [_number(value) for value in values]
         wrong = [name for name, value in zip(names, read, strict=True) if value is None]
@@ -132,24 +155,24 @@ def numbers_of(values: Sequence[Any], names: Sequence[str]) -> array[float]:
         return array("f", [value for value in read if value is not None])
 
 
-def category_of(value: Any, name: str) -> str | None:
+def category_of(value: object, name: str) -> str | None:
     """One value as a category, by the rules of :func:`as_categories`."""
     return value if type(value) is str else _category_name(value, name)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     """Return the value as a double, NaN where it is missing, ``None`` where it is no number."""
     if _is_missing(value):
         return float("nan")
     if isinstance(value, str | bytes):
         return None
     try:
-        return float(value)
+        return float(cast(float, value))
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _category_name(value: Any, name: str) -> str | None:
+def _category_name(value: object, name: str) -> str | None:
     if _is_missing(value):
         return None
     if isinstance(value, str):
@@ -160,6 +183,6 @@ def _category_name(value: Any, name: str) -> str | None:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     # pandas' NA refuses to say whether it equals itself, hence by the name of its type: pandas need not be loaded.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import cast
 
 from credit_model.foundation.digests import canonical_json, sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 
 _PART_LENGTH = 16
 
@@ -24,18 +25,18 @@ class CardError(UserError):
     """A card that cannot be trusted or used: altered, incomplete, inconsistent, or of a form not known here."""
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 of the canonical form, as hexadecimal text."""
     return sha256(canonical_json(value))
 
 
-def seal(content: Mapping[str, Any]) -> str:
+def seal(content: JsonObject) -> str:
     """Return the text of a card: its content, laid out for readers, with its digests."""
     sealed = {**content, "digest": {"sha256": digest(content), "parts": _parts(content)}}
     return _lay_out(sealed) + "\n"
 
 
-def unseal(text: str) -> dict[str, Any]:
+def unseal(text: str) -> JsonObject:
     """Return the content of a card's text, once its digests hold.
 
     Raises
@@ -77,7 +78,7 @@ def check_kernel(version: int | None) -> None:
         )
 
 
-def _parts(content: Mapping[str, Any]) -> dict[str, str]:
+def _parts(content: JsonObject) -> dict[str, str]:
     """Short digests by part: every section of its own, the characteristics one by one and by their order."""
     parts = {key: digest(value)[:_PART_LENGTH] for key, value in content.items() if key != "characteristics"}
     characteristics = content.get("characteristics")
@@ -89,7 +90,7 @@ def _parts(content: Mapping[str, Any]) -> dict[str, str]:
     return parts | {"order of characteristics": digest(names)[:_PART_LENGTH]}
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     table = dict(pairs)
     if len(table) != len(pairs):
         raise CardError("this is no card: a key stands twice in the same table")
@@ -100,7 +101,7 @@ def _no_constant(name: str) -> float:
     raise CardError(f"this is no card: {name} is no JSON number")
 
 
-def _lay_out(value: Any, depth: int = 0) -> str:
+def _lay_out(value: object, depth: int = 0) -> str:
     """JSON with what is small on one line: a card can be read, and compared line by line."""
     pad, inner = " " * depth, " " * (depth + 1)
     flat = not isinstance(value, dict | list) or not any(isinstance(v, dict | list) for v in _children(value))
@@ -109,8 +110,8 @@ def _lay_out(value: Any, depth: int = 0) -> str:
     if isinstance(value, dict):
         rows = [f"{json.dumps(k, ensure_ascii=False)}: {_lay_out(v, depth + 1)}" for k, v in value.items()]
         return "{\n" + ",\n".join(inner + row for row in rows) + f"\n{pad}}}"
-    return "[\n" + ",\n".join(inner + _lay_out(v, depth + 1) for v in value) + f"\n{pad}]"
+    return "[\n" + ",\n".join(inner + _lay_out(v, depth + 1) for v in cast("list[object]", value)) + f"\n{pad}]"
 
 
-def _children(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+def _children(value: Mapping[str, object] | list[object]) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value

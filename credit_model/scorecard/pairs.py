@@ -15,18 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.scorecard.bins import NumericBins
+from credit_model.foundation.json_values import JsonObject
+from credit_model.scorecard.bins import Attributes, NumericBins
 from credit_model.scorecard.reasons import CardReason, close, statement
 
 if TYPE_CHECKING:
     from credit_model.scorecard.bins import Characteristic
 
 Points = npt.NDArray[np.int32]
+Real = npt.NDArray[np.float64]
 TIMES = " × "
 
 
@@ -81,13 +83,13 @@ class Pair:
         """The points as an array, shape (attributes of the first, attributes of the second)."""
         return np.asarray(self.points, dtype=np.int32)
 
-    def points_at(self, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Points:
+    def points_at(self, first: Attributes, second: Attributes) -> Points:
         """Points of rows, from the attribute each of the two has in them."""
         cells = first.astype(np.intp) * self.grid.shape[1]
         cells += second
         return np.asarray(self.grid.ravel().take(cells), dtype=np.int32)
 
-    def shared(self, joint: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def shared(self, joint: Real) -> tuple[Real, Real]:
         """Return what each of the two has of the points, by cell: its interventional Shapley value.
 
         Parameters
@@ -118,7 +120,7 @@ class Pair:
             (self.grid - others_second + others_first - mean) / 2,
         )
 
-    def reason_for(self, parts: Sequence[Characteristic], values: Sequence[Any], points: int) -> CardReason:
+    def reason_for(self, parts: Sequence[Characteristic], values: Sequence[object], points: int) -> CardReason:
         """Return the reason that two values and their points give."""
         texts = {
             lang: [
@@ -148,7 +150,7 @@ class Pair:
         elif self.grid[parts[0].reference].any() or self.grid[:, parts[1].reference].any():
             yield f"pair {self.name!r} must have 0 points wherever one of the two is at its reference"
 
-    def worst_steps(self, name: str, intervals: int, direction: int) -> npt.NDArray[Any]:
+    def worst_steps(self, name: str, intervals: int, direction: int) -> Points:
         """Return the most that each step up in one of the two can do against the direction, whatever the other is.
 
         Points against the direction count above 0; the first ``intervals`` attributes are those in order.
@@ -156,7 +158,7 @@ class Pair:
         grid = (self.grid if name == self.first else self.grid.T)[:intervals]
         return np.asarray((np.diff(grid, axis=0) * direction).max(axis=1))
 
-    def rows(self, parts: Sequence[Characteristic]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, parts: Sequence[Characteristic]) -> Iterator[tuple[str | int, ...]]:
         """Its rows of a printed card, equal neighbours together, without what has no points.
 
         Name, label (zh, en), reason, attributes of both (zh, en), points.
@@ -181,12 +183,12 @@ class Pair:
         sentences = [statement(c.label(lang), text, lang) for c, text in zip(parts, runs, strict=True)]
         return ("；" if lang == "zh" else "; ").join(sentences)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {"first": self.first, "second": self.second, "points": [list(row) for row in self.points]}
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> Pair:
+    def from_dict(cls, table: JsonObject) -> Pair:
         """Read what :meth:`to_dict` wrote."""
         rest = dict(table)
         return cls(points=tuple(tuple(row) for row in rest.pop("points")), **rest)

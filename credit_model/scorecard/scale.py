@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.foundation.toml_reader import load_toml
 
 _OWN_PROFILES = Path(__file__).with_name("profiles.toml")
@@ -102,12 +102,12 @@ class Profile:
         """Return the grade of a score."""
         return self.grades[bisect_right(self.grade_cuts, score)]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values, without what is not given."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, "")}
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any], name: str | None = None) -> Profile:
+    def from_dict(cls, table: JsonObject, name: str | None = None) -> Profile:
         """Make a profile of a table of TOML or JSON; unknown and missing keys are named."""
         entries = {"name": name, **table} if name is not None else dict(table)
         keys = {f.name for f in fields(cls)}
@@ -164,12 +164,12 @@ class ProbabilityMap:
         """Return the map with as much added to every log-odds: another base rate, the same ranking."""
         return ProbabilityMap(self.scores, tuple(value + by for value in self.log_odds_at))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain values for JSON."""
         return {"scores": list(self.scores), "log_odds": list(self.log_odds_at)}
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any]) -> ProbabilityMap:
+    def from_dict(cls, table: JsonObject) -> ProbabilityMap:
         """Read what :meth:`to_dict` wrote."""
         return cls(tuple(table["scores"]), tuple(float(value) for value in table["log_odds"]))
 
