@@ -371,13 +371,13 @@ def test_trials_and_cities_are_reused_by_the_code_that_made_them_whatever_its_co
         assert old in text
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    for module in ("learning/fitted_scorecard.py", "synthetic/history.py"):
+    for module in ("learning/fitted_scorecard.py", "synthetic/amendments.py"):
         edit(module, '"""', '"""In other words: ')
         edit(module, "\nfrom __future__", "\n# A comment.\n\n\nfrom __future__")
     assert computed_again() == []
     edit("learning/fitted_scorecard.py", "_WORTH = 0.25", "_WORTH = 4.0")
     assert computed_again() == ["Tuning"] * 3  # the city is kept: learning does not make it
-    edit("synthetic/history.py", "import json", "import json\n\nANOTHER_CITY = True")
+    edit("synthetic/amendments.py", "import json", "import json\n\nANOTHER_CITY = True")
     assert computed_again() == ["Making", *["Tuning"] * 3]
 
 

@@ -40,7 +40,7 @@ def serve(
 ) -> None:
     """Answer over HTTP until told to stop; every query is in the log before it is answered."""
     from credit_model.service.query_log import QueryLog
-    from credit_model.service.settings import load_settings
+    from credit_model.service.settings import Deployment, load_settings
 
     options = load_settings(settings)
     if not (verify or purge or about):
@@ -49,17 +49,8 @@ def serve(
         from credit_model.service.http import serve as run_service
 
         announce = (lambda line: say({"service": line}, True, "")) if as_json else typer.echo
-        return run_service(
-            model,
-            ledger,
-            log,
-            log_head,
-            host=host,
-            port=port,
-            reload_seconds=reload_seconds,
-            settings=options,
-            say=announce,
-        )
+        deployment = Deployment(model, ledger, log, log_head, host, port, reload_seconds)
+        return run_service(deployment, options, announce)
     query_log = QueryLog(log, log_head)
     if about:
         queries = query_log.about(about)

@@ -141,7 +141,7 @@ def _shift_months(start: NDArray[np.int64], months: NDArray[np.int64]) -> Days:
     return np.where((start == NO_DAY) | (start == FOREVER), start, shifted.astype(np.int64)).astype(np.int32)
 
 
-def to_day(value: Any) -> int:
+def to_day(value: object) -> int:
     """Return one date as days since 1970-01-01; ``NO_DAY`` for no date.
 
     Parameters
@@ -216,7 +216,9 @@ def to_days(values: ArrayLike | Sequence[object]) -> Days:
     return parse_each(array, to_day, np.int32, "dates, as dates or as text like 2024-01-31")
 
 
-def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T], expected: str) -> NDArray[T]:
+def parse_each(
+    values: NDArray[np.generic], parse: Callable[[object], int], dtype: type[T], expected: str
+) -> NDArray[T]:
     """Parse value by value, each distinct one once.
 
     Raises
@@ -227,7 +229,7 @@ def parse_each(values: NDArray[Any], parse: Callable[[Any], int], dtype: type[T]
     listed = values.tolist()
     if values.dtype.kind == "f":  # a NaN equals no other, but None is known once
         listed = [None if value != value else value for value in listed]
-    by_value: dict[Any, int | None] = {}
+    by_value: dict[object, int | None] = {}
     parsed: list[int | None] = []
     for value in listed:
         if value not in by_value:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from credit_model.foundation.chain_head import SLOT, Head
 from credit_model.foundation.chain_links import (
@@ -29,6 +28,7 @@ from credit_model.foundation.chain_links import (
 )
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.files import force, write_forced
+from credit_model.foundation.json_values import JsonObject
 
 
 @dataclass
@@ -228,7 +228,7 @@ class Chain:
 
     # ------------------------------------------------------------------ reading
 
-    def entries(self) -> Iterator[dict[str, Any]]:
+    def entries(self) -> Iterator[JsonObject]:
         """Yield the entries of every whole line, in order."""
         yield from read_entries(self.path)
 

@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 
 GENESIS: Final = "0" * 64  # what the first line of a chain carries
 JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -102,7 +103,7 @@ def verify_file(path: Path, end: End, size: int | None = None) -> ChainReport:
         return walk(_up_to(file, size), end.start, 0, end)
 
 
-def read_entries(path: Path, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+def read_entries(path: Path, holding: bytes = b"") -> Iterator[JsonObject]:
     """Yield the entries of the whole lines of a file; only of lines with these bytes, where given."""
     if path.exists():
         with path.open("rb") as file:

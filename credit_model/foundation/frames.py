@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
 
 
-def frame_of(rows: Sequence[Any]) -> pd.DataFrame:
+def frame_of(rows: Sequence[DataclassInstance]) -> pd.DataFrame:
     """Return one row a dataclass; a value inside a value is a column named by both, lists are left out.
 
     Examples

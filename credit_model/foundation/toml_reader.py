@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from credit_model.foundation.errors import UserError, did_you_mean
+from credit_model.foundation.json_values import JsonObject
 
 _DEEPEST = 30
 _TOO_DEEP = f"tables and lists lie more than {_DEEPEST} deep in each other"
@@ -26,7 +27,7 @@ def read_toml(path: str | Path, what: str, error: Callable[[str], UserError]) ->
         raise error(f"{what} {path}: cannot be read ({type(cause).__name__}); give a TOML file in UTF-8") from None
 
 
-def load_toml(path: str | Path, what: str, error: Callable[[str], UserError]) -> dict[str, Any]:
+def load_toml(path: str | Path, what: str, error: Callable[[str], UserError]) -> JsonObject:
     """Return the values of a TOML file; ``what`` it is and the class of error are the caller's."""
     text = read_toml(path, what, error)
     try:
@@ -35,7 +36,7 @@ def load_toml(path: str | Path, what: str, error: Callable[[str], UserError]) ->
         raise error(f"{what} {path}: not valid TOML: {cause}") from None
 
 
-def parse_toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> JsonObject:
     """Return the values of a TOML text.
 
     Raises

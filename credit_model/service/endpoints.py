@@ -24,21 +24,20 @@ import numpy as np
 
 from credit_model.assessment.evaluator import PURPOSES
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 from credit_model.foundation.version import __version__
 from credit_model.ledger.ledger import Ledger
 from credit_model.ledger.manifest import LedgerError
 from credit_model.ledger.validation import ColumnErrors
+from credit_model.service.feature_rows import check_names_once, read_features
 from credit_model.service.query_log import LogEntry, Query, QueryLog
 from credit_model.service.requests import (
     OWN_TABLES,
-    JsonObject,
     OwnRows,
     Refusal,
     check_fields,
-    check_names_once,
     read_authorisation,
     read_day,
-    read_features,
     read_object,
     read_own_rows,
     read_purpose,

@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from credit_model.foundation.errors import UserError
@@ -20,7 +19,7 @@ from credit_model.service.openapi import document
 from credit_model.service.query_log import QueryLog
 from credit_model.service.requests import Refusal
 from credit_model.service.served_model import ServedModel
-from credit_model.service.settings import Settings
+from credit_model.service.settings import Deployment, Settings
 
 with needed_for("the service"):
     import uvicorn
@@ -80,14 +79,7 @@ def create_app(service: Service) -> Starlette:
 
 
 def serve(
-    source: str,
-    ledger: str | Path,
-    log: str | Path,
-    log_head: str | Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    reload_seconds: float = 5.0,
+    deployment: Deployment,
     settings: Settings | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -95,12 +87,8 @@ def serve(
 
     Parameters
     ----------
-    source : str
-        Registry URI, or the path of a card.
-    ledger, log, log_head : path
-        Folder of the ledger; folder of the query log; the file, elsewhere, that knows where the log ends.
-    reload_seconds : float
-        How often the alias is looked up.
+    deployment : Deployment
+    settings : Settings, optional
     say : callable
         Called with one line: where requests are answered, or that nothing is served yet.
 
@@ -110,25 +98,27 @@ def serve(
         No such ledger, a port in use, a head in the folder of its log, a card by path that cannot be opened.
     """
     settings = Settings() if settings is None else settings
-    query_log = QueryLog(log, log_head, sync=settings.flush == "each")
-    open_ledger = Ledger.open(ledger)
-    with _listen(host, port) as listener:
-        model = ServedModel(source, open_ledger)
+    query_log = QueryLog(deployment.log, deployment.log_head, sync=settings.flush == "each")
+    open_ledger = Ledger.open(deployment.ledger)
+    with _listen(deployment.host, deployment.port) as listener:
+        model = ServedModel(deployment.source, open_ledger)
         model.check()
         if model.current is None:
             if model.registered == (None, None):  # not from a registry that may come back
                 raise UserError(model.problem)
-            say(f"nothing is served yet, trying again every {reload_seconds:g} s: {model.problem}")
+            say(f"nothing is served yet, trying again every {deployment.reload_seconds:g} s: {model.problem}")
         config = uvicorn.Config(
             create_app(Service(model, open_ledger, query_log, settings)), log_level="warning", access_log=False,
             lifespan="off", server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
         )  # fmt: skip
         serving = model.current.card.id if model.current else "nothing yet"
-        server = _Server(config, lambda: say(f"serving {serving} on http://{host}:{listener.getsockname()[1]}"))
+        server = _Server(
+            config, lambda: say(f"serving {serving} on http://{deployment.host}:{listener.getsockname()[1]}")
+        )
         for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises again what it was stopped by: here it ends well
             signal.signal(name, lambda *_: None)
         stop = threading.Event()
-        threads = [threading.Thread(target=model.keep_checking, args=(reload_seconds, stop), daemon=True)]
+        threads = [threading.Thread(target=model.keep_checking, args=(deployment.reload_seconds, stop), daemon=True)]
         if settings.flush == "soon":
             threads.append(threading.Thread(target=_keep_flushing, args=(query_log, stop), daemon=True))
         for thread in threads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from credit_model.assessment.evaluator import PURPOSES
+from credit_model.foundation.json_values import JsonObject
 from credit_model.foundation.version import __version__
 from credit_model.service.endpoints import features_of
 from credit_model.service.requests import COLUMN, LONGEST_TEXT, TEXT
@@ -110,12 +111,12 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(properties: Schema, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+def _object(properties: Schema, optional: tuple[str, ...] = (), **more: object) -> Schema:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **more}
 
 
-def _list(items: Schema, **more: Any) -> Schema:
+def _list(items: Schema, **more: object) -> Schema:
     return {"type": "array", "items": items, **more}
 
 
@@ -159,7 +160,7 @@ def _request_schemas(card: Card | None, settings: Settings) -> Schema:
     }
 
 
-def _feature(feature: Schema) -> Schema:
+def _feature(feature: JsonObject) -> Schema:
     kind: Schema = {"type": "string"}
     if feature["type"] == "number":
         kind = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}

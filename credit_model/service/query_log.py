@@ -22,8 +22,9 @@ from credit_model.foundation.calendar import add_months, to_day
 from credit_model.foundation.chain import Chain
 from credit_model.foundation.chain_head import Head
 from credit_model.foundation.chain_links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
+from credit_model.foundation.json_values import JsonObject
 
-LogEntry = dict[str, Any]  # a line of the log, as JSON
+LogEntry = dict[str, Any]  # a line of the log, while it is filled in
 
 RETENTION_YEARS: Final = 10  # 浙江省公共信用信息管理条例 art. 20
 _MONTH = re.compile(r"\d{4}-\d{2}\.jsonl")
@@ -150,12 +151,12 @@ class QueryLog:
 
     # ------------------------------------------------------------------ reading
 
-    def entries(self) -> Iterator[LogEntry]:
+    def entries(self) -> Iterator[JsonObject]:
         """Yield every query, oldest first."""
         for path in self._files():
             yield from (entry for entry in read_entries(path) if "caller" in entry)
 
-    def about(self, subject_id: str) -> list[LogEntry]:
+    def about(self, subject_id: str) -> list[JsonObject]:
         """Return every query about one person, which they may ask to see."""
         from credit_model.catalogue.subject_ids import subject_id as canonical_id
 
@@ -218,7 +219,7 @@ class QueryLog:
             return None
         return first.get("after")
 
-    def _checkpoints(self) -> list[LogEntry]:
+    def _checkpoints(self) -> list[JsonObject]:
         """Return the entries of what was purged."""
         checkpoints = []
         for path in self._files():

@@ -9,7 +9,7 @@ import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from credit_model.ledger.ledger import Ledger
     from credit_model.scorecard.bins import Characteristic
     from credit_model.scorecard.card import Card
-    from credit_model.service.requests import FeatureColumn
+    from credit_model.service.feature_rows import FeatureColumn
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")
 
@@ -121,5 +121,7 @@ def _identity(evaluator: Evaluator) -> tuple[str, int | None]:
     return evaluator.card.digest, evaluator.version
 
 
-def _column(characteristic: Characteristic, values: list[Any]) -> FeatureColumn:
-    return np.array(values, dtype=np.float64) if isinstance(characteristic.bins, NumericBins) else values
+def _column(characteristic: Characteristic, values: list[object]) -> FeatureColumn:
+    if isinstance(characteristic.bins, NumericBins):
+        return np.array(values, dtype=np.float64)
+    return [None if value is None else str(value) for value in values]

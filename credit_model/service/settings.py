@@ -1,6 +1,6 @@
 """Settings of an operator: limits, retention, how durable an answer's entry is, and who may ask.
 
-In: a TOML file. Out: :class:`Settings`; every fault of the file at once.
+In: a TOML file. Out: :class:`Settings`, with every fault of the file at once; :class:`Deployment`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,31 @@ class Settings:
     body_bytes: int = 16 * 2**20
     rows: int = 10_000
     callers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is served, from which files, and where.
+
+    Parameters
+    ----------
+    source : str
+        Registry URI, or the path of a card.
+    ledger, log, log_head : path
+        Folder of the ledger; folder of the query log; the file, elsewhere, that knows where the log ends.
+    host, port : str, int
+        Address to listen on; port 0 for any that is free.
+    reload_seconds : float
+        How often the alias is looked up.
+    """
+
+    source: str
+    ledger: Path
+    log: Path
+    log_head: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    reload_seconds: float = 5.0
 
 
 def load_settings(path: str | Path | None = None) -> Settings:

@@ -28,7 +28,8 @@ from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, DateLike, from_day, to_day
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
-from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_amendments, make_records, select_rows
+from credit_model.synthetic.amendments import make_amendments
+from credit_model.synthetic.history import DATES, NUMBERS, TEXTS, Rows, make_records, select_rows
 from credit_model.synthetic.people import (
     END,
     FIRST_MONTH,

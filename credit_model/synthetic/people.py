@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months
+from credit_model.foundation.json_values import JsonObject
 
 Column = NDArray[Any]
 Reals = NDArray[np.float64]
@@ -223,7 +224,7 @@ class Hazards:
     gain: Reals  # (5,) what one event of a kind adds to the multiplier
 
     @classmethod
-    def of(cls, people: People, profile: Mapping[str, Any]) -> Hazards:
+    def of(cls, people: People, profile: JsonObject) -> Hazards:
         """Return the hazards of people under a profile."""
         inspection, breach_exposure = people.inspection(), people.commitment_exposure()
         rate = np.empty((len(EVENTS), len(people)), np.float32)

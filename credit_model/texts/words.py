@@ -143,7 +143,7 @@ class Numbers:
     def __init__(self, plain: JsonObject, words: Words) -> None:
         self._plain, self._words = plain, words
 
-    def at(self, path: str) -> Any:
+    def at(self, path: str) -> object:
         """Return the value at a path like ``segments/all/measures/gini/value``; None where there is none."""
         value: Any = self._plain
         for step in path.split("/"):
@@ -155,7 +155,7 @@ class Numbers:
     def __call__(self, path: str, kind: str) -> str:
         """Write the number at a path, or a dash that says why there is none."""
         value = self.at(path)
-        if value is None:
+        if not isinstance(value, (int, float)):
             return f'<span class="blank" title="{self._words.plain(self._words("page.blank"))}">–</span>'
         text = html.escape(format_number(value, kind))
         return f'<data value="{json.dumps(value)}" data-from="{html.escape(path)}">{text}</data>'
