@@ -404,7 +404,8 @@ source = 7
         "table 1.kind: give one of column, columns, value, template", "table 1.tier: otherwise goes with values",
         "table 1.amount.multiply: must be a number up to 1e+12, not 0, got '10000'",
         "table 1.hours: unknown key 'factor'; known: column, columns, value, template, values, otherwise, prefix, "
-            "multiply, round, format, part", "table 1.source: must be a table, got int",
+            "multiply, round, format, formats, shift_months, shift_days, part",
+        "table 1.source: must be a table, got int",
     ):  # fmt: skip
         assert said in caught.value.faults, said
     assert "\n" not in str(caught.value)

@@ -74,7 +74,15 @@ def test_case_in_words(case, judged):
 def test_every_reason_has_a_case_or_a_test_of_its_own():
     told = {reason for case in CASES["cases"] for reason in case["refused"]}
     elsewhere = {reason for reason in REASONS if reason.startswith(("id_number_", "unknown_id_type"))}
-    elsewhere |= {"after_source_drawn", "unmapped_value", "conflict", "unreadable_row", "unbalanced_quote", "forgotten"}
+    elsewhere |= {
+        "after_source_drawn",
+        "unmapped_value",
+        "ambiguous_date",
+        "conflict",
+        "unreadable_row",
+        "unbalanced_quote",
+        "forgotten",
+    }
     assert told | elsewhere == set(REASONS)
     assert all(zh and en for zh, en in REASONS.values())
 

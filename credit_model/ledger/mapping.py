@@ -18,15 +18,17 @@ each of its rows then gives a row for every output whose ``where`` it meets. The
     id_number = "证件号码"               # a raw column, as it is
     kind = { value = "adm_penalty" }    # the same for every row
     tier = { column = "程度", values = { "轻微" = "minor", "一般" = "general", "严重" = "serious" } }
-    decided_on = { column = "处罚决定日期", format = "%Y/%m/%d" }
+    decided_on = { column = "处罚决定日期", formats = ["%Y/%m/%d", "%Y年%m月%d日"] }    # or format = one of them
+    valid_to = { column = "处罚决定日期", format = "%Y/%m/%d", shift_months = 12, shift_days = -1 }
     known_on = { columns = ["归集日期", "处罚决定日期"] }          # the first that is there
     amount = { column = "罚款金额(万元)", multiply = 10000 }       # exact, or refused; round = true rounds
     record_id = { template = "CF-{处罚机关}-{文书号}" }            # empty where a part is
     procedure = { column = "简易", values = { "是" = "summary" }, otherwise = "ordinary" }
 
 A value that ``values`` does not name refuses its row (``unmapped_value``) unless ``otherwise`` says what it becomes
-(``""``: nothing). Rows that ``where`` leaves out are counted, not refused. ``part = "month"``
-(``"year"``, ``"day"``) takes a number out of a date. A ``prefix`` comes last: in a table of amendments
+(``""``: nothing). It may name ranges of numbers: ``"0..70"`` has both ends, ``"70..<85"`` not the second, ``"..70"``
+and ``"85.."`` are open. Rows that ``where`` leaves out are counted, not refused. ``part = "month"`` (``"year"``,
+``"day"``) takes a number out of a date. A ``prefix`` comes last: in a table of amendments
 ``value = { column = "缴款金额(分)", multiply = 1, prefix = "paid=" }`` says what was paid.
 
 In: a TOML file, a raw Arrow batch. Out: ``Mapping``; batches in the columns of ingest, every fault at once.
@@ -38,6 +40,7 @@ import re
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +51,24 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS
-from credit_model.foundation.arrow_columns import read_dates, read_text
+from credit_model.foundation.arrow_columns import (
+    NumberRange,
+    as_mask,
+    index_in_ranges,
+    multiply_exactly,
+    parse_dates,
+    read_dates,
+    read_text,
+    shift_dates,
+)
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, raise_faults, read_toml
 from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types
 from credit_model.visibility.amendments import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
-# Floats are written with an exponent where they are small; a large one is kept below what would overflow.
-_NUMBER = r"^[+-]?[0-9]{1,15}(\.[0-9]*)?([eE](\+?[0-9]{1,2}|-[0-9]{1,3}))?$"
 _PARTS = {"year": pc.year, "month": pc.month, "day": pc.day}
-_GREATEST = 1e18  # of what a whole number of 64 bits holds; validation allows much less
 _LARGEST_FACTOR = 1e12
-_EXACT = 1e-6  # of a whole unit: what multiplication in binary may lose
 
 
 class MappingErrors(UserError):
@@ -100,7 +108,9 @@ class Origin:
     prefix: str = ""
     multiply: int | float | None = None
     round: bool = False
-    format: str | None = None
+    formats: tuple[str, ...] = ()
+    shift_months: int = 0
+    shift_days: int = 0
     part: str | None = None
 
     @property
@@ -108,40 +118,65 @@ class Origin:
         """Every raw column it reads."""
         return (*self.columns, *(_FIELD.findall(self.template) if self.template else ()))
 
-    def read(self, raw: pa.Table) -> tuple[pa.Array, NDArray[np.bool_]]:
-        """Return the column, and the rows whose value the mapping does not know."""
-        unknown = np.zeros(raw.num_rows, np.bool_)
+    @property
+    def is_date(self) -> bool:
+        """Whether it gives a date."""
+        return bool(self.formats or self.shift_months or self.shift_days) and not self.part
+
+    @cached_property
+    def ranges(self) -> dict[str, NumberRange]:
+        """The keys of ``values`` that are ranges of numbers."""
+        parsed = {key: NumberRange.parse(key) for key in self.values or {}}
+        return {key: one for key, one in parsed.items() if one is not None}
+
+    def read(self, raw: pa.Table) -> tuple[pa.Array, dict[str, NDArray[np.bool_]]]:
+        """Return the column, and by reason the rows that it refuses."""
+        faults: dict[str, NDArray[np.bool_]] = {}
         if self.value is not None:
-            return pa.array([self.value] * raw.num_rows, pa.string()), unknown
+            return pa.array([self.value] * raw.num_rows, pa.string()), faults
         if self.template is not None:
-            return self._fill(raw), unknown
+            return self._fill(raw), faults
         if len(self.columns) == 1 and not self._changes:
-            return raw.column(self.columns[0]).combine_chunks(), unknown
-        column = pc.coalesce(*(read_text(raw.column(name).combine_chunks()) for name in self.columns))
+            return raw.column(self.columns[0]).combine_chunks(), faults
+        column = pc.coalesce(*(self._text(raw.column(name).combine_chunks()) for name in self.columns))
         if self.values is not None:
-            place = pc.index_in(column, value_set=pa.array(list(self.values), pa.string()))
-            mapped = pa.array(list(self.values.values()), pa.string()).take(place)
-            new = pc.and_(place.is_null(), column.is_valid())
-            if self.otherwise is None:
-                unknown = new.to_numpy(zero_copy_only=False)
-            else:  # an empty value too becomes this
-                mapped = pc.coalesce(mapped, pa.scalar(self.otherwise))
-            column = mapped
+            column, faults["unmapped_value"] = self._map(column)
         if self.multiply is not None:
-            column = self._multiply(column)
-        if self.format is not None:
-            column = self._parse_dates(column)
+            column = multiply_exactly(column, self.multiply, self.round)
+        if self.formats:
+            column, faults["ambiguous_date"] = parse_dates(column, self.formats)
+        if self.shift_months or self.shift_days:
+            column = shift_dates(column, self.shift_months, self.shift_days)
         if self.part is not None:
             days, unreadable = read_dates(column)
             number = _PARTS[self.part](days).cast(pa.string())
             column = pc.if_else(pa.array(unreadable), "?", number)
         if self.prefix:
             column = pc.binary_join_element_wise(self.prefix, column, "")
-        return column, unknown
+        return column, faults
 
     @property
     def _changes(self) -> bool:
-        return any((self.values is not None, self.prefix, self.multiply is not None, self.format, self.part))
+        changes = self.formats, self.shift_months, self.shift_days, self.part, self.prefix
+        return any((self.values is not None, self.multiply is not None, *changes))
+
+    def _text(self, column: pa.Array) -> pa.Array:
+        """Return a raw column as text; dates and times as days where a date is made of them."""
+        is_day = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
+        return read_dates(column)[0].cast(pa.string()) if is_day and self.is_date else read_text(column)
+
+    def _map(self, column: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+        """Replace texts and numbers by what ``values`` says, and mark those it does not name."""
+        values = dict(self.values or {})
+        place = pc.index_in(column, value_set=pa.array(list(values), pa.string()))
+        if self.ranges:  # a text that stands there itself goes first
+            in_range = index_in_ranges(column, list(self.ranges.values()))
+            keys = np.array([list(values).index(key) for key in self.ranges])[in_range]
+            place = pc.coalesce(place, pa.array(np.where(in_range < 0, 0, keys), pa.int32(), mask=in_range < 0))
+        mapped = pa.array(list(values.values()), pa.string()).take(place)
+        if self.otherwise is not None:  # an empty value too becomes this
+            return pc.coalesce(mapped, pa.scalar(self.otherwise)), np.zeros(len(column), np.bool_)
+        return mapped, as_mask(pc.and_(place.is_null(), column.is_valid()))
 
     def _fill(self, raw: pa.Table) -> pa.Array:
         parts: list[Any] = _FIELD.split(self.template or "")
@@ -149,25 +184,6 @@ class Origin:
             return pa.array(parts * raw.num_rows, pa.string())
         parts[1::2] = [read_text(raw.column(name).combine_chunks()) for name in parts[1::2]]
         return pc.binary_join_element_wise(*(p for p in parts if not isinstance(p, str) or p), "")
-
-    def _multiply(self, column: pa.Array) -> pa.Array:
-        """Convert to whole numbers of the unit; leave what is unreadable or not whole as text, to be refused."""
-        readable = pc.match_substring_regex(column, _NUMBER)
-        numbers = pc.if_else(readable, column, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        exact = numbers * self.multiply
-        whole = np.rint(exact)
-        good = (np.abs(exact) < _GREATEST) & (self.round | (np.abs(exact - whole) < _EXACT))
-        result = pa.array(np.where(good, whole, 0).astype(np.int64)).cast(pa.string())
-        return pc.if_else(pa.array(good), result, pc.if_else(column.is_valid(), "?", None))
-
-    def _parse_dates(self, column: pa.Array) -> pa.Array:
-        """Convert to ISO dates; leave what does not fit the format as text, to be refused."""
-        stamps = pc.strptime(column, format=self.format, unit="s", error_is_null=True)
-        again = pc.strftime(stamps, format=self.format)  # strptime lets 31 February pass
-        iso = pc.if_else(
-            pc.equal(_without_zeros(again), _without_zeros(column)), pc.strftime(stamps, format="%Y-%m-%d"), None
-        )
-        return pc.if_else(iso.is_valid(), iso, pc.if_else(column.is_valid(), "?", None))
 
 
 @dataclass(frozen=True)
@@ -201,11 +217,11 @@ class Output:
         """
         holds = np.logical_and.reduce([np.ones(raw.num_rows, np.bool_), *(c.holds(raw) for c in self.where)])
         raw = raw.filter(pa.array(holds))
-        columns, faults = {}, {}
+        columns: dict[str, pa.Array] = {}
+        faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
         for name, origin in self.columns.items():
-            columns[name], unknown = origin.read(raw)
-            if unknown.any():
-                faults["unmapped_value", name] = unknown
+            columns[name], refusals = origin.read(raw)
+            faults |= {(reason, name): rows for reason, rows in refusals.items() if rows.any()}
         return pa.table(columns), np.flatnonzero(holds), faults
 
 
@@ -246,15 +262,12 @@ class Mapping:
                     faults += [f"{where}: {name} {v!r} does not exist" for v in fixed if v and v not in codes]
                 typed = types.get(name)
                 fact = (output.target, name) == ("amendments", "value")  # a number or a date, behind a prefix
-                number, day = origin.multiply or origin.part, origin.format and not origin.part
-                if not fact and ((number and typed != "int") or (day and typed != "date")):
+                number = origin.multiply or origin.part
+                if not fact and ((number and typed != "int") or (origin.is_date and typed != "date")):
                     faults.append(f"{where}: {name}: multiply and part are for numbers, format for dates")
+                if name == "known_on" and min(origin.shift_months, origin.shift_days) < 0:
+                    faults.append(f"{where}: known_on is moved back: nothing is known before its source says so")
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
-
-
-def _without_zeros(dates: pa.Array) -> pa.Array:
-    """Remove zeros before a number: 2024/1/5 is 2024/01/05."""
-    return pc.replace_substring_regex(dates, r"\b0+([0-9])", r"\1")
 
 
 def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mapping:
@@ -334,6 +347,7 @@ class _Reader(TomlReader):
             factor = None
         columns = (self.text(spec, "column", where),) if "column" in spec else ()
         values = self.table(spec.get("values", {}), f"{where}.values")
+        self.ranges(values, f"{where}.values")
         return Origin(
             columns=self.strings(spec["columns"], f"{where}.columns") if "columns" in spec else columns,
             value=str(spec["value"]) if "value" in spec else None,
@@ -343,12 +357,38 @@ class _Reader(TomlReader):
             prefix=self.text(spec, "prefix", where) if "prefix" in spec else "",
             multiply=factor,
             round=self.flag(spec, "round", where),
-            format=self.text(spec, "format", where) if "format" in spec else None,
+            formats=self.formats(spec, where),
+            shift_months=self.shift(spec, "shift_months", where, 1_200),
+            shift_days=self.shift(spec, "shift_days", where, 36_525),
             part=self.one_of(spec["part"], _PARTS, f"{where}.part") if "part" in spec else None,
         )
+
+    def formats(self, spec: MappingABC[str, Any], where: str) -> tuple[str, ...]:
+        if "format" in spec and "formats" in spec:
+            self.faults.append(f"{where}: give one of format, formats")
+        if "formats" not in spec:
+            return (self.text(spec, "format", where),) if "format" in spec else ()
+        return self.strings(spec["formats"], f"{where}.formats")
+
+    def shift(self, spec: MappingABC[str, Any], key: str, where: str, most: int) -> int:
+        number = spec.get(key, 0)
+        if isinstance(number, bool) or not isinstance(number, int) or abs(number) > most:
+            self.faults.append(f"{where}.{key}: must be a whole number from {-most:,} to {most:,}, got {number!r}")
+            return 0
+        return number
+
+    def ranges(self, values: MappingABC[str, Any], where: str) -> None:
+        parsed = [(key, NumberRange.parse(key)) for key in values]
+        ranges = [(key, one) for key, one in parsed if one is not None]
+        for place, (key, one) in enumerate(ranges):
+            if one.is_empty:
+                self.faults.append(f"{where}: there is no number in {key!r}")
+            for other, two in ranges[:place]:
+                if one.overlaps(two):
+                    self.faults.append(f"{where}: {other!r} and {key!r} share numbers")
 
 
 _ORIGIN_KEYS = (
     "column", "columns", "value", "template", "values", "otherwise", "prefix", "multiply", "round", "format",
-    "part",
+    "formats", "shift_months", "shift_days", "part",
 )  # fmt: skip

@@ -78,6 +78,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "resident_to_before_from": ("居住结束日早于开始日", "residence ends before it begins"),
     "unknown_occupation": ("职业代码未知", "an occupation is not in the catalogue"),
     "unknown_standing": ("主体状态未知", "the standing is not deceased, incapable or unmatched"),
+    "ambiguous_date": ("日期可按两种格式读成不同的日子", "two of the formats read this date as different days"),
     "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
     "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
     "forgotten": ("主体已被遗忘", "the subject was forgotten: Ledger.readmit comes first"),
