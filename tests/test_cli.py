@@ -43,6 +43,7 @@ gini = 0.99
 COMMANDS = (
     "synthesise",
     "ingest",
+    "catalogue",
     "features",
     "run",
     "report",

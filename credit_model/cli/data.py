@@ -6,14 +6,16 @@ In: folders and files. Out: as every command (see `credit_model.cli.main`).
 from __future__ import annotations
 
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit_model.cli.options import AsJson, DayOfUse, Definitions, example, say, working
-from credit_model.cli.printing import print_ingest
+from credit_model.cli.printing import print_ingest, print_notices
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.json_values import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +112,31 @@ def ingest(
         if not as_json:
             typer.echo(f"error: {refusal}", err=True)
         raise typer.Exit(RefusedRowsError.exit_code)
+
+
+@commands.command(epilog=example("credit-model catalogue", "credit-model catalogue own.toml --policy retention --json"))
+def catalogue(
+    file: Annotated[Path | None, typer.Argument(help="TOML; the package's own when not given.")] = None,
+    policy: Annotated[str, typer.Option(help="Whose use windows: tier or retention.")] = "tier",
+    day_of_use: DayOfUse = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the public which kinds of record are kept, of what degree, how long they are used and by what law."""
+    from credit_model.catalogue.catalogue import load_catalogue
+    from credit_model.catalogue.public_notice import kind_notices
+    from credit_model.foundation.calendar import to_day
+
+    source = load_catalogue(file)
+    day = date.today() if day_of_use is None else date.fromisoformat(day_of_use)
+    notices = kind_notices(source, policy, to_day(day))
+    value: JsonObject = {
+        "catalogue": source.name,
+        "version": source.version,
+        "policy": policy,
+        "day": str(day),
+        "kinds": [notice.to_dict() for notice in notices],
+    }
+    say(value, as_json, lambda console: print_notices(console, notices))
 
 
 @commands.command(epilog=example("credit-model features data/generated/ledger observations.csv --out X.parquet"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from credit_model.assessment.assessment import Assessment, Reason
+    from credit_model.catalogue.public_notice import KindNotice
     from credit_model.evaluation.comparison import Comparison
     from credit_model.experiments.result import RunResult
     from credit_model.ledger.ingest_report import IngestReport
@@ -68,6 +69,19 @@ def _print_reasons(console: Console, title: str, reasons: Sequence[Reason]) -> N
         change = "-" if reason.earliest_change_on is None else str(reason.earliest_change_on)
         text = f"{reason.text_zh}\n{reason.text_en}"
         table.add_row(reason.code, f"{reason.points:+d}", text, "\n".join(reason.record_ids), change)
+    console.print(table)
+
+
+def print_notices(console: Console, notices: Sequence[KindNotice]) -> None:
+    """Print what the public is told of each kind of record."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", padding=(0, 2, 1, 0))
+    for heading in ("信息 record", "程度 degree", "生效 final", "使用 used", "修复 repair", "依据 law"):
+        table.add_column(heading, overflow="fold")
+    for notice in notices:
+        texts = (notice.act, notice.degree, notice.final, notice.use, notice.repair)
+        table.add_row(*("\n".join(text) for text in texts), "\n".join(notice.grounds))
     console.print(table)
 
 
@@ -145,7 +159,7 @@ def print_comparison(console: Console, result: Comparison) -> None:
     )
     table = Table(box=None, header_style="bold")
     for heading in ("", "measure", "first", "second", "second minus first", "better"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for contest in result.contests:
         row = contest.segment.replace("_", " "), contest.measure.replace("_", " ")
         sides = text(contest.first), text(contest.second), text(contest.difference, "+")
