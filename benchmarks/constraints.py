@@ -4,7 +4,8 @@ The card of ``experiments/baseline.toml`` on a made city, with the settings its 
 one constraint, all judged on the same out-of-time rows by the true risk (soft Gini: no luck of who had an event). Each
 line gives Gini with and without the constraint, and the difference with its paired 95 % interval: above 0 is what the
 constraint costs. Some lines have a "with" of their own, since the constraint can be lifted only where another one is:
-they say so. Constraints the baseline does not use are put on, for their price.
+they say so. Constraints the baseline does not use are put on, for their price. First come the constraints of proportion
+(decision 41), laid on one after the other; the lines below them are of a plain card, without those.
 
     python benchmarks/constraints.py
     python benchmarks/constraints.py --profile R --policy retention --seed 71 --json
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ from credit_model.experiments.data_source import development_sample, open_source
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.pipeline import run
 from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import library
 from credit_model.learning import fitted_scorecard as draft
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
@@ -55,13 +57,15 @@ UNSAFE = (
     FeatureDefinition(name="first_60m", aggregate="tenure_days", none=0, trend="higher_is_worse", **ADVERSE),
 )  # fmt: skip
 Risk = np.ndarray[Any, Any]
+LONGEST = 60  # months a feature looks back
 
 
 @dataclass(frozen=True)
 class Bench:
     """One city: rows to learn from, rows to judge on, and the settings that the search chose."""
 
-    experiment: Experiment
+    experiment: Experiment  # of a plain card: without the constraints of proportion
+    constrained: Experiment
     settings: dict[str, Any]
     learned: DevelopmentSample
     judged: DevelopmentSample
@@ -74,7 +78,7 @@ class Bench:
     def card(self, *, unsafe: bool = False, signs: bool = True, **changed: Any) -> tuple[Risk, int]:
         """Fit a card with some settings changed: risk of the judged rows (points below 0), and its characteristics."""
         plan, learned = self.experiment.card, self.learned
-        definitions = (*self.experiment.features, *(UNSAFE if unsafe else ()))
+        definitions = changed.pop("definitions", (*self.experiment.features, *(UNSAFE if unsafe else ())))
         if not signs:
             definitions = tuple(replace(d, trend=None) for d in definitions)
         given = {
@@ -88,6 +92,18 @@ class Bench:
         classifier.fit(learned.X[names], learned.y, learned.weight, learned.subject_id, periods=periods)
         card = classifier.card_
         return -card.scores(self.judged.X[list(card.columns)]).astype(float), len(card.characteristics)
+
+    def in_order(self, declared: Sequence[str], points: Sequence[int] = (), floors: bool = True) -> tuple[Risk, int]:
+        """Fit the card of features in the order of severity, with the points of some declared, under caps if any."""
+        plan = self.constrained.card
+        assert plan.single_record is not None
+        policy = [
+            {name: value for name, value in p.to_dict().items() if floors or name != "cuts"}
+            for p in plan.policy_points
+            if p.characteristic in declared
+        ]
+        caps = replace(plan.single_record, points=tuple(points)) if points else None
+        return self.card(definitions=self.constrained.features, policy_points=tuple(policy), single_record=caps)
 
     def weights(self, limits: Limits | None) -> tuple[Risk, int]:
         """WOEs in their lawful order, a weight for each, no choice, no cap, no points: risk by the plain sum."""
@@ -124,11 +140,39 @@ def opened(profile: str, policy: str, people: int, seed: int) -> Bench:
     tell = lambda line: print(line, file=sys.stderr)  # noqa: E731
     result = run(experiment, tracker=NoTracker(), progress=tell)
     settings = dict(result.card.provenance["tuning"]["settings"])
-    wider = replace(experiment, features=(*experiment.features, *UNSAFE))
+    honours = tuple(p for p in experiment.card.policy_points if p.characteristic == "honours_60m")
+    features = tuple(d for d in library() if d.look_back_months is not None and d.look_back_months <= LONGEST)
+    plain = replace(
+        experiment, features=features, card=replace(experiment.card, single_record=None, policy_points=honours)
+    )
+    wider = replace(plain, features=(*features, *UNSAFE))
     source = open_source(experiment, tell)
     learned, judged = development_sample(wider, source), out_of_time_sample(wider, source)
     truth = source.true_risk(experiment.sample.out_of_time, judged.subject_id)
-    return Bench(experiment, settings, learned, judged, truth)
+    return Bench(plain, experiment, settings, learned, judged, truth)
+
+
+def proportion(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int]], Callable[[], tuple[Risk, int]]]]:
+    """Yield the constraints of proportion, one laid on after the other."""
+    everything = tuple(p.characteristic for p in bench.constrained.card.policy_points)
+    positive = tuple(name for name in everything if name != "listed_now")
+    caps = bench.constrained.card.single_record
+    assert caps is not None
+    loose = (10_000,) * 5
+    card, fit = cache(bench.card), cache(bench.in_order)
+    yield "order: features at or above a class", lambda: fit(("honours_60m",)), card
+    yield "positive by policy (without: learned)", lambda: fit(positive, floors=False), lambda: fit(("honours_60m",))
+    yield "floors of positive records", lambda: fit(positive), lambda: fit(positive, floors=False)
+    yield "a listing by policy (200)", lambda: repeated(bench, everything, loose), lambda: fit(positive)
+    yield "the same people once", lambda: fit(everything, loose), lambda: repeated(bench, everything, loose)
+    yield f"caps on one record {caps.points}", lambda: fit(everything, caps.points), lambda: fit(everything, loose)
+    yield "all of proportion", lambda: fit(everything, caps.points), card
+
+
+def repeated(bench: Bench, declared: Sequence[str], points: Sequence[int]) -> tuple[Risk, int]:
+    """Fit with characteristics that hold the same people tried together."""
+    with patch.object(draft, "distinct_holders", lambda away, *rest: np.arange(away.shape[1])):
+        return bench.in_order(declared, points)
 
 
 def lines(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int]], Callable[[], tuple[Risk, int]]]]:
@@ -211,7 +255,7 @@ def main() -> int:
     rows, tell = [], (lambda line: None) if asked.json else (lambda line: print(line, flush=True))
     tell(f"{asked.profile} {asked.policy}, {asked.people:,} people, seed {asked.seed}; settings {bench.settings}")
     tell(f"{'constraint':<50} Gini with  without   cost, 10^-4 (95 %)    characteristics")
-    for name, with_it, without_it in lines(bench):
+    for name, with_it, without_it in (*proportion(bench), *lines(bench)):
         (risk, count), (other, more) = with_it(), without_it()
         one, two = (soft_gini(bench.truth, r).value for r in (risk, other))
         cost = soft_gini_difference(bench.truth, other, risk)

@@ -18,6 +18,7 @@ from credit_model.experiments.experiment import ExperimentErrors
 from credit_model.experiments.reader import load_experiment
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library
+from credit_model.features.kernel import compute
 from credit_model.features.severity import least_severity, severity_fault, worst_of_one
 from credit_model.foundation.calendar import to_day
 from credit_model.foundation.errors import UserError
@@ -26,6 +27,8 @@ from credit_model.learning.single_record import SingleRecordCaps, distinct_holde
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
+from credit_model.visibility.segments import compile_segments
+from credit_model.visibility.tables import Tables
 
 CATALOGUE = load_catalogue()
 USE = to_day("2026-11-24")
@@ -178,6 +181,30 @@ def test_no_record_costs_more_than_the_cap_of_its_class_and_a_listing_costs_at_l
         assert all(by_class[severity].most <= points[severity - 1] for severity in (1, 2, 3, 4))
         assert by_class[5].least >= 200
         assert by_class[5].most <= 200 + points[4]
+
+
+def test_a_listing_costs_no_less_after_ten_years_and_is_told_as_a_reason() -> None:
+    card = fitted((60, 140, 170, 200, 200))
+    listed_on, last_day = to_day("2016-01-04"), to_day("2026-01-05")
+    columns = {
+        "record_id": ["a", "b", "c"],
+        "subject_id": ["listed", "fraud", "off"],
+        "kind": ["severe_list", "criminal_judgment_integrity", "severe_list"],
+        "decided_on": [listed_on, last_day - 1, listed_on],
+        "known_on": [listed_on, last_day - 1, listed_on],
+    }
+    exit_day = to_day("2020-03-02")
+    off = {"record_id": ["c"], "action": ["delisted"], "effective_on": [exit_day], "known_on": [exit_day]}
+    segments = compile_segments(Tables.of(columns, amendments=off), CATALOGUE, "tier", USE)
+    definitions = [c.definition for c in card.characteristics if c.definition is not None]
+    subjects = segments.subject_index(["listed", "fraud", "off"])
+    values = compute(segments, subjects, np.full(3, last_day), definitions, CATALOGUE)
+    rows = [card.score_one(dict(zip(card.columns, row, strict=True))) for row in values.tolist()]
+    assert card.base - rows[0].score >= max(card.base - rows[1].score, 200)
+    assert rows[2].score == card.base
+    assert rows[0].reasons[0].code == "A411"
+    # whatever else is on record: at most three characteristics can cost more, and four reasons are told
+    assert sum(min(c.points) < -200 for c in card.characteristics) <= 3
 
 
 def test_the_caps_bind_and_without_them_one_record_costs_more() -> None:
