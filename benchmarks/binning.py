@@ -1,11 +1,11 @@
-"""Classing, and a whole fit, against optbinning: seconds, peak memory, information value, and how cost grows.
+"""Binning, and a whole fit, against optbinning: seconds, peak memory, information value, and how cost grows.
 
 Each side runs in a process of its own on the same made columns (normal, counts, half missing, mostly zero, gamma). Lines
 that hold: at least ten times as fast as ``BinningProcess`` on a million rows of 50 columns; no higher peak memory; sum of
 information values within one per cent or above (on new rows, with the WOE learned, at any size); log-log slope of
 processor seconds in rows and in columns at most 1.1.
 
-``--whole`` compares all of ``ScorecardClassifier(method="woe_logistic").fit`` (six classings, choice, cross-fitted
+``--whole`` compares all of ``ScorecardClassifier(method="woe_logistic").fit`` (six binnings, choice, cross-fitted
 calibration, points) with all of optbinning's way to a card (``BinningProcess``, WOE, ``LogisticRegression``), and with
 ``BinningProcess`` alone; AUC on as many new rows stands beside. Ends with exit code 3 when a line does not hold.
 
@@ -164,7 +164,7 @@ def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str,
     """Time the whole fit beside optbinning's, and how it grows."""
     sides = {side: measure_whole(side, rows, columns) for side in ("ours", "theirs", "binning")}
     tell(f"{rows:,} rows x {columns} columns    processor s, elapsed s, peak MB (before the fit), AUC on new rows")
-    for side, name in (("ours", "whole fit"), ("theirs", "optbinning, whole"), ("binning", "optbinning, classing")):
+    for side, name in (("ours", "whole fit"), ("theirs", "optbinning, whole"), ("binning", "optbinning, binning")):
         s = sides[side]
         auc = "" if s["auc"] is None else f"{s['auc']:.4f}"
         tell(
@@ -176,7 +176,7 @@ def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str,
         side: {key: sides[side][key] / ours[key] for key in ("processor_seconds", "seconds")}
         for side in ("theirs", "binning")
     }
-    for side, name in (("theirs", "its whole way"), ("binning", "its classing alone")):
+    for side, name in (("theirs", "its whole way"), ("binning", "its binning alone")):
         tell(
             f"times less than {name}: processor {times[side]['processor_seconds']:.1f}, elapsed {times[side]['seconds']:.1f}"
         )
@@ -187,7 +187,7 @@ def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str,
         found["slopes"] = {"rows": slope(by_rows), "columns": slope(by_columns)}
         tell(f"slope of processor seconds in rows {slope(by_rows):.2f}, in columns {slope(by_columns):.2f}")
     found["holds"] = {
-        "times its classing": times["binning"]["processor_seconds"] >= LEAST_TIMES,
+        "times its binning": times["binning"]["processor_seconds"] >= LEAST_TIMES,
         "memory": ours["peak_mb"] <= sides["binning"]["peak_mb"],
         "slopes": all(s <= MOST_SLOPE for s in found["slopes"].values()),
     }
@@ -208,7 +208,7 @@ def main() -> int:
     parser.add_argument("--trend", nargs="+", default=list(TRENDS), choices=list(TRENDS))
     parser.add_argument("--no-slopes", action="store_true")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--whole", action="store_true", help="the whole fit instead of the classing")
+    parser.add_argument("--whole", action="store_true", help="the whole fit instead of the binning")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--one-whole", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--make", nargs=3, help=argparse.SUPPRESS)

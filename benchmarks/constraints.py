@@ -30,7 +30,7 @@ from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.pipeline import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.dictionary import library
-from credit_model.learning import fitted_scorecard as draft
+from credit_model.learning import fitted_scorecard
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.learning.logistic import Limits, Ridge, fit_logistic
@@ -171,7 +171,7 @@ def proportion(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int
 
 def repeated(bench: Bench, declared: Sequence[str], points: Sequence[int]) -> tuple[Risk, int]:
     """Fit with characteristics that hold the same people tried together."""
-    with patch.object(draft, "distinct_holders", lambda away, *rest: np.arange(away.shape[1])):
+    with patch.object(fitted_scorecard, "distinct_holders", lambda away, *rest: np.arange(away.shape[1])):
         return bench.in_order(declared, points)
 
 
@@ -228,7 +228,7 @@ def lines(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int]], C
 
 
 def without_worth(bench: Bench) -> tuple[Risk, int]:
-    with patch.object(draft, "_WORTH", 0.0):
+    with patch.object(fitted_scorecard, "_WORTH", 0.0):
         return bench.card()
 
 

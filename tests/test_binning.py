@@ -1,4 +1,4 @@
-"""Classing: exact against brute force, monotone, and blind to nothing that is rare."""
+"""Binning: exact against brute force, monotone, and blind to nothing that is rare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from credit_model import UserError
 from credit_model.learning.fine_classes import counted_numbers, fine_categories, fine_numbers
 from credit_model.learning.fine_table import FineTable
-from credit_model.learning.optimal_binning import ClassingRules, optimal_classing, optimal_classings, ordered_woe
+from credit_model.learning.optimal_binning import BinningRules, optimal_binning, optimal_binnings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins
 
 cells = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), min_size=2, max_size=8)
@@ -40,7 +40,7 @@ def lawful(rates: np.ndarray, trend: int | str) -> bool:
     return bool({1: up, -1: down}[trend].all()) if trend in (1, -1) else True  # type: ignore[index]
 
 
-def brute_force(counts: np.ndarray, trend: int | str, rules: ClassingRules, periods: np.ndarray | None = None) -> float:
+def brute_force(counts: np.ndarray, trend: int | str, rules: BinningRules, periods: np.ndarray | None = None) -> float:
     """The best value of all ways to join neighbours, by trying every one."""
     goods, bads = counts[0, :-1], counts[1, :-1]
     classes, n_good, n_bad = len(goods), counts[0].sum(), counts[1].sum()
@@ -73,9 +73,9 @@ def lawful_in(parts: list[slice], periods: np.ndarray, trend: int | str) -> bool
     return bool((g + b > 0).all()) and lawful(b / (g + b), trend)
 
 
-def value_of(classing, counts: np.ndarray, rules: ClassingRules) -> float:  # type: ignore[no-untyped-def]
-    by = classing.counts(counts)
-    g, b = by[0, : classing.bins.missing], by[1, : classing.bins.missing]
+def value_of(binning, counts: np.ndarray, rules: BinningRules) -> float:  # type: ignore[no-untyped-def]
+    by = binning.counts(counts)
+    g, b = by[0, : binning.bins.missing], by[1, : binning.bins.missing]
     n_good, n_bad = counts[0].sum(), counts[1].sum()
     share = rules.smoothing / min(n_good, n_bad)
     woe = np.log(g / n_good + share) - np.log(b / n_bad + share)
@@ -93,9 +93,9 @@ def test_the_classing_is_the_best_of_all(
     fine, counts = counted([(g + 1, b) if g + b == 0 else (g, b) for g, b in cells])
     if min(counts[0].sum(), counts[1].sum()) < 1:
         return
-    rules = ClassingRules(max_bins, min_share, min_events)
+    rules = BinningRules(max_bins, min_share, min_events)
     best = brute_force(counts, trend, rules)
-    found = optimal_classing(fine, counts, trend, rules)
+    found = optimal_binning(fine, counts, trend, rules)
     if np.isfinite(best):
         assert value_of(found, counts, rules) == pytest.approx(best, abs=1e-9)
     else:
@@ -113,9 +113,9 @@ def test_with_periods_the_classing_is_the_best_of_those_whose_order_holds_in_eve
     if counts[1].sum() < 1:
         return
     none = np.zeros((2, 2, 1))
-    rules = ClassingRules(max_bins, min_events=1)
+    rules = BinningRules(max_bins, min_events=1)
     best = brute_force(counts, trend, rules, periods)
-    found = optimal_classing(replace(fine, periods=np.concatenate([periods, none], axis=2)), counts, trend, rules)
+    found = optimal_binning(replace(fine, periods=np.concatenate([periods, none], axis=2)), counts, trend, rules)
     if np.isfinite(best):
         assert value_of(found, counts, rules) == pytest.approx(best, abs=1e-9)
     else:
@@ -128,9 +128,9 @@ def test_columns_classed_together_are_classed_as_each_alone(columns: list[list[t
     made = [counted([(g + 1, b + 1) for g, b in cells]) for cells in columns]
     fine, counts = [column for column, _ in made], [seen for _, seen in made]
     trends = [(None, 1, "auto", "peak")[k % 4] for k in range(len(made))]
-    together = optimal_classings(fine, counts, trends, ClassingRules(min_events=1))
+    together = optimal_binnings(fine, counts, trends, BinningRules(min_events=1))
     for column, seen, trend, found in zip(fine, counts, trends, together, strict=True):
-        alone = optimal_classing(column, seen, trend, ClassingRules(min_events=1))
+        alone = optimal_binning(column, seen, trend, BinningRules(min_events=1))
         assert (alone.bins, alone.trend, alone.turn) == (found.bins, found.trend, found.turn)
 
 
@@ -139,8 +139,8 @@ def test_woe_follows_the_trend_even_after_smoothing(cells: list[tuple[int, int]]
     fine, counts = counted([(g + 1, b) for g, b in cells])
     if counts[1].sum() == 0:
         return
-    rules = ClassingRules(smoothing=7.0, min_events=1)
-    found = optimal_classing(fine, counts, trend, rules)
+    rules = BinningRules(smoothing=7.0, min_events=1)
+    found = optimal_binning(fine, counts, trend, rules)
     woe = ordered_woe(found.counts(counts), found, rules)[: found.bins.missing]
     if found.turn is None:
         assert (np.diff(woe) * found.direction <= 1e-12).all()
@@ -157,15 +157,15 @@ def test_a_trend_that_turns_is_chosen_only_where_it_is_worth_its_turn() -> None:
     nearly = [(100, 5), (100, 20), (100, 40), (100, 39)]
     for cells, trend in ((peak, "peak"), ([(g, 35 - b) for g, b in peak], "valley"), (nearly, "ascending")):
         fine, counts = counted(cells)
-        assert optimal_classing(fine, counts, "auto", ClassingRules()).trend == trend
+        assert optimal_binning(fine, counts, "auto", BinningRules()).trend == trend
     fine, counts = counted(peak)
-    assert optimal_classing(fine, counts, None, ClassingRules()).turn is None
+    assert optimal_binning(fine, counts, None, BinningRules()).turn is None
 
 
 def test_a_trend_nobody_knows_is_refused_with_those_there_are() -> None:
     fine, counts = counted([(100, 5), (100, 30)])
     with pytest.raises(UserError, match="there is no trend 'rising'; there are ascending, descending, peak"):
-        optimal_classing(fine, counts, "rising", ClassingRules())
+        optimal_binning(fine, counts, "rising", BinningRules())
 
 
 def test_special_values_have_attributes_of_their_own_and_bend_no_trend() -> None:
@@ -173,7 +173,7 @@ def test_special_values_have_attributes_of_their_own_and_bend_no_trend() -> None
     bad = np.concatenate([np.repeat([False, True], [g, b]) for g, b in [(50, 30), (100, 5), (100, 10), (100, 20)]])
     fine = fine_numbers(column, special=[-999])
     counts = fine.count(bad)
-    found = optimal_classing(fine, counts, 1, ClassingRules())
+    found = optimal_binning(fine, counts, 1, BinningRules())
     assert isinstance(found.bins, NumericBins)
     assert found.bins.special == (-999.0,)
     assert found.bins.cuts[0] > 0
@@ -185,7 +185,7 @@ def test_special_values_have_attributes_of_their_own_and_bend_no_trend() -> None
 def test_fine_and_coarse_classes_agree_on_every_value(cells: list[tuple[int, int]]) -> None:
     values = [round(1.3 ** (2 * k), 3) - 4 for k in range(len(cells))]
     fine, counts = counted([(g + 1, b + 1) for g, b in cells], values)
-    found = optimal_classing(fine, counts, None, ClassingRules(min_events=1, noise=0.0))
+    found = optimal_binning(fine, counts, None, BinningRules(min_events=1, noise=0.0))
     assert isinstance(found.bins, NumericBins)
     at = np.asarray(values, dtype=np.float32)
     assert found.bins.index(at).tolist() == found.attribute_of[: fine.classes].tolist()
@@ -196,18 +196,18 @@ def test_without_a_declared_trend_the_better_one_is_chosen() -> None:
     falling = [(100, 30), (100, 20), (100, 10), (100, 5)]
     for cells, trend in ((falling, -1), (falling[::-1], 1)):
         fine, counts = counted(cells)
-        assert optimal_classing(fine, counts, None, ClassingRules()).direction == trend
+        assert optimal_binning(fine, counts, None, BinningRules()).direction == trend
 
 
 def test_two_bads_among_few_rows_make_no_attribute() -> None:
     """An honour held by 1 % cannot be learned: 2 bads in 70,000 rows say nothing."""
     fine, counts = counted([(68_880, 418), (700, 2)])
-    assert optimal_classing(fine, counts, -1, ClassingRules()).bins.count == 2
+    assert optimal_binning(fine, counts, -1, BinningRules()).bins.count == 2
 
 
 def test_many_rows_without_a_bad_do_make_an_attribute() -> None:
     fine, counts = counted([(500, 0), (500, 60)])
-    assert optimal_classing(fine, counts, 1, ClassingRules()).bins == NumericBins((0.5,), whole=True)
+    assert optimal_binning(fine, counts, 1, BinningRules()).bins == NumericBins((0.5,), whole=True)
 
 
 def test_a_column_of_99_percent_zeros_keeps_its_tail() -> None:
@@ -256,7 +256,7 @@ def test_cuts_lie_between_neighbours_even_where_float32_has_nothing_between_them
     high = np.nextafter(low, np.float32(2))
     for pair in ((low, high), (np.float32(3e38), np.float32(np.inf)), (np.float32(-np.inf), np.float32(0))):
         fine, counts = counted([(100, 1), (10, 50)], [float(v) for v in pair])
-        bins = optimal_classing(fine, counts, 1, ClassingRules()).bins
+        bins = optimal_binning(fine, counts, 1, BinningRules()).bins
         assert isinstance(bins, NumericBins)
         assert bins.index(np.asarray(pair, dtype=np.float32)).tolist() == [0, 1]
 
@@ -267,7 +267,7 @@ def test_rare_and_missing_categories_have_attributes_of_their_own() -> None:
     bad = np.concatenate([np.arange(300) < 90, np.arange(500) < 20, np.arange(40) < 5, [True, False, False]])
     fine = fine_categories(codes, texts, min_rows=20)
     table = FineTable.build([fine], bad, np.ones(len(bad)), None, 1)
-    found = optimal_classing(fine, table.by_class(0, fine.classes, 1)[0], None, ClassingRules())
+    found = optimal_binning(fine, table.by_class(0, fine.classes, 1)[0], None, BinningRules())
     assert found.bins == CategoricalBins((("own",), ("rent",)))
     assert found.counts(table.by_class(0, fine.classes, 1)[0])[1].tolist() == [20, 90, 1, 5]
 

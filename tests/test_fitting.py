@@ -15,9 +15,8 @@ from small_sample import definitions, sample
 
 from credit_model import UserError
 from credit_model.learning.additive_fit import join_classes
-from credit_model.learning.boosting import Growth, grow
+from credit_model.learning.boosting import BinnedSample, Growth, Terms, grow
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.learning.terms import BinnedSample, Terms
 from credit_model.scorecard.bins import BinEdits
 from credit_model.scorecard.scale import Profile
 

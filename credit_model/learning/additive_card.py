@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.learning.additive_fit import fit_additive, join_classes
-from credit_model.learning.calibration import GradeInterval, Line, fit_line, fit_map, grade_intervals
+from credit_model.learning.boosting import BinnedSample, Terms
+from credit_model.learning.calibration import CalibrationLine, GradeInterval, fit_line, fit_map, grade_intervals
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, information_value
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import choose
 from credit_model.learning.logistic import Limits, Ridge, fit_logistic
 from credit_model.learning.predictors import Bins, Predictor
-from credit_model.learning.terms import BinnedSample, Terms
 from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.pairs import Pair
@@ -71,7 +71,7 @@ def make_additive_card(
     rules: AdditiveRules,
     profile: Profile,
     kernel: int | None,
-) -> tuple[Card, dict[str, Joined], Line, tuple[GradeInterval, ...]]:
+) -> tuple[Card, dict[str, Joined], CalibrationLine, tuple[GradeInterval, ...]]:
     """Make a card of a table; see :func:`credit_model.learning.fitted_scorecard.make_card`."""
     set_points = np.zeros(len(table.fold))
     for j, p in enumerate(predictors):
@@ -88,7 +88,7 @@ def make_additive_card(
         pairs_in_card = _strongest(whole.only(varying), fit.terms, rules.ridge, room)
         varying = [varying[place] for place in pairs_in_card]
         fit = fit_additive(whole.only(varying), min(pairs, rules.max_characteristics - len(varying)))
-    line = Line(0.0, 1.0)
+    line = CalibrationLine(0.0, 1.0)
     if folds > 1:
         line = fit_line(fit.unseen, whole.goods, whole.bads, whole.offset)
     terms = _add_constant_columns(_prune_pairs(fit.terms, whole.only(varying)), varying, whole)
@@ -125,7 +125,7 @@ def make_additive_card(
 
 def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offset: Real) -> BinnedSample:
     fines = [p.fine for p in predictors]
-    nominal = [f.ends is None and not isinstance(f.given, NumericBins) for f in fines]
+    nominal = [f.ends is None and not isinstance(f.preset, NumericBins) for f in fines]
     return BinnedSample(
         table.codes,
         tuple(f.classes + 1 for f in fines),
@@ -136,7 +136,7 @@ def _sample(predictors: Sequence[Predictor], table: FineTable, folds: int, offse
         table.fold if folds > 1 else np.zeros_like(table.fold),
         # Of a nominal column the class of rare or other categories stands apart too.
         tuple(
-            f.classes - 1 if apart else f.given.intervals if isinstance(f.given, NumericBins) else f.ordered
+            f.classes - 1 if apart else f.preset.intervals if isinstance(f.preset, NumericBins) else f.ordered
             for f, apart in zip(fines, nominal, strict=True)
         ),
         offset,
@@ -186,9 +186,9 @@ def _join_column(
 ) -> Joined:
     """Return a column in attributes: neighbours alike in its shape and in all its pairs are one."""
     masses, fine, ordered = sample.masses, p.fine, sample.ordered[j]
-    if fine.given is not None:
-        bins: Bins = fine.given
-        attribute_of = np.arange(fine.given.count)
+    if fine.preset is not None:
+        bins: Bins = fine.preset
+        attribute_of = np.arange(fine.preset.count)
     else:
         profiles = [terms.alone[j][:, None]]
         profiles += [grid * np.sqrt(masses[b]) for (a, b), grid in terms.together.items() if a == j]
@@ -251,8 +251,8 @@ def _points(
     moving = sum(bool((table > 0).any()) for table in alone)
     addable = sum(max(float(table.max(initial=0.0)), 0.0) for table in alone)
     if moving and np.isfinite(rules.addable_points):
-        squeeze = min(1.0, max(rules.addable_points - 0.5 * moving, 0.0) / max(addable, 1e-9))
-        alone = [np.where(table > 0, squeeze * table, table) for table in alone]
+        cap_factor = min(1.0, max(rules.addable_points - 0.5 * moving, 0.0) / max(addable, 1e-9))
+        alone = [np.where(table > 0, cap_factor * table, table) for table in alone]
     removable = -sum(float(table.min(initial=0.0)) for table in alone) - sum(float(g.min()) for g in grids.values())
     if np.isfinite(rules.removable_points) and removable > rules.removable_points - 0.5 * len(alone):
         share = max(rules.removable_points - 0.5 * (len(alone) + len(grids)), 0.0) / removable

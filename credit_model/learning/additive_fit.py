@@ -1,20 +1,14 @@
-"""Fine classes joined into few that people read, losing as little as possible of what was learned.
-
-A column has a table of log-odds, and a profile in each of its pairs: how its classes behave for every class of the
-other. Neighbours are joined where all of these are alike. The best way to join is found exactly, by a dynamic
-programme over all of them.
-
-In: profiles by class, the mass of each class.
-Out: the joint class of each class.
-
-An additive model with the few pairs that earn their place, learned without looking at what judges it.
+"""Fit an additive model with the few pairs that earn their place, and join its fine classes into few.
 
 Each fold is left out once: five models, whose mean is the model. Trees of three leaves are grown twice: with any pair,
 to see which are worth their place; then with those alone, beside every column for itself. Which pairs stay, and the
 number of rounds, are judged on the rows each model has not seen; the same rows judge the calibration.
 
-In: a sample.
-Out: the mean model as ``Terms``; log-odds of each row by the model that has not seen it.
+A column has a table of log-odds, and a profile in each of its pairs: how its classes behave for every class of the
+other. Neighbours are joined where all of these are alike, in the best of all ways, found by a dynamic programme.
+
+In: a sample; profiles by class, the mass of each class.
+Out: the mean model as ``Terms``, log-odds of each row by the model that has not seen it; the joint class of each class.
 """
 
 from __future__ import annotations
@@ -25,8 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.learning.boosting import Growth, grow
-from credit_model.learning.terms import BinnedSample, Places, Real, Terms, mean_of
+from credit_model.learning.boosting import BinnedSample, Growth, Places, Real, Terms, grow, mean_of
 
 
 def join_classes(profiles: Real, mass: Real, most: int, loss: float) -> npt.NDArray[np.intp]:
@@ -91,7 +84,7 @@ _STEADY_ROWS = 20_000  # fewer rows ask for small steps, and for a mean of sever
 _SMALL, _LARGE = Growth(1500, 0.05), Growth(1200, 0.1, leaves=6)
 _MOST_AGAIN = 4
 _MOST_TRIED = 24  # strongest pairs that are tried
-# Log-likelihood out of fold that a pair must add: a quarter of Akaike's price, as for a characteristic of a draft.
+# Log-likelihood out of fold that a pair must add: a quarter of Akaike's price, as for a characteristic of a scorecard.
 _WORTH = 0.25
 
 
@@ -114,11 +107,11 @@ def fit_additive(sample: BinnedSample, most_pairs: int) -> Additive:
     training_rows = [sample.fold != fold for fold in range(folds)] if folds > 1 else [whole]
     growth = _LARGE if len(sample.fold) > _STEADY_ROWS else _SMALL
     growth = growth if folds > 1 else replace(growth, rounds=growth.rounds // 15)
-    pairs_kept: list[Places] = []
+    retained_pairs: list[Places] = []
     if most_pairs and folds > 1 and len(sample.sizes) > 1:
         any_pair, _ = _stage(sample, training_rows, replace(growth, rate=2 * growth.rate, rounds=growth.rounds // 2))
-        pairs_kept = _worth_keeping(sample, training_rows, any_pair, most_pairs)
-    models, rounds = _stage(sample, training_rows, growth, pairs_kept, _again(sample))
+        retained_pairs = _worth_keeping(sample, training_rows, any_pair, most_pairs)
+    models, rounds = _stage(sample, training_rows, growth, retained_pairs, _again(sample))
     return Additive(mean_of(models).centred(sample.masses), _unseen(sample, training_rows, models), rounds)
 
 

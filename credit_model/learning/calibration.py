@@ -31,13 +31,13 @@ _MOST_KNOTS = 6  # on either side of the reference row
 _EVENTS_PER_KNOT = 40
 # Between two knots the map rises at least this share of what the scale says: grades keep their meaning.
 _LEAST_RISE = 0.25
-# However hard points above the reference row were squeezed, one of them stands for at most ten.
-LEAST_SQUEEZE = 0.1
-LEAST_POLICY_SQUEEZE = 0.05  # of points that somebody declared: for at most twenty
+# However hard points above the reference row were scaled down, one of them stands for at most ten.
+LEAST_CAP_FACTOR = 0.1
+LEAST_POLICY_FACTOR = 0.05  # of points that somebody declared: for at most twenty
 
 
 @dataclass(frozen=True)
-class Line:
+class CalibrationLine:
     """Calibrated log-odds are ``shift + slope * log-odds``."""
 
     shift: float
@@ -48,7 +48,7 @@ class Line:
         return self.shift + self.slope * log_odds
 
 
-def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0) -> Line:
+def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0) -> CalibrationLine:
     """Fit the line on out-of-fold log-odds; ``offset`` are log-odds the slope must not touch (points that are set).
 
     Examples
@@ -61,7 +61,7 @@ def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0
     centred = (log_odds - middle)[:, None]
     fit = fit_logistic(centred, goods, bads, ridge=_SLOPE_RIDGE, offset=offset, limits=Limits.not_negative(1))
     slope = max(float(fit.weights[0]), 0.0)
-    return Line(fit.intercept - slope * middle, slope)
+    return CalibrationLine(fit.intercept - slope * middle, slope)
 
 
 def fit_map(
@@ -71,7 +71,7 @@ def fit_map(
     level: float,
     profile: Profile,
     reach: Sequence[int],
-    squeeze: float = 1.0,
+    cap_factor: float = 1.0,
 ) -> ProbabilityMap:
     """Fit the map from integer score to log-odds.
 
@@ -86,12 +86,12 @@ def fit_map(
     profile : Profile
     reach : (int, int)
         Least and greatest sum of points that a row can get.
-    squeeze : float
+    cap_factor : float
         What was multiplied into the points above the reference row: a point there stands for that much more log-odds.
 
     Notes
     -----
-    ``log-odds(p) = level + p / factor + shift(p)``, above the reference ``p / squeeze`` for ``p``; the shift is
+    ``log-odds(p) = level + p / factor + shift(p)``, above the reference ``p / cap_factor`` for ``p``; the shift is
     piecewise linear between knots and constant beyond them. Its mean is free, so that as many bads are expected as
     were seen; what differs between knots is penalised. One knot is the reference row, where most people stand. The
     others share evenly, below and above it, the events that were seen or that the line expects: where few are bad
@@ -99,9 +99,9 @@ def fit_map(
     """
     least = int(points.min())
     goods, bads = (np.bincount(points - least, part).astype(np.float64) for part in (goods, bads))
-    scores_seen = np.flatnonzero(goods + bads)  # each score once
-    points, goods, bads = (scores_seen + least).astype(np.int64), goods[scores_seen], bads[scores_seen]
-    above = 1.0 / squeeze
+    distinct_scores = np.flatnonzero(goods + bads)  # each score once
+    points, goods, bads = (distinct_scores + least).astype(np.int64), goods[distinct_scores], bads[distinct_scores]
+    above = 1.0 / cap_factor
 
     def line(at: npt.NDArray[np.int64] | Real) -> Real:
         return level + np.where(at > 0, above * at, at) / profile.factor

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.foundation.json_values import JsonObject
-from credit_model.learning.calibration import Line, fit_line
+from credit_model.learning.calibration import CalibrationLine, fit_line
 from credit_model.learning.classifier import FOLDS
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, fine_numbers
 from credit_model.learning.fine_table import FineTable
@@ -150,8 +150,8 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bad, weight = outcome.bad, outcome.weight
         self.classes_, self._bad_place = outcome.classes, outcome.bad_place
         self.bad_ = self.classes_[self._bad_place]
-        fine = [fine_numbers(as_numbers(X[name], name)[outcome.kept], weight) for name in names]
-        subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
+        fine = [fine_numbers(as_numbers(X[name], name)[outcome.has_weight], weight) for name in names]
+        subjects = None if groups is None else read_groups(groups, outcome.has_weight, "groups")
         folds = FOLDS if min(bad.sum(), (~bad).sum()) >= FOLDS else 1
         table = FineTable.build(fine, bad, weight, subjects, folds)
 
@@ -159,7 +159,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._bins = {name: _bins(column) for name, column in zip(names, fine, strict=True)}
         rows = _as_floats(table.codes, [column.missing for column in fine])
         counts = table.counts[[GOODS, BADS]]
-        self.trees_, line = _UNSEARCHED, Line(0.0, 1.0)
+        self.trees_, line = _UNSEARCHED, CalibrationLine(0.0, 1.0)
         if folds > 1:
             with threadpool_limits(1, user_api="blas"):  # the same line on any number of cores
                 self.trees_, line = self._search(rows, counts, table.fold)
@@ -221,7 +221,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ trees
 
-    def _search(self, rows: Real, counts: Real, fold: npt.NDArray[np.intp]) -> tuple[int, Line]:
+    def _search(self, rows: Real, counts: Real, fold: npt.NDArray[np.intp]) -> tuple[int, CalibrationLine]:
         """Return the number of trees with the least recalibrated log loss out of fold, and its calibration line."""
         steps = max(self.most_trees // _STEP, 1)
         unseen = np.zeros((steps, len(rows)))

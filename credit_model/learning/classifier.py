@@ -28,11 +28,11 @@ from threadpoolctl import threadpool_limits
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
 from credit_model.learning.additive_card import AdditiveRules, make_additive_card
-from credit_model.learning.calibration import Line
+from credit_model.learning.calibration import CalibrationLine
 from credit_model.learning.fine_table import FineTable
-from credit_model.learning.fitted_scorecard import DraftRules, make_card
+from credit_model.learning.fitted_scorecard import ScorecardRules, make_card
 from credit_model.learning.frames import Table, read_columns, read_groups, read_outcome, rows_of
-from credit_model.learning.optimal_binning import ClassingRules
+from credit_model.learning.optimal_binning import BinningRules
 from credit_model.learning.predictors import (
     Bins,
     Predictor,
@@ -207,9 +207,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bad, weight = outcome.bad, outcome.weight
         self.classes_, self._bad_place = outcome.classes, outcome.bad_place
         self.bad_ = self.classes_[self._bad_place]
-        subjects = None if groups is None else read_groups(groups, outcome.kept, "groups")
+        subjects = None if groups is None else read_groups(groups, outcome.has_weight, "groups")
         self._in_periods = periods is not None
-        period = None if periods is None else read_groups(periods, outcome.kept, "periods")
+        period = None if periods is None else read_groups(periods, outcome.has_weight, "periods")
         profile = load_profile(self.profile or ("zhejiang_1000" if self.definitions is not None else "open_600"))
         definitions, set_points = self._checked(list(columns), profile)
         bins, special = self.bins or {}, self.special_values or {}
@@ -229,7 +229,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if period is not None:
             predictors = [replace(p, fine=p.fine.with_periods(bad, weight, period)) for p in predictors]
         predictors = [
-            with_edits(p, edits, outcome.of(columns[p.name]), bad, weight, rules.classing)
+            with_edits(p, edits, outcome.of(columns[p.name]), bad, weight, rules.binning)
             if isinstance(edits := bins.get(p.name), BinEdits)
             else p
             for p in predictors
@@ -245,7 +245,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.information_values_ = {name: column.information_value for name, column in binnings.items()}
             else:
                 card, fit, line, grades = make_card(predictors, table, folds, rules, profile, kernel)
-                self.bins_ = {p.name: classing.bins for p, classing in zip(predictors, fit.classings, strict=True)}
+                self.bins_ = {p.name: binning.bins for p, binning in zip(predictors, fit.binnings, strict=True)}
                 self.information_values_ = {p.name: fit.information_value(j) for j, p in enumerate(predictors)}
         self.card_ = replace(card, provenance={"development": self._summary(bad, weight, line)})
         self.calibration_ = dict(vars(line))
@@ -358,16 +358,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
         return definitions, policies
 
-    def _rules(self, predictors: Sequence[Predictor], profile: Profile, rows: int) -> DraftRules:
-        """Return what a draft must keep to: policy points have used their part of what may be added or taken."""
+    def _rules(self, predictors: Sequence[Predictor], profile: Profile, rows: int) -> ScorecardRules:
+        """Return what a scorecard must keep to: policy points have used their part of what may be added or taken."""
         share = self.min_share
         if share is None:
             share = 0.0 if self.definitions is not None else min(0.05, 50 / rows)
-        rules = ClassingRules(self._most_bins, share, self.min_events)
+        rules = BinningRules(self._most_bins, share, self.min_events)
         addable, removable = _left_by_policy(predictors, profile)
         unit = profile.factor
         caps = self.single_record
-        return DraftRules(
+        return ScorecardRules(
             rules, self._most_characteristics, self.penalty, addable / unit, removable / unit, 0.5 / unit,
             caps, () if caps is None else tuple(cap / unit for cap in caps.points),
         )  # fmt: skip
@@ -381,19 +381,19 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _foreign_arguments(self) -> list[str]:
         """Name the arguments that only the other method takes."""
         if self.method == "woe_logistic":
-            other, given = "additive", {"max_pairs=": self.max_pairs != MOST_PAIRS}
+            other, foreign = "additive", {"max_pairs=": self.max_pairs != MOST_PAIRS}
         elif self.method == "additive":
             edits = any(isinstance(bins, BinEdits) for bins in (self.bins or {}).values())
-            other, given = "woe_logistic", {
+            other, foreign = "woe_logistic", {
                 "min_share=": self.min_share is not None, "min_events=": self.min_events != LEAST_EVENTS,
                 "special_values=": bool(self.special_values), "periods=": self._in_periods, "edits in bins=": edits,
                 "single_record=": self.single_record is not None,
             }  # fmt: skip
         else:
             return []
-        foreign = ", ".join(name for name, is_given in given.items() if is_given)
+        names = ", ".join(name for name, is_given in foreign.items() if is_given)
         rest = f'leave out what is not taken, or pass method="{other}"'
-        return [f'method="{self.method}" does not take {foreign}; {rest}'] if foreign else []
+        return [f'method="{self.method}" does not take {names}; {rest}'] if names else []
 
     @property
     def _most_characteristics(self) -> int:
@@ -405,7 +405,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _most_bins(self) -> int:
         return self.max_bins if self.max_bins is not None else METHODS.get(self.method, METHODS["additive"])[1]
 
-    def _summary(self, bad: Flags, weight: Real, line: Line) -> JsonObject:
+    def _summary(self, bad: Flags, weight: Real, line: CalibrationLine) -> JsonObject:
         settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
         settings += ["method", "max_pairs"] if self.method == "additive" else []
         used = {"max_characteristics": self._most_characteristics, "max_bins": self._most_bins}

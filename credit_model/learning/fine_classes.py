@@ -4,12 +4,8 @@ Single values stand alone where a value is frequent, and equal shares of the res
 zeros keeps its tail. The values are sorted once, without their places; each row then finds its class by comparing it
 with the ends of the classes, which is several times as fast as sorting places too.
 
-In: a column.
-Out: its class by row, and what each class holds.
-
-Weight of evidence and information value, after the textbook.
-
-In: counts of goods and bads by attribute. Out: WOE by attribute; information value.
+In: a column; counts of goods and bads by attribute.
+Out: its class by row, and what each class holds; WOE by attribute and information value, after the textbook.
 """
 
 from __future__ import annotations
@@ -62,7 +58,7 @@ class FineColumn:
     ends: Float32 | None = None
     whole: bool = False
     texts: tuple[str | None, ...] = ()
-    given: Bins | None = None
+    preset: Bins | None = None
     special: tuple[float, ...] = ()
     periods: Real | None = None
 

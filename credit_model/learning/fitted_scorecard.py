@@ -1,4 +1,4 @@
-"""From fine classes to a card: class, fit, choose, calibrate on rows the fit has not seen, round to points.
+"""Make a card of fine classes: bin, fit, choose, calibrate on rows the fit has not seen, round to points.
 
 Every step that looks at the outcome runs once for each fold without it, so that calibration sees honest scores, and
 then once on everybody. Characteristics are left out one by one, the least useful first, until the rest are few enough
@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from credit_model.learning.calibration import (
-    LEAST_POLICY_SQUEEZE,
-    LEAST_SQUEEZE,
+    LEAST_CAP_FACTOR,
+    LEAST_POLICY_FACTOR,
+    CalibrationLine,
     GradeInterval,
-    Line,
     fit_line,
     fit_map,
     grade_intervals,
@@ -28,7 +28,7 @@ from credit_model.learning.calibration import (
 from credit_model.learning.fine_classes import BADS, GOODS
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, Ridge, fit_logistic
-from credit_model.learning.optimal_binning import Classing, ClassingRules, optimal_classings, ordered_woe
+from credit_model.learning.optimal_binning import Binning, BinningRules, optimal_binnings, ordered_woe
 from credit_model.learning.predictors import Predictor
 from credit_model.learning.single_record import SingleRecordCaps, distinct_holders
 from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
@@ -47,15 +47,16 @@ _NO_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True)
-class DraftRules:
-    """Limits of a draft; ``addable_points`` and ``removable_points`` are log-odds above and below the reference row.
+class ScorecardRules:
+    """Limits of a scorecard: ``addable_points`` and ``removable_points`` are log-odds against the reference row.
 
     ``capped_points`` are the log-odds that one record of each severity class may cost, under ``caps``.
     Rounding to points may move each characteristic by ``half_point`` (in log-odds); room is left for it. What would be
-    taken beyond the limit is a limit on the weights; what would be added is squeezed, see :meth:`Draft.log_odds`.
+    taken beyond the limit is a limit on the weights; what would be added is scaled down, see
+    :meth:`FittedScorecard.log_odds`.
     """
 
-    classing: ClassingRules
+    binning: BinningRules
     max_characteristics: int
     ridge: float
     addable_points: float
@@ -64,7 +65,7 @@ class DraftRules:
     caps: SingleRecordCaps | None = None
     capped_points: tuple[float, ...] = ()
 
-    def before(self, line: Line) -> DraftRules:
+    def before(self, line: CalibrationLine) -> ScorecardRules:
         """Return the limit on weights that the slope of a line has yet to multiply."""
         slope = max(line.slope, 1e-9)
         return replace(
@@ -76,15 +77,15 @@ class DraftRules:
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
-    """What was learned of each column: classing; counts, WOE and reference by attribute; weight (0: not used).
+class FittedScorecard:
+    """What was learned of each column: binning; counts, WOE and reference by attribute; weight (0: not used).
 
     ``intercept`` are the log-odds of the reference row. ``before`` is the fit of all columns before any was left
     out, the log-odds where every WOE is 0 first: where the fit of much the same rows may start.
     """
 
     intercept: float
-    classings: tuple[Classing, ...]
+    binnings: tuple[Binning, ...]
     counts: tuple[Real, ...]
     woes: tuple[Real, ...]
     references: tuple[int, ...]
@@ -100,13 +101,13 @@ class Draft:
         """Log-odds of rows of fine codes below and above those of the reference row, without points that are set."""
         below, above = np.zeros(len(codes)), np.zeros(len(codes))
         for j in np.flatnonzero(self.weights).tolist():
-            parts = (self.weights[j] * self.relative(j))[self.classings[j].attribute_of]
+            parts = (self.weights[j] * self.relative(j))[self.binnings[j].attribute_of]
             for total, part in ((below, np.minimum(parts, 0.0)), (above, np.maximum(parts, 0.0))):
                 if part.any():
                     total += part[codes[:, j]]
         return below, above
 
-    def squeeze(self, slope: float, rules: DraftRules) -> float:
+    def cap_factor(self, slope: float, rules: ScorecardRules) -> float:
         """Return what everything above the reference row is multiplied by, so that together it stays below the cap."""
         used = np.flatnonzero(self.weights).tolist()
         above = [slope * self.weights[j] * self.relative(j).max() for j in used]
@@ -114,14 +115,14 @@ class Draft:
         room = max(rules.addable_points - rules.half_point * moving, 0.0)
         return float(min(1.0, room / sum(above))) if moving else 1.0
 
-    def log_odds(self, column: int, slope: float, squeeze: float) -> Real:
-        """Log-odds by attribute as points will state them: calibrated, against the reference, squeezed above it.
+    def log_odds(self, column: int, slope: float, cap_factor: float) -> Real:
+        """Log-odds by attribute as points will state them: calibrated, against the reference, scaled down above it.
 
-        A common squeeze keeps the order among people who have only positive records. Limits on the weights would not:
+        A common factor keeps the order among people who have only positive records. Limits on the weights would not:
         the likelihood then spends the cap on the strongest characteristics and drops the others.
         """
         log_odds = slope * self.weights[column] * self.relative(column)
-        return np.asarray(np.where(log_odds > 0, squeeze * log_odds, log_odds), np.float64)
+        return np.asarray(np.where(log_odds > 0, cap_factor * log_odds, log_odds), np.float64)
 
     def information_value(self, column: int) -> float:
         """Information value of a column in its (smoothed) WOE."""
@@ -134,10 +135,10 @@ def make_card(
     predictors: Sequence[Predictor],
     table: FineTable,
     folds: int,
-    rules: DraftRules,
+    rules: ScorecardRules,
     profile: Profile,
     kernel: int | None,
-) -> tuple[Card, Draft, Line, tuple[GradeInterval, ...]]:
+) -> tuple[Card, FittedScorecard, CalibrationLine, tuple[GradeInterval, ...]]:
     """Make a card of a table.
 
     Parameters
@@ -148,7 +149,7 @@ def make_card(
     folds : int
         Folds of the table. Where there is one, or goods or bads are missing outside one, there is nothing unseen to
         calibrate on, and the fit is taken as it is.
-    rules : DraftRules
+    rules : ScorecardRules
     profile : Profile
     kernel : int or None
         Version of the kernel that computes the features; None for raw columns.
@@ -162,47 +163,49 @@ def make_card(
             added += np.maximum(points, 0)[table.codes[:, j]]
     set_points = taken + added
     goods, bads = table.counts[GOODS], table.counts[BADS]
-    policy_squeeze = _policy_squeeze(rules, added / profile.factor, goods, bads)
-    offset = (taken + added / policy_squeeze) / profile.factor
+    policy_factor = _policy_factor(rules, added / profile.factor, goods, bads)
+    offset = (taken + added / policy_factor) / profile.factor
     everybody = np.ones(len(goods), dtype=bool)
     others = [table.fold != fold for fold in range(folds)]
     if folds < 2 or any(goods[rows].sum() == 0 or bads[rows].sum() == 0 for rows in others):
         others = [everybody]
-    # Each row is judged by a draft that has not seen it, where there is one.
-    drafts: list[tuple[Draft, Rows]] = []
+    # Each row is judged by a model that has not seen it, where there is one.
+    models: list[tuple[FittedScorecard, Rows]] = []
     for fold, rows in enumerate(others):
-        training_rows, start = _outside(by_fold, fold, len(others)), drafts[-1][0] if drafts else None
-        drafts.append((draft(predictors, table, training_rows, rows, offset, rules, start), rows))
+        training_rows, start = _outside(by_fold, fold, len(others)), models[-1][0] if models else None
+        models.append((fit_scorecard(predictors, table, training_rows, rows, offset, rules, start), rows))
     level_of, below, above = np.zeros((3, len(goods)))
-    for model, rows in drafts:
+    for model, rows in models:
         test_rows = ~rows if len(others) > 1 else rows
         level_of[test_rows] = model.intercept
         below[test_rows], above[test_rows] = model.parts(table.codes[test_rows])
-    line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else Line(0.0, 1.0)
+    line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else CalibrationLine(0.0, 1.0)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
-    final = draft(predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), drafts[-1][0])
-    squeeze = final.squeeze(line.slope, rules)
+    final = fit_scorecard(
+        predictors, table, _outside(by_fold, 0, 1), everybody, offset, rules.before(line), models[-1][0]
+    )
+    cap_factor = final.cap_factor(line.slope, rules)
     characteristics = tuple(
         c
         for j, p in enumerate(predictors)
-        if any((c := _characteristic(p, final, j, line.slope, squeeze, profile)).points)
+        if any((c := _characteristic(p, final, j, line.slope, cap_factor, profile)).points)
     )
     reach = [sum(end(c.points) for c in characteristics) for end in (min, max)]
-    # A row gets the points of its own draft, on the scale of the last one. Where not all of them state their points
+    # A row gets the points of its own model, on the scale of the last one. Where not all of them state their points
     # against the same row (that of the most frequent attributes may be another), their levels are compared too.
     level = line.at(final.intercept)
-    log_odds = line.slope * (below + squeeze * above)
+    log_odds = line.slope * (below + cap_factor * above)
     if any(p.reference is None for p in predictors):
         log_odds += line.at(level_of) - level
     points = np.rint(profile.factor * log_odds + set_points).astype(np.int64)
-    stands_for = min(max(squeeze, LEAST_SQUEEZE), policy_squeeze)
+    stands_for = min(max(cap_factor, LEAST_CAP_FACTOR), policy_factor)
     probabilities = fit_map(points, goods, bads, level, profile, reach, stands_for)
     card = Card("scorecard", profile, characteristics, probabilities, kernel)
     return card, final, line, grade_intervals(points, table.counts, profile)
 
 
-def _policy_squeeze(rules: DraftRules, added: Real, goods: Real, bads: Real) -> float:
+def _policy_factor(rules: ScorecardRules, added: Real, goods: Real, bads: Real) -> float:
     """Return what part of the log-odds that positive records stand for a policy gives in points, where it gives all.
 
     Declared points are few and what they stand for is not: whoever has them would otherwise be taken for riskier than
@@ -211,7 +214,7 @@ def _policy_squeeze(rules: DraftRules, added: Real, goods: Real, bads: Real) -> 
     if rules.caps is None or not added.any():  # beside caps, nothing that is learned may add
         return 1.0
     fit = fit_logistic(added[:, None], goods, bads, ridge=Ridge(0.01, centre=1.0), limits=Limits.not_negative(1))
-    return float(np.clip(1.0 / max(fit.weights[0], 1e-9), LEAST_POLICY_SQUEEZE, 1.0))
+    return float(np.clip(1.0 / max(fit.weights[0], 1e-9), LEAST_POLICY_FACTOR, 1.0))
 
 
 def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:
@@ -219,15 +222,15 @@ def _outside(by_fold: Sequence[Real], fold: int, folds: int) -> list[Real]:
     return [counts.sum(axis=0) - (counts[fold] if folds > 1 else 0.0) for counts in by_fold]
 
 
-def draft(
+def fit_scorecard(
     predictors: Sequence[Predictor],
     table: FineTable,
     counts: Sequence[Real],
     rows: Rows,
     offset: Real,
-    rules: DraftRules,
-    start: Draft | None = None,
-) -> Draft:
+    rules: ScorecardRules,
+    start: FittedScorecard | None = None,
+) -> FittedScorecard:
     """Class every column, then fit and choose.
 
     Parameters
@@ -240,26 +243,24 @@ def draft(
         Rows of the table to learn from.
     offset : array
         Log-odds by row of points that are set.
-    rules : DraftRules
-    start : Draft, optional
+    rules : ScorecardRules
+    start : FittedScorecard, optional
         Of the same columns and much the same rows.
     """
-    classings = optimal_classings(
-        [p.fine for p in predictors], counts, [p.direction for p in predictors], rules.classing
-    )
-    by_attribute = [classing.counts(fine) for classing, fine in zip(classings, counts, strict=True)]
+    binnings = optimal_binnings([p.fine for p in predictors], counts, [p.direction for p in predictors], rules.binning)
+    by_attribute = [binning.counts(fine) for binning, fine in zip(binnings, counts, strict=True)]
     woes, references = [], []
-    for p, classing, attribute_counts in zip(predictors, classings, by_attribute, strict=True):
-        woe = ordered_woe(attribute_counts, classing, rules.classing)
-        reference = _reference(p, classing, attribute_counts)
-        missing = classing.bins.missing
+    for p, binning, attribute_counts in zip(predictors, binnings, by_attribute, strict=True):
+        woe = ordered_woe(attribute_counts, binning, rules.binning)
+        reference = _reference(p, binning, attribute_counts)
+        missing = binning.bins.missing
         # The kernel gives no missing value where "none" is a number; should one come all the same, it costs nothing.
         if p.definition is not None and not p.definition.missing and not attribute_counts[:, missing].any():
             woe[missing] = woe[reference]
         woes.append(woe)
         references.append(reference)
     none = np.zeros(len(predictors))
-    blank = Draft(0.0, tuple(classings), tuple(by_attribute), tuple(woes), tuple(references), none, none)
+    blank = FittedScorecard(0.0, tuple(binnings), tuple(by_attribute), tuple(woes), tuple(references), none, none)
     value = np.array([blank.information_value(j) if p.set_points is None else 0.0 for j, p in enumerate(predictors)])
     candidates = np.sort(np.argsort(-value, kind="stable")[:_MOST_TRIED])
     candidates = candidates[value[candidates] > 1e-9]
@@ -271,19 +272,19 @@ def draft(
     return _fit_and_choose(blank, predictors, candidates, table, rows, offset, rules, start)
 
 
-def _away(blank: Draft, table: FineTable, columns: npt.NDArray[np.intp], rows: Rows) -> Rows:
+def _away(blank: FittedScorecard, table: FineTable, columns: npt.NDArray[np.intp], rows: Rows) -> Rows:
     """Return which rows stand away from the reference of each column."""
-    off = [blank.classings[j].attribute_of != blank.references[j] for j in columns.tolist()]
+    off = [blank.binnings[j].attribute_of != blank.references[j] for j in columns.tolist()]
     return np.stack([one[table.codes[rows, j]] for one, j in zip(off, columns.tolist(), strict=True)], axis=1)
 
 
 def _costs_of_one(
-    blank: Draft, predictors: Sequence[Predictor], columns: npt.NDArray[np.intp], rules: DraftRules
+    blank: FittedScorecard, predictors: Sequence[Predictor], columns: npt.NDArray[np.intp], rules: ScorecardRules
 ) -> list[Real]:
     """Return, for each capped class, what one record of it takes in WOE through each column, at its worst."""
     costs = [np.zeros(len(columns)) for _ in rules.capped_points]
     for place, j in enumerate(columns.tolist()):
-        definition, bins = predictors[j].definition, blank.classings[j].bins
+        definition, bins = predictors[j].definition, blank.binnings[j].bins
         if rules.caps is None or definition is None or not isinstance(bins, NumericBins):
             continue
         for severity, cost in enumerate(costs, 1):
@@ -293,27 +294,27 @@ def _costs_of_one(
     return costs
 
 
-def _reference(p: Predictor, classing: Classing, counts: Real) -> int:
-    if p.reference is None or not isinstance(classing.bins, NumericBins):
+def _reference(p: Predictor, binning: Binning, counts: Real) -> int:
+    if p.reference is None or not isinstance(binning.bins, NumericBins):
         return int(np.argmax(counts[GOODS] + counts[BADS]))
-    return classing.bins.index_of(float(np.float32(p.reference)))
+    return binning.bins.index_of(float(np.float32(p.reference)))
 
 
 def _fit_and_choose(
-    blank: Draft,
+    blank: FittedScorecard,
     predictors: Sequence[Predictor],
     candidates: npt.NDArray[np.intp],
     table: FineTable,
     rows: Rows,
     offset: Real,
-    rules: DraftRules,
-    start: Draft | None,
-) -> Draft:
-    """Return the draft with its weights: fit the candidates, drop what is not worth its place, fit the rest."""
+    rules: ScorecardRules,
+    start: FittedScorecard | None,
+) -> FittedScorecard:
+    """Return the scorecard with its weights: fit the candidates, drop what is not worth its place, fit the rest."""
     goods, bads = (np.where(rows, table.counts[outcome], 0.0) for outcome in (GOODS, BADS))
     relative = [blank.relative(j) for j in candidates.tolist()]
     tables = [
-        woe[blank.classings[j].attribute_of].astype(np.float32)
+        woe[blank.binnings[j].attribute_of].astype(np.float32)
         for woe, j in zip(relative, candidates.tolist(), strict=True)
     ]
     below = np.array([max(-woe.min(), 0.0) for woe in relative])
@@ -376,24 +377,24 @@ def choose(fit: LogisticFit, most: int) -> npt.NDArray[np.intp]:
 
 
 def _characteristic(
-    p: Predictor, scorecard: Draft, column: int, slope: float, squeeze: float, profile: Profile
+    p: Predictor, scorecard: FittedScorecard, column: int, slope: float, cap_factor: float, profile: Profile
 ) -> Characteristic:
     """Return a column as a characteristic of the card, with whole points against its reference."""
     weight = slope * float(scorecard.weights[column])
-    points = p.set_points or tuple(profile.points(v) for v in scorecard.log_odds(column, slope, squeeze).tolist())
+    points = p.set_points or tuple(profile.points(v) for v in scorecard.log_odds(column, slope, cap_factor).tolist())
     goods, bads = scorecard.counts[column][GOODS], scorecard.counts[column][BADS]
     share = (goods + bads) / (goods + bads).sum()
     attributes = tuple(
         Attribute(point, float(woe), float(s), float(b / (g + b)) if g + b > 0 else None)
         for point, woe, s, g, b in zip(points, scorecard.woes[column], share, goods, bads, strict=True)
     )
-    classing = scorecard.classings[column]
+    binning = scorecard.binnings[column]
     return Characteristic(
         p.name,
-        classing.bins,
+        binning.bins,
         attributes,
         scorecard.references[column],
-        classing.direction,
+        binning.direction,
         weight,
         p.policy,
         p.definition,

@@ -85,20 +85,20 @@ Table = Frame | npt.ArrayLike
 
 @dataclass(frozen=True, eq=False)
 class TargetColumn:
-    """The two classes, and of the rows that count (``kept``: weight above 0) which are bad, with their weights."""
+    """The two classes, and of the rows that count (``has_weight``) which are bad, with their weights."""
 
     classes: npt.NDArray[np.generic]
     bad_place: int
     bad: Flags
     weight: Real
-    kept: Flags
+    has_weight: Flags
 
     def of(self, column: Column) -> Column:
         """Return the rows of a column that count."""
-        if self.kept.all():
+        if self.has_weight.all():
             return column
         positions: Any = getattr(column, "iloc", column)
-        return cast(Column, positions[np.flatnonzero(self.kept)])
+        return cast(Column, positions[np.flatnonzero(self.has_weight)])
 
 
 def is_frame(X: object) -> TypeGuard[Frame]:

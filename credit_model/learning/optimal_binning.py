@@ -1,4 +1,8 @@
-r"""The dynamic programme: the best way of all to join neighbouring classes into few runs under a trend.
+r"""Join fine classes into the attributes of greatest information value that the rules allow.
+
+The optimum is exact: greatest information value, less what noise alone would add for each attribute, under the trend,
+the least share, the least number of events (counted in rows), the most attributes, and the order in every period. A
+dynamic programme finds it.
 
 ``best[j, c, m, i]`` is the value of the first ``j`` classes of column ``c`` in ``m + 1`` runs, the last of which is
 ``(i, j]``. It extends the best ``best[i, c, m - 1, h]`` whose last run ``(h, i]`` has a bad rate on the lawful side, in
@@ -7,14 +11,6 @@ every period. A trend that turns has a second table, entered from the first by a
 
 Without periods the best lawful one is read off a running maximum over runs in the order of their bad rate, which
 leaves :math:`O(M F^2 \log F)`.
-
-In: values of all runs of classes, their bad rates, a trend.
-Out: the value of the best joining, and the last class of each of its runs.
-
-Coarse classing: fine classes joined into the attributes of greatest information value that the rules allow.
-
-The optimum is exact: greatest information value, less what noise alone would add for each attribute, under the trend,
-the least share, the least number of events (counted in rows), the most attributes, and the order in every period.
 
 In: columns in fine classes, their counts, trends.
 Out: bins, with the fine classes that make up each attribute; WOE that follows the trend.
@@ -164,7 +160,7 @@ _CELLS = 70_000  # runs of classes of the columns that are classed at a time: wh
 
 
 @dataclass(frozen=True)
-class ClassingRules:
+class BinningRules:
     """What an attribute must be: few, large enough, seen often enough, worth more than noise.
 
     Parameters
@@ -195,7 +191,7 @@ class ClassingRules:
 
 
 @dataclass(frozen=True, eq=False)
-class Classing:
+class Binning:
     """Bins of a column, the attribute that each fine class belongs to, and the trend of the bad rate with the value.
 
     ``turn`` is the attribute of the peak or of the bottom of a trend that turns.
@@ -218,14 +214,14 @@ class Classing:
         return totals
 
 
-def optimal_classing(column: FineColumn, counts: Real, trend: Trend, rules: ClassingRules) -> Classing:
-    """Return the optimal binning of one column: see :func:`optimal_classings`."""
-    return optimal_classings([column], [counts], [trend], rules)[0]
+def optimal_binning(column: FineColumn, counts: Real, trend: Trend, rules: BinningRules) -> Binning:
+    """Return the optimal binning of one column: see :func:`optimal_binnings`."""
+    return optimal_binnings([column], [counts], [trend], rules)[0]
 
 
-def optimal_classings(
-    columns: Sequence[FineColumn], counts: Sequence[Real], trends: Sequence[Trend], rules: ClassingRules
-) -> list[Classing]:
+def optimal_binnings(
+    columns: Sequence[FineColumn], counts: Sequence[Real], trends: Sequence[Trend], rules: BinningRules
+) -> list[Binning]:
     """Return the optimal binning of each column.
 
     Parameters
@@ -236,16 +232,16 @@ def optimal_classings(
     trends : sequence of {"ascending", "descending", "peak", "valley", "none", "one_way", "auto", +1, -1, None}
         Trend of the bad rate with the value. ``one_way``: the better of ascending and descending; ``auto``: of peak and
         valley too, where they add enough; a number or ``None``: ascending, descending, one way. Categories have none.
-    rules : ClassingRules
+    rules : BinningRules
     """
-    results: dict[int, Classing] = {}
+    results: dict[int, Binning] = {}
     waiting: dict[str, list[int]] = {}
     orders = {}
     for place, (column, column_counts, trend) in enumerate(zip(columns, counts, trends, strict=True)):
-        if column.given is not None:
+        if column.preset is not None:
             declared = _trend_name(trend)
             trend_name = declared if declared in ("ascending", "descending") else "none"
-            results[place] = Classing(column.given, np.arange(column.given.count), trend_name)
+            results[place] = Binning(column.preset, np.arange(column.preset.count), trend_name)
             continue
         orders[place] = _order(column, column_counts, rules)
         waiting.setdefault("none" if column.ends is None else _trend_name(trend), []).append(place)
@@ -258,7 +254,7 @@ def optimal_classings(
             turning = rules.turn if name == "auto" else 0.0
             for place, joinings in zip(chunk, runs.best(CHOICES.get(name, (name,)), rules.max_bins), strict=True):
                 joining = _choose_joining(joinings, len(orders[place]), turning)
-                results[place] = _classing(columns[place], orders[place], joining)
+                results[place] = _binning(columns[place], orders[place], joining)
     return [results[place] for place in range(len(columns))]
 
 
@@ -266,11 +262,11 @@ def _trend_name(trend: Trend) -> str:
     """Return a trend, or a choice of trends, by name."""
     name = _NAMES.get(trend, trend) if trend is None or isinstance(trend, int) else trend
     if name not in TRENDS and name not in CHOICES:
-        raise UserError(f"classing: there is no trend {trend!r}; there are {', '.join({**TRENDS, **CHOICES})}")
+        raise UserError(f"binning: there is no trend {trend!r}; there are {', '.join({**TRENDS, **CHOICES})}")
     return str(name)
 
 
-def _order(column: FineColumn, counts: Real, rules: ClassingRules) -> npt.NDArray[np.intp]:
+def _order(column: FineColumn, counts: Real, rules: BinningRules) -> npt.NDArray[np.intp]:
     """Fine classes in the order in which they may be joined: of numbers theirs, of categories that of their WOE."""
     if column.ends is not None:
         return np.arange(column.ordered)
@@ -278,7 +274,7 @@ def _order(column: FineColumn, counts: Real, rules: ClassingRules) -> npt.NDArra
     return np.argsort(-smoothed_woe(counts, rules)[:last_category], kind="stable")
 
 
-def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rules: ClassingRules) -> Runs:
+def _runs(columns: Sequence[tuple[FineColumn, Real, npt.NDArray[np.intp]]], rules: BinningRules) -> Runs:
     """Values and bad rates of all runs of the classes of some columns."""
     width = max(len(order) for _, _, order in columns) + 1
     periods = max(0 if column.periods is None else len(column.periods) for column, _, _ in columns)
@@ -321,7 +317,7 @@ def _choose_joining(joinings: Sequence[Joining], classes: int, turning: float) -
     return best if best.lasts else Joining(joinings[0].trend, 0.0, tuple([classes - 1] if classes else []))
 
 
-def _classing(column: FineColumn, order: npt.NDArray[np.intp], joining: Joining) -> Classing:
+def _binning(column: FineColumn, order: npt.NDArray[np.intp], joining: Joining) -> Binning:
     """Bins of a way to join the classes of a column."""
     group_of = np.searchsorted(joining.lasts, np.arange(len(order)))
     if column.ends is None or column.starts is None:
@@ -331,22 +327,22 @@ def _classing(column: FineColumn, order: npt.NDArray[np.intp], joining: Joining)
         for fine, text in enumerate(column.texts[:-1]):
             groups[attribute_of[fine]].append(str(text))
         attribute_of[len(order) :] = len(groups), len(groups) + 1
-        return Classing(CategoricalBins(tuple(map(tuple, groups))), attribute_of)
+        return Binning(CategoricalBins(tuple(map(tuple, groups))), attribute_of)
     cuts = [cut_between(column.ends[last], column.starts[last + 1]) for last in joining.lasts[:-1]]
     bins = NumericBins(tuple(cuts), column.whole, column.special)
     apart = np.arange(bins.intervals, bins.count)  # special values and missing
     trend = "descending" if joining.trend == "peak" else "ascending"
     if joining.turn != 0:  # a turn at the first attribute is none
         trend = joining.trend
-    return Classing(bins, np.concatenate([group_of, apart]), trend, joining.turn or None)
+    return Binning(bins, np.concatenate([group_of, apart]), trend, joining.turn or None)
 
 
-def smoothed_woe(counts: Real, rules: ClassingRules) -> Real:
+def smoothed_woe(counts: Real, rules: BinningRules) -> Real:
     """WOE by class, each drawn towards 0 by a pseudo-count of the rarer outcome."""
     return _woe(counts[GOODS], counts[BADS], counts, rules)
 
 
-def _woe(goods: Real, bads: Real, counts: Real, rules: ClassingRules) -> Real:
+def _woe(goods: Real, bads: Real, counts: Real, rules: BinningRules) -> Real:
     """Smoothed WOE of parts of a column."""
     all_goods, all_bads, good_rows, bad_rows = counts.sum(axis=1)
     return weight_of_evidence(
@@ -354,15 +350,15 @@ def _woe(goods: Real, bads: Real, counts: Real, rules: ClassingRules) -> Real:
     )
 
 
-def ordered_woe(counts: Real, classing: Classing, rules: ClassingRules) -> Real:
+def ordered_woe(counts: Real, binning: Binning, rules: BinningRules) -> Real:
     """Smoothed WOE by attribute, put back into the order of the trend where smoothing broke it."""
     woe = smoothed_woe(counts, rules)
-    step = TRENDS[classing.trend][0]
-    if not step or isinstance(classing.bins, CategoricalBins):
+    step = TRENDS[binning.trend][0]
+    if not step or isinstance(binning.bins, CategoricalBins):
         return woe
     rows = np.maximum(counts[GOOD_ROWS] + counts[BAD_ROWS], 1)
-    last = classing.bins.intervals - 1
-    turn = last if classing.turn is None else classing.turn
+    last = binning.bins.intervals - 1
+    turn = last if binning.turn is None else binning.turn
     up, down = woe[: turn + 1], woe[turn : last + 1]
     up = isotonic_regression(up, weights=rows[: turn + 1], increasing=step < 0).x
     down = isotonic_regression(down, weights=rows[turn : last + 1], increasing=step > 0).x

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import RARE_ROWS, FineColumn, fine_categories, fine_numbers
-from credit_model.learning.optimal_binning import ClassingRules, optimal_classing
+from credit_model.learning.optimal_binning import BinningRules, optimal_binning
 from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of
 from credit_model.scorecard.columns import Column, as_categories, as_numbers, holds_numbers
 from credit_model.scorecard.scale import Profile
@@ -107,7 +107,7 @@ def predictor_of(name: str, column: Column, weight: Real, profile: Profile, prio
     definition, set_points, bins = prior.definition, prior.set_points, prior.bins
     preset = set_points.bins if set_points else None if isinstance(bins, BinEdits) else bins
     if preset is not None:
-        fine = FineColumn(attributes_of(preset, column, name).astype(np.uint8), preset.count - 1, given=preset)
+        fine = FineColumn(attributes_of(preset, column, name).astype(np.uint8), preset.count - 1, preset=preset)
     elif definition is not None or holds_numbers(column):
         fine = fine_numbers(as_numbers(column, name), weight, special=prior.special)
     else:
@@ -123,16 +123,16 @@ def predictor_of(name: str, column: Column, weight: Real, profile: Profile, prio
 
 
 def with_edits(
-    p: Predictor, edits: BinEdits, column: Column, bad: npt.NDArray[np.bool_], weight: Real, rules: ClassingRules
+    p: Predictor, edits: BinEdits, column: Column, bad: npt.NDArray[np.bool_], weight: Real, rules: BinningRules
 ) -> Predictor:
     """Return a predictor whose bins are those learned from all rows, edited; the trend that was learned stays."""
-    result = optimal_classing(p.fine, p.fine.count(bad, weight), p.direction, rules)
+    result = optimal_binning(p.fine, p.fine.count(bad, weight), p.direction, rules)
     try:
         bins = edits.apply(result.bins)
     except UserError as error:
         labels = ", ".join(result.bins.labels()[:-1])
         raise UserError(f"fit: bins of {p.name!r} were learned as {labels}; {error}") from None
-    fine = FineColumn(attributes_of(bins, column, p.name).astype(np.uint8), bins.count - 1, given=bins)
+    fine = FineColumn(attributes_of(bins, column, p.name).astype(np.uint8), bins.count - 1, preset=bins)
     return replace(p, fine=fine, direction=p.direction or result.direction or None)
 
 

@@ -26,7 +26,7 @@ from credit_model.learning.fine_classes import (
     fine_numbers,
 )
 from credit_model.learning.frames import Table, TargetColumn, read_columns, read_groups, read_outcome, rows_of
-from credit_model.learning.optimal_binning import ClassingRules, optimal_classings, ordered_woe
+from credit_model.learning.optimal_binning import BinningRules, optimal_binnings, ordered_woe
 from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
 from credit_model.scorecard.columns import Column, as_categories, as_numbers, holds_numbers
 from credit_model.texts.fonts import font_families
@@ -134,22 +134,22 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         outcome = read_outcome(rows_of(columns), y, sample_weight, self.bad)
         self.classes_ = outcome.classes
         rules = self._rules(list(columns))
-        period = None if periods is None else read_groups(periods, outcome.kept, "periods")
+        period = None if periods is None else read_groups(periods, outcome.has_weight, "periods")
         fine, counts, empty = [], [], []
         for name, column in columns.items():
             fine_column, column_counts = self._fine(name, outcome.of(column), outcome, period)
-            empty += [name] if fine_column.given is None and not column_counts[:, : fine_column.missing].any() else []
+            empty += [name] if fine_column.preset is None and not column_counts[:, : fine_column.missing].any() else []
             fine.append(fine_column)
             counts.append(column_counts)
         if empty:
             raise UserError(f"fit: every value is missing in: {', '.join(empty)}. Leave these columns out.")
         trends = [self.trend if isinstance(self.trend, str) else self.trend.get(name, "one_way") for name in columns]
-        classings = dict(zip(columns, optimal_classings(fine, counts, trends, rules), strict=True))
-        self.bins_ = {name: classing.bins for name, classing in classings.items()}
-        self.trends_ = {name: classing.trend for name, classing in classings.items()}
-        by_name = zip(classings.items(), counts, strict=True)
-        self.counts_ = {name: classing.counts(column_counts) for (name, classing), column_counts in by_name}
-        self.woes_ = {name: ordered_woe(self.counts_[name], classing, rules) for name, classing in classings.items()}
+        binnings = dict(zip(columns, optimal_binnings(fine, counts, trends, rules), strict=True))
+        self.bins_ = {name: binning.bins for name, binning in binnings.items()}
+        self.trends_ = {name: binning.trend for name, binning in binnings.items()}
+        by_name = zip(binnings.items(), counts, strict=True)
+        self.counts_ = {name: binning.counts(column_counts) for (name, binning), column_counts in by_name}
+        self.woes_ = {name: ordered_woe(self.counts_[name], binning, rules) for name, binning in binnings.items()}
         self.information_values_ = {name: float(self._parts(name).sum()) for name in columns}
         return self
 
@@ -233,7 +233,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         share = share / share.sum(axis=1, keepdims=True)
         return np.asarray((share[0] - share[1]) * self.woes_[name])
 
-    def _rules(self, names: Sequence[str]) -> ClassingRules:
+    def _rules(self, names: Sequence[str]) -> BinningRules:
         """Return the rules, once every setting is right."""
         faults = [
             f"{setting} must be {what}, not {getattr(self, setting)!r}"
@@ -249,7 +249,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         faults += [f"there is no column {name!r}" for name in sorted(unknown)]
         if faults:
             raise UserError("fit: " + "; ".join(faults), tuple(faults))
-        return ClassingRules(self.max_bins, self.min_share, self.min_events)
+        return BinningRules(self.max_bins, self.min_share, self.min_events)
 
     def _fine(
         self, name: str, column: Column, outcome: TargetColumn, period: npt.NDArray[np.intp] | None
@@ -258,7 +258,7 @@ class WoeTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         bad, weight = outcome.bad, outcome.weight
         bins = (self.bins or {}).get(name)
         if bins is not None:
-            fine = FineColumn(attributes_of(bins, column, name).astype(np.uint8), bins.count - 1, given=bins)
+            fine = FineColumn(attributes_of(bins, column, name).astype(np.uint8), bins.count - 1, preset=bins)
         elif not holds_numbers(column):
             fine = fine_categories(*as_categories(column, name), RARE_ROWS)
         else:

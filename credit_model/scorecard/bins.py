@@ -387,14 +387,14 @@ class Characteristic:
 
     def describe(self, value: object, lang: str) -> str:
         """Return a caller's value as people read it."""
-        found: Value
+        parsed: Value
         if isinstance(self.bins, NumericBins):
             number = numbers_of([value], [self.name])[0]
-            found = None if number != number else number
+            parsed = None if number != number else number
         else:
-            found = category_of(value, self.name)
+            parsed = category_of(value, self.name)
         missing = NOTHING if self.definition and self.definition.missing else MISSING
-        return say(found, missing[lang])
+        return say(parsed, missing[lang])
 
     def reason_for(self, value: object, points: int) -> CardReason:
         """Return the reason that a value and its points give."""

@@ -96,12 +96,12 @@ def as_numbers(column: Column, name: str) -> npt.NDArray[np.float32]:
     [1.0, nan, 2.5]
     """
     has_kind = hasattr(getattr(column, "dtype", None), "kind")
-    given = cast("pd.Series[Any]", column if has_kind else np.asarray(column))
-    if given.dtype.kind in "biuf":
-        plain = isinstance(given.dtype, np.dtype)
-        values = np.asarray(given if plain else given.to_numpy(dtype=np.float64, na_value=np.nan))
-    elif given.dtype.kind in "OUS":
-        read = [_number(value) for value in given]
+    array_like = cast("pd.Series[Any]", column if has_kind else np.asarray(column))
+    if array_like.dtype.kind in "biuf":
+        plain = isinstance(array_like.dtype, np.dtype)
+        values = np.asarray(array_like if plain else array_like.to_numpy(dtype=np.float64, na_value=np.nan))
+    elif array_like.dtype.kind in "OUS":
+        read = [_number(value) for value in array_like]
         wrong = [row for row, value in enumerate(read) if value is None]
         if wrong:
             raise UserError(
@@ -110,7 +110,7 @@ def as_numbers(column: Column, name: str) -> npt.NDArray[np.float32]:
             )
         values = np.asarray(read, dtype=np.float64)
     else:
-        raise UserError(f"column {name!r} must hold numbers, it holds {given.dtype}")
+        raise UserError(f"column {name!r} must hold numbers, it holds {array_like.dtype}")
     if values.ndim != 1:
         raise UserError(f"column {name!r} must have one dimension, it has {values.ndim}")
     if values.dtype == np.float32:
@@ -128,9 +128,9 @@ def as_categories(column: Column, name: str) -> tuple[npt.NDArray[np.intp], tupl
     >>> codes.tolist(), texts
     ([0, 1, 2, 0, 3, 3], ('b', None, 'a', '1'))
     """
-    known: Any = getattr(column, "cat", None)
-    if hasattr(known, "categories"):  # pandas: the distinct values are known already
-        values, codes = list(known.categories), np.asarray(known.codes, dtype=np.intp)
+    categories: Any = getattr(column, "cat", None)
+    if hasattr(categories, "categories"):  # pandas: the distinct values are known already
+        values, codes = list(categories.categories), np.asarray(categories.codes, dtype=np.intp)
         texts = tuple(_category_name(value, name) for value in values)
         return np.where(codes < 0, len(texts), codes), (*texts, None)
     code_of: dict[Any, int] = {}
