@@ -232,6 +232,18 @@ def naive_labels(
             if standing:
                 gone_on, why = today, standing
                 break
+
+        def incapable(record: dict[str, Any], as_of: int, subject: str = subject) -> bool:
+            """Whether the person was of no full capacity on the day of the act, as known on a day."""
+            then = [
+                (number(v["valid_from"]) or -(10**9), number(v["known_on"]) or -(10**9), place, v.get("standing"))
+                for place, v in enumerate(rows["subjects"])
+                if v["subject_id"] == subject
+                and (v["known_on"] is None or number(v["known_on"]) < as_of)
+                and (v["valid_from"] is None or number(v["valid_from"]) <= number(record["occurred_on"]))
+            ]
+            return bool(then) and max(then)[3] == "incapable"
+
         old_cases = set()
         for record in own:
             then = state(record, read)
@@ -244,7 +256,7 @@ def naive_labels(
                 continue
             if record["kind"] == "adm_penalty" and (then["tier"] == "minor" or record["procedure"] == "summary"):
                 continue
-            if then["dispute"] == "objection_sustained":
+            if then["dispute"] == "objection_sustained" or incapable(record, read):
                 continue
             pending = "disputed" if then["dispute"] == "open" else ""
             if kinds[record["kind"]].finality != "decision" and not pending:
@@ -271,7 +283,7 @@ def naive_labels(
                 and not then["delisted"]
                 and not then["revoked"]
                 and then["dispute"] not in ("open", "objection_sustained")
-                and "repaired" not in repairs(rows, record, start, number)
+                and not incapable(record, start)
             )
         escalation = any(e[2] and not e[3] for e in events)
         certain, pending_events = [e for e in new if not e[3]], [e for e in new if e[3]]
@@ -286,17 +298,6 @@ def naive_labels(
         else:
             labels.append(("good", "no_event", escalation))
     return labels
-
-
-def repairs(rows: Any, record: dict[str, Any], as_of: int, number: Any) -> set[str]:
-    """Whether a repair of the record counted on a day."""
-    return {
-        a["action"]
-        for a in rows["amendments"]
-        if a["record_id"] == record["record_id"]
-        and number(a["known_on"]) < as_of
-        and number(a["effective_on"]) <= as_of
-    }
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from credit_model.ledger.ingest_report import IngestReport
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("rights_cases.yaml").read_text(encoding="utf-8"))
 DAY_OF_USE = dt.date(2026, 11, 24)
 RECORD = ("record_id", "kind", "tier", "decided_on", "final_on", "known_on")
-AMENDMENT = ("record_id", "action", "effective_on", "known_on", "value")
+AMENDMENT = ("record_id", "action", "effective_on", "known_on", "value", "dispute_id")
 ALWAYS = dt.date(2000, 1, 1)
 ANSWERS = ("use", "use_b", "statutory", "stat_text", "status", "value", "value_b", "minpoints", "ingest", "refused")
 PARTS = {"id", "t", "law", "policy", "born", "bborn", "res", "two", "rec", "am", "subj"}
@@ -34,7 +34,7 @@ def delivery_of(case: dict[str, Any]) -> dict[str, pd.DataFrame | None]:
         {"subject_id": "a", **dict(zip(RECORD, row[:6], strict=True)), **(row[6] if len(row) > 6 else {})}
         for row in case.get("rec", [])
     ]
-    amendments = [dict(zip(AMENDMENT, [*row, None][:5], strict=True)) for row in case.get("am", [])]
+    amendments = [dict(zip(AMENDMENT, [*row, None, None][:6], strict=True)) for row in case.get("am", [])]
     resident = {"resident_from": case.get("res", ALWAYS), "valid_from": ALWAYS, "known_on": ALWAYS}
     subjects = [{"subject_id": "a", "born_on": case.get("born", dt.date(1985, 3, 1)), **resident}]
     if case.get("two"):

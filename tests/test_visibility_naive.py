@@ -22,29 +22,42 @@ import numpy as np
 import pytest
 
 from credit_model.catalogue.catalogue import parse_catalogue
-from credit_model.foundation.calendar import to_day
+from credit_model.foundation.calendar import NO_DAY, to_day
 from credit_model.visibility.fold import fold_at
 from credit_model.visibility.segments import compile_segments, grounds_at
 from credit_model.visibility.tables import ROLES, STATUSES, Tables
 
 DAY = dt.timedelta(1)
 TIERS = ["", "minor", "general", "serious"]
-ATTRIBUTES = ["parent_case_id", "procedure", "valid_to", "penalty_ends_on", "sentence_ends_on", "grade", "note"]
+ATTRIBUTES = ["parent_case_id", "procedure", "valid_to", "penalty_ends_on", "sentence_ends_on", "act", "grade", "note"]
+RULES = """
+tier_by={ by="act", most={ warning="minor" }, least={ ban="serious" }, ground="g", from=2024-06-01 },
+summary_if=[{ act=["fine"], amount_at_most=200, ground="g", from=2023-12-01 },
+{ act="warning", ground="g", from=2024-03-01 }]
+""".replace("\n", " ")
+TERM = 'term_months={ by="act", values={ hides=24 }, ground="g", from=2023-12-01 }'
+SHORT = "appeal_days=14, review_days=9"
 
 KINDS = {
-    "penalty": 'polarity="adverse", tier="by_record", finality="appeal_period", use="window"',
+    "penalty": f'polarity="adverse", tier="by_record", finality="appeal_period", use="window", {RULES}',
+    "order": f'polarity="adverse", tier="general", finality="appeal_period", use="window", {SHORT}',
+    "finding": 'polarity="adverse", tier="serious", finality="appeal_period", use="window", appeal_months=3',
     "arrears": 'polarity="adverse", tier="minor", finality="decision", use="window"',
     "conviction": 'polarity="adverse", tier="serious", finality="decision", use="window", prison=true',
-    "listing": 'polarity="adverse", tier="serious", finality="decision", use="while_listed"',
+    "listing": f'polarity="adverse", tier="serious", finality="decision", use="while_listed", {TERM}',
     "contested_listing": 'polarity="adverse", tier="minor", finality="appeal_period", use="while_listed"',
     "judgment": 'polarity="adverse", tier="general", finality="decision", use="until_performed"',
     "standing_ban": 'polarity="adverse", tier="serious", finality="appeal_period", use="valid_to"',
     "withdrawn": 'polarity="adverse", tier="general", finality="decision", use="window", lawful_to=2024-09-01',
+    "breach": 'polarity="adverse", tier="general", finality="decision", use="window", category="commitment"',
+    "promise": 'polarity="positive", tier="", finality="decision", use="valid_to", category="commitment"',
     "honour": 'polarity="positive", tier="", finality="decision", use="valid_to"',
     "licence": 'polarity="neutral", tier="", finality="decision", use="valid_to", lawful_from=2023-06-01',
 }
+SORT, GRAVITY = 'category="acts", ', "severity=1, "
+ACT = 'act={ type="text", values=["warning", "fine", "ban", "hides"] }'
 CATALOGUE = """
-schema = 1
+schema = 2
 name = "trial"
 version = "1"
 subjects = "person"
@@ -52,6 +65,7 @@ subjects = "person"
 conduct = { zh = "行为", en = "Conduct" }
 [categories]
 acts = { zh = "行为", en = "Acts" }
+commitment = { zh = "承诺", en = "Commitments" }
 [deny]
 sex = { names = ["性别"] }
 [[policies.tier]]
@@ -74,8 +88,10 @@ serious = 60
 keep_after_exit = true
 [kinds]
 """ + "\n".join(
-    f'{code} = {{ zh="中", en="e", category="acts", dimension="conduct", {rest}, legal=[], '
-    'attributes={ grade={ type="int" }, note={ type="text" } } }'
+    f'{code} = {{ zh="中", en="e", zh_plain="中", en_plain="e", dimension="conduct", {rest}, legal=[], '
+    f"{'' if 'category' in rest else SORT}{GRAVITY if 'adverse' in rest else ''}"
+    f"attributes={{ {ACT}, "
+    'grade={ type="int" }, note={ type="text" } } }'
     for code, rest in KINDS.items()
 )
 
@@ -99,6 +115,9 @@ class Naive:
         self.kinds, self.use = raw["kinds"], use
         self.edition = [e for e in raw["policies"][policy] if e["in_force_from"] <= use][-1]
 
+    def in_force(self, rule: dict | None) -> bool:
+        return rule is not None and rule["from"] <= self.use
+
     # What counts.
     def record_counts(self, record: dict, d: dt.date) -> bool:
         return record["known_on"] < d
@@ -119,14 +138,18 @@ class Naive:
         facts["tier"] = record["tier"] or (tier if tier in TIERS else "")
         state: dict[str, Any] = {
             "facts": facts, "holder": record["subject_id"], "served_on": record["served_on"], "final_on": None,
-            "challenged": False, "dispute": None, "repaired": False, "performed": 0, "left": None, "paid": 0,
-            "exit_on": None, "revoked": False, "sealed": False, "superseded": False,
+            "challenged": False, "stayed": False, "disputes": [], "repaired": False, "performed": 0, "left": None,
+            "paid": 0, "exit_on": None, "revoked": False, "sealed": False, "superseded": False, "opted_out": False,
+            "deceit_on": None,
         }  # fmt: skip
         events = [a for a in amendments if self.amendment_counts(a, d)]
         if record["final_on"] is not None:
-            events.append({"action": "finalised", "effective_on": record["final_on"], "seq": -1})
+            events.append({"action": "finalised", "effective_on": record["final_on"], "seq": -1, "value": None})
         for event in sorted(events, key=lambda e: (e["effective_on"], e["seq"])):
-            self.fold(state, event)
+            self.fold(state, event, self.kinds[record["kind"]])
+        state["dated"] = facts["occurred_on"] is not None
+        if not state["dated"]:
+            facts["occurred_on"] = facts["decided_on"]
         facts["performed"] = state["performed"]
         facts["outstanding"] = facts["amount"] if state["left"] is None else state["left"]
         if facts["outstanding"] is not None and state["paid"]:
@@ -137,21 +160,34 @@ class Naive:
             facts["outstanding"] = 0
         return state
 
-    def fold(self, state: dict, event: dict) -> None:
+    def read(self, facts: dict, kind: dict) -> dict:
+        """What is used of the facts: never a tier above what the act allows."""
+        most = kind["tier_by"]["most"].get(facts["act"]) if self.in_force(kind.get("tier_by")) else None
+        return {**facts, "tier": min(facts["tier"], most, key=TIERS.index) if most else facts["tier"]}
+
+    def fold(self, state: dict, event: dict, kind: dict) -> None:
         match event["action"]:
             case "served":
                 state["served_on"] = event["effective_on"]
             case "challenged":
                 state["challenged"] = True
+            case "challenge_withdrawn":
+                state["challenged"] = False
             case "upheld" | "finalised":
                 state["challenged"], state["final_on"] = False, event["effective_on"]
+                if event["action"] == "upheld" and event["value"] in ("by=reconsideration", "by=first_instance"):
+                    state["final_on"] = self.final_after_review(event, kind)
+            case "stayed":
+                state["stayed"] = True
+            case "stay_lifted":
+                state["stayed"] = False
             case "corrected":
                 state["facts"].update({k: v for k, v in event["facts"].items() if k != "superseded_by"})
                 state["superseded"] |= "superseded_by" in event["facts"]
             case "disputed":
-                state["dispute"] = "open"
+                self.open_dispute(state["disputes"], event["dispute_id"])
             case "dispute_closed":
-                state["dispute"] = event["value"] or "closed without a result"
+                self.close_dispute(state["disputes"], event["dispute_id"], event["value"] or "no result")
             case "partly_performed":
                 state["performed"] = 1
                 if isinstance(event["value"], str):
@@ -164,6 +200,8 @@ class Naive:
                 state["repaired"] = True
             case "repair_revoked":
                 state["repaired"] = False
+                if event["value"] == "deceit":
+                    state["deceit_on"] = event["effective_on"]
             case "revoked":
                 state["revoked"] = True
             case "delisted":
@@ -172,6 +210,33 @@ class Naive:
                 state["sealed"] = True
             case "moved_to_subject":
                 state["holder"] = event["value"]
+            case "opted_out":
+                state["opted_out"] = True
+            case "statement":
+                pass  # shown, never used
+
+    def final_after_review(self, ruling: dict, kind: dict) -> dt.date:
+        """The days there are to challenge a ruling once more, from the day it is known, are over."""
+        return ruling["known_on"] + (kind.get("review_days", 15) + 1) * DAY
+
+    # Objections in the order in which they were last opened or closed: [id, "open" or how it ended].
+    def open_dispute(self, disputes: list[list], name: str | None) -> None:
+        if name is None:
+            if not any(d[0] is None and d[1] == "open" for d in disputes):  # those before are over
+                disputes[:] = [d for d in disputes if d[0] is not None]
+        elif [name, "open"] in disputes:
+            return
+        else:
+            disputes[:] = [d for d in disputes if d[0] != name]
+        disputes.append([name, "open"])
+
+    def close_dispute(self, disputes: list[list], name: str | None, result: str) -> None:
+        about = [d for d in disputes if d[0] == name] if name is not None else []
+        if name is None:
+            nameless = [d for d in disputes if d[0] is None and d[1] != "open"]
+            about = [d for d in disputes if d[1] == "open"][:1] or nameless[-1:]
+        closed = about[0] if about else [name, ""]
+        disputes[:] = [d for d in disputes if d is not closed] + [[closed[0], result]]
 
     # Whose file.
     def on_file(self, record: dict, amendments: list[dict], subject: str, d: dt.date) -> bool:
@@ -197,23 +262,68 @@ class Naive:
         ]  # fmt: skip
         by_day = [v for v in versions if self.version_counts(v, d)]
         for known in (by_use, by_day):
-            low = dt.date.min
-            last = max(known, key=lambda v: (v["valid_from"] or low, v["known_on"] or low, v["seq"]), default=None)
-            if last and last["born_on"] and state["facts"]["occurred_on"] < months_later(last["born_on"], 216):
+            last = max(known, key=self.precedence, default=None)
+            # A decision before the 19th birthday may be about an act before the 18th.
+            months = 216 if state["dated"] else self.in_dubio_months
+            if last and last["born_on"] and state["facts"]["occurred_on"] < months_later(last["born_on"], months):
                 return True
         return False
 
+    in_dubio_months = 228
+
+    def precedence(self, version: dict) -> tuple:
+        low = dt.date.min
+        return version["valid_from"] or low, version["known_on"] or low, version["seq"]
+
+    def incapable(self, state: dict, versions: list[dict], d: dt.date) -> bool:
+        """The standing on the day of the act, as known at d."""
+        known = [v for v in versions if v["known_on"] is None or v["known_on"] < d]
+        then = [v for v in known if self.version_valid(v, state["facts"]["occurred_on"])]
+        last = max(then, key=self.precedence, default=None)
+        return last is not None and last["standing"] == "incapable"
+
+    def breached(self, ledger: Ledger, record: dict, subject: str, d: dt.date) -> bool:
+        """A breach of the same case is known on this file, and stands."""
+        return any(
+            self.record_counts(other, d)
+            and (state := self.state(other, ledger.amendments_of(other), d))["holder"] == subject
+            and not state["revoked"]
+            and not state["superseded"]
+            for other in ledger.breaches_of(record)
+        )
+
     def disputed(self, state: dict) -> bool:
-        return state["dispute"] not in (None, "record_confirmed")
+        return any(result != "record_confirmed" for _, result in state["disputes"])
+
+    def summary(self, facts: dict, kind: dict) -> bool:
+        if facts["procedure"] is not None:
+            return facts["procedure"] == "summary"
+        return any(self.in_force(rule) and self.meets(facts, rule) for rule in kind.get("summary_if", ()))
+
+    def meets(self, facts: dict, rule: dict) -> bool:
+        most, amount = rule.get("amount_at_most"), facts["amount"]
+        acts = [rule["act"]] if isinstance(rule["act"], str) else rule["act"]
+        return facts["act"] in acts and (most is None or (amount is not None and amount <= most))
 
     def final_from(self, state: dict, kind: dict) -> dt.date | None:
-        """The day the decision is final; None while challenged."""
+        """The day the decision is final; None while challenged or stayed."""
+        if state["stayed"]:
+            return None
         if kind["finality"] == "decision":
             return state["facts"]["decided_on"]
         if state["challenged"]:
             return None
         served = state["served_on"] or state["facts"]["decided_on"] + 7 * DAY
-        return state["final_on"] or months_later(served, 6)
+        appeal = served + kind["appeal_days"] * DAY if "appeal_days" in kind else None
+        return state["final_on"] or appeal or months_later(served, kind.get("appeal_months", 6))
+
+    def list_ends(self, state: dict, kind: dict) -> dt.date | None:
+        """The day the entry ends, by an exit or by its own term; None if neither is known."""
+        facts, ends = state["facts"], [state["exit_on"]] if state["exit_on"] else []
+        if self.in_force(kind.get("term_months")) and facts["valid_to"] is None:
+            months = kind["term_months"]["values"].get(facts["act"])
+            ends += [months_later(facts["decided_on"], months)] if months else []
+        return min(ends, default=None)
 
     def use_ends(self, state: dict, kind: dict) -> dt.date | None:
         """The day use is over; None if it never is."""
@@ -223,12 +333,11 @@ class Naive:
         if kind["use"] == "valid_to":
             return None
         if kind["use"] == "while_listed":
-            if state["exit_on"] is None:
-                return None
-            return max(retained, state["exit_on"]) if edition.get("keep_after_exit") else state["exit_on"]
+            end = self.list_ends(state, kind)
+            return max(retained, end) if end and edition.get("keep_after_exit") else end
         if kind["use"] == "until_performed":
             return dt.date.min if state["performed"] == 2 or state["exit_on"] else retained
-        months = edition[facts["tier"] or "minor"]
+        months = edition[self.read(facts, kind)["tier"] or "minor"]
         if months == "ever":
             return None
         start = facts["decided_on"]
@@ -237,7 +346,15 @@ class Naive:
         ends = [months_later(start, months)]
         if term:
             ends += [day for day in (facts["penalty_ends_on"], facts["sentence_ends_on"]) if day]
-        return max(ends)
+        return max(ends + self.after_deceit(state, kind))
+
+    def after_deceit(self, state: dict, kind: dict) -> list[dt.date]:
+        """Three years from the revocation, but never past retention."""
+        if state["deceit_on"] is None:
+            return []
+        facts = state["facts"]
+        start = facts["sentence_ends_on"] if kind.get("prison") and facts["sentence_ends_on"] else facts["decided_on"]
+        return [min(months_later(state["deceit_on"], 36), months_later(start, 60))]
 
     def past(self, end: dt.date | None, d: dt.date) -> bool:
         return end is not None and end <= d
@@ -250,26 +367,31 @@ class Naive:
             "kind_not_lawful": not self.lawful(kind),
             "sealed": self.sealed(state, amendments),
             "act_of_minor": self.minor(state, ledger.versions_of(subject), d),
-            "corrected": state["superseded"],
+            "act_of_incapable": self.incapable(state, ledger.versions_of(subject), d),
+            "corrected": state["superseded"] or self.breached(ledger, record, subject, d),
             "revoked": state["revoked"],
             "moved": state["holder"] != subject,
             "disputed": self.disputed(state),
             "expired": facts["valid_to"] is not None and facts["valid_to"] <= d,
             "not_yet_decided": d < facts["decided_on"],
+            "opted_out": state["opted_out"] and kind["polarity"] == "positive",
         }
         if kind["polarity"] == "adverse":
             final = self.final_from(state, kind)
             found |= {
-                "summary_procedure": facts["procedure"] == "summary",
+                "summary_procedure": self.summary(facts, kind),
                 "not_final": final is None or d < final,
-                "repaired": state["repaired"],
+                "repaired": state["repaired"] and not self.listed(state, kind, d),
                 "past_use_window": self.past(self.use_ends(state, kind), d),
             }
         return [ground for ground, holds in found.items() if holds]
 
-    def role(self, state: dict, kind: dict) -> str:
+    def listed(self, state: dict, kind: dict, d: dt.date) -> bool:
+        return kind["use"] == "while_listed" and not self.past(self.list_ends(state, kind), d)
+
+    def role(self, state: dict, kind: dict, d: dt.date) -> str:
         if kind["use"] == "while_listed":
-            return "listed" if state["exit_on"] is None else "was_listed"
+            return "listed" if self.listed(state, kind, d) else "was_listed"
         return "unperformed" if kind["use"] == "until_performed" else ""
 
     def seen(self, ledger: Ledger, record: dict, subject: str, d: dt.date) -> tuple[Any, ...] | None:
@@ -279,20 +401,24 @@ class Naive:
             return None
         grounds = self.grounds(ledger, record, subject, d)
         state = self.state(record, amendments, d)
-        role = "" if grounds else self.role(state, self.kinds[record["kind"]])
-        return (grounds[0] if grounds else "in_force", role, *(state["facts"][name] for name in FACTS))
+        kind = self.kinds[record["kind"]]
+        role = "" if grounds else self.role(state, kind, d)
+        facts = self.read(state["facts"], kind)
+        return (grounds[0] if grounds else "in_force", role, *(facts[name] for name in FACTS))
 
     def edges(self, ledger: Ledger, record: dict, subject: str) -> set[dt.date]:
         """Every day on which anything could change."""
         amendments, kind = ledger.amendments_of(record), self.kinds[record["kind"]]
-        versions = ledger.versions_of(subject)
-        known = [row["known_on"] + DAY for row in (record, *amendments, *versions) if row["known_on"]]
+        versions, others = ledger.versions_of(subject), ledger.breaches_of(record)
+        amendments += [a for other in others for a in ledger.amendments_of(other)]
+        known = [row["known_on"] + DAY for row in (record, *others, *amendments, *versions) if row["known_on"]]
         legal = [a["effective_on"] for a in amendments] + [v["valid_from"] for v in versions if v["valid_from"]]
         edges = set(known + legal)
         for day in list(edges):
-            state = self.state(record, amendments, day)
+            state = self.state(record, ledger.amendments_of(record), day)
             facts = state["facts"]
             edges |= {facts["decided_on"], facts["valid_to"], self.final_from(state, kind), self.use_ends(state, kind)}
+            edges |= {self.list_ends(state, kind)} if kind["use"] == "while_listed" else set()
         return edges - {None, dt.date.min}
 
 
@@ -316,6 +442,12 @@ class Ledger:
     def versions_of(self, subject: str) -> list[dict]:
         return [v for v in self.subjects if v["subject_id"] == subject]
 
+    def breaches_of(self, record: dict) -> list[dict]:
+        """Records that say the commitment of this one, if it is one that was kept, was broken."""
+        if record["kind"] != "promise":
+            return []
+        return [r for r in self.records if r["kind"] == "breach" and r["case_id"] == record["case_id"]]
+
     def files_of(self, record: dict) -> list[str]:
         moves = {a["value"] for a in self.amendments_of(record) if a["action"] == "moved_to_subject"}
         return sorted({record["subject_id"]} | moves)
@@ -337,9 +469,15 @@ TRIAL = parse_catalogue(CATALOGUE)
 ACTIONS = [
     "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
     "performed", "repaired", "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject",
+    "challenge_withdrawn", "stayed", "stay_lifted", "opted_out", "statement",
 ]  # fmt: skip
-WEIGHTS = [2, 3, 2, 4, 4, 1, 1, 2, 2, 2, 1, 3, 3, 3, 1]
-STORIES = [["challenged", "upheld"], ["repaired", "repair_revoked"], ["disputed", "dispute_closed"], ["finalised"]]
+WEIGHTS = [2, 3, 2, 4, 4, 1, 1, 2, 2, 2, 1, 3, 3, 3, 1, 1, 3, 1, 2, 1]
+STORIES = [
+    ["challenged", "upheld"], ["repaired", "repair_revoked"], ["disputed", "dispute_closed"], ["finalised"],
+    ["challenged", "challenge_withdrawn"], ["stayed", "stay_lifted"], ["disputed", "disputed", "dispute_closed"],
+    ["disputed", "dispute_closed", "disputed", "dispute_closed"], ["challenged", "upheld", "challenged"], ["upheld"],
+    ["repair_revoked"], ["opted_out"],
+]  # fmt: skip
 
 
 def pool_of(rng: random.Random) -> list[dt.date]:
@@ -355,26 +493,29 @@ def random_ledger(rng: random.Random, pool: list[dt.date], name: str) -> Ledger:
     maybe = lambda chance, value: value() if rng.random() < chance else None  # noqa: E731
     people = [f"{name}-{i}" for i in range(rng.randint(1, 3))]
     for person in people:
-        young = rng.choice([0, 0.6])
-        for _ in range(rng.randint(1, 4) if young else rng.randint(0, 2)):
-            born = months_later(day(), -216) if rng.random() < young else dt.date(1980, 2, 29)
+        young, dark = rng.choice([0, 0.6]), rng.choice([0, 0, 0, 3])
+        for _ in range(rng.randint(1, 4) if young or dark else rng.randint(0, 2)):
+            born = months_later(day(), rng.choice([-216, -228])) if rng.random() < young else dt.date(1980, 2, 29)
             known = maybe(0.8, day)
             valid = known if rng.random() < 0.5 else maybe(0.8, day)
             ledger.subjects.append(
                 {"subject_id": person, "born_on": born if rng.random() < 0.8 else None, "known_on": known,
+                 "standing": rng.choice([None, "", "adult", *["incapable"] * dark]),
                  "valid_from": valid if valid is not None else known, "seq": rng.randrange(10**9)}
             )  # fmt: skip
-    kinds = [*KINDS, *["penalty"] * 5, "withdrawn"]
+    kinds = [*KINDS, *["penalty"] * 5, "withdrawn", *["breach", "promise", "promise"][: rng.choice([0, 3])], "listing"]
     for i in range(rng.randint(2, 4)):
         decided, known = day(), day()
         final = maybe(0.4, day)
         ledger.records.append(
             {"record_id": f"{name}-r{i}", "subject_id": rng.choice(people), "kind": rng.choice(kinds),
              "case_id": f"{name}-c{rng.randrange(2)}", "decided_on": decided, "known_on": known,
-             "occurred_on": day() if rng.random() < 0.6 else decided, "served_on": maybe(0.3, day),
+             "occurred_on": rng.choice([day(), decided, None]), "served_on": maybe(0.3, day),
              "final_on": final if final is not None and final <= known else None,
              "tier": maybe(0.7, lambda: rng.choice([*TIERS[1:], "serious"])), "valid_to": maybe(0.15, day),
-             "amount": maybe(0.5, lambda: rng.randrange(900)), "hours": maybe(0.2, lambda: rng.randrange(90)),
+             "act": rng.choice([None, "warning", "fine", "ban", "hides"]),
+             "amount": maybe(0.7, lambda: rng.choice([100, 199, 200, 201, rng.randrange(900)])),
+             "hours": maybe(0.2, lambda: rng.randrange(90)),
              "penalty_ends_on": maybe(0.15, day), "sentence_ends_on": maybe(0.2, day),
              "procedure": rng.choice([None, None, None, "summary", "ordinary"]), "parent_case_id": None,
              "grade": maybe(0.3, lambda: rng.randrange(100)), "note": maybe(0.2, lambda: rng.choice("abc"))}
@@ -383,14 +524,67 @@ def random_ledger(rng: random.Random, pool: list[dt.date], name: str) -> Ledger:
             actions = rng.choice([rng.choices(ACTIONS, WEIGHTS), rng.choice(STORIES)])
             for action in actions:
                 ledger.amendments.append(random_amendment(rng, pool, ledger.records[-1]["record_id"], action, people))
+    for i in range(3):
+        records, amendments = plotted(rng, pool, f"{name}-p{i}", f"{name}-grown")
+        ledger.records += records
+        ledger.amendments += amendments
     rng.shuffle(ledger.amendments)
     return ledger
+
+
+FINE = {"kind": "penalty", "tier": "general", "procedure": "ordinary", "act": "fine"}
+# A record for each rule, with nothing beside it that would hide what the rule does; dates of amendments ascend.
+PLOTS: list[tuple[dict, list[tuple[str, str | None]]]] = [
+    (FINE | {"tier": "serious"}, [("challenged", None), ("upheld", "by=reconsideration")]),
+    ({"kind": "order"}, [("challenged", None), ("upheld", "by=first_instance"), ("challenged", None)]),
+    (FINE, [("challenged", None), ("challenge_withdrawn", None)]),
+    ({"kind": "listing", "act": "ban"}, [("repaired", None), ("repaired", None)]),
+    ({"kind": "listing", "act": "hides"}, [("repaired", None)]),
+    (FINE | {"final": True}, [("repaired", None), ("repair_revoked", "deceit")]),
+    (FINE | {"final": True, "act": "warning"}, []),
+    (FINE | {"final": True}, [("repaired", None)]),
+    ({"kind": "finding"}, []),
+    (FINE | {"final": True}, [("disputed", None), ("dispute_closed", "objection_sustained")]),
+    (FINE | {"final": True, "procedure": None, "amount": 200}, []),
+    (FINE | {"final": True, "procedure": None, "amount": 201}, []),
+    ({"kind": "honour"}, [("opted_out", None)]),
+    ({"kind": "listing", "act": "ban"}, [("stayed", None), ("stay_lifted", None)]),
+    ({"kind": "conviction"}, [("sealed", None)]),
+    ({"kind": "promise"}, []),
+]
+
+
+def plotted(rng: random.Random, pool: list[dt.date], record_id: str, person: str) -> tuple[list[dict], list[dict]]:
+    """A record of a plot, of a person of age, and its amendments."""
+    plot, story = rng.choice(PLOTS)
+    decided, *days = sorted(rng.choices(pool, k=len(story) + 1))
+    known = decided + rng.choice([0, 1, 30]) * DAY
+    record = {
+        **dict.fromkeys([*ATTRIBUTES, "served_on", "occurred_on", "hours", "tier"]), "amount": 500,
+        "record_id": record_id, "subject_id": person, "case_id": record_id, "decided_on": decided, "known_on": known,
+        "final_on": decided if plot.get("final") else None,
+        **{name: fact for name, fact in plot.items() if name != "final"},
+    }  # fmt: skip
+    amendments = [
+        {"record_id": record_id, "action": action, "effective_on": day, "value": value, "facts": {},
+         "known_on": max(day, rng.choice([day, day, *pool])), "dispute_id": None, "seq": rng.randrange(10**9)}
+        for (action, value), day in zip(story, days, strict=True)
+    ]  # fmt: skip
+    others = [{**record, "record_id": f"{record_id}b", "kind": "breach", "known_on": rng.choice(pool)}]
+    return [record, *others] if plot["kind"] == "promise" else [record], amendments
 
 
 def random_amendment(rng: random.Random, pool: list[dt.date], record_id: str, action: str, people: list[str]) -> dict:
     facts: dict[str, Any] = {}
     value: Any = None
-    if action == "dispute_closed":
+    dispute_id = rng.choice([None, None, "D1", "D2"]) if action in ("disputed", "dispute_closed") else None
+    if action == "upheld":
+        value = rng.choice([None, "by=reconsideration", "by=first_instance", "by=final"])
+    elif action == "repair_revoked":
+        value = rng.choice([None, "deceit"])
+    elif action == "statement":
+        value = "It was paid."
+    elif action == "dispute_closed":
         value = rng.choice(["record_confirmed", "record_confirmed", "objection_sustained", None])
     elif action == "partly_performed":
         value = rng.choice([None, 100, 200, "paid=60", "paid=500"])
@@ -399,7 +593,8 @@ def random_amendment(rng: random.Random, pool: list[dt.date], record_id: str, ac
     elif action == "corrected":
         choices = {
             "tier": lambda: rng.choice(TIERS[1:]), "amount": lambda: rng.choice([None, 5, 7]),
-            "hours": lambda: rng.randrange(90), "occurred_on": lambda: rng.choice(pool),
+            "hours": lambda: rng.randrange(90), "occurred_on": lambda: rng.choice([None, *pool]),
+            "act": lambda: rng.choice([None, "warning", "fine", "hides"]),
             "decided_on": lambda: rng.choice(pool), "valid_to": lambda: rng.choice([None, *pool]),
             "procedure": lambda: rng.choice([None, "summary", "ordinary"]), "grade": lambda: rng.randrange(100),
             "penalty_ends_on": lambda: rng.choice([None, *pool]), "note": lambda: rng.choice([None, "b", "new"]),
@@ -411,6 +606,7 @@ def random_amendment(rng: random.Random, pool: list[dt.date], record_id: str, ac
     return {
         "record_id": record_id, "action": action, "effective_on": rng.choice(pool), "known_on": rng.choice(pool),
         "seq": rng.randrange(10**9), "value": value, "facts": facts,
+        "dispute_id": dispute_id,
     }  # fmt: skip
 
 
@@ -553,14 +749,16 @@ def test_the_folded_state_equals_the_naive_reading() -> None:
             kind = naive.kinds[record["kind"]]
             final = naive.final_from(expected, kind)
             assert {name: columns[name][i] for name in FACTS} == expected["facts"]
+            assert state.act_is_dated[i] == expected["dated"]
             assert state.holder[i] == expected["holder"]
             assert state.final[i] == (final is not None and final <= d)
             assert state.challenge_open[i] == (expected["challenged"] and kind["finality"] == "appeal_period")
             assert state.disputed[i] == naive.disputed(expected)
-            assert state.sustained[i] == (expected["dispute"] == "objection_sustained")
+            assert state.sustained[i] == any(result == "objection_sustained" for _, result in expected["disputes"])
+            assert state.deceit_on[i] == (NO_DAY if expected["deceit_on"] is None else to_day(expected["deceit_on"]))
             assert state.summary[i] == (expected["facts"]["procedure"] == "summary")
-            for strand in ("repaired", "revoked", "sealed", "superseded"):
-                assert getattr(state, strand)[i] == expected[strand]
+            for flag in ("stayed", "repaired", "revoked", "sealed", "superseded", "opted_out"):
+                assert getattr(state, flag)[i] == expected[flag]
 
 
 # ---------------------------------------------------------------------------------------------- mutants
@@ -610,7 +808,7 @@ class AmendmentsInOrderOfReceipt(Naive):
 
 class FinalKnowledgeClippedAtReceipt(Naive):
     def amendment_counts(self, amendment: dict, d: dt.date) -> bool:
-        if amendment["action"] in ("served", "challenged", "upheld", "finalised"):
+        if amendment["action"] in ("served", "challenged", "challenge_withdrawn", "upheld", "finalised"):
             return amendment["effective_on"] <= d
         return super().amendment_counts(amendment, d)
 
@@ -644,19 +842,108 @@ class RepairByItsDateOnly(Naive):
 
 
 class RepairIsForGood(Naive):
-    def fold(self, state: dict, event: dict) -> None:
+    def fold(self, state: dict, event: dict, kind: dict) -> None:
         if event["action"] != "repair_revoked":
-            super().fold(state, event)
+            super().fold(state, event, kind)
 
 
 class OpenDisputeIgnored(Naive):
     def disputed(self, state: dict) -> bool:
-        return state["dispute"] not in (None, "open", "record_confirmed")
+        return any(result not in ("open", "record_confirmed") for _, result in state["disputes"])
 
 
 class SustainedDisputeRestored(Naive):
     def disputed(self, state: dict) -> bool:
-        return state["dispute"] not in (None, "objection_sustained", "record_confirmed")
+        return any(result not in ("objection_sustained", "record_confirmed") for _, result in state["disputes"])
+
+
+class LastWordOnDisputesDecides(Naive):
+    def disputed(self, state: dict) -> bool:
+        return super().disputed({**state, "disputes": state["disputes"][-1:]})
+
+
+class WithdrawalIgnored(Naive):
+    def fold(self, state: dict, event: dict, kind: dict) -> None:
+        if event["action"] != "challenge_withdrawn":
+            super().fold(state, event, kind)
+
+
+class StayIgnored(Naive):
+    def final_from(self, state: dict, kind: dict) -> dt.date | None:
+        return super().final_from({**state, "stayed": False}, kind)
+
+
+class EveryRulingIsFinal(Naive):
+    def final_after_review(self, ruling: dict, kind: dict) -> dt.date:
+        return ruling["effective_on"]
+
+
+class ReviewADayShort(Naive):
+    def final_after_review(self, ruling: dict, kind: dict) -> dt.date:
+        return super().final_after_review(ruling, kind) - DAY
+
+
+class OneAppealPeriodForAll(Naive):
+    def final_from(self, state: dict, kind: dict) -> dt.date | None:
+        return super().final_from(state, {k: v for k, v in kind.items() if not k.startswith("appeal")})
+
+
+class RepairEndsAListing(Naive):
+    def grounds(self, ledger: Ledger, record: dict, subject: str, d: dt.date) -> list[str]:
+        state = self.state(record, ledger.amendments_of(record), d)
+        repaired = state["repaired"] and self.kinds[record["kind"]]["use"] == "while_listed"
+        grounds = super().grounds(ledger, record, subject, d)
+        return grounds or (["repaired"] if repaired else [])
+
+
+class ListTermIgnored(Naive):
+    def list_ends(self, state: dict, kind: dict) -> dt.date | None:
+        return state["exit_on"]
+
+
+class DeceitNotLengthened(Naive):
+    def after_deceit(self, state: dict, kind: dict) -> list[dt.date]:
+        return []
+
+
+class TierAsSent(Naive):
+    def read(self, facts: dict, kind: dict) -> dict:
+        return facts
+
+
+class SummaryOnlyWhereSent(Naive):
+    def summary(self, facts: dict, kind: dict) -> bool:
+        return facts["procedure"] == "summary"
+
+
+class SummaryUpTo199Yuan(Naive):
+    def meets(self, facts: dict, rule: dict) -> bool:
+        return super().meets({**facts, "amount": facts["amount"] and facts["amount"] + 1}, rule)
+
+
+class UndatedActsAreOfTheDecision(Naive):
+    in_dubio_months = 216
+
+
+class ActsOfIncapableCounted(Naive):
+    def incapable(self, state: dict, versions: list[dict], d: dt.date) -> bool:
+        return False
+
+
+class StandingOfTheDayAskedAbout(Naive):
+    def incapable(self, state: dict, versions: list[dict], d: dt.date) -> bool:
+        return super().incapable({"facts": {"occurred_on": d}}, versions, d)
+
+
+class KeptAndBroken(Naive):
+    def breached(self, ledger: Ledger, record: dict, subject: str, d: dt.date) -> bool:
+        return False
+
+
+class OptOutIgnored(Naive):
+    def fold(self, state: dict, event: dict, kind: dict) -> None:
+        if event["action"] != "opted_out":
+            super().fold(state, event, kind)
 
 
 class UseWindowIgnored(Naive):
@@ -670,9 +957,9 @@ class EndsIncluded(Naive):
 
 
 class RevokedKept(Naive):
-    def fold(self, state: dict, event: dict) -> None:
+    def fold(self, state: dict, event: dict, kind: dict) -> None:
         if event["action"] != "revoked":
-            super().fold(state, event)
+            super().fold(state, event, kind)
 
 
 class MinorsActKept(Naive):
@@ -695,7 +982,10 @@ MUTANTS = [
     AmendmentsWheneverKnown, SubjectsWheneverKnown, AmendmentsBeforeTheirDate, AmendmentsInOrderOfReceipt,
     FinalKnowledgeClippedAtReceipt, FinalityIgnored, ChallengeIgnored, FinalADayLate, SummaryCounted,
     RepairByItsDateOnly, RepairIsForGood, OpenDisputeIgnored, SustainedDisputeRestored, UseWindowIgnored, EndsIncluded,
-    RevokedKept, MinorsActKept, SealCountsFromItsReceipt, LawOfTheActNotOfUse,
+    RevokedKept, MinorsActKept, SealCountsFromItsReceipt, LawOfTheActNotOfUse, LastWordOnDisputesDecides,
+    WithdrawalIgnored, StayIgnored, EveryRulingIsFinal, ReviewADayShort, OneAppealPeriodForAll, RepairEndsAListing,
+    ListTermIgnored, DeceitNotLengthened, TierAsSent, SummaryOnlyWhereSent, SummaryUpTo199Yuan,
+    UndatedActsAreOfTheDecision, ActsOfIncapableCounted, StandingOfTheDayAskedAbout, KeptAndBroken, OptOutIgnored,
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from credit_model.features.dictionary import check_definitions
 from credit_model.features.subject_features import SubjectFeatures
 from credit_model.foundation.calendar import NO_DAY, DateLike, from_day, to_day
 from credit_model.foundation.errors import UserError
-from credit_model.visibility.segments import SEMANTICS_VERSION
+from credit_model.visibility.segments import READ_SEMANTICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,10 +173,10 @@ class Evaluator:
                 "Score rows with card.score."
             )
         origin = self.card.provenance.get("ledger", {})
-        for what, ours in (("policy", files.policy), ("semantics", SEMANTICS_VERSION)):
-            if origin.get(what, ours) != ours:
+        for what, ours in (("policy", (files.policy,)), ("semantics", READ_SEMANTICS)):
+            if origin.get(what, ours[-1]) not in ours:
                 raise UserError(
-                    f"card {self.card.id} was made under {what} {origin[what]!r}, here it is {ours!r} (ledger "
+                    f"card {self.card.id} was made under {what} {origin[what]!r}, here it is {ours[-1]!r} (ledger "
                     f"{files.path}): its features would not mean the same. Use a card made under the same."
                 )
         digest = files.catalogue.digest

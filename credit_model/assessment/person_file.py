@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 OUTLOOK_MONTHS: Final = 61  # beyond every window and retention of 60 months
 
 # Removed by the law in force on the day of use for every as-of date, so no outlook brings them back.
-_REMOVED_BY_LAW = ("kind_not_lawful", "sealed", "act_of_minor")
+_REMOVED_BY_LAW = ("kind_not_lawful", "sealed", "act_of_minor", "act_of_incapable")
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,8 @@ def _row_texts(rows: pa.Table) -> pa.Array:
         if name == "case_id":
             own = pc.fill_null(pc.equal(column, rows.column("record_id").combine_chunks()), False)
             column = pc.if_else(own, None, column)
+        if name == "occurred_on":  # said or not, an act on the day of its decision is the same
+            column = pc.coalesce(column, rows.column("decided_on").combine_chunks())
         if column.null_count < len(column):
             parts.append(pc.binary_join_element_wise(f"{name}=", column.cast(pa.string()), ""))
     if not parts:

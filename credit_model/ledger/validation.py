@@ -26,7 +26,16 @@ from credit_model.catalogue.kind_rules import TIERS, Condition
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_numbers, read_text
 from credit_model.foundation.errors import UserError
-from credit_model.visibility.amendments import ACTIONS, PAID, parse_correction
+from credit_model.visibility.amendments import (
+    ACTIONS,
+    DECEIT,
+    DISPUTE_ACTIONS,
+    LONGEST_STATEMENT,
+    PAID,
+    RESULTS,
+    UPHELD_BY,
+    parse_correction,
+)
 from credit_model.visibility.tables import AMENDMENT_TYPES, RECORD_TYPES, SUBJECT_TYPES
 
 TABLE_NAMES = ("records", "amendments", "subjects", "audit")
@@ -37,7 +46,7 @@ REQUIRED = {
     "audit": ("subject_id",),
 }
 ID_COLUMNS = ("id_number", "id_type")  # instead of subject_id
-STANDINGS = ("deceased", "incapable", "unmatched")
+STANDINGS = ("adult", "incapable", "deceased", "moved_away", "unmatched")
 LARGEST = 10**13  # yuan, tenths of hours: beyond it a number is something else
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -77,7 +86,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "amendment_value": ("变更内容不符合该变更类型", "the value does not fit the action of the amendment"),
     "resident_to_before_from": ("居住结束日早于开始日", "residence ends before it begins"),
     "unknown_occupation": ("职业代码未知", "an occupation is not in the catalogue"),
-    "unknown_standing": ("主体状态未知", "the standing is not deceased, incapable or unmatched"),
+    "unknown_standing": ("主体状态未知", "the standing is not adult, incapable, deceased, moved_away or unmatched"),
     "ambiguous_date": ("日期可按两种格式读成不同的日子", "two of the formats read this date as different days"),
     "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
     "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
@@ -227,7 +236,6 @@ def _records(rows: _Rows, received_on: int) -> None:
     rows.refuse("occurred_after_decided", "occurred_on", rows.later("occurred_on", "decided_on"))
     rows.refuse("final_before_decided", "final_on", rows.later("decided_on", "final_on"))
     rows.refuse("final_after_known", "final_on", rows.later("final_on", "known_on"))
-    rows.default("occurred_on", "decided_on")
     rows.refuse("attribute_value", "procedure", ~rows.null("procedure") & (rows.codes("procedure", PROCEDURES) < 0))
     for name in catalogue.attribute_types.keys() - RESERVED_ATTRIBUTES.keys():
         has_value = ~rows.null(name)
@@ -265,6 +273,7 @@ def _find_oddities(rows: _Rows, kind: NDArray[np.int64], received_on: int) -> No
 def _amendments(rows: _Rows) -> None:
     action = rows.codes("action", ACTIONS)
     rows.refuse("unknown_action", "action", (action < 0) & ~rows.null("action"))
+    rows.refuse("amendment_value", "dispute_id", ~rows.null("dispute_id") & (rows.codes("action", DISPUTE_ACTIONS) < 0))
     is_move = action == ACTIONS.index("moved_to_subject")
     if is_move.any():
         value = rows.columns["value"]
@@ -294,7 +303,13 @@ def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
         number = payment[1] if payment else value
         return not value or (number.isascii() and number.isdigit() and int(number) < LARGEST)
     if action == "dispute_closed":
-        return value in ("", "record_confirmed", "objection_sustained")
+        return value in ("", *RESULTS)
+    if action == "upheld":
+        return value in ("", *UPHELD_BY)
+    if action == "repair_revoked":
+        return value in ("", DECEIT)
+    if action == "statement":
+        return 0 < len(value) <= LONGEST_STATEMENT
     if action == "moved_to_subject":
         return bool(value)
     return not value or action not in ACTIONS

@@ -101,11 +101,11 @@ def departures(
     begins = np.maximum(versions["valid_from"][place], day[row])
     same = np.append(row[1:] == row[:-1], False)
     until = np.where(same, np.append(begins[1:], 0), end[row])
-    has_died_or_lost_capacity = np.isin(versions["standing"][place].astype(str), ["deceased", "incapable"])
+    has_left = np.isin(versions["standing"][place].astype(str), ["deceased", "incapable", "moved_away"])
     moves = versions["resident_to"][place]
     moved_on = np.where(moves == NO_DAY, FOREVER, np.maximum(moves, begins))
-    leaves_on = np.where(has_died_or_lost_capacity, begins, moved_on)
+    leaves_on = np.where(has_left, begins, moved_on)
     leaves = np.flatnonzero((leaves_on < until) & (begins < until))[::-1]  # the first of a row is written last
     on[row[leaves]] = leaves_on[leaves]
-    why[row[leaves]] = np.where(has_died_or_lost_capacity, versions["standing"][place], "moved_away")[leaves]
+    why[row[leaves]] = np.where(has_left, versions["standing"][place], "moved_away")[leaves]
     return on, why

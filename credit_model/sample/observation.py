@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A record on one of these grounds is nobody's, or never was: nothing that happens to it calls for an observation.
-_VOID = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved")
+_VOID = ("kind_not_lawful", "sealed", "act_of_minor", "act_of_incapable", "corrected", "revoked", "moved")
 
 
 class EventErrors(UserError):

@@ -49,7 +49,16 @@ if TYPE_CHECKING:
 
 CLASSES: Final = ("good", "bad", "indeterminate", "excluded", "censored", "immature")
 # What was known on day k to be no event at all ...
-VOID: Final = ("kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "summary_procedure")
+VOID: Final = (
+    "kind_not_lawful",
+    "sealed",
+    "act_of_minor",
+    "act_of_incapable",
+    "corrected",
+    "revoked",
+    "moved",
+    "summary_procedure",
+)
 # ... and what might still become one.
 OPEN: Final = ("not_final", "disputed")
 

@@ -19,16 +19,23 @@ from credit_model.visibility.tables import TIERS, Column, typed_column
 from credit_model.visibility.text_columns import Text, Words, encode, places, plain
 
 ACTIONS: Final = (
-    "served", "challenged", "upheld", "finalised", "corrected", "disputed", "dispute_closed", "partly_performed",
-    "performed", "repaired", "repair_revoked", "revoked", "delisted", "sealed", "moved_to_subject",
+    "served", "challenged", "challenge_withdrawn", "upheld", "finalised", "stayed", "stay_lifted", "corrected",
+    "disputed", "dispute_closed", "partly_performed", "performed", "repaired", "repair_revoked", "revoked", "delisted",
+    "sealed", "moved_to_subject", "opted_out", "statement",
 )  # fmt: skip
+DISPUTE_ACTIONS: Final = ("disputed", "dispute_closed")  # those that may name an objection by dispute_id
+RESULTS: Final = ("record_confirmed", "objection_sustained")  # of a dispute that was closed
+APPEALABLE: Final = ("by=reconsideration", "by=first_instance")  # upheld, and may be challenged once more
+UPHELD_BY: Final = (*APPEALABLE, "by=final")
+DECEIT: Final = "deceit"  # why a repair was revoked
+LONGEST_STATEMENT: Final = 200  # characters of what a person says to a record
 PAID: Final = re.compile(r"paid=(\d{1,18})", re.ASCII)  # one payment; a bare number is what is left of the amount
 
 # What a correction may change beside the attributes; never kind, subject or polarity (revoke, and record anew).
 _CORRECTABLE = {"tier": "tier", "amount": "int", "hours": "int", "occurred_on": "date", "decided_on": "date"}
 _TYPE_NAMES = {"tier": "minor, general or serious", "int": "a whole number", "date": "a date like 2024-01-31"}
 CODES: Final = {action: code for code, action in enumerate(ACTIONS)}
-_WITH_VALUE = ("corrected", "dispute_closed", "partly_performed", "moved_to_subject")
+_WITH_VALUE = ("upheld", "corrected", "dispute_closed", "partly_performed", "repair_revoked", "moved_to_subject")
 
 
 def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> dict[str, Any]:
@@ -100,8 +107,9 @@ def arrange_amendments(
     if -1 in set(np.array(numbers, np.int64)[np.unique(code)].tolist()):
         raise UserError(f"Amendments were compiled: some actions are none of {', '.join(ACTIONS)}.")
     action, (value, _) = np.array(numbers, np.int8)[code], encode(table["value"])
+    dispute, _ = encode(table["dispute_id"])
     # Beyond (effective_on, seq) the order is arbitrary; the rest makes it independent of the order of rows.
-    keys = (table["known_on"], value, action, table["seq"], table["effective_on"], record)
+    keys = (table["known_on"], dispute, value, action, table["seq"], table["effective_on"], record)
     order = np.lexsort(keys)
     if len(order):  # a row that was delivered twice counts once
         order = order[np.append(True, np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0))]
@@ -125,6 +133,9 @@ def arrange_amendments(
         "paid": payments,
         "confirmed": is_closed & (value == "record_confirmed"),
         "sustained": is_closed & (value == "objection_sustained"),
+        "dispute": dispute[order],
+        "appealable": (action == CODES["upheld"]) & ((value == APPEALABLE[0]) | (value == APPEALABLE[1])),
+        "deceit": (action == CODES["repair_revoked"]) & (value == DECEIT),
         "record": record,
     }
     return arranged, np.searchsorted(record, np.arange(len(record_ids) + 1))

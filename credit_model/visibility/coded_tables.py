@@ -50,6 +50,9 @@ class CodedTables:
     first_amendment: NDArray[np.int64]  # of each record; one more at the end
     kind_tier: NDArray[np.int8]  # of each kind: its own, 0 if the record states it
     by_decision: NDArray[np.bool_]  # of each kind: final by the decision itself
+    appeal_months: NDArray[np.int64]  # of each kind: to challenge a decision after service
+    appeal_days: NDArray[np.int64]  # of each kind: the same where it is given in days; -1 where it is not
+    review_days: NDArray[np.int64]  # of each kind: to challenge it once more after it was upheld
     attribute_types: Mapping[str, str]
 
     @classmethod
@@ -88,13 +91,21 @@ class CodedTables:
                 "Open the ledger with the catalogue it was made with."
             )
         records["kind"] = np.array(numbers, np.int16)[code]
+        appeals = [kind.appeal for kind in catalogue.kinds.values()]
         return cls(
             record_ids=record_ids, subject_ids=subject_ids, case_ids=case_ids, vocabularies=vocabularies,
             records=records, amendments=amendments, corrections=corrections, first_amendment=first,
             attribute_types=catalogue.attribute_types,
             kind_tier=np.array([_OWN_TIER.get(k.tier, 0) for k in catalogue.kinds.values()], np.int8),
             by_decision=np.array([k.finality == "decision" for k in catalogue.kinds.values()], np.bool_),
+            appeal_months=np.array([appeal.months for appeal in appeals], np.int64),
+            appeal_days=np.array([-1 if appeal.days is None else appeal.days for appeal in appeals], np.int64),
+            review_days=np.array([appeal.review_days for appeal in appeals], np.int64),
         )  # fmt: skip
+
+    def words(self, attribute: str) -> Column:
+        """Return the words that the codes of a text attribute index; none of an attribute that is not text."""
+        return plain(self.vocabularies[attribute])
 
     def index_of(self, record_ids: Column | Text) -> NDArray[np.int64]:
         """Return the index of each record id."""

@@ -2,8 +2,9 @@
 
 An amendment counts at d iff it was known strictly before d and its own date has come. Those that count are folded in
 the total order ``(effective_on, seq)``, so that one learned late takes its lawful place among the others. Each aspect
-of a record's life (finality, dispute, repair, performance, ...) is decided by the last amendment on it; what is once
-revoked, sealed or superseded stays so. A record's own ``final_on`` is folded as a ``finalised`` of that day.
+of a record's life (finality, stay, repair, performance, ...) is decided by the last amendment on it; what is once
+revoked, sealed, superseded or opted out of stays so. A record's own ``final_on`` is folded as a ``finalised`` of that
+day. Disputes are counted: each is open until it is closed.
 
 In: ``Tables`` and the catalogue. Out: ``State``, one row for each record and day asked about.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, Days, add_months
-from credit_model.visibility.amendments import CODES
+from credit_model.visibility.amendments import CODES, DISPUTE_ACTIONS, RESULTS
 from credit_model.visibility.coded_tables import CodedTables
 from credit_model.visibility.tables import Column, Tables, pick, spans
 from credit_model.visibility.text_columns import constant, is_constant, plain, take
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
 
 SERVICE_DAYS: Final = 7  # service is presumed this long after the decision
-APPEAL_MONTHS: Final = 6
+APPEAL_MONTHS: Final = 6  # of a kind that says nothing else
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,21 @@ class State:
     hours: NDArray[np.int64]
     outstanding: NDArray[np.int64]  # of the amount, not yet performed
     performed: NDArray[np.int8]  # 0 no, 1 partly, 2 wholly
-    occurred_on: Days
+    occurred_on: Days  # decided_on where it is not known
+    act_is_dated: NDArray[np.bool_]  # it is known
     decided_on: Days
-    final_from: Days  # first day beyond challenge; FOREVER while a challenge is open
+    final_from: Days  # first day beyond challenge; FOREVER while a challenge is open or the decision is stayed
     exit_on: Days  # off the list, or closed; NO_DAY if not
     challenge_open: NDArray[np.bool_]
+    stayed: NDArray[np.bool_]
     disputed: NDArray[np.bool_]  # open, closed without a known result, or sustained
     sustained: NDArray[np.bool_]  # the last objection was
     repaired: NDArray[np.bool_]
+    deceit_on: Days  # the last revocation of a repair got by deceit; NO_DAY if none
     revoked: NDArray[np.bool_]
     sealed: NDArray[np.bool_]
     superseded: NDArray[np.bool_]
+    opted_out: NDArray[np.bool_]
     summary: NDArray[np.bool_]  # decided by summary procedure
     attributes: dict[str, Column]
 
@@ -147,9 +152,10 @@ def _without_amendments(coded: CodedTables, record: NDArray[np.int64], day: Days
 
     decided_on, served, final_on, kind = (fact(name) for name in ("decided_on", "served_on", "final_on", "kind"))
     served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
-    final_from = np.where(final_on == NO_DAY, add_months(served, APPEAL_MONTHS), final_on)
+    final_from = np.where(final_on == NO_DAY, _appeal_ends(coded, kind, served), final_on)
     tier, amount, attributes = fact("tier"), fact("amount"), {name: fact(name) for name in coded.attribute_types}
-    no = constant(False, len(record))
+    no, occurred_on = constant(False, len(record)), fact("occurred_on")
+    act_is_dated = occurred_on != NO_DAY
     return State(
         record=record,
         day=day,
@@ -161,15 +167,29 @@ def _without_amendments(coded: CodedTables, record: NDArray[np.int64], day: Days
         hours=fact("hours"),
         outstanding=np.where(amount == NO_VALUE, NO_VALUE, np.maximum(amount, 0)),
         performed=constant(np.int8(0), len(record)),
-        occurred_on=fact("occurred_on"),
+        occurred_on=np.where(act_is_dated, occurred_on, decided_on),
+        act_is_dated=act_is_dated,
         decided_on=decided_on,
         final_from=np.where(coded.by_decision[kind], decided_on, final_from).astype(np.int32),
         exit_on=constant(np.int32(NO_DAY), len(record)),
-        challenge_open=no,
-        **dict.fromkeys(("disputed", "sustained", "repaired", "revoked", "sealed", "superseded"), no),
+        deceit_on=constant(np.int32(NO_DAY), len(record)),
+        **dict.fromkeys(_FLAGS, no),
         summary=_summary(coded, attributes["procedure"]),
         attributes=attributes,
     )
+
+
+_FLAGS: Final = (
+    "challenge_open", "stayed", "disputed", "sustained", "repaired", "revoked", "sealed", "superseded", "opted_out",
+)  # fmt: skip
+
+
+def _appeal_ends(coded: CodedTables, kind: Column, served: Days) -> Days:
+    """Return the first day on which a decision served on a day can no longer be challenged."""
+    months, days = coded.appeal_months, coded.appeal_days
+    alike = len(months) and (months == months[0]).all()
+    ends = add_months(served, int(months[0]) if alike else months[kind])
+    return ends if (days < 0).all() else np.where(days[kind] < 0, ends, served + days[kind]).astype(np.int32)
 
 
 def _summary(coded: CodedTables, procedure: Column) -> NDArray[np.bool_]:
@@ -186,6 +206,8 @@ def _with_amendments(
         """Return the last counting amendment in a mask, -1 where there is none."""
         latest = np.full(len(record), -1)
         hit = mask[place]
+        if not hit.any():
+            return latest
         np.maximum.at(latest, row[hit], place[hit])
         return latest
 
@@ -207,18 +229,24 @@ def _with_amendments(
         return pick(amendment["effective_on"], amendment_row, NO_DAY)
 
     decided_on = fact("decided_on")
-    finality, served = last_of("challenged", "upheld", "finalised"), day_of(last_of("served"))
+    kind, served = coded.records["kind"][record], day_of(last_of("served"))
     own_final = coded.records["final_on"][record]
-    own_stands = day_of(finality) < own_final
-    challenge_open = is_last(finality, "challenged") & ~own_stands
-    explicit = np.where(own_stands, own_final, day_of(finality))
+    challenge = last_of("challenged", "challenge_withdrawn", "upheld", "finalised")
+    challenge_open = is_last(challenge, "challenged") & (day_of(challenge) >= own_final)
+    ruling = last_of("upheld", "finalised")
+    explicit = np.where(day_of(ruling) < own_final, own_final, day_of(ruling))
+    # A ruling that may be challenged once more is final after the days there are for it, from the day it is known.
+    may_appeal = pick(amendment["appealable"], ruling, False) & (day_of(ruling) >= own_final)
+    appealed_by = pick(amendment["known_on"], ruling, 0) + coded.review_days[kind] + 1
+    explicit = np.where(may_appeal, appealed_by, explicit)
     served = np.where(served == NO_DAY, coded.records["served_on"][record], served)
     served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
-    final_from = np.where(explicit == NO_DAY, add_months(served, APPEAL_MONTHS), explicit)
+    final_from = np.where(explicit == NO_DAY, _appeal_ends(coded, kind, served), explicit)
     final_from = np.where(challenge_open, FOREVER, final_from)
-    kind = coded.records["kind"][record]
-    by_decision = coded.by_decision[kind]
-    performance, dispute = last_of("partly_performed", "performed"), last_of("disputed", "dispute_closed")
+    by_decision, stayed = coded.by_decision[kind], is_last(last_of("stayed", "stay_lifted"), "stayed")
+    final_from = np.where(stayed, FOREVER, np.where(by_decision, decided_on, final_from))
+    performance = last_of("partly_performed", "performed")
+    disputed, sustained = _disputes(amendment, len(record), row, place)
     tier, amount = fact("tier"), fact("amount")
     # What was last said to be left (the whole amount if nothing was), less every payment since.
     last_statement = last(amendment["left"] != NO_VALUE)
@@ -230,7 +258,7 @@ def _with_amendments(
     whole = is_last(performance, "performed") | ((payments > 0) & (left == 0))
     performed = np.where(whole, 2, np.where(performance >= 0, 1, 0)).astype(np.int8)
     attributes = {name: fact(name) for name in coded.attribute_types}
-    holder = pick(amendment["target"], last_of("moved_to_subject"), -1)
+    holder, occurred_on = pick(amendment["target"], last_of("moved_to_subject"), -1), fact("occurred_on")
     return State(
         record=record,
         day=day,
@@ -242,20 +270,79 @@ def _with_amendments(
         hours=fact("hours"),
         outstanding=np.where(performed == 2, 0, left),
         performed=performed,
-        occurred_on=fact("occurred_on"),
+        occurred_on=np.where(occurred_on == NO_DAY, decided_on, occurred_on),
+        act_is_dated=occurred_on != NO_DAY,
         decided_on=decided_on,
-        final_from=np.where(by_decision, decided_on, final_from).astype(np.int32),
+        final_from=final_from.astype(np.int32),
         exit_on=day_of(last_of("delisted")),
         challenge_open=challenge_open & ~by_decision,
-        disputed=(dispute >= 0) & ~pick(amendment["confirmed"], dispute, False),
-        sustained=pick(amendment["sustained"], dispute, False),
+        stayed=stayed,
+        disputed=disputed,
+        sustained=sustained,
         repaired=is_last(last_of("repaired", "repair_revoked"), "repaired"),
+        deceit_on=day_of(last(amendment["deceit"])),
         revoked=last_of("revoked") >= 0,
         sealed=last_of("sealed") >= 0,
         superseded=last(coded.corrections["superseded_by"][0]) >= 0,
+        opted_out=last_of("opted_out") >= 0,
         summary=_summary(coded, attributes["procedure"]),
         attributes=attributes,
     )
+
+
+def _disputes(
+    amendment: dict[str, Column], size: int, row: NDArray[np.int64], place: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which of ``size`` rows are disputed, and in which an objection was sustained."""
+    disputed, sustained = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    about = np.isin(amendment["action"][place], [CODES[name] for name in DISPUTE_ACTIONS])
+    row, place = row[about], place[about]
+    if not len(row):
+        return disputed, sustained
+    first = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+    last = np.append(first[1:], len(row)) - 1
+    disputed[row[last]] = ~amendment["confirmed"][place[last]]
+    sustained[row[last]] = amendment["sustained"][place[last]]
+    # Where no two are open at a time the last amendment decides; elsewhere they are followed one by one.
+    opens = amendment["action"][place] == CODES["disputed"]
+    is_double = opens & np.append(False, opens[:-1])
+    is_double[first] = False
+    has_several = np.logical_or.reduceat(is_double | (amendment["dispute"][place] >= 0), first)
+    for start, stop in zip(first[has_several].tolist(), last[has_several].tolist(), strict=True):
+        results = _open_and_closed(amendment, place[start : stop + 1].tolist())
+        disputed[row[start]] = any(result != RESULTS[0] for result in results)
+        sustained[row[start]] = RESULTS[1] in results
+    return disputed, sustained
+
+
+def _open_and_closed(amendment: dict[str, Column], places: list[int]) -> list[str | None]:
+    """Return the result of each dispute of a record, ``None`` while it is open or where no result is known.
+
+    Without an id each ``disputed`` opens a dispute, and each ``dispute_closed`` closes the oldest that is open; if none
+    is, it states another result of the last one. A dispute opened when none without an id is open begins anew: those
+    closed before are over.
+    """
+    open_ones: list[int] = []
+    results: dict[int, str | None] = {}  # of those that are closed; keys below 0 are disputes without an id
+    for number, place in enumerate(places, start=1):
+        key = int(amendment["dispute"][place])
+        if amendment["action"][place] == CODES["disputed"]:
+            if key < 0:
+                if all(other >= 0 for other in open_ones):
+                    results = {other: result for other, result in results.items() if other >= 0}
+                key = -number
+            results.pop(key, None)
+            if key not in open_ones:
+                open_ones.append(key)
+            continue
+        if key < 0:
+            nameless = [other for other in results if other < 0]
+            key = open_ones[0] if open_ones else nameless[-1] if nameless else -number
+        if key in open_ones:
+            open_ones.remove(key)
+        results.pop(key, None)
+        results[key] = amendment["value"][place]  # the last closed stands last
+    return [*results.values(), *[None for _ in open_ones]]
 
 
 def _overwrite(column: Column, rows: NDArray[np.int64], values: Column) -> Column:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from credit_model.foundation.calendar import NO_DAY, DateLike, Days, add_months, pack, to_day, to_days
 from credit_model.visibility.tables import SUBJECT_TYPES, Column, Tables, pick
-from credit_model.visibility.text_columns import encode
+from credit_model.visibility.text_columns import encode, plain
 
 ADULT_MONTHS: Final = 18 * 12
 COVERED_MONTHS: Final = 12
@@ -96,7 +96,8 @@ class Population:
         reason[born == NO_DAY] = "birth_date_unknown"
         declared = self._fact("standing", version)
         is_declared = declared != None  # noqa: E711 (elementwise)
-        reason[is_declared] = np.where(declared[is_declared] == "", reason[is_declared], declared[is_declared])
+        is_declared &= (declared != "") & (declared != "adult")  # who is declared to be of age is, by age
+        reason[is_declared] = declared[is_declared]
         reason[version < 0] = "unmatched"
         return reason
 
@@ -138,6 +139,12 @@ class Population:
         version = np.full(len(self.subject_ids), -1)
         np.maximum.at(version, self.versions["subject"][rows], rows)
         return version
+
+    @cached_property
+    def is_incapable(self) -> NDArray[np.bool_]:
+        """Return which rows of ``versions`` declare a subject to be without full legal capacity."""
+        is_incapable: NDArray[np.bool_] = plain(self.versions["standing"]) == "incapable"
+        return is_incapable
 
     @cached_property
     def timeline(self) -> tuple[NDArray[np.int32], Days, NDArray[np.int64]]:

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, distinct, pack, unpack
-from credit_model.visibility.capacity import Births
+from credit_model.visibility.capacity import Act, Capacity
 from credit_model.visibility.coded_tables import CodedTables
+from credit_model.visibility.commitments import Breaches
 from credit_model.visibility.fold import State, fold
 from credit_model.visibility.tables import STATUSES, Column, Segments, Tables, matches, pick, spans
 from credit_model.visibility.text_columns import encode, is_constant, places, plain, take
@@ -32,7 +33,10 @@ from credit_model.visibility.use_rules import UseRules
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
 
-SEMANTICS_VERSION: Final = 1  # of fold and rule; part of every cache key and card
+SEMANTICS_VERSION: Final = 2  # of fold and rule; part of every cache key and card
+# Editions whose cards are still read: the law of the day of use holds for every date, so a card of edition 1 is given
+# what may be used now.
+READ_SEMANTICS: Final = (1, 2)
 
 
 def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_use: int) -> Segments:
@@ -152,7 +156,7 @@ def files_at(
     -------
     dict of str to ndarray
         ``row`` (place in ``subject_ids``), the facts of the record (text as text), ``final, challenge_open,
-        sustained``, and each of ``STATUSES[1:]``; by row, then record.
+        stayed, sustained``, and each of ``STATUSES[1:]``; by row, then record.
     """
     coded = CodedTables.of(tables, catalogue)
     pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
@@ -172,7 +176,7 @@ def files_at(
         "known_on": coded.records["known_on"][state.record],
         **{name: getattr(state, name) for name in _FACTS},
         **{name: text.get(name, column) for name, column in state.attributes.items()},
-        **{name: getattr(state, name) for name in ("final", "challenge_open", "sustained")},
+        **{name: getattr(state, name) for name in ("final", "challenge_open", "stayed", "sustained")},
         **dict(zip(STATUSES[1:], pieces.grounds[:, place], strict=True)),
     }
 
@@ -209,29 +213,40 @@ class _Pieces:
                 pack(coded.amendments["record"], coded.amendments["counts_from"]),
             ]
         )
-        state = fold(coded, *unpack(epochs))
+        state = rules.read(fold(coded, *unpack(epochs)), coded)
         epoch, subject = _files(coded, state)
-        births = Births.of(coded, tables, rules)
+        capacity = Capacity.of(coded, tables, rules)
 
         # Inside an epoch what is known stands still, so the rule can change only on the days it compares.
         start, end = state.day[epoch], _ends(state.day, _changes(state.record))[epoch]
-        use_end = rules.use_end(state)
-        compared = np.stack([state.decided_on, state.attributes["valid_to"], state.final_from, use_end])[:, epoch]
+        breaches = Breaches.of(coded, rules.kinds, state, (epoch, subject), end)
+        case = coded.records["case"][state.record]
+        list_end = rules.list_end(state, coded)
+        use_end = rules.use_end(state, list_end)
+        valid_to = state.attributes["valid_to"]
+        compared = np.stack([state.decided_on, valid_to, state.final_from, list_end, use_end])[:, epoch]
         which, row = np.nonzero((start < compared) & (compared < end))
         row, start = unpack(
             distinct(
                 [
                     pack(np.arange(len(epoch)), start),
                     pack(row, compared[which, row]),
-                    births.changes(subject, start, end),
+                    capacity.changes(subject, start, end),
+                    breaches.changes((state.kind[epoch], subject, case[epoch]), start, end),
                 ]
             )
         )
         epoch, subject = epoch[row], subject[row]
-        minor = births.minor(subject, state.occurred_on[epoch], start)
+        act = Act(state.occurred_on[epoch], state.act_is_dated[epoch])
+        by_day = (
+            capacity.is_minor(subject, act, start),
+            capacity.is_incapable(subject, act, start),
+            breaches.corrects((state.kind[epoch], subject, case[epoch]), start),
+            state.holder[epoch] != subject,
+        )
         sealed = coded.sealed_by(rules.day_of_use)[state.record]
-        grounds = rules.grounds(state, use_end, sealed, epoch, start, minor, subject)
-        return cls(subject, epoch, start, state, grounds, rules.role(state)[epoch])
+        grounds = rules.grounds(state, (list_end, use_end), sealed, epoch, start, by_day)
+        return cls(subject, epoch, start, state, grounds, rules.role(state, list_end, epoch, start))
 
 
 def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

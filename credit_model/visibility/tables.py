@@ -32,8 +32,9 @@ ROLES: Final = ("", "listed", "was_listed", "unperformed")
 STATUSES: Final = (
     "in_force",
     # the grounds, in the order in which the first one is named
-    "kind_not_lawful", "sealed", "act_of_minor", "corrected", "revoked", "moved", "disputed", "expired",
-    "not_yet_decided",
+    "kind_not_lawful", "sealed", "act_of_minor", "act_of_incapable", "corrected", "revoked", "moved", "disputed",
+    "expired", "not_yet_decided",
+    "opted_out",
     "summary_procedure", "not_final", "repaired", "past_use_window",
 )  # fmt: skip
 
@@ -44,6 +45,7 @@ RECORD_TYPES: Final = {
 }  # fmt: skip
 AMENDMENT_TYPES: Final = {
     "record_id": "text", "action": "text", "effective_on": "date", "known_on": "date", "seq": "int", "value": "text",
+    "dispute_id": "text",
 }  # fmt: skip
 SUBJECT_TYPES: Final = {
     "subject_id": "text", "born_on": "date", "resident_from": "date", "resident_to": "date", "occupations": "text",
@@ -142,8 +144,8 @@ class Tables:
     ) -> Tables:
         """Take columns as given (frames, dicts of lists, arrays), type them and fill what is absent with nulls.
 
-        Nothing is validated or defaulted but ``occurred_on = decided_on``, ``case_id = record_id``,
-        ``valid_from = known_on`` and ``seq`` = order of the rows, of records apart; that is the ledger's task.
+        Nothing is validated or defaulted but ``case_id = record_id``, ``valid_from = known_on`` and ``seq`` = order
+        of the rows, of records apart; that is the ledger's task.
 
         Parameters
         ----------
@@ -154,7 +156,6 @@ class Tables:
         record = _typed(records, {**RECORD_TYPES, **(attribute_types or {})})
         amendment = _typed({} if amendments is None else amendments, AMENDMENT_TYPES)
         subject = _typed({} if subjects is None else subjects, SUBJECT_TYPES)
-        _default(record, "occurred_on", record["decided_on"], NO_DAY)
         _default(record, "case_id", record["record_id"], None)
         _default(subject, "valid_from", subject["known_on"], NO_DAY)
         for table in (amendment, subject):
