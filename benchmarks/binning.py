@@ -22,12 +22,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from harness import in_own_process, timed
 from sklearn.metrics import roc_auc_score
 
 from credit_model.learning.classifier import ScorecardClassifier
@@ -99,23 +99,20 @@ def one(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     fitted(side, trend, X[:5000], y[:5000])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start, worked = time.perf_counter(), time.process_time()
-    cuts = fitted(side, trend, X, y)
-    seconds, worked = time.perf_counter() - start, time.process_time() - worked
+    fit = timed(lambda: fitted(side, trend, X, y))
+    cuts = fit.result
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     value, new_value = values(X, y, cuts)
     attributes = sum(len(at) + 1 for at in cuts.values())
     return {
-        "seconds": seconds, "processor_seconds": worked, "more_mb": (peak - before) / 1024, "peak_mb": peak / 1024,
+        "seconds": fit.wall, "processor_seconds": fit.processor, "more_mb": (peak - before) / 1024, "peak_mb": peak / 1024,
         "value": value, "new_value": new_value, "attributes": attributes,
     }  # fmt: skip
 
 
 def measure(side: str, trend: str, rows: int, columns: int) -> dict[str, Any]:
     """Do the same in a process of its own."""
-    said = [sys.executable, __file__, "--one", side, trend, str(rows), str(columns)]
-    done = subprocess.run(said, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return in_own_process(__file__, "--one", side, trend, rows, columns)
 
 
 def whole(side: str, X: pd.DataFrame, y: np.ndarray) -> Any:
@@ -140,12 +137,11 @@ def one_whole(side: str, rows: int, columns: int, judged: bool) -> dict[str, Any
     warnings.simplefilter("ignore")
     whole(side, X[:5000], y[:5000])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start, worked = time.perf_counter(), time.process_time()
-    model = whole(side, X, y)
-    seconds, worked = time.perf_counter() - start, time.process_time() - worked
+    fit = timed(lambda: whole(side, X, y))
+    model = fit.result
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = {
-        "seconds": seconds, "processor_seconds": worked, "before_mb": before / 1024, "peak_mb": peak / 1024, "auc": None
+        "seconds": fit.wall, "processor_seconds": fit.processor, "before_mb": before / 1024, "peak_mb": peak / 1024, "auc": None
     }  # fmt: skip
     if judged and side != "binning":
         new, new_y = made(rows, columns, draw=1)
@@ -155,9 +151,7 @@ def one_whole(side: str, rows: int, columns: int, judged: bool) -> dict[str, Any
 
 def measure_whole(side: str, rows: int, columns: int, judged: bool = True) -> dict[str, Any]:
     """Do the same in a process of its own."""
-    said = [sys.executable, __file__, "--one-whole", side, str(rows), str(columns), str(int(judged))]
-    done = subprocess.run(said, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return in_own_process(__file__, "--one-whole", side, rows, columns, int(judged))
 
 
 def compare_whole(rows: int, columns: int, slopes: bool, tell: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,11 +29,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from harness import in_own_process, peak_kb
 
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.features.build import build_features
 from credit_model.features.definition import FeatureDefinition
-from credit_model.foundation.calendar import FOREVER, from_days, to_day
+from credit_model.foundation.calendar import FOREVER, NO_VALUE, from_days, to_day
 from credit_model.ledger import buckets as kept
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.segments import compile_segments
@@ -75,12 +75,6 @@ def drawn(people: int, rows: int, first: int, seed: int) -> dict[str, Any]:
     }
 
 
-def peak() -> float:
-    """Of this process alone, GB (``ru_maxrss`` starts from its parent's)."""
-    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(told["VmHWM"].split()[0]) / 1e6
-
-
 def by_duckdb(rows: Path, out: Path) -> dict[str, Any]:
     """One query a kind, each to its own Parquet file."""
     out.mkdir()
@@ -97,7 +91,7 @@ def by_duckdb(rows: Path, out: Path) -> dict[str, Any]:
             f"kind = {number} AND known_on < DATE '{DAY}' AND decided_on < DATE '{DAY}' GROUP BY person) "
             f"TO '{out}/{number}.parquet' (FORMAT parquet)"
         )
-    return {"seconds": time.perf_counter() - began, "peak_gb": peak()}
+    return {"seconds": time.perf_counter() - began, "peak_gb": peak_kb() / 1e6}
 
 
 def equal(dataset: Path, peer: Path) -> bool:
@@ -140,15 +134,6 @@ def record_ids(count: int) -> Any:
     return np.array([f"R{n:07d}" for n in range(count)], object)
 
 
-def apart(*words: Any) -> dict[str, Any]:
-    """Run a step in a process of its own, for its memory is measured."""
-    run = subprocess.run([sys.executable, __file__, *map(str, words)], capture_output=True, text=True)
-    if run.returncode:
-        raise SystemExit(run.stderr)
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
-
-
 # ------------------------------------------------------------------------------------------------ compile
 
 
@@ -157,7 +142,12 @@ def compile_all(ledger: Path) -> dict[str, Any]:
     buckets = Ledger.open(ledger).buckets(USE)
     with ThreadPoolExecutor(2) as pool:
         rows = sum(pool.map(lambda number: len(buckets.open(number)), range(len(buckets))))
-    return {"seconds": time.perf_counter() - began, "segments": rows, "buckets": len(buckets), "peak_gb": peak()}
+    return {
+        "seconds": time.perf_counter() - began,
+        "segments": rows,
+        "buckets": len(buckets),
+        "peak_gb": peak_kb() / 1e6,
+    }
 
 
 def stages(ledger: Path) -> dict[str, Any]:
@@ -200,10 +190,10 @@ def compiling(people: int, folder: Path) -> dict[str, Any]:
         ledger.ingest(records=frame.iloc[start : start + 2_500_000])
     ingested = time.perf_counter() - began
     del frame, ledger, block
-    ours = apart("_compile", folder / "ledger")
-    again = apart("_compile", folder / "ledger")
-    one_core = apart("_stages", folder / "ledger")
-    peer = apart("_duckdb", folder / "visible.parquet", folder / "peer")
+    ours = in_own_process(__file__, "_compile", folder / "ledger")
+    again = in_own_process(__file__, "_compile", folder / "ledger")
+    one_core = in_own_process(__file__, "_stages", folder / "ledger")
+    peer = in_own_process(__file__, "_duckdb", folder / "visible.parquet", folder / "peer")
     return {
         "records": people * RECORDS,
         "ingest_seconds": ingested,
@@ -223,10 +213,10 @@ def build(ledger: Path, people: int, out: Path) -> dict[str, Any]:
     rows = pd.DataFrame(
         {"subject_id": pd.Series(pq.read_table(ledger / "people.parquet")["subject_id"].to_pandas()), "as_of": DAY}
     )
-    before = peak()
+    before = peak_kb() / 1e6
     began = time.perf_counter()
     build_features(Ledger.open(ledger), rows, definitions(), out=out, day_of_use=USE)
-    return {"seconds": time.perf_counter() - began, "peak_gb": peak(), "with_observations_gb": before}
+    return {"seconds": time.perf_counter() - began, "peak_gb": peak_kb() / 1e6, "with_observations_gb": before}
 
 
 def building(people: int, folder: Path) -> dict[str, Any]:
@@ -247,8 +237,8 @@ def building(people: int, folder: Path) -> dict[str, Any]:
             kept._keep(folder / "ledger", cut.path(number), kept._written(_segments(block, start, here)))
     pq.write_table(pa.table({"subject_id": [f"S{n:08d}" for n in range(people)]}), folder / "ledger" / "people.parquet")
     size = sum(file.stat().st_size for file in (folder / "ledger" / "cache").iterdir())
-    ours = apart("_build", folder / "ledger", people, folder / "city")
-    peer = apart("_duckdb", folder / "visible.parquet", folder / "peer")
+    ours = in_own_process(__file__, "_build", folder / "ledger", people, folder / "city")
+    peer = in_own_process(__file__, "_duckdb", folder / "visible.parquet", folder / "peer")
     return {
         "people": people,
         "records": people * RECORDS,
@@ -281,7 +271,7 @@ def _segments(block: dict[str, Any], first: int, people: int) -> Segments:
         status=none, role=none, kind=block["kind"], tier=none,
         decided_on=block["decided_on"], occurred_on=block["decided_on"], visible_from=start, known_on=start - 1,
         amount=block["amount"], hours=none.astype(np.int64), outstanding=block["amount"], performed=none,
-        case=np.arange(count, dtype=np.int32),
+        case=np.arange(count, dtype=np.int32), seq=np.full(count, NO_VALUE),
         attributes={name: np.full(count, empty[type], types[type]) for name, type in held},
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import in_own_process, lines, memory_mb, peak_kb, timed
 
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.features.batching import run
@@ -131,6 +132,7 @@ def segments_of(columns: dict[str, np.ndarray], people: int) -> Segments:
         "hours",
         "outstanding",
         "performed",
+        "seq",
         "case",
     )
     return Segments(
@@ -152,18 +154,6 @@ def read(file: Any, piece: int, names: list[str]) -> dict[str, np.ndarray]:
 
 
 # ------------------------------------------------------------------------------------------------ ours
-def timed(do: Callable[[], Any], repeat: int) -> tuple[float, float, Any]:
-    """Return the best wall and processor seconds, and the last result."""
-    best = used = float("inf")
-    result = None
-    for _ in range(repeat):
-        result = None  # the one before is not kept beside it
-        wall, processor = time.perf_counter(), time.process_time()
-        result = do()
-        best, used = min(best, time.perf_counter() - wall), min(used, time.process_time() - processor)
-    return best, used, result
-
-
 def ours(folder: Path, people: int, repeat: int, own: bool, engine: str) -> dict[str, Any]:
     """Read a row group (some of the people) and compute it, on both cores; the pass is loaded before."""
     import pyarrow.parquet as pq
@@ -171,7 +161,7 @@ def ours(folder: Path, people: int, repeat: int, own: bool, engine: str) -> dict
     wanted = definitions()
     program = program_of(wanted, CATALOGUE)
     compute(segments_of(make(100), 100), [0], [DAY], wanted, CATALOGUE, engine)
-    before, names = memory_now(), ["subject", *columns_read(wanted, CATALOGUE)]
+    before, names = memory_mb(), ["subject", *columns_read(wanted, CATALOGUE)]
     cuts = np.linspace(0, people, PIECES + 1).astype(int).tolist()
     each = 4 if own else 1
     reading = [0.0] * PIECES
@@ -198,28 +188,17 @@ def ours(folder: Path, people: int, repeat: int, own: bool, engine: str) -> dict
         return values
 
     wall, processor, values = timed(do, repeat)
-    peak, result = peak_memory(), values.nbytes / 2**20
+    peak, result = peak_kb() / 1024, values.nbytes / 2**20
     return {
         "s": wall, "processor_s": processor, "reading_s_of_both": sum(reading), "result_mb": result, "peak_mb": peak,
         "over_result_mb": peak - result, "of_which_before_mb": before, **sums(values),
     }  # fmt: skip
 
 
-def peak_memory() -> float:
-    """Return the most megabytes this process has held (``ru_maxrss`` would start with what its parent held)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def sums(values: np.ndarray) -> dict[str, Any]:
     """Return what two results of equal values have in common: for each column the sum and the rows that are not none."""
     totals = [[float(np.nansum(column, dtype=np.float64)), int(np.isfinite(column).sum())] for column in values.T]
     return {"sums": totals}
-
-
-def memory_now() -> float:
-    """Megabytes this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 # ------------------------------------------------------------------------------------------------ peers
@@ -298,7 +277,7 @@ def duckdb_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
     listed = ", ".join(a for kind in range(len(DOMAINS)) for a in aggregates(kind, False, f"kind = {kind} AND "))
     query = f"SELECT subject, {listed} FROM visible GROUP BY subject"
     wall, processor, _ = timed(lambda: connection.sql(query).to_arrow_table(), repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_kb() / 1024}
 
 
 def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
@@ -315,7 +294,7 @@ def polars_one_pass(folder: Path, repeat: int) -> dict[str, Any]:
         asked.append(pl.col("decided_on").filter(of_kind).max().alias(f"d_{kind}"))
     query = pl.scan_parquet(folder / "visible.parquet").group_by("subject").agg(asked)
     wall, processor, _ = timed(lambda: query.collect(engine="streaming"), repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_kb() / 1024}
 
 
 def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
@@ -339,7 +318,7 @@ def pandas_by_feature(folder: Path, people: int, repeat: int) -> dict[str, Any]:
         return values
 
     wall, processor, _ = timed(do, repeat)
-    return {"s": wall, "processor_s": processor, "peak_mb": peak_memory()}
+    return {"s": wall, "processor_s": processor, "peak_mb": peak_kb() / 1024}
 
 
 def with_featuretools(folder: Path, repeat: int, interpreter: str | None) -> dict[str, Any]:
@@ -407,7 +386,7 @@ def slope(people: int) -> dict[str, Any]:
         segments = segments_of(make(count, each, kinds), count)
         asked, days = np.arange(count), np.full(count, DAY)
         compute(segments, asked, days, wanted, CATALOGUE, "numba")
-        return timed(lambda: compute(segments, asked, days, wanted, CATALOGUE, "numba"), 5)[1]
+        return timed(lambda: compute(segments, asked, days, wanted, CATALOGUE, "numba"), 5).processor
 
     usual, steps = definitions(), (1, 2, 4, 8, 16)
     series = {
@@ -481,10 +460,8 @@ def main() -> int:
         for step in STEPS:
             section, _, name = step.partition(":")
             if section in asked.section:
-                command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
-                command += ["--people", str(asked.people), "--repeat", str(asked.repeat)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                taken = json.loads(done.stdout)
+                options = ("--folder", folder, "--people", asked.people, "--repeat", asked.repeat)
+                taken = in_own_process(__file__, "--step", step, *options)
                 figures[section] |= {name: taken} if name else taken
     for section in figures.keys() & {"one_date", "four_dates"}:
         figures[section]["ratios"] = ratios(figures[section])
@@ -506,15 +483,6 @@ def ratios(steps: dict[str, Any]) -> dict[str, Any]:
     steps.get("kernel, numpy alone", {}).pop("sums", None)
     same = [t == m and n in (-1, k) for (t, n), (m, k) in zip(theirs, mine, strict=True)]
     return found | {"columns unequal to DuckDB's": same.count(False)}
-
-
-def lines(figures: dict[str, Any], indent: str = "") -> Iterator[str]:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            yield f"{indent}{name}"
-            yield from lines(value, indent + "  ")
-        else:
-            yield f"{indent}{name:<34} {value:.4g}" if isinstance(value, float) else f"{indent}{name:<34} {value}"
 
 
 if __name__ == "__main__":

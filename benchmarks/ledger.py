@@ -12,17 +12,17 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from harness import in_own_process, lines, memory_mb, milliseconds, timed
 
 import credit_model as cm
 
@@ -30,23 +30,10 @@ TABLES = ("records", "amendments", "subjects", "audit")
 LOOKUPS = 1_000
 
 
-def taken(do: Callable[[], Any]) -> float:
-    """Seconds by the wall."""
-    start = time.perf_counter()
-    do()
-    return time.perf_counter() - start
-
-
-def memory() -> int:
-    """Megabytes this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() // 2**20
-
-
 def ingest(folder: Path) -> dict[str, Any]:
     """Take in the raw tables, in a process of its own."""
     ledger = cm.Ledger.create(folder / "ledger")
-    seconds = taken(lambda: ledger.ingest(**{table: folder / f"{table}.parquet" for table in TABLES}))
+    seconds = timed(lambda: ledger.ingest(**{table: folder / f"{table}.parquet" for table in TABLES})).wall
     used = resource.getrusage(resource.RUSAGE_SELF)
     files = [file for file in (folder / "ledger").rglob("*") if file.is_file()]
     return {
@@ -62,19 +49,19 @@ def look(folder: Path) -> dict[str, Any]:
     """Read one file after another, as a service that has just started would; then let somebody else deliver."""
     people = pd.read_parquet(folder / "subjects.parquet", columns=["subject_id"])["subject_id"].unique()
     asked = np.random.default_rng(1).choice(people, LOOKUPS + 1, replace=False).tolist()
-    before, ledger = memory(), cm.Ledger.open(folder / "ledger")
-    first = taken(lambda: ledger.tables([asked[0]]))
+    before, ledger = memory_mb(), cm.Ledger.open(folder / "ledger")
+    first = timed(lambda: ledger.tables([asked[0]])).wall
     used = time.process_time()
-    alone = [taken(lambda person=person: ledger.tables([person])) * 1000 for person in asked[1:]]
+    alone = [milliseconds(partial(ledger.tables, [person]), 1)[0] for person in asked[1:]]
     used = time.process_time() - used
-    unmoved = [taken(ledger.refresh) * 1000 for _ in range(LOOKUPS)]
-    held = memory() - before
+    unmoved = milliseconds(ledger.refresh, LOOKUPS)
+    held = int(memory_mb() - before)
     other, delivered, seen = cm.Ledger.open(folder / "ledger"), [], []
     for n in range(40):
         row = {"record_id": [f"one-more-{time.time_ns()}-{n}"], "subject_id": [asked[n]], "kind": ["honour"]}
         one = pd.DataFrame(row | {"decided_on": ["2026-01-10"], "known_on": ["2026-01-10"]})
-        delivered.append(taken(lambda one=one: other.ingest(records=one)) * 1000)
-        seen.append(taken(lambda n=n: (ledger.refresh(), ledger.tables([asked[n]]))) * 1000)
+        delivered += milliseconds(partial(other.ingest, records=one), 1)
+        seen += milliseconds(lambda n=n: (ledger.refresh(), ledger.tables([asked[n]])), 1)
     return {
         "first_file_ms": round(first * 1000),
         "file_p50_ms": round(statistics.median(alone), 2),
@@ -95,7 +82,7 @@ def forget(folder: Path) -> dict[str, Any]:
     ledger = cm.Ledger.open(folder / "ledger")
     person = pd.read_parquet(folder / "records.parquet", columns=["subject_id"])["subject_id"].iloc[0]
     held = ledger.tables([person])
-    seconds = taken(lambda: ledger.forget(person, reason="benchmark", approver="benchmark"))
+    seconds = timed(lambda: ledger.forget(person, reason="benchmark", approver="benchmark")).wall
     return {"forget_s": round(seconds, 1), "forgotten_records": len(held.records["record_id"])}
 
 
@@ -118,9 +105,8 @@ def main() -> int:
             cm.synthesise(people=asked.people, seed=1).write(folder)
         figures: dict[str, Any] = {"people": asked.people}
         for step in ("ingest", "look", "forget"):
-            command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
-            figures |= json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    print(json.dumps(figures) if asked.json else "\n".join(f"{name:<22} {value}" for name, value in figures.items()))
+            figures |= in_own_process(__file__, "--step", step, "--folder", folder)
+    print(json.dumps(figures) if asked.json else "\n".join(lines(figures, 22, "")))
     return 0
 
 

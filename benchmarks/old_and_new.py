@@ -14,16 +14,16 @@ import argparse
 import http.client
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import alternate, median_ratio, timed
 
 CARD = Path(__file__).resolve().parents[1] / "tests" / "cases" / "version1" / "card.json"
 LIMIT = 1.1
@@ -44,13 +44,6 @@ def worker(task: str, people: int, folder: Path) -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         print(call(), flush=True)
-
-
-def timed(call: Callable[[], Any]) -> float:
-    """Return the processor seconds of this process for one call."""
-    start = time.process_time()
-    call()
-    return time.process_time() - start
 
 
 def city_of(people: int) -> Any:
@@ -75,7 +68,7 @@ def set_up_features(people: int, folder: Path) -> Callable[[], float]:
 
     ledger, subjects = ledger_of(people, folder)
     observations = pd.DataFrame({"subject_id": subjects, "as_of": DAY})
-    return lambda: timed(lambda: cm.build_features(ledger, observations))
+    return lambda: timed(lambda: cm.build_features(ledger, observations)).processor
 
 
 def set_up_scores(people: int, folder: Path) -> Callable[[], float]:
@@ -87,7 +80,7 @@ def set_up_scores(people: int, folder: Path) -> Callable[[], float]:
     features = cm.build_features(ledger, pd.DataFrame({"subject_id": subjects, "as_of": DAY}))
     card = cm.Card.load(CARD)
     rows = features.sample(500_000, replace=True, random_state=1).reset_index(drop=True)[list(card.columns)]
-    return lambda: timed(lambda: card.score(rows))
+    return lambda: timed(lambda: card.score(rows)).processor
 
 
 def set_up_assessments(people: int, folder: Path) -> Callable[[], float]:
@@ -101,7 +94,7 @@ def set_up_assessments(people: int, folder: Path) -> Callable[[], float]:
         for subject in chosen:
             evaluator.assess(subject, as_of=DAY, purpose="model_validation")
 
-    return lambda: timed(assess)
+    return lambda: timed(assess).processor
 
 
 def set_up_ingestion(people: int, folder: Path) -> Callable[[], float]:
@@ -113,7 +106,7 @@ def set_up_ingestion(people: int, folder: Path) -> Callable[[], float]:
         ledger = cm.Ledger.create(folder / f"ledger-{next(turn)}", policy="tier")
         ledger.ingest(records=city.records, amendments=city.amendments, subjects=city.subjects, audit=city.audit)
 
-    return lambda: timed(ingest)
+    return lambda: timed(ingest).processor
 
 
 def set_up_service(people: int, folder: Path) -> Callable[[], float]:
@@ -185,19 +178,13 @@ def measure(old: Path, new: Path, task: str, people: int, pairs: int) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         both = [start(checkout, task, people, Path(folder, name)) for checkout, name in ((old, "old"), (new, "new"))]
         try:
-            seconds = np.array([[once(process) for process in both] for _ in range(pairs)])
+            seconds = alternate([partial(once, process) for process in both], pairs)
         finally:
             for process in both:
                 subprocess.run(["pkill", "-P", str(process.pid)], check=False)
                 process.kill()
-    ratios = seconds[:, 1] / np.maximum(seconds[:, 0], 1e-9)
-    draws = np.random.default_rng(0).choice(ratios, (10_000, pairs))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    old_median, new_median = np.median(seconds, axis=0)
-    return {
-        "old_seconds": float(old_median), "new_seconds": float(new_median),
-        "ratio": statistics.median(ratios.tolist()), "low": float(low), "high": float(high),
-    }  # fmt: skip
+    old_median, new_median = np.median(seconds, axis=0).tolist()
+    return {"old_seconds": old_median, "new_seconds": new_median, **median_ratio(seconds)}
 
 
 def main() -> int:

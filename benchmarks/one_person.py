@@ -15,10 +15,11 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from harness import lines, milliseconds
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -41,7 +42,7 @@ def main() -> int:
     if asked.json:
         print(json.dumps(figures))
     else:
-        print("\n".join(f"{name:34} {value}" for name, value in figures.items()))
+        print("\n".join(lines(figures, digits="")))
     return 0 if figures["to_score_with_reasons_p50_ms"] <= LIMIT and figures["values_equal"] else 3
 
 
@@ -92,19 +93,14 @@ def measure(place: Path, records: int, rounds: int) -> dict[str, Any]:
     }
     slow = ("plan_once_a_card", "read_rows_of_ledger", "compile_segments", "assessment_whole", "batch_kernel_one_row")
     for name, stage in stages.items():
-        times = timed(stage, max(rounds // 20, 20) if name in slow else rounds)
+        times = quantiles(stage, max(rounds // 20, 20) if name in slow else rounds)
         figures |= {f"{name}_p50_ms": times[0], f"{name}_p99_ms": times[1]}
     return figures
 
 
-def timed(stage: Callable[[], Any], rounds: int) -> tuple[float, float]:
+def quantiles(stage: Callable[[], Any], rounds: int) -> tuple[float, float]:
     """Median and 99th percentile in milliseconds."""
-    taken = []
-    for _ in range(rounds + rounds // 10):
-        start = time.perf_counter()
-        stage()
-        taken.append((time.perf_counter() - start) * 1000)
-    taken = sorted(taken[rounds // 10 :])
+    taken = sorted(milliseconds(stage, rounds + rounds // 10)[rounds // 10 :])
     return round(statistics.median(taken), 4), round(taken[int(len(taken) * 0.99)], 4)
 
 

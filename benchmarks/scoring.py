@@ -10,24 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from harness import timed
 from sklearn.linear_model import LogisticRegression
 
 COLUMNS, LEARNED = 40, 20_000
-
-
-def best_of_three(call: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(3):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
 
 
 def main() -> int:
@@ -51,7 +41,7 @@ def main() -> int:
         scaling_method_params={"min": 300, "max": 850},
     ).fit(few, y)  # fmt: skip
     used = X[list(ours.columns)]
-    seconds = {"card": best_of_three(lambda: ours.scores(used)), "optbinning": best_of_three(lambda: peer.score(X))}
+    seconds = {"card": timed(lambda: ours.scores(used), 3).wall, "optbinning": timed(lambda: peer.score(X), 3).wall}
     figures = {f"{name}_rows_per_second": round(asked.rows / taken) for name, taken in seconds.items()}
     figures |= {"columns": len(ours.columns), "ratio": round(seconds["optbinning"] / seconds["card"], 1)}
     print(json.dumps(figures) if asked.json else "  ".join(f"{name} {value}" for name, value in figures.items()))

@@ -29,6 +29,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness import milliseconds
+
 FEATURES = 40
 ROWS = 1_000
 ENVELOPE = {"purpose": "model_validation", "authorisation": "benchmark"}
@@ -114,14 +116,9 @@ def no_gates() -> Any:
 
 def forced_write(place: Path) -> float:
     """Measure what one small write costs when it has to reach the disk."""
-    taken = []
     with (place / "forced").open("wb", buffering=0) as file:
-        for _ in range(200):
-            start = time.perf_counter()
-            file.write(b"x" * 400)
-            os.fsync(file.fileno())
-            taken.append(time.perf_counter() - start)
-    return round(statistics.median(taken) * 1000, 2)
+        taken = milliseconds(lambda: (file.write(b"x" * 400), os.fsync(file.fileno())), 200)
+    return round(statistics.median(taken), 2)
 
 
 # ---------------------------------------------------------------------- servers
