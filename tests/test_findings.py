@@ -100,5 +100,17 @@ def test_a_repair_is_judged_by_what_the_ledger_holds_already_whatever_order_it_c
     assert list(places_by_code(ledger.ingest(amendments=other))) == ["unknown_record"]
 
 
+def test_only_the_holder_of_a_positive_record_may_opt_out_of_it(ledger):
+    honour = {"kind": "honour", "tier": None}
+    ledger.ingest(records=records({}, honour))
+    out = amendments(("opted_out", "2026-06-01"), ("opted_out", "2026-06-01"))
+    report = ledger.ingest(amendments=out.assign(record_id=["P1", "P2"]))
+    assert (report.accepted, report.rejected) == (1, {"opt_out_not_positive": 1})
+    both = ledger.ingest(
+        records=records(honour, {}).assign(record_id=["P3", "P4"]), amendments=out.assign(record_id=["P3", "P4"])
+    )
+    assert (both.accepted, both.rejected) == (3, {"opt_out_not_positive": 1})
+
+
 def test_every_warning_is_put_in_both_languages():
     assert all(zh and en for zh, en in WARNINGS.values())

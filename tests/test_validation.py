@@ -79,6 +79,7 @@ def test_every_reason_has_a_case_or_a_test_of_its_own():
         "unmapped_value",
         "ambiguous_date",
         "conflict",
+        "opt_out_not_positive",
         "unreadable_row",
         "unbalanced_quote",
         "forgotten",

@@ -1,9 +1,9 @@
 """Judge amendments by the records they are about, on file or in the same delivery.
 
-A repair that does not fit the rule of its kind is taken in, for the body that decided it answers for it; it is a
-finding for the source.
+Nobody opts out of a record that does not speak for them: such a row is refused. A repair that does not fit the rule of
+its kind is taken in, for the body that decided it answers for it; it is a finding for the source.
 
-In: batches of amendments, and the transaction they belong to. Out: findings by source and row.
+In: batches of amendments, and the transaction they belong to. Out: refusals; findings by source and row.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
+from credit_model.foundation.arrow_columns import as_mask
 from credit_model.ledger.lookup import join_rows, to_arrays
 from credit_model.ledger.parts import OpenPart, id_keys
 from credit_model.ledger.transaction import Transaction
-from credit_model.ledger.validation import arrow_schema, column_types
+from credit_model.ledger.validation import ValidatedBatch, arrow_schema, column_types
 from credit_model.visibility.repair_check import check_repairs
 from credit_model.visibility.tables import SUBJECT_TYPES, Tables
 
@@ -36,6 +37,20 @@ class AmendmentCheck:
     catalogue: Catalogue
     transaction: Transaction
     _repairs: list[tuple[str, pa.Table]] = field(default_factory=list)  # source; record, day, number of the row
+
+    def refuse(self, checked: ValidatedBatch) -> None:
+        """Refuse to opt out of records that are known and not positive."""
+        rows = checked.table
+        is_out = as_mask(pc.equal(rows.column("action").combine_chunks(), "opted_out"))
+        if not is_out.any():
+            return
+        records = self._rows("records", rows.column("record_id").filter(pa.array(is_out)))
+        positive = [code for code, kind in self.catalogue.kinds.items() if kind.polarity == "positive"]
+        is_other = pc.invert(pc.is_in(records.column("kind"), value_set=pa.array(positive, pa.string())))
+        others = records.column("record_id").filter(is_other).combine_chunks()
+        is_refused = is_out & as_mask(pc.is_in(rows.column("record_id").combine_chunks(), value_set=others))
+        if is_refused.any():
+            checked.faults["opt_out_not_positive", "action"] = is_refused
 
     def note(self, source: str, rows: pa.Table, numbers: NDArray[np.int64]) -> None:
         """Keep the repairs among new rows, to be judged when the whole delivery is there."""

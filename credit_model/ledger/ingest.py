@@ -291,6 +291,8 @@ class Delivery:
             key=self.key,
             faults=faults,
         )
+        if one.table == "amendments":
+            self.amendments.refuse(checked)
         is_forgotten = self._find_forgotten(one.table, checked)
         good = np.flatnonzero(~checked.is_refused)
         deduplicator = self._deduplicator(one.table)

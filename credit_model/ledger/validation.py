@@ -83,6 +83,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "id_number_birth_date": ("证件号码出生日期错误", "the birth date in the identity number cannot be"),
     "id_number_check_digit": ("证件号码校验码错误", "the check digit of the identity number is wrong"),
     "unknown_action": ("变更类型未知", "the action of the amendment is unknown"),
+    "opt_out_not_positive": (
+        "只能对守信信息选择不予记录",
+        "only a record that speaks for the person may be opted out of",
+    ),
     "amendment_value": ("变更内容不符合该变更类型", "the value does not fit the action of the amendment"),
     "resident_to_before_from": ("居住结束日早于开始日", "residence ends before it begins"),
     "unknown_occupation": ("职业代码未知", "an occupation is not in the catalogue"),
