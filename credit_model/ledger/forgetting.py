@@ -42,6 +42,7 @@ from credit_model.ledger.manifest import (
     QUARANTINE,
     LedgerError,
     Manifest,
+    Part,
     Tombstone,
 )
 from credit_model.ledger.transaction import Transaction
@@ -67,40 +68,30 @@ class LegalRetention:
     until: str
 
 
-@dataclass(frozen=True)
-class ForgetReport:
-    """Proof that a person is gone; it does not name the person.
+@dataclass(frozen=True, kw_only=True)
+class RemovalReport:
+    """Proof that rows are gone from a ledger.
 
     Parameters
     ----------
     removed : dict of str to int
         Rows of ``records, amendments, subjects, audit``, lines of ``quarantine``, rows of ``features`` files.
-    renamed : int
-        Rows of other people that named the person and now name nobody.
     rewritten : tuple of str
-        Files written anew or removed with the person in them.
+        Files written anew or removed with the rows in them.
     digest_before, digest_after : str
         Of the ledger.
     checked : int
-        Files of the ledger folder (and feature files) whose whole content was searched for the id afterwards.
+        Files of the ledger folder (and feature files) whose whole content was searched for ids afterwards.
     remaining : tuple of str
-        Those in which it was found: empty, unless a source made the name of somebody else's document of it.
-    kept : tuple of LegalRetention
-        What law keeps elsewhere; the ledger keeps nothing.
-    note_zh, note_en : str
-        On versions trained before.
+        Those in which one was found: empty, unless a source made the name of another document of it.
     """
 
     removed: dict[str, int]
-    renamed: int
     rewritten: tuple[str, ...]
     digest_before: str
     digest_after: str
     checked: int
     remaining: tuple[str, ...]
-    kept: tuple[LegalRetention, ...] = ()
-    note_zh: str = NOTE_ZH
-    note_en: str = NOTE_EN
 
     @property
     def complete(self) -> bool:
@@ -110,6 +101,28 @@ class ForgetReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         return {**asdict(self), "complete": self.complete}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetReport(RemovalReport):
+    """Proof that a person is gone; it does not name the person.
+
+    Parameters
+    ----------
+    removed, rewritten, digest_before, digest_after, checked, remaining
+        As for ``RemovalReport``; what is searched for is the person's id.
+    renamed : int
+        Rows of other people that named the person and now name nobody.
+    kept : tuple of LegalRetention
+        What law keeps elsewhere; the ledger keeps nothing.
+    note_zh, note_en : str
+        On versions trained before.
+    """
+
+    renamed: int
+    kept: tuple[LegalRetention, ...] = ()
+    note_zh: str = NOTE_ZH
+    note_en: str = NOTE_EN
 
 
 def forget(
@@ -122,21 +135,11 @@ def forget(
 ) -> ForgetReport:
     """Remove a person; see ``Ledger.forget``."""
     name, before = _Name(subject_id), transaction.manifest
-    _check_words("forget", name, reason=reason, approver=approver)
+    check_words("forget", name.subject_id, reason=reason, approver=approver)
     features = [_feature_file(Path(path)) for path in files]
     manifest = before if before.salt else replace(before, salt=secrets.token_hex(32))
-    change = _Change(name, frozenset(_own_records(row_index, subject_id)), manifest.nobody(subject_id))
-
-    parts = []
-    for part in before.parts:
-        rows = change.apply(part.table, row_index.store.open(part).read())
-        if rows is None:
-            parts.append(part)
-            continue
-        change.rewritten.append(f"{PARTS}/{part.file}")
-        parts += [transaction.write(part.table, rows)] if rows.num_rows else []
-    quarantine = [name_left for file in before.quarantine if (name_left := change.quarantine(transaction.folder, file))]
-
+    change = Removal(frozenset(_own_records(row_index, subject_id)), name, manifest.nobody(subject_id))
+    change.write(transaction)
     is_repeated = manifest.mark(subject_id) in manifest.forgotten_subjects
     if not is_repeated and not change.removed.total() and not change.renamed:
         raise LedgerError(
@@ -144,31 +147,18 @@ def forget(
             "forgotten. Check the id; nothing was done."
         )
     manifest = with_tombstone(manifest, subject_id, change.records, reason, approver)
-    digest = before.digest
-    if parts != list(before.parts):
-        remaining = Counter[str]()
-        for part in parts:
-            remaining[part.table] += part.rows
-        digest = before.digest_after(f"forget {sorted(remaining.items())}")
-        change.rewritten += [f"{CACHE}/{file.name}" for file in (transaction.folder / CACHE).glob("*")]
-    transaction.replace(
-        parts,
-        quarantine=tuple(sorted(set(quarantine))),
-        digest=digest,
-        salt=manifest.salt,
-        forgotten=manifest.forgotten,
-    )
+    change.commit(transaction, manifest, "forget")
     for path in features:
         if rows := _drop_rows(path, subject_id):
             change.removed["features"] += rows
             change.rewritten.append(str(path))
-    searched = [(file, name.occurs_in(path)) for file, path in _files_to_search(transaction.folder, features)]
+    searched = [(file, name.occurs_in(path)) for file, path in files_to_search(transaction.folder, features)]
     return ForgetReport(
         removed={kind: change.removed[kind] for kind in (*row_index.schemas, "quarantine", "features")},
         renamed=change.renamed,
         rewritten=tuple(change.rewritten),
         digest_before=before.digest,
-        digest_after=digest,
+        digest_after=transaction.manifest.digest,
         checked=len(searched),
         remaining=tuple(file for file, there in searched if there),
     )
@@ -176,7 +166,7 @@ def forget(
 
 def readmit(transaction: Transaction, subject_id: str, reason: str, approver: str) -> None:
     """Let a forgotten person be delivered again; see ``Ledger.readmit``."""
-    _check_words("readmit", _Name(subject_id), reason=reason, approver=approver)
+    check_words("readmit", _Name(subject_id).subject_id, reason=reason, approver=approver)
     manifest = transaction.manifest
     place = manifest.forgotten_subjects.get(manifest.mark(subject_id)) if manifest.salt else None
     if place is None:
@@ -216,35 +206,73 @@ def _own_records(row_index: RowIndex, subject_id: str) -> list[str]:
 
 
 @dataclass
-class _Change:
-    """What forgetting does to rows and lines, and how many it touched."""
+class Removal:
+    """Records, or a person, on their way out of a ledger: what stays is written anew and counts at once."""
 
-    name: _Name
     records: frozenset[str]  # that go
-    nobody: str
+    name: _Name | None = None  # of a person whose other rows go too, and whom rows of others name no more
+    nobody: str = ""  # whom they name instead
     removed: Counter[str] = field(default_factory=Counter)
     renamed: int = 0
     rewritten: list[str] = field(default_factory=list)
+    _parts: list[Part] = field(default_factory=list)
+    _quarantine: list[str] = field(default_factory=list)
 
-    def apply(self, table: str, rows: pa.Table) -> pa.Table | None:
-        """Return the rows of a table without the person; None if none of them changes."""
+    def write(self, transaction: Transaction) -> None:
+        """Write what stays of every file that something goes from; nothing counts before ``commit``."""
+        before = transaction.manifest
+        for part in before.parts:
+            rows = self._rest(part.table, transaction.store.open(part).read())
+            if rows is None:
+                self._parts.append(part)
+                continue
+            self.rewritten.append(f"{PARTS}/{part.file}")
+            self._parts += [transaction.write(part.table, rows)] if rows.num_rows else []
+        names = [self._rest_of_quarantine(transaction.folder, file) for file in before.quarantine]
+        self._quarantine = sorted({name for name in names if name is not None})
+
+    def commit(self, transaction: Transaction, manifest: Manifest, event: str) -> None:
+        """Let it count, with the marks of what went that this manifest has; old files and all caches are removed."""
+        before, digest = transaction.manifest, transaction.manifest.digest
+        if self._parts != list(before.parts):
+            remaining = Counter[str]()
+            for part in self._parts:
+                remaining[part.table] += part.rows
+            digest = before.digest_after(f"{event} {sorted(remaining.items())}")
+            self.rewritten += [f"{CACHE}/{file.name}" for file in (transaction.folder / CACHE).glob("*")]
+        transaction.replace(
+            self._parts,
+            quarantine=tuple(self._quarantine),
+            digest=digest,
+            salt=manifest.salt,
+            forgotten=manifest.forgotten,
+        )
+
+    def _rest(self, table: str, rows: pa.Table) -> pa.Table | None:
+        """Return the rows of a table that stay, as they stay; None if none of them changes."""
+        rest = rows
         if table in ("records", "amendments"):
             goes = pc.is_in(rows.column("record_id"), value_set=pa.array(sorted(self.records), pa.string()))
-        else:
-            goes = pc.equal(rows.column("subject_id"), self.name.subject_id)
-        rest = rows.filter(pc.invert(goes))
+            rest = rows.filter(pc.invert(goes))
+        elif self.name is not None:
+            rest = rows.filter(pc.invert(pc.equal(rows.column("subject_id"), self.name.subject_id)))
         self.removed[table] += rows.num_rows - rest.num_rows
+        changed = rest if self.name is None else self._without_name(rest, self.name)
+        return changed if changed is not rest or rest.num_rows < rows.num_rows else None
+
+    def _without_name(self, rest: pa.Table, name: _Name) -> pa.Table:
+        """Return rows of others with nobody in the place of the person; the same table where the person is in none."""
         renamed: set[int] = set()
         for place, column in enumerate(rest.column_names):
             if not pa.types.is_string(rest.schema.field(column).type) or column in _NAMES:
                 continue
             texts = rest.column(column).combine_chunks()
-            hits = _places_of(texts, self.name.subject_id)
+            hits = _places_of(texts, name.subject_id)
             exact = column == "subject_id"  # the id of another may contain this one
             changed = {
-                row: self.nobody if exact else self.name.replace_in(text, self.nobody)
+                row: self.nobody if exact else name.replace_in(text, self.nobody)
                 for row, text in zip(hits.tolist(), texts.take(hits).to_pylist(), strict=True)
-                if (text == self.name.subject_id if exact else self.name.is_in(text))
+                if (text == name.subject_id if exact else name.is_in(text))
             }
             if changed:
                 values = texts.to_pylist()
@@ -253,12 +281,12 @@ class _Change:
                 rest = rest.set_column(place, column, pa.array(values, pa.string()))
                 renamed |= changed.keys()
         self.renamed += len(renamed)
-        return rest if renamed or rest.num_rows < rows.num_rows else None
+        return rest
 
-    def quarantine(self, folder: Path, file: str) -> str | None:
-        """Write the file without the person's lines; return its name, None if nothing is left of it."""
+    def _rest_of_quarantine(self, folder: Path, file: str) -> str | None:
+        """Write a file without the lines that go; return its name, None if nothing is left of it."""
         lines = (folder / QUARANTINE / file).read_bytes().splitlines(keepends=True)
-        rest = [line for line in lines if not self._is_of_person(line)]
+        rest = [line for line in lines if not self._line_goes(line)]
         if len(rest) == len(lines):
             return file
         self.removed["quarantine"] += len(lines) - len(rest)
@@ -270,11 +298,13 @@ class _Change:
         write_forced(folder / QUARANTINE / name, data)
         return name
 
-    def _is_of_person(self, line: bytes) -> bool:
-        if self.name.is_in(line.decode("utf-8", "replace")):
-            return True
-        values = json.loads(line)["values"]
-        return values.get("record_id") in self.records or any(self.name.is_in(str(value)) for value in values.values())
+    def _line_goes(self, line: bytes) -> bool:
+        name, values = self.name, json.loads(line)["values"]
+        if name is not None:
+            texts = [line.decode("utf-8", "replace"), *map(str, values.values())]
+            if any(map(name.is_in, texts)):
+                return True
+        return values.get("record_id") in self.records
 
 
 @dataclass(frozen=True)
@@ -322,11 +352,12 @@ def _places_of(texts: pa.Array, part: str) -> NDArray[np.int64]:
     return np.flatnonzero(pc.fill_null(pc.match_substring(texts, part), False).to_numpy(zero_copy_only=False))
 
 
-def _check_words(what: str, name: _Name, **words: str) -> None:
+def check_words(what: str, subject_id: str, **words: str) -> None:
+    """Refuse words to be kept in the manifest that are missing or name a person."""
     for word, text in words.items():
         if not isinstance(text, str) or not text.strip():
             raise UserError(f"{what}: the {word} is missing. Give it: it stays in the ledger's manifest.")
-        if name.subject_id in text or redact(text, None) != unicodedata.normalize("NFKC", text):
+        if (subject_id and subject_id in text) or redact(text, None) != unicodedata.normalize("NFKC", text):
             raise UserError(f"{what}: the {word} names the person, and it is kept. Leave the id out of it.")
 
 
@@ -363,7 +394,8 @@ def _drop_rows(path: Path, subject_id: str) -> int:
     return removed
 
 
-def _files_to_search(folder: Path, features: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+def files_to_search(folder: Path, features: Iterable[Path] = ()) -> Iterator[tuple[str, Path]]:
+    """Return the files of a ledger, the catalogue apart, and others: what messages call each, and its path."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / CATALOGUE:
             yield str(path.relative_to(folder)), path
