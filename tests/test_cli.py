@@ -54,6 +54,7 @@ COMMANDS = (
     "served-at",
     "card",
     "forget",
+    "expire",
     "upgrade",
     "assess",
     "explain",

@@ -240,6 +240,10 @@ def forget(desk: Path, folder: Path) -> Iterable[Arguments]:
     yield "forget", "a", "--ledger", desk / "few", "--approver", "Zhou Min", "--reason", "left the register"
 
 
+def expire(desk: Path, folder: Path) -> Iterable[Arguments]:
+    yield "expire", desk / "few", "--on", "2024-01-01", "--approver", "Zhou Min"
+
+
 def serve(desk: Path, folder: Path) -> Iterable[Arguments]:
     log = ("serve", "--log", desk / "log", "--log-head", desk / "head")
     for what in (("--verify",), ("--purge",), ("--about", "a")):
@@ -269,6 +273,7 @@ def compare(desk: Path, folder: Path) -> Iterable[Arguments]:
 
 ONE_OF_EACH = (
     synthesise, ingest, run, promote, rollback, upgrade, history, served_at, card, assess, explain, features, forget,
+    expire,
     serve, report, monitor, compare,
 )  # fmt: skip
 

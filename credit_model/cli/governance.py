@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_model.cli.options import AsJson, LedgerFolder, example, say, working
+from credit_model.cli.options import AsJson, LedgerFolder, example, read_day, say, working
 from credit_model.foundation.json_values import JsonObject
 
 if TYPE_CHECKING:
@@ -201,6 +201,32 @@ def forget(
     proof = f"still in {', '.join(report.remaining)}" if report.remaining else "in none"
     human = (
         f"removed: {rows}; {report.checked:,} files searched afterwards, {proof}\n{report.note_zh}\n{report.note_en}"
+    )
+    say(report.to_dict(), as_json, human)
+    if not report.complete:
+        raise typer.Exit(3)
+
+
+@commands.command(epilog=example("credit-model expire LEDGER --on 2026-11-01 --approver 'Zhou Min'"))
+def expire(
+    ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.")],
+    on: Annotated[str, typer.Option(metavar="YYYY-MM-DD", parser=read_day, help="Past retention on this day.")],
+    approver: Annotated[str, typer.Option(help="Who approves it.")],
+    hold: Annotated[list[str] | None, typer.Option(help="Id of a record to keep; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the adverse records past their retention, and prove it; 3 if anything remains."""
+    from credit_model.ledger.ledger import Ledger
+
+    store = Ledger.open(ledger)
+    with working("Deleting and looking again"):
+        report = store.expire(on, approver, holds=hold or ())
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.removed.items() if count) or "nothing"
+    stay = ", ".join(f"{count:,} {reason}" for reason, count in report.skipped.items()) or "none"
+    proof = f"still in {', '.join(report.remaining)}" if report.remaining else "in none"
+    human = (
+        f"deleted: {rows}; past retention and kept: {stay}; {report.checked:,} files searched afterwards, {proof}\n"
+        f"{report.note_zh}\n{report.note_en}"
     )
     say(report.to_dict(), as_json, human)
     if not report.complete:

@@ -24,7 +24,7 @@ LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of th
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def _day(text: str) -> str:
+def read_day(text: str) -> str:
     """Return a date as typed; refuse anything else before any work."""
     try:
         if date.fromisoformat(text).isoformat() == text:
@@ -35,13 +35,13 @@ def _day(text: str) -> str:
 
 
 Day = Annotated[
-    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=read_day, help="Observation date: the start of that day.")
 ]
 DayOfUse = Annotated[
-    str | None, typer.Option(metavar="YYYY-MM-DD", parser=_day, help="Day whose law applies; today when not given.")
+    str | None, typer.Option(metavar="YYYY-MM-DD", parser=read_day, help="Day whose law applies; today when not given.")
 ]
 RequiredDay = Annotated[
-    str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=_day, help="Observation date: the start of that day.")
+    str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=read_day, help="Observation date: the start of that day.")
 ]
 Definitions = Annotated[
     Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")

@@ -123,7 +123,7 @@ class Deduplicator:
         """
         digests = text_digests(_row_texts(rows))
         if self.table == "records":
-            rows = self._with_ids(rows, digests)
+            rows = self._with_ids(rows, digests)  # those that were named before keep their ids
             who, content = id_keys(rows.column("record_id")), digests[:, 0]
         else:
             who, content = digests[:, 0] + self._occurrence(digests[:, 0]) * _SPREAD, digests[:, 1]
@@ -136,6 +136,10 @@ class Deduplicator:
         for name, key in zip(KEYS, (who, content), strict=True):
             new = new.append_column(name, pa.array(key[is_new]))
         return new, is_new, conflict
+
+    def with_ids(self, rows: pa.Table) -> pa.Table:
+        """Return accepted records, each with the id under which it will be admitted."""
+        return self._with_ids(rows, text_digests(_row_texts(rows)))
 
     def _with_ids(self, rows: pa.Table, digests: Keys) -> pa.Table:
         """Give records without an id the digest of what they say, and those without a case their own id."""

@@ -296,15 +296,22 @@ class Delivery:
         is_forgotten = self._find_forgotten(one.table, checked)
         good = np.flatnonzero(~checked.is_refused)
         deduplicator = self._deduplicator(one.table)
-        new, is_new, conflict = deduplicator.admit(checked.table.take(good))
+        candidates = checked.table.take(good)
+        if self.transaction.manifest.expired_records and one.table in ("records", "amendments"):
+            candidates = deduplicator.with_ids(candidates) if one.table == "records" else candidates
+            is_expired = self._find_expired(candidates)
+            candidates = candidates.filter(pa.array(~is_expired))
+            checked.faults["expired", "record_id"] = np.isin(np.arange(len(rows)), good[is_expired])
+            is_forgotten, good = is_forgotten | checked.faults["expired", "record_id"], good[~is_expired]
+        new, is_new, conflict = deduplicator.admit(candidates)
         faults = dict(checked.faults)
         if conflict.any():
             faults["conflict", "record_id"] = np.isin(np.arange(len(rows)), good[conflict])
         rejected = np.flatnonzero(ValidatedBatch(checked.table, faults).is_refused)
         for place, values in zip(rejected.tolist(), self._redact(raw, checked, rejected), strict=True):
             why = [why for why, mask in faults.items() if mask[place]]
-            if is_forgotten[place]:  # nothing of the person comes back, not even here
-                why, values = [reason for reason in why if reason[0] == "forgotten"], {}
+            if is_forgotten[place]:  # nothing that went comes back, not even here
+                why, values = [reason for reason in why if reason[0] in ("forgotten", "expired")], {}
             line = None if batch.lines is None else int(batch.lines[places[place]])
             self.quarantine.add(one, int(rows[place]), why, values, line)
         outcome = np.full(len(rows), Outcome.REFUSED)
@@ -375,6 +382,13 @@ class Delivery:
         if is_forgotten.any():
             checked.faults["forgotten", column] = is_forgotten
         return is_forgotten
+
+    def _find_expired(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Mark the rows of records that expired and are not in the ledger again."""
+        manifest, ids = self.transaction.manifest, rows.column("record_id")
+        is_known, _ = self._deduplicator("records").index.find(id_keys(ids))
+        marks = (manifest.mark(name) in manifest.expired_records for name in ids.to_pylist())
+        return ~is_known & np.fromiter(marks, np.bool_, len(ids))
 
     def _anonymise(self, rows: pa.Table) -> pa.Table:
         """Replace a forgotten person to whom an amendment moves a record by nobody."""

@@ -3,7 +3,7 @@
 ``ingest`` appends records, amendments, subject versions and audit attributes. ``segments`` and ``population`` are what
 everything later is computed from; ``as_of`` shows the same as a table, and ``between`` is the one forward look, for
 outcomes. A ``Ledger`` is a view of the ledger as it was when opened, and after its own ingests; ``refresh`` takes in
-what others delivered. ``forget`` removes a person.
+what others delivered. ``forget`` removes a person, ``expire`` what is past its retention.
 
 In: a folder; frames and files. Out: ``IngestReport``, ``Tables``, ``Segments``, ``Population``, data frames.
 """
@@ -24,6 +24,7 @@ from credit_model.foundation.calendar import DateLike, from_day, to_day, to_days
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import exclusive_lock, write_forced
 from credit_model.ledger.buckets import Buckets, SegmentCache
+from credit_model.ledger.expiry import ExpiryReport, expire
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
 from credit_model.ledger.ingest import Delivery, plan
 from credit_model.ledger.ingest_report import IngestReport
@@ -297,7 +298,7 @@ class Ledger:
         subject_id : str
             As the ledger holds it: the pseudonym, never an identity number.
         reason, approver : str
-            LegalRetention in the manifest, without the id.
+            Kept in the manifest, without the id.
         files : sequence of path-like
             Parquet files of ``build_features`` to take the person's rows out of.
 
@@ -337,6 +338,53 @@ class Ledger:
         with Transaction.begin(self._store("readmit")) as transaction:
             readmit(transaction, subject_id, reason, approver)
         self._adopt(transaction.manifest)
+
+    def expire(self, on: DateLike, approver: str, *, holds: Iterable[str] = ()) -> ExpiryReport:
+        """Delete the adverse records past their retention, from every table, quarantine and cache, and prove it.
+
+        Records stay that are challenged, stayed or objected to, listings that stand, judgments that are not performed,
+        and what the ledger's policy still uses. A later delivery of a deleted record is refused (``expired``).
+
+        Parameters
+        ----------
+        on : date
+            Past retention at the start of this day, by what is known then; not in the future.
+        approver : str
+            Kept in the manifest.
+        holds : iterable of str
+            Ids of records to keep for another procedure, such as a lawsuit.
+
+        Returns
+        -------
+        ExpiryReport
+            With what cannot be computed from the ledger again.
+
+        Raises
+        ------
+        UserError
+            A day to come; no approver; a record to hold that is not there. Nothing was done.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+        >>> breach = {"subject_id": ["S000123"], "kind": ["commitment_breach"], "decided_on": ["2018-01-10"]}
+        >>> report = ledger.ingest(records=pd.DataFrame({**breach, "tier": "minor", "known_on": ["2018-03-01"]}))
+        >>> ledger.expire("2023-01-09", "Zhou Min").removed["records"]
+        0
+        >>> ledger.expire("2023-01-10", "Zhou Min").removed["records"]
+        1
+        """
+        day = to_day(on)
+        if day > _day_of_use(None):
+            raise UserError(f"expire: {from_day(day)} is in the future. Give a day that has come.")
+        with Transaction.begin(self._store("expire")) as transaction:
+            row_index = self._view.row_index(transaction.store, transaction.manifest)
+            report = expire(transaction, row_index, Rules(self.catalogue, self.policy, day), approver, holds)
+        self._deduplicators = {}
+        self._adopt(transaction.manifest)
+        return report
 
     def tables(self, subject_ids: Iterable[str] | None = None) -> Tables:
         """Return everything accepted, as arrays; of some subjects, the rows of ``tables().for_subjects(subject_ids)``.

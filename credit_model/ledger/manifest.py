@@ -52,7 +52,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Tombstone:
-    """One person who was forgotten: when, why, by whom, and salted hashes that recognise a new delivery.
+    """One person who was forgotten, or records that expired: when, why, by whom, and salted hashes of what went.
+
+    By the hashes a new delivery is recognised. Records that expired name no subject.
 
     ``lifted`` says when, why and by whom the person was readmitted; the hashes are removed then.
     """
@@ -164,7 +166,12 @@ class Manifest:
     @cached_property
     def forgotten_records(self) -> frozenset[str]:
         """Hashes of the record ids that went with them."""
-        return frozenset(mark for one in self.forgotten for mark in one.records)
+        return frozenset(mark for one in self.forgotten if one.subject for mark in one.records)
+
+    @cached_property
+    def expired_records(self) -> frozenset[str]:
+        """Hashes of the ids of the records that expired."""
+        return frozenset(mark for one in self.forgotten if not one.subject for mark in one.records)
 
     # -- on disk
 

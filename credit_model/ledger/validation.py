@@ -94,6 +94,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "ambiguous_date": ("日期可按两种格式读成不同的日子", "two of the formats read this date as different days"),
     "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
     "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
+    "expired": ("该信息已满保存期限并已删除", "the record was deleted at the end of its retention"),
     "forgotten": ("主体已被遗忘", "the subject was forgotten: Ledger.readmit comes first"),
     "unbalanced_quote": ("引号不成对", "a quotation mark is not closed in its line"),
     "unreadable_row": ("列数与表头不符", "the row has another number of columns than the header"),
