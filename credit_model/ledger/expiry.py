@@ -28,9 +28,9 @@ from credit_model.foundation.errors import UserError
 from credit_model.ledger.forgetting import Removal, RemovalReport, check_words, files_to_search
 from credit_model.ledger.lookup import RowIndex
 from credit_model.ledger.manifest import PARTS, Tombstone
-from credit_model.ledger.record_frames import Rules
 from credit_model.ledger.transaction import Transaction
 from credit_model.visibility.fold import State, fold_at
+from credit_model.visibility.record_frames import Rules
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.use_rules import UseRules
 

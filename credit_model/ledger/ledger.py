@@ -42,11 +42,11 @@ from credit_model.ledger.manifest import (
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import load_mapping
 from credit_model.ledger.parts import PartStore
-from credit_model.ledger.record_frames import Rules, records_decided, records_decided_each, records_in_force
 from credit_model.ledger.sources import open_sources
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
 from credit_model.visibility.population import Population
+from credit_model.visibility.record_frames import Rules, records_decided, records_decided_each, records_in_force
 from credit_model.visibility.tables import Segments, Tables
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.calendar import NO_VALUE, Days, from_days
-from credit_model.ledger.validation import column_types
 from credit_model.visibility.fold import fold_at
 from credit_model.visibility.segments import files_at, grounds_at
-from credit_model.visibility.tables import ROLES, Segments, Tables
+from credit_model.visibility.tables import RECORD_TYPES, ROLES, Segments, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +97,7 @@ def _decided_between(tables: Tables, first: int, last: int) -> Tables:
 def _frame(columns: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> pd.DataFrame:
     import pandas as pd
 
-    types = {**column_types("records", catalogue), "outstanding": "int", "visible_from": "date"}
+    types = {**RECORD_TYPES, **catalogue.attribute_types, "outstanding": "int", "visible_from": "date"}
     frame: dict[str, Any] = {}
     for name, column in columns.items():
         if types.get(name) == "date":
