@@ -97,6 +97,16 @@ def test_a_record_goes_on_the_day_its_retention_ends_and_not_before(
         (record("X"), [amendment("X", "challenged")], "under_challenge"),
         (record("X"), [amendment("X", "disputed")], "disputed"),
         (record("X", "dishonest_executee"), [], "listed"),
+        (record("X"), [amendment("X", "stayed")], "under_challenge"),
+        (
+            record("X"),
+            [
+                amendment("X", "disputed"),
+                {**amendment("X", "disputed"), "dispute_id": "D2"},
+                amendment("X", "dispute_closed", "objection_sustained", "2019-09-01"),
+            ],
+            "disputed",
+        ),
         (record("X", "severe_list"), [amendment("X", "repaired")], "listed"),  # a repair ends no listing
         (record("X", "judgment_unperformed"), [amendment("X", "partly_performed", "5")], "unperformed"),
     ],

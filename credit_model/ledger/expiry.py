@@ -23,13 +23,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from credit_model.catalogue.catalogue import USES
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, from_day
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.forgetting import Removal, RemovalReport, check_words, files_to_search
 from credit_model.ledger.lookup import RowIndex
 from credit_model.ledger.manifest import PARTS, Tombstone
 from credit_model.ledger.transaction import Transaction
-from credit_model.visibility.fold import State, fold_at
+from credit_model.visibility.amendments import DISPUTE_ACTIONS
+from credit_model.visibility.coded_tables import CodedTables
+from credit_model.visibility.fold import State, fold
 from credit_model.visibility.record_frames import Rules
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.use_rules import UseRules
@@ -118,48 +121,72 @@ def _select(tables: Tables, rules: Rules, held: frozenset[str]) -> _Selection:
             "nothing was done."
         )
     on, use = rules.day_of_use, UseRules.of(rules.catalogue, rules.policy, rules.day_of_use)
-    state = fold_at(tables, rules.catalogue, on)
-    use_end = use.use_end(state)
-    past = use.adverse[state.kind] & state.is_known & (_retained_until(state, use) <= on)
-    opened = _open(state, use, on)
+    coded = CodedTables.of(tables, rules.catalogue)
+    record = coded.index_of(record_ids)
+    state = use.read(fold(coded, record, np.full(len(record), on, np.int32)), coded)
+    list_end = use.list_end(state, coded)
+    retained_until, use_end = _retained_until(state, use, list_end), use.use_end(state, list_end)
+    past = use.adverse[state.kind] & state.is_known & (retained_until <= on)
+    opened = _open(state, use, list_end, on)
     opened["held"] = np.fromiter((name in held for name in record_ids.tolist()), np.bool_, len(record_ids))
     opened["in_use"] = use_end > on
+    opened["disputed"] |= state.disputed & _objected(tables, set(record_ids[past & state.disputed].tolist()), on)
     skipped: Counter[str] = Counter()
     goes = past.copy()
     for reason in OPEN:
         stays = goes & opened[reason]
         skipped[reason] += int(stays.sum())
         goes &= ~stays
-    ends = np.maximum(use_end, _retained_until(state, use))[goes]
     return _Selection(
         frozenset(record_ids[goes].tolist()),
-        len(set(state.holder[goes].tolist())),
+        len(np.unique(state.holder[goes])),
         {reason: count for reason, count in skipped.items() if count},
         int(tables.records["known_on"][goes].min(initial=FOREVER - 1)) + 1,
-        int(ends.max(initial=NO_DAY)),
+        int(np.maximum(use_end, retained_until)[goes].max(initial=NO_DAY)),
     )
 
 
-def _retained_until(state: State, use: UseRules) -> Days:
+def _retained_until(state: State, use: UseRules, list_end: Days) -> Days:
     """Return the first day after the retention of each record, whatever is still open."""
-    attributes = state.attributes
-    sentence, valid_to = attributes["sentence_ends_on"], attributes["valid_to"]
+    sentence, valid_to = state.attributes["sentence_ends_on"], state.attributes["valid_to"]
     start = np.where(use.prison[state.kind] & (sentence != NO_DAY), sentence, state.decided_on)
-    retained = add_months(start, use.retention_months)
-    until: Days = np.maximum.reduce([retained, attributes["penalty_ends_on"], valid_to, state.exit_on]).astype(np.int32)
+    ends = [add_months(start, use.retention_months), state.attributes["penalty_ends_on"], valid_to, state.exit_on]
+    until: Days = np.maximum.reduce([*ends, np.where(list_end == FOREVER, NO_DAY, list_end)]).astype(np.int32)
     return until
 
 
-def _open(state: State, use: UseRules, on: int) -> dict[str, NDArray[np.bool_]]:
+def _open(state: State, use: UseRules, list_end: Days, on: int) -> dict[str, NDArray[np.bool_]]:
     """Return for each reason of ``OPEN`` that lies in the records themselves which of them stay for it."""
     way, valid_to = use.use[state.kind], state.attributes["valid_to"]
-    is_over = (state.exit_on != NO_DAY) | ((valid_to != NO_DAY) & (valid_to <= on))
+    is_over = (list_end <= on) | ((valid_to != NO_DAY) & (valid_to <= on))
+    is_ended = (state.exit_on != NO_DAY) | (state.performed == 2)
     return {
-        "under_challenge": state.challenge_open | (state.final_from == FOREVER),
-        "disputed": state.disputed & ~state.sustained,
-        "listed": (way == "while_listed") & ~is_over,
-        "unperformed": (way == "until_performed") & (state.exit_on == NO_DAY) & (state.performed != 2),
+        "under_challenge": state.challenge_open | state.stayed | (state.final_from == FOREVER),
+        "disputed": state.disputed & ~state.sustained,  # open, or closed without a known result
+        "listed": (way == USES.index("while_listed")) & ~is_over,
+        "unperformed": (way == USES.index("until_performed")) & ~is_ended,
     }
+
+
+def _objected(tables: Tables, records: set[str], on: int) -> NDArray[np.bool_]:
+    """Return on which records, of some, an objection is open beside any that was sustained."""
+    amendments, still_open = tables.amendments, dict.fromkeys(records, 0)
+    counts = (amendments["known_on"] < on) & (amendments["effective_on"] <= on)
+    rows = np.flatnonzero(counts & np.isin(amendments["action"], DISPUTE_ACTIONS))
+    rows = rows[np.lexsort((amendments["seq"][rows], amendments["effective_on"][rows]))]
+    by_id: set[tuple[str, str]] = set()
+    for row in rows.tolist():
+        record_id, dispute_id = amendments["record_id"][row], amendments["dispute_id"][row]
+        if record_id not in records:
+            continue
+        opens = amendments["action"][row] == DISPUTE_ACTIONS[0]
+        if dispute_id is not None:
+            by_id.add((record_id, dispute_id)) if opens else by_id.discard((record_id, dispute_id))
+        else:
+            still_open[record_id] = max(0, still_open[record_id] + (1 if opens else -1))
+    objected = {record_id for record_id, _ in by_id} | {record_id for record_id, count in still_open.items() if count}
+    names = tables.records["record_id"].tolist()
+    return np.fromiter((name in objected for name in names), np.bool_, len(names))
 
 
 def _names_any(path: Path, records: frozenset[str]) -> bool:
