@@ -21,7 +21,7 @@ import pandas as pd
 from harness import timed
 
 import credit_model as cm
-from credit_model.evaluation.evaluation import evaluate
+from credit_model.evaluation.assembly import evaluate
 from credit_model.features.dictionary import library
 from credit_model.foundation.calendar import add_months, from_day, to_day
 from credit_model.metrics.performance import soft_gini

@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credit_model.evaluation.evaluation import evaluate
+from credit_model.evaluation.assembly import evaluate
 from credit_model.experiments.data_source import open_source
 from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.tuning import tune

@@ -24,9 +24,8 @@ import pandas as pd
 from harness import timed
 
 import credit_model as cm
-from credit_model.evaluation.assembly import full_evaluation
+from credit_model.evaluation.assembly import evaluate, full_evaluation
 from credit_model.evaluation.decisions import summarise_decisions
-from credit_model.evaluation.evaluation import evaluate
 from credit_model.evaluation.fairness_audit import audit_fairness
 from credit_model.evaluation.samples import describe_samples
 from credit_model.features.dictionary import library

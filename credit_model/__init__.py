@@ -44,7 +44,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "compare": "credit_model.evaluation.comparison",
         "cutoff_table": "credit_model.evaluation.decisions",
         "eligibility_ratio": "credit_model.evaluation.fairness_rates",
-        "evaluate": "credit_model.evaluation.evaluation",
+        "evaluate": "credit_model.evaluation.assembly",
         "explain_feature": "credit_model.features.build",
         "feature_grid": "credit_model.features.grid",
         "font_families": "credit_model.texts.fonts",
@@ -67,10 +67,10 @@ if TYPE_CHECKING:
     from credit_model.assessment.assessment import Assessment as Assessment
     from credit_model.assessment.evaluator import Evaluator as Evaluator
     from credit_model.catalogue.catalogue import load_catalogue as load_catalogue
+    from credit_model.evaluation.assembly import evaluate as evaluate
     from credit_model.evaluation.comparison import compare as compare
     from credit_model.evaluation.comparison import frontier as frontier
     from credit_model.evaluation.decisions import cutoff_table as cutoff_table
-    from credit_model.evaluation.evaluation import evaluate as evaluate
     from credit_model.evaluation.fairness_audit import AuditSettings as AuditSettings
     from credit_model.evaluation.fairness_audit import audit_fairness as audit_fairness
     from credit_model.evaluation.fairness_rates import eligibility_ratio as eligibility_ratio

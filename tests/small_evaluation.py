@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
-from credit_model.evaluation.assembly import EvaluationSettings, full_evaluation
+from credit_model.evaluation.assembly import EvaluationSettings, evaluate, full_evaluation
 from credit_model.evaluation.decisions import Programme
-from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_audit import AuditSettings
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.metrics.stability import Stability

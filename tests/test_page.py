@@ -22,8 +22,9 @@ from small_evaluation import CARD, FRAME, FULL, POINTS, REPORT, full, judged
 from small_pairs import scored_rows, wide_card, wide_rows
 
 from credit_model import UserError
-from credit_model.evaluation.card_summary import card_of
-from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.assembly import evaluate
+from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.scored_rows import card_of
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 from credit_model.reports.shapes import importance

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from small_evaluation import CARD, CONTEXT, FRAME, POINTS, REPORT, judged, made_frame
 
 from credit_model import UserError
-from credit_model.evaluation.evaluation import EvaluationReport, evaluate
+from credit_model.evaluation.assembly import evaluate
+from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.metrics.performance import gini
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.card_summary import term_texts
 from credit_model.evaluation.fairness_cutoffs import LIMITS, Cutoff, Grouping, cutoffs_of, groupings, label
 from credit_model.evaluation.fairness_rates import Proxy, SourceRate, screen_proxies
-from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
+from credit_model.evaluation.scored_rows import Sample, distinct, sample_of, term_texts
 from credit_model.evaluation.tables import Counts, counts_of, reasons_by_row, with_second
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.frames import frame_of

@@ -1,21 +1,28 @@
-"""Scored rows of an evaluation as arrays, checked once and sorted by person and date.
+"""Scored rows as arrays, checked once and sorted by person and date; the card that scored them as plain values.
 
-In: a frame of scored rows. Out: a `Sample`.
+In: a frame of scored rows; a card, and the points of the rows. Out: a `Sample`; a `CardSummary`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from credit_model.foundation.errors import UserError
+from credit_model.metrics.performance import SMALLEST_CELL
+from credit_model.scorecard.pairs import run_label
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from credit_model.scorecard.bins import Attribute, Characteristic
+    from credit_model.scorecard.card import Card
+    from credit_model.scorecard.pairs import Pair
 
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
 
@@ -40,7 +47,7 @@ class Sample:
     order: NDArray[np.intp]
     others: dict[str, NDArray[np.float64]]
 
-    def where(self, rows: NDArray[Any]) -> Sample:
+    def where(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Sample:
         """Keep some rows, chosen by a mask or put in an order."""
         arrays: dict[str, Any] = {
             name: None if value is None else value[rows] for name, value in vars(self).items() if name != "others"
@@ -117,3 +124,213 @@ def sample_of(frame: pd.DataFrame, others: Sequence[str]) -> Sample:
         others={name: required[name] for name in others},
     )
     return sample.where(np.lexsort((sample.as_of, sample.subject)))
+
+
+class AttributeSummary(TypedDict):
+    """One attribute of a term; what is not known of a pair's is None."""
+
+    label_en: str
+    label_zh: str
+    points: int
+    share: float | None
+    bad_rate: float | None
+    woe: float | None
+    reference: bool
+
+
+class GridLabel(TypedDict):
+    """Some neighbouring attributes of one side of a grid."""
+
+    label_en: str
+    label_zh: str
+    reference: bool
+
+
+class GridSide(TypedDict):
+    """One of the two characteristics of a pair."""
+
+    label_en: str
+    label_zh: str
+    attributes: list[GridLabel]
+
+
+class PairGrid(TypedDict):
+    """Points of every combination of a pair that can occur."""
+
+    first: GridSide
+    second: GridSide
+    points: list[list[int]]
+
+
+class TermSummary(TypedDict):
+    """A characteristic or a pair; ``mean_points``, how far it moves scores, where that was measured."""
+
+    name: str
+    label_en: str
+    label_zh: str
+    reason: str
+    direction: int
+    weight: float | None
+    information_value: float | None
+    policy: dict[str, str] | None
+    attributes: list[AttributeSummary]
+    mean_points: NotRequired[float | None]
+    grid: NotRequired[PairGrid]
+
+
+class CardSummary(TypedDict, total=False):
+    """Scale and table of a card; empty without one."""
+
+    name: str
+    digest: str
+    profile_en: str
+    profile_zh: str
+    reference_points: int
+    points_to_double_odds: int
+    grades: list[str]
+    grade_cuts: list[int]
+    characteristics: list[TermSummary]
+
+
+def mean_movement(points: NDArray[np.float64], weight: ArrayLike | None = None) -> float:
+    """How much points move a score: their mean absolute distance from their mean.
+
+    Of an additive score this is the mean of absolute interventional SHAP values, exactly.
+
+    Examples
+    --------
+    >>> mean_movement(np.array([0.0, 0.0, 0.0, -40.0]))
+    15.0
+    """
+    weights = None if weight is None else np.asarray(weight, np.float64)
+    mean = float(np.average(points, weights=weights))
+    return float(np.average(np.abs(points - mean), weights=weights))
+
+
+def movement_by_term(sample: Sample, explanation: pd.DataFrame) -> dict[str, float | None]:
+    """`mean_movement` of each term on scored rows; None where few people have other points than the rest."""
+    movements: dict[str, float | None] = {}
+    for name in explanation.columns.drop("base", errors="ignore"):
+        points = explanation[name].to_numpy(np.float64)[sample.order]
+        levels, at = np.unique(points, return_inverse=True)
+        usual = levels[np.argmax(np.bincount(at.ravel()))] if len(levels) else 0.0
+        few = 0 < distinct(sample.subject[points != usual]) < SMALLEST_CELL
+        movements[str(name)] = None if few else mean_movement(points, sample.weight)
+    return movements
+
+
+def _information_value(attributes: Sequence[Attribute]) -> float | None:
+    """IV over the attributes of the development sample: sum of (share of goods - share of bads) ln(goods / bads)."""
+    attribute_shares = [(a.share, a.bad_rate) for a in attributes if a.share and a.bad_rate is not None]
+    bads = sum(share * rate for share, rate in attribute_shares)
+    goods = sum(share * (1 - rate) for share, rate in attribute_shares)
+    if not attribute_shares or not (bads > 0 and goods > 0):
+        return None
+    both = [(share * (1 - rate) / goods, share * rate / bads) for share, rate in attribute_shares if 0 < rate < 1]
+    return sum((good - bad) * math.log(good / bad) for good, bad in both)
+
+
+def card_of(card: Card, mean_points: Mapping[str, float | None] | None = None) -> CardSummary:
+    """Return scale and table of a card as plain values."""
+    profile = card.profile
+    terms = [_characteristic(c) for c in card.characteristics] + [_pair_of(card, pair) for pair in card.pairs]
+    if mean_points is not None:
+        for term in terms:
+            term["mean_points"] = mean_points.get(term["name"])
+    return {
+        "name": card.name,
+        "digest": card.digest,
+        "profile_en": profile.label_en or profile.name,
+        "profile_zh": profile.label_zh or profile.name,
+        "reference_points": profile.reference_points,
+        "points_to_double_odds": profile.points_to_double_odds,
+        "grades": list(profile.grades),
+        "grade_cuts": list(profile.grade_cuts),
+        "characteristics": terms,
+    }
+
+
+def _characteristic(c: Characteristic) -> TermSummary:
+    """Return a characteristic, without the attribute of a missing value where none can be missing."""
+    labels = zip(c.attribute_labels("en"), c.attribute_labels("zh"), c.attributes, strict=True)
+    attributes: list[AttributeSummary] = [
+        {
+            "label_en": label_en,
+            "label_zh": label_zh,
+            "points": attribute.points,
+            "share": attribute.share,
+            "bad_rate": attribute.bad_rate,
+            "woe": attribute.woe,
+            "reference": number == c.reference,
+        }
+        for number, (label_en, label_zh, attribute) in enumerate(labels)
+        if number != c.bins.missing or not c.is_never_missing
+    ]
+    return {
+        "name": c.name,
+        "label_en": c.label_en,
+        "label_zh": c.label_zh,
+        "reason": c.reason,
+        "direction": c.direction,
+        "weight": c.weight,
+        "information_value": _information_value(c.attributes),
+        "policy": None if c.policy is None else {"approver": c.policy.approver, "ground": c.policy.ground},
+        "attributes": attributes,
+    }
+
+
+def term_texts(card: Card) -> dict[str, tuple[str, str, str]]:
+    """Of each term of a card: code of its reason, label in English, label in Chinese."""
+    texts = {c.name: (c.reason, c.label_en, c.label_zh) for c in card.characteristics}
+    for pair in card.pairs:
+        parts = card.parts(pair.name)
+        texts[pair.name] = (pair.code(parts), pair.label(parts, "en"), pair.label(parts, "zh"))
+    return texts
+
+
+def _pair_of(card: Card, pair: Pair) -> TermSummary:
+    """Return a pair in the form of a characteristic, without attributes that have no points."""
+    code, label_en, label_zh = term_texts(card)[pair.name]
+    parts = card.parts(pair.name)
+    return {
+        "name": pair.name,
+        "label_en": label_en,
+        "label_zh": label_zh,
+        "reason": code,
+        "direction": 0,
+        "weight": None,
+        "information_value": None,
+        "policy": None,
+        "attributes": [
+            {
+                "label_en": row.attributes_en,
+                "label_zh": row.attributes_zh,
+                "points": row.points,
+                "share": None,
+                "bad_rate": None,
+                "woe": None,
+                "reference": False,
+            }
+            for row in pair.rows(parts)
+        ],
+        "grid": _grid(parts, pair),
+    }
+
+
+def _grid(parts: Sequence[Characteristic], pair: Pair) -> PairGrid:
+    """Points of every combination that can occur, equal neighbours together."""
+    sides = []
+    for c, runs in zip(parts, pair.runs, strict=True):
+        never = c.bins.missing if c.is_never_missing else None
+        sides.append([places for run in runs if (places := [place for place in run if place != never])])
+    first, second = (_side(c, side) for c, side in zip(parts, sides, strict=True))
+    points = [[pair.points[row[0]][column[0]] for column in sides[1]] for row in sides[0]]
+    return {"first": first, "second": second, "points": points}
+
+
+def _side(c: Characteristic, runs: Sequence[Sequence[int]]) -> GridSide:
+    labels: list[GridLabel] = [
+        {"label_en": run_label(c, run, "en"), "label_zh": run_label(c, run, "zh"), "reference": c.reference in run}
+        for run in runs
+    ]
+    return {"label_en": c.label_en, "label_zh": c.label_zh, "attributes": labels}

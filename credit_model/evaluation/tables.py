@@ -294,3 +294,29 @@ def reasons_of(
             )
         )
     return tuple(sorted(rows, key=lambda r: (-(r.share or 0.0), r.code)))
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The measures of each part of the people by one column."""
+
+    column: str
+    label_en: str
+    label_zh: str
+    parts: dict[str, Segment]
+
+
+def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[np.str_]]]) -> tuple[Breakdown, ...]:
+    """Measures by the values of columns, each given with its labels and its values in the order of the sample."""
+    breakdowns = []
+    for name, (label_en, label_zh, values) in columns.items():
+        names = [str(value) for value in np.unique(values)]
+        parts = [sample.where(values == value) for value in names]
+        cells = {
+            value: Segment(
+                counts, {} if counts.hidden else compute_measures(part), {} if counts.hidden else compute_tests(part)
+            )
+            for value, part, counts in zip(names, parts, counts_of(parts, sample), strict=True)
+        }
+        breakdowns.append(Breakdown(name, label_en, label_zh, cells))
+    return tuple(breakdowns)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from credit_model.evaluation.card_summary import card_of, mean_moved
+from credit_model.evaluation.scored_rows import card_of, mean_movement
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
 from credit_model.reports.drawing import BOLD, WIDE, Drawing, wrap_text
@@ -57,7 +57,7 @@ def importance(card: Card, X: pd.DataFrame, weight: ArrayLike | None = None) -> 
     points = card.explain(X)
     rows = []
     for term in card_of(card)["characteristics"]:
-        size = mean_moved(points[term["name"]].to_numpy(np.float64), weight)
+        size = mean_movement(points[term["name"]].to_numpy(np.float64), weight)
         rows.append((term["name"], term["label_zh"], term["label_en"], size, reach_of(term)))
     table = pd.DataFrame(rows, columns=["term", "label_zh", "label_en", "mean_points", "range"])
     return table.sort_values("mean_points", ascending=False, kind="stable", ignore_index=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 Points = npt.NDArray[np.int32]
 Real = npt.NDArray[np.float64]
 TIMES = " × "
+
+
+class PairRow(NamedTuple):
+    """Some attributes of both characteristics of a pair, and their points."""
+
+    name: str
+    label_zh: str
+    label_en: str
+    reason: str
+    attributes_zh: str
+    attributes_en: str
+    points: int
 
 
 @dataclass(frozen=True)
@@ -158,16 +170,13 @@ class Pair:
         grid = (self.grid if name == self.first else self.grid.T)[:intervals]
         return np.asarray((np.diff(grid, axis=0) * direction).max(axis=1))
 
-    def rows(self, parts: Sequence[Characteristic]) -> Iterator[tuple[str | int, ...]]:
-        """Its rows of a printed card, equal neighbours together, without what has no points.
-
-        Name, label (zh, en), reason, attributes of both (zh, en), points.
-        """
+    def rows(self, parts: Sequence[Characteristic]) -> Iterator[PairRow]:
+        """Yield its rows of a printed card, equal neighbours together, without what has no points."""
         head = (self.name, self.label(parts, "zh"), self.label(parts, "en"), self.code(parts))
         for some in product(*self.runs):
             points = self.points[some[0][0]][some[1][0]]
             if points:
-                yield (*head, *(self._words(parts, some, lang) for lang in ("zh", "en")), points)
+                yield PairRow(*head, self._words(parts, some, "zh"), self._words(parts, some, "en"), points)
 
     def label(self, parts: Sequence[Characteristic], lang: str) -> str:
         """Return its name, in words."""
