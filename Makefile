@@ -80,7 +80,8 @@ soak: setup system ## deep runs: tens of thousands of random ledgers, long prope
 	@$(BIN)/python benchmarks/record_monotone.py
 	@$(BIN)/python benchmarks/made_city.py
 
-# Its settings are the user's own; notebooks/.jupyter only adds that a double click on a script opens it as a notebook.
+# Its settings are the user's own; notebooks/.jupyter only adds that a double click on a script opens it as a notebook,
+# and that no news is asked for.
 lab: setup ## JupyterLab on the notebooks
 	@export JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"; \
 	exec $(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB)

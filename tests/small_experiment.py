@@ -9,7 +9,9 @@ from string import Template
 TEXT = Template((Path(__file__).parent / "small_experiment.toml").read_text(encoding="utf-8"))
 
 
-def experiment_text(question: str, rest: str, *, people: int = 2_000, include: tuple[str, ...] = ("adverse_*",)) -> str:
+def experiment_text(
+    question: str, rest: str, *, people: int = 2_000, include: tuple[str, ...] = ("adverse_*",), source: str = ""
+) -> str:
     """Return the text of an experiment.
 
     Parameters
@@ -21,6 +23,9 @@ def experiment_text(question: str, rest: str, *, people: int = 2_000, include: t
         Size of the synthetic city.
     include : tuple of str
         Patterns of features.
+    source : str
+        Lines that say where the rows come from, instead of the synthetic city.
     """
-    head = TEXT.substitute(question=question, people=people, include=json.dumps(include))
+    city = f'synthetic = {{ profile = "L", people = {people} }}'
+    head = TEXT.substitute(question=question, source=source or city, include=json.dumps(include))
     return head + rest.lstrip("\n")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from credit_model import UserError
-from credit_model.experiments.experiment import Experiment, ExperimentErrors, MadeCity, Range
+from credit_model.experiments.experiment import Experiment, ExperimentErrors, Range, SyntheticCity
 from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import from_days
 from credit_model.scorecard.bins import BinEdits, NumericBins
@@ -82,7 +82,7 @@ def faults(text: str, folder: Path) -> tuple[str, ...]:
 def test_the_example_of_the_interfaces_is_read_as_it_is_written(tmp_path: Path) -> None:
     experiment = load(EXAMPLE, tmp_path)
     assert experiment.name == "example"
-    assert experiment.ledger.source == MadeCity("R", 100_000, 20261124)
+    assert experiment.ledger.source == SyntheticCity("R", 100_000, 20261124)
     assert experiment.outcome.name == "y12"
     assert str(from_days(experiment.sample.out_of_time)) == "2025-04-01"
     assert experiment.card.fixed == {"max_characteristics": 20, "penalty": 1.0}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small_fines import VARIABLE, invented_tables
 
-from credit_model.experiments.experiment import MadeCity
+from credit_model.experiments.experiment import SyntheticCity
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
 from credit_model.ledger.ledger import Ledger
@@ -21,7 +21,7 @@ from credit_model.scorecard.card import Card
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.toml"))
 NAMES = [path.stem for path in EXPERIMENTS]
 # The profile with many events, so that three thousand people are enough to learn from.
-SMALL_CITY = MadeCity("L", 3_000, 20261124)
+SMALL_CITY = SyntheticCity("L", 3_000, 20261124)
 
 
 class Tracker:
@@ -72,7 +72,7 @@ def test_an_experiment_loads_and_asks_a_question(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=NAMES)
 def test_an_experiment_made_small_runs_to_a_card(path: Path, home: Path) -> None:
     experiment = load_experiment(path)
-    if isinstance(experiment.ledger.source, MadeCity):
+    if isinstance(experiment.ledger.source, SyntheticCity):
         experiment = replace(experiment, ledger=replace(experiment.ledger, source=SMALL_CITY))
     experiment = replace(experiment, card=replace(experiment.card, trials=2))
     tracker = Tracker()

@@ -64,6 +64,7 @@ def test_a_double_click_in_the_lab_opens_a_notebook_that_runs_and_shows_its_pict
         picture = page.wait_for("document.querySelector('.jp-NotebookPanel .jp-OutputArea img')?.src")
         assert picture.startswith("data:image/png;base64,")
         page.wait_for(idle)
+        assert page.wait_for("document.body.innerText.includes('Jupyter news') ? 'asked for' : 'quiet'") == "quiet"
 
 
 @pytest.mark.needs("make")

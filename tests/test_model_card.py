@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from small_card import small_card
-from small_evaluation import REPORT
+from small_evaluation import FULL, REPORT
 
 from credit_model import UserError
 from credit_model.cli.main import main
@@ -85,3 +85,13 @@ def test_the_command_writes_the_page_of_a_version_with_who_approved_it(
     assert "| `champion` | 启用 · promotion | Zhou Min | 20" in text
     assert text == render_model_card(ModelCard.from_json(document.read_text(encoding="utf-8")))
     assert str(page) in capsys.readouterr().out
+
+
+def test_groups_and_findings_are_named_in_the_language_of_the_page() -> None:
+    made = ModelCard("small", 3, "Li Wei", small_card(), FULL, FULL.digest)
+    chinese, english = (render_model_card(made, lang) for lang in ("zh", "en"))
+    assert re.search(r"^\| 性别 \| \d+ \| [男女] \|", chinese, re.M)
+    assert re.search(r"^\| Sex \| \d+ \| (Male|Female) \|", english, re.M)
+    assert re.search(r"^- 符合比例: 区县, shore: ", chinese, re.M)
+    assert re.search(r"^- 来源: fines: ", chinese, re.M)
+    assert re.search(r"^- Eligibility: District, shore: ", english, re.M)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_experiment import experiment_text
 
 from credit_model.cli.main import main
 from credit_model.synthetic.city import synthesise
@@ -18,23 +19,9 @@ KEY = "a pseudonym key that lives outside the ledger"
 MARK = "龘靐"  # every planted name begins so, and nothing else does
 NUMBER = re.compile(r"999999[ -]?(?:19|20)\d{2}[ -]?\d{4}")  # every planted number begins so: no county has this code
 TABLES = ("records", "amendments", "subjects", "audit")
-EXPERIMENT = """
-schema = 1
-question = "What do planted canaries leave behind?"
-seed = 3
-[ledger]
-folder = "ledger"
-policy = "tier"
-day_of_use = 2026-11-24
-known_through = 2026-10-31
-[outcome]
-definition = "y12"
-[sample]
-out_of_time = 2025-04-01
-development_dates = 2
-every_months = 12
-[features]
-include = ["adverse_24m", "adverse_general_36m", "listed_now", "law_abiding_24m", "honours_60m"]
+EXPERIMENT = experiment_text(
+    "What do planted canaries leave behind?",
+    """
 [card]
 method = "woe_logistic"
 profile = "zhejiang_1000"
@@ -48,7 +35,10 @@ approver = "Chen Jing"
 ground = "honours are too rare to learn from"
 [gates]
 gini = -1.0
-"""
+""",
+    include=("adverse_24m", "adverse_general_36m", "listed_now", "law_abiding_24m", "honours_60m"),
+    source='folder = "ledger"\nknown_through = 2026-10-31',
+)
 
 
 def _plant(folder: Path) -> set[str]:

@@ -54,6 +54,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "330624": ("330624 Xinchang", "330624 新昌县"),
     "330681": ("330681 Zhuji", "330681 诸暨市"),
     "330683": ("330683 Shengzhou", "330683 嵊州市"),
+    "occupation": ("Occupation", "职业"),
+    "occupations": ("Occupations", "职业"),
     UNKNOWN: ("not recorded", "未登记"),
 }
 """How attributes and groups are written, in English and Chinese; what is not named is written as it is."""

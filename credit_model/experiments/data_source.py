@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
-from credit_model.experiments.experiment import Experiment, MadeCity, RawTables
+from credit_model.experiments.experiment import Experiment, RawTables, SyntheticCity
 from credit_model.experiments.reader import load_experiment
 from credit_model.foundation.calendar import to_day
 from credit_model.foundation.digests import sha256_code, sha256_file, sha256_json
@@ -91,7 +91,7 @@ def open_source(experiment: Experiment, progress: Progress, make: bool = True) -
                 f"under {ledger.policy!r}; change one of them"
             )
         return DataSource(ledger, plan.known_through)
-    if isinstance(source, MadeCity):
+    if isinstance(source, SyntheticCity):
         city = cache(lambda: synthesise(source.profile, source.people, source.seed))
         catalogue = load_catalogue()
 

@@ -45,7 +45,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class MadeCity:
+class SyntheticCity:
     """A ledger that is made when it is first needed: profile, number of people, seed."""
 
     profile: str
@@ -72,7 +72,7 @@ class LedgerPlan:
     ``known_through`` is the last day up to which the sources have delivered; days are since 1970-01-01.
     """
 
-    source: MadeCity | RawTables | str
+    source: SyntheticCity | RawTables | str
     policy: str
     day_of_use: int
     known_through: int | None = None

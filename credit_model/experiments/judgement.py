@@ -97,6 +97,7 @@ def judge(
     rates = (events["source"], len(development), later_events["source"], len(out_of_time))
     audit = AuditSettings(
         texts={d.name: (d.reason or d.name, d.label_en, d.label_zh) for d in experiment.features},
+        labels={code: (en, zh) for code, (zh, en) in source.ledger.catalogue.occupations.items()},
         sources=source_rates(*rates) if out_of_time.bads and development.bads else (),
     )
     return full_evaluation(

@@ -21,10 +21,10 @@ from credit_model.experiments.experiment import (
     Experiment,
     ExperimentErrors,
     LedgerPlan,
-    MadeCity,
     PolicyPoints,
     RawTables,
     SamplePlan,
+    SyntheticCity,
     located,
 )
 from credit_model.experiments.single_record import order_check, read_caps
@@ -108,11 +108,11 @@ def _ledger(table: Table, seed: int | None, folder: Path) -> tuple[LedgerPlan | 
         table.faults.append(
             f"[ledger] needs exactly one of {', '.join(SOURCES)}; it has {', '.join(sources) or 'none'}"
         )
-    source: MadeCity | RawTables | str | None = None
+    source: SyntheticCity | RawTables | str | None = None
     read: Callable[[], Catalogue] = load_catalogue
     if "synthetic" in table.raw:
         city = table.table("synthetic")
-        source = MadeCity(
+        source = SyntheticCity(
             city.take("profile", str, "R", CITIES),
             city.whole("people", 1, 100_000_000, 1),
             city.whole("seed", 0, _SEEDS, seed or 0),

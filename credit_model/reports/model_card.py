@@ -234,8 +234,10 @@ class _Page:
         if not attributes:
             yield from self.paragraphs("text.not_audited")
             return
-        rows = []
+        rows: list[list[str]] = []
+        labels: dict[str, str] = {}
         for attribute in attributes:
+            labels |= {one["name"]: self.field(one, "label") for one in (attribute, *attribute["groups"])}
             for cutoff in attribute["cutoffs"]:
                 least = min(
                     (g for g in cutoff["groups"] if g["verdict"] != "reference" and g["ratio"]["value"] is not None),
@@ -244,14 +246,16 @@ class _Page:
                 )
                 if least is not None:
                     ratio = estimate_cell(Estimate(**least["ratio"]), "gini")
-                    rows.append([self.field(attribute, "label"), f"{cutoff['cutoff']:g}", least["group"], ratio])
+                    names = labels[attribute["name"]], labels[least["group"]]
+                    rows.append([names[0], f"{cutoff['cutoff']:g}", names[1], ratio])
         yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
         findings = self.plain["fairness"].get("findings", ())
         yield from self.paragraphs("text.findings", count=len(findings))
         yield from (
-            f"- {finding['kind']}, {finding['attribute']}, {finding['group']}: "
-            + estimate_cell(Estimate(**finding["value"]), "gini")
-            for finding in findings
+            f"- {self.say('finding.' + one['kind'])}: "
+            + ", ".join(labels.get(one[key], one[key]) for key in ("attribute", "group") if one[key] != one["kind"])
+            + f": {estimate_cell(Estimate(**one['value']), 'gini')}"
+            for one in findings
         )
 
     def stability(self) -> Iterable[str]:
