@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import credit_model as cm
+from credit_model.foundation.calendar import add_months, from_day, to_day
 from credit_model.ledger.ingest_report import WARNINGS, IngestReport
+from credit_model.visibility.repair_check import check_repairs
+from credit_model.visibility.tables import Tables
 
 PENALTY = {"record_id": "P", "subject_id": "S", "kind": "adm_penalty", "tier": "general", "decided_on": "2026-04-10",
            "known_on": "2026-04-20"}  # fmt: skip
@@ -41,6 +47,7 @@ def places_by_code(report: IngestReport) -> dict[str, tuple[str, ...]]:
         ({"penalty_type": "public_criticism", "tier": "serious"}, "tier_above_act"),
         ({"penalty_type": "warning", "tier": "minor"}, None),
         ({"penalty_type": "licence_revoked", "tier": "general"}, "tier_below_act"),
+        ({"penalty_type": "licence_revoked", "tier": "serious"}, None),
         ({"penalty_type": "confiscate_goods", "tier": "minor"}, "tier_below_act"),
         ({"penalty_type": "confiscate_goods", "tier": "serious"}, None),
         ({"penalty_type": "fine", "tier": "serious"}, None),
@@ -110,6 +117,45 @@ def test_only_the_holder_of_a_positive_record_may_opt_out_of_it(ledger):
         records=records(honour, {}).assign(record_id=["P3", "P4"]), amendments=out.assign(record_id=["P3", "P4"])
     )
     assert (both.accepted, both.rejected) == (3, {"opt_out_not_positive": 1})
+
+
+DAYS = st.dates(dt.date(2026, 4, 1), dt.date(2026, 4, 30))
+
+
+@given(
+    tier=st.sampled_from(["minor", "general", "serious"]),
+    amount=st.sampled_from([100, 500]),
+    act=st.sampled_from([None, "warning", "fine", "licence_revoked"]),
+    decided=DAYS,
+    months=st.sampled_from([0, 3, 12]),
+    days=st.integers(-2, 2),
+    events=st.lists(st.tuples(st.sampled_from([None, 200, 300, 500]), st.integers(-2, 2)), max_size=3),
+    ends=st.none() | st.integers(-2, 2),
+)
+def test_repairs_are_judged_as_one_would_by_hand(tier, amount, act, decided, months, days, events, ends):
+    """Day by day around the least time, with payments (None: wholly performed) around the day of the repair."""
+    first = to_day(decided)
+    repaired = max(add_months(first, months) + days, to_day("2026-04-01"))
+    record = {"record_id": ["r"], "subject_id": ["s"], "kind": ["adm_penalty"], "tier": [tier], "amount": [amount],
+              "decided_on": [decided], "known_on": ["2029-01-01"], "penalty_type": [act],
+              "penalty_ends_on": [None if ends is None else from_day(repaired + ends)]}  # fmt: skip
+    acts = [("partly_performed", f"paid={paid}") if paid else ("performed", None) for paid, _ in events]
+    rows = [(action, repaired + shift, value) for (action, value), (_, shift) in zip(acts, events, strict=True)]
+    names, effective_on, values = zip(*rows, ("repaired", repaired, None), strict=True)
+    same = {"record_id": ["r"] * len(names), "known_on": ["2029-01-02"] * len(names)}
+    amendment = {**same, "action": names, "value": values, "effective_on": [from_day(day) for day in effective_on]}
+    catalogue = cm.load_catalogue()
+    findings = check_repairs(Tables.of(record, amendment, attribute_types=catalogue.attribute_types), catalogue)
+    least = {"minor": 0, "general": 3, "serious": 12}["minor" if act == "warning" else tier]
+    before = [paid for paid, shift in sorted(events, key=lambda event: event[1]) if shift <= 0]
+    paid_off = (bool(before) and before[-1] is None) or sum(paid for paid in before if paid) >= amount  # the last word
+    expected = {
+        "early_repair": repaired < add_months(first, least),
+        "repair_unperformed": not paid_off,
+        "repair_within_term": ends is not None and ends > 0,
+    }
+    assert {name: bool(rows[-1]) for name, rows in findings.items()} == expected
+    assert not any(rows[:-1].any() for rows in findings.values())
 
 
 def test_every_warning_is_put_in_both_languages():

@@ -107,9 +107,7 @@ def severity_classes(catalogue: Catalogue, day_of_use: int) -> dict[tuple[str, s
     if catalogue.subjects != "person":
         return classes
     for kind in catalogue.kinds.values():
-        started = kind.lawful_from is None or kind.lawful_from <= day_of_use
-        ended = kind.lawful_to is not None and kind.lawful_to <= day_of_use
-        if kind.polarity != "adverse" or not kind.enabled or not started or ended:
+        if kind.polarity != "adverse" or not kind.enabled or not kind.is_lawful(day_of_use):
             continue
         for tier in TIERS if kind.tier == "by_record" else (kind.tier,):
             severity = kind.severity_of(tier)

@@ -48,12 +48,7 @@ class UseRules:
     def of(cls, catalogue: Catalogue, policy: str, day_of_use: int) -> UseRules:
         """Take the rules of a catalogue and a policy as they are on the day of use."""
         edition, kinds = catalogue.policy(policy, day_of_use), list(catalogue.kinds.values())
-        lawful = [
-            k.enabled
-            and (k.lawful_from is None or k.lawful_from <= day_of_use)
-            and (k.lawful_to is None or day_of_use < k.lawful_to)
-            for k in kinds
-        ]
+        lawful = [kind.enabled and kind.is_lawful(day_of_use) for kind in kinds]
         # A record without any tier is used as the mildest.
         months = [edition.minor, edition.minor, edition.general, edition.serious]
         return cls(
