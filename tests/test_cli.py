@@ -55,6 +55,7 @@ COMMANDS = (
     "card",
     "forget",
     "expire",
+    "watch",
     "upgrade",
     "assess",
     "explain",

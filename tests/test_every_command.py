@@ -244,6 +244,10 @@ def expire(desk: Path, folder: Path) -> Iterable[Arguments]:
     yield "expire", desk / "few", "--on", "2024-01-01", "--approver", "Zhou Min"
 
 
+def watch(desk: Path, folder: Path) -> Iterable[Arguments]:
+    yield "watch", desk / "few", "--on", "2026-11-01"
+
+
 def serve(desk: Path, folder: Path) -> Iterable[Arguments]:
     log = ("serve", "--log", desk / "log", "--log-head", desk / "head")
     for what in (("--verify",), ("--purge",), ("--about", "a")):
@@ -273,8 +277,7 @@ def compare(desk: Path, folder: Path) -> Iterable[Arguments]:
 
 ONE_OF_EACH = (
     synthesise, ingest, run, promote, rollback, upgrade, history, served_at, card, assess, explain, features, forget,
-    expire,
-    serve, report, monitor, compare,
+    expire, watch, serve, report, monitor, compare,
 )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ DAY_OF_USE = dt.date(2026, 11, 24)
 RECORD = ("record_id", "kind", "tier", "decided_on", "final_on", "known_on")
 AMENDMENT = ("record_id", "action", "effective_on", "known_on", "value", "dispute_id")
 ALWAYS = dt.date(2000, 1, 1)
-ANSWERS = ("use", "use_b", "statutory", "stat_text", "status", "value", "value_b", "minpoints", "ingest", "refused")
+ANSWERS = (
+    "use", "use_b", "statutory", "stat_text", "status", "value", "value_b", "minpoints", "ingest", "refused", "flag",
+)  # fmt: skip
 PARTS = {"id", "t", "law", "policy", "born", "bborn", "res", "two", "rec", "am", "subj"}
 
 
@@ -98,6 +100,9 @@ class Answers:
                 return {day: min(0, self.assessment(day).score - 800) for day in expected}
             case "ingest":
                 return self.ingest()
+            case "flag":
+                findings = [*self.ledger.watch(DAY_OF_USE)["finding"]]
+                return findings[0] if len(findings) == 1 else findings
             case "refused":
                 return [*self.report.rejected]
         raise AssertionError(f"no answer to {question}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_model.cli.options import AsJson, LedgerFolder, example, read_day, say, working
+from credit_model.cli.options import AsJson, LedgerFolder, example, print_table, read_day, say, working
 from credit_model.foundation.json_values import JsonObject
 
 if TYPE_CHECKING:
@@ -230,6 +230,28 @@ def expire(
     )
     say(report.to_dict(), as_json, human)
     if not report.complete:
+        raise typer.Exit(3)
+
+
+@commands.command(epilog=example("credit-model watch LEDGER --on 2026-11-25"))
+def watch(
+    ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.")],
+    on: Annotated[str, typer.Option(metavar="YYYY-MM-DD", parser=read_day, help="Periods that ended before this day.")],
+    calendar: Annotated[Path | None, typer.Option(help="TOML of working days; the package's own unless given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List listings not removed and objections not answered in time; 3 if something is overdue."""
+    from credit_model.catalogue.working_days import load_working_days
+    from credit_model.ledger.ledger import Ledger
+
+    findings = Ledger.open(ledger).watch(on, load_working_days(calendar))
+    for name in ("since", "due_on"):
+        findings[name] = findings[name].dt.strftime("%Y-%m-%d")
+    overdue = int(findings["is_overdue"].sum())
+    value = {"on": on, "overdue": overdue, "findings": findings.to_dict(orient="records")}
+    nothing = f"nothing is late on {on}"
+    say(value, as_json, (lambda console: print_table(console, findings)) if len(findings) else nothing)
+    if overdue:
         raise typer.Exit(3)
 
 

@@ -30,9 +30,9 @@ from credit_model.ledger.forgetting import Removal, RemovalReport, check_words, 
 from credit_model.ledger.lookup import RowIndex
 from credit_model.ledger.manifest import PARTS, Tombstone
 from credit_model.ledger.transaction import Transaction
-from credit_model.visibility.amendments import DISPUTE_ACTIONS
 from credit_model.visibility.coded_tables import CodedTables
 from credit_model.visibility.fold import State, fold
+from credit_model.visibility.overdue import open_objections
 from credit_model.visibility.record_frames import Rules
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.use_rules import UseRules
@@ -130,7 +130,8 @@ def _select(tables: Tables, rules: Rules, held: frozenset[str]) -> _Selection:
     opened = _open(state, use, list_end, on)
     opened["held"] = np.fromiter((name in held for name in record_ids.tolist()), np.bool_, len(record_ids))
     opened["in_use"] = use_end > on
-    opened["disputed"] |= state.disputed & _objected(tables, set(record_ids[past & state.disputed].tolist()), on)
+    objected = {record_id for record_id, _ in open_objections(tables, on)}
+    opened["disputed"] |= np.fromiter((name in objected for name in record_ids.tolist()), np.bool_, len(record_ids))
     skipped: Counter[str] = Counter()
     goes = past.copy()
     for reason in OPEN:
@@ -166,27 +167,6 @@ def _open(state: State, use: UseRules, list_end: Days, on: int) -> dict[str, NDA
         "listed": (way == USES.index("while_listed")) & ~is_over,
         "unperformed": (way == USES.index("until_performed")) & ~is_ended,
     }
-
-
-def _objected(tables: Tables, records: set[str], on: int) -> NDArray[np.bool_]:
-    """Return on which records, of some, an objection is open beside any that was sustained."""
-    amendments, still_open = tables.amendments, dict.fromkeys(records, 0)
-    counts = (amendments["known_on"] < on) & (amendments["effective_on"] <= on)
-    rows = np.flatnonzero(counts & np.isin(amendments["action"], DISPUTE_ACTIONS))
-    rows = rows[np.lexsort((amendments["seq"][rows], amendments["effective_on"][rows]))]
-    by_id: set[tuple[str, str]] = set()
-    for row in rows.tolist():
-        record_id, dispute_id = amendments["record_id"][row], amendments["dispute_id"][row]
-        if record_id not in records:
-            continue
-        opens = amendments["action"][row] == DISPUTE_ACTIONS[0]
-        if dispute_id is not None:
-            by_id.add((record_id, dispute_id)) if opens else by_id.discard((record_id, dispute_id))
-        else:
-            still_open[record_id] = max(0, still_open[record_id] + (1 if opens else -1))
-    objected = {record_id for record_id, _ in by_id} | {record_id for record_id, count in still_open.items() if count}
-    names = tables.records["record_id"].tolist()
-    return np.fromiter((name in objected for name in names), np.bool_, len(names))
 
 
 def _names_any(path: Path, records: frozenset[str]) -> bool:

@@ -20,31 +20,22 @@ import numpy as np
 from credit_model.catalogue.catalogue import Catalogue, load_catalogue
 from credit_model.catalogue.subject_ids import read_subject_ids
 from credit_model.catalogue.subject_ids import subject_id as canonical_id
+from credit_model.catalogue.working_days import WorkingDays, load_working_days
 from credit_model.foundation.calendar import DateLike, from_day, to_day, to_days
 from credit_model.foundation.errors import UserError
-from credit_model.foundation.files import exclusive_lock, write_forced
 from credit_model.ledger.buckets import Buckets, SegmentCache
 from credit_model.ledger.expiry import ExpiryReport, expire
 from credit_model.ledger.forgetting import ForgetReport, forget, readmit
 from credit_model.ledger.ingest import Delivery, plan
 from credit_model.ledger.ingest_report import IngestReport
-from credit_model.ledger.lookup import RowIndex, View
-from credit_model.ledger.manifest import (
-    CACHE,
-    CATALOGUE,
-    LOCK,
-    MANIFEST,
-    PARTS,
-    QUARANTINE,
-    LedgerError,
-    Manifest,
-)
+from credit_model.ledger.lookup import View
+from credit_model.ledger.manifest import CATALOGUE, MANIFEST, QUARANTINE, LedgerError, Manifest, make_folder
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import load_mapping
 from credit_model.ledger.parts import PartStore
 from credit_model.ledger.sources import open_sources
 from credit_model.ledger.transaction import Transaction
-from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
+from credit_model.visibility.overdue import find_overdue
 from credit_model.visibility.population import Population
 from credit_model.visibility.record_frames import Rules, records_decided, records_decided_each, records_in_force
 from credit_model.visibility.tables import Segments, Tables
@@ -145,18 +136,7 @@ class Ledger:
         if policy not in catalogue.policies:
             choice = ", ".join(catalogue.policies)
             raise UserError(f"create a ledger: policy {policy!r} is not in the catalogue. Choose one of: {choice}.")
-        ours = {MANIFEST, LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}  # a manifest: somebody else was quicker
-        foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
-        if foreign or (path.exists() and not path.is_dir()):
-            raise LedgerError(f"create a ledger: {path} is not an empty folder. Give a new one.")
-        for name in (PARTS, QUARANTINE, CACHE):
-            (path / name).mkdir(parents=True, exist_ok=True)
-        with exclusive_lock(path / LOCK):
-            if not (path / MANIFEST).exists():
-                write_forced(path / CATALOGUE, catalogue.text.encode())
-                Manifest.new(policy, catalogue.digest).write(path)
-            elif not exist_ok:  # somebody else was quicker
-                raise LedgerError(f"create a ledger: there is one in {path} already. Open it, or give another folder.")
+        make_folder(path, policy, catalogue.text, catalogue.digest, exist_ok)
         return cls.open(path)
 
     @classmethod
@@ -181,25 +161,13 @@ class Ledger:
             raise LedgerError(
                 f"read the ledger: {path / CATALOGUE} was altered after its creation. Restore it from a copy."
             )
-        types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
-        schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
-        types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
-        return cls(path, catalogue, View(path, types, schemas, manifest, version), clock)
+        return cls(path, catalogue, View.of(path, catalogue, manifest, version), clock)
 
     def as_recorded_at(self, day: DateLike) -> Ledger:
         """Return the ledger as it stood recorded at the end of a day, for reading: rows received later are not seen.
 
-        Whatever a source says of ``known_on``, the ledger stamps the day on which it receives a row. What is computed
-        from this ledger as of an earlier day is what could have been computed then.
-
-        Parameters
-        ----------
-        day : date
-
-        Raises
-        ------
-        LedgerError
-            If rows of version 1, which bear no day of receipt, may have come after the day.
+        Whatever a source says of ``known_on``, the ledger stamps the day on which it receives a row. Rows of version 1
+        bear none: days on which some of them may have been missing are refused (``LedgerError``).
 
         Examples
         --------
@@ -211,19 +179,7 @@ class Ledger:
         >>> [len(ledger.as_recorded_at(day).as_of("2025-01-01", "2026-11-24")) for day in ("2026-03-01", "2026-03-02")]
         [0, 1]
         """
-        last, received = to_day(day), self._view.look(RowIndex.received)
-        first = min((on for on in received if on is not None), default=None)
-        if received[None] and (first is None or last < first):
-            advice = "Deliver to it first" if first is None else f"Give {from_day(first)} or a later day"
-            raise LedgerError(
-                f"read the ledger as recorded at {from_day(last)}: {received[None]:,} rows in {self.path} bear no day "
-                f"of receipt, they came before the ledger kept it. {advice}."
-            )
-        view = self._view
-        if view.recorded_by is not None:
-            last = min(last, view.recorded_by)
-        view = View(view.folder, view.types, view.schemas, view.manifest, recorded_by=last)
-        return Ledger(self.path, self.catalogue, view)
+        return Ledger(self.path, self.catalogue, self._view.recorded_at(to_day(day)))
 
     def refresh(self) -> bool:
         """Take in what any process delivered or forgot since; return whether the content changed.
@@ -291,7 +247,7 @@ class Ledger:
 
         Records go with the person they were last moved to; the files of others no longer name the person.
         Deliveries of the person are refused from then on (``forgotten``) until ``readmit``. Killed at any moment, the
-        ledger is with the person or without; the same call finishes the job. Copies elsewhere are not reached.
+        ledger is with the person or without; the same call finishes the job.
 
         Parameters
         ----------
@@ -359,11 +315,6 @@ class Ledger:
         ExpiryReport
             With what cannot be computed from the ledger again.
 
-        Raises
-        ------
-        UserError
-            A day to come; no approver; a record to hold that is not there. Nothing was done.
-
         Examples
         --------
         >>> import tempfile
@@ -371,10 +322,8 @@ class Ledger:
         >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
         >>> breach = {"subject_id": ["S000123"], "kind": ["commitment_breach"], "decided_on": ["2018-01-10"]}
         >>> report = ledger.ingest(records=pd.DataFrame({**breach, "tier": "minor", "known_on": ["2018-03-01"]}))
-        >>> ledger.expire("2023-01-09", "Zhou Min").removed["records"]
-        0
-        >>> ledger.expire("2023-01-10", "Zhou Min").removed["records"]
-        1
+        >>> [ledger.expire(day, "Zhou Min").removed["records"] for day in ("2023-01-09", "2023-01-10")]
+        [0, 1]
         """
         day = to_day(on)
         if day > _day_of_use(None):
@@ -400,16 +349,8 @@ class Ledger:
     def unknown_subjects(self, subject_ids: pa.Array) -> pa.Array:
         """Return those of some ids that no table of the ledger names, each once, in the order given.
 
-        Whoever stands in the register, has or had a record, or is named by a move or an audit row is known.
-
-        Parameters
-        ----------
-        subject_ids : pyarrow.Array of string
-            Canonical (see ``credit_model.catalogue.subject_ids.read_subject_ids``).
-
-        Returns
-        -------
-        pyarrow.Array of string
+        Whoever stands in the register, has or had a record, or is named by a move or an audit row is known. Ids are
+        canonical (see ``credit_model.catalogue.subject_ids.read_subject_ids``).
         """
         return self._view.look(lambda row_index: row_index.unknown(subject_ids.unique()))
 
@@ -493,6 +434,41 @@ class Ledger:
         rules = Rules(self.catalogue, self.policy, _day_of_use(day_of_use))
         spans = to_days(start), to_days(end)
         return records_decided_each(self.tables(), rules, np.asarray(subject_ids, object), spans, to_days(known_by))
+
+    def watch(self, on: DateLike, calendar: WorkingDays | None = None) -> pd.DataFrame:
+        """Return the periods of law that had passed on records at the start of a day; nothing is decided by it.
+
+        ``overdue_delisting``: everything was performed, and three working days later the listing stands.
+        ``unanswered_dispute``: an objection has no answer after five working days; the office may extend the period.
+        ``overdue_dispute``: nor after twenty, the most it may be extended to.
+
+        Parameters
+        ----------
+        on : date
+            What was known strictly before it counts.
+        calendar : WorkingDays, optional
+            The package's own, of mainland China, unless given. A year that is not in it is refused.
+
+        Returns
+        -------
+        DataFrame
+            ``finding, record_id, subject_id, since, due_on, is_overdue`` by due day; ``is_overdue`` is false where the
+            period may have been extended.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+        >>> honour = {"record_id": ["H-1"], "subject_id": ["S000123"], "kind": ["honour"], "decided_on": ["2026-01-10"]}
+        >>> objection = {"record_id": ["H-1"], "action": ["disputed"], "effective_on": ["2026-09-18"]}
+        >>> report = ledger.ingest(records=pd.DataFrame({**honour, "known_on": ["2026-03-01"]}),
+        ...                        amendments=pd.DataFrame({**objection, "known_on": ["2026-09-18"]}))
+        >>> ledger.watch("2026-09-26")[["finding", "record_id", "due_on"]].astype(str).values.tolist()
+        [['unanswered_dispute', 'H-1', '2026-09-24']]
+        """
+        calendar = load_working_days() if calendar is None else calendar
+        return find_overdue(self.tables(), Rules(self.catalogue, self.policy, to_day(on)), calendar)
 
     def audit(self) -> pd.DataFrame:
         """Return the latest audit attributes of each subject, indexed by ``subject_id``; for audits only."""

@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS
-from credit_model.foundation.calendar import NO_DAY, NO_VALUE
+from credit_model.foundation.calendar import NO_DAY, NO_VALUE, from_day
 from credit_model.foundation.digests import sha256
 from credit_model.ledger.manifest import (
     LedgerError,
@@ -32,6 +33,7 @@ from credit_model.ledger.manifest import (
     manifest_version,
 )
 from credit_model.ledger.parts import RECEIVED_ON, PartStore, id_keys
+from credit_model.ledger.validation import TABLE_NAMES, arrow_schema, column_types
 from credit_model.visibility.tables import Tables
 from credit_model.visibility.text_columns import Text
 
@@ -267,6 +269,27 @@ class View:
         self._version = version
         self._row_index = self.row_index(self.store(), manifest)
         self._digest: tuple[str, str] | None = None  # of the ledger, and of what is seen of it
+
+    @classmethod
+    def of(cls, folder: Path, catalogue: Catalogue, manifest: Manifest, version: ManifestVersion | None) -> View:
+        """Return a view of the tables that a catalogue declares."""
+        types = {table: column_types(table, catalogue) for table in TABLE_NAMES}
+        schemas = {table: arrow_schema(table, catalogue) for table in TABLE_NAMES}
+        types["amendments"] = {name: type for name, type in types["amendments"].items() if name != "source"}
+        return cls(folder, types, schemas, manifest, version)
+
+    def recorded_at(self, day: int) -> View:
+        """Return a view of what the ledger had received by the end of a day; see ``Ledger.as_recorded_at``."""
+        received = self.look(RowIndex.received)
+        first = min((on for on in received if on is not None), default=None)
+        if received[None] and (first is None or day < first):
+            advice = "Deliver to it first" if first is None else f"Give {from_day(first)} or a later day"
+            raise LedgerError(
+                f"read the ledger as recorded at {from_day(day)}: {received[None]:,} rows in {self.folder} bear no day "
+                f"of receipt, they came before the ledger kept it. {advice}."
+            )
+        day = day if self.recorded_by is None else min(day, self.recorded_by)
+        return View(self.folder, self.types, self.schemas, self.manifest, recorded_by=day)
 
     @property
     def digest(self) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from credit_model.foundation.digests import canonical_json, sha256
 from credit_model.foundation.errors import UserError
-from credit_model.foundation.files import write_atomically
+from credit_model.foundation.files import exclusive_lock, write_atomically, write_forced
 
 MANIFEST, LOCK, PARTS, QUARANTINE, CACHE = "ledger.json", "ledger.lock", "parts", "quarantine", "cache"
 CATALOGUE = "catalogue.toml"  # made before anybody was on record, and never written again
@@ -220,6 +220,28 @@ class Manifest:
         content = asdict(self)
         text = json.dumps({**content, "checksum": _checksum(content)}, indent=1, ensure_ascii=False)
         write_atomically(folder / MANIFEST, text, forced=True, under_lock=True)
+
+
+def make_folder(path: Path, policy: str, catalogue: str, digest: str, exist_ok: bool) -> None:
+    """Make the folder of an empty ledger with the text of its catalogue; finish what a process that died had begun.
+
+    Raises
+    ------
+    LedgerError
+        If the folder holds something else, or a ledger, unless one may be there.
+    """
+    ours = {MANIFEST, LOCK, PARTS, QUARANTINE, CACHE, CATALOGUE}  # a manifest: somebody else was quicker
+    foreign = path.is_dir() and any(item.name not in ours and item.suffix != ".new" for item in path.iterdir())
+    if foreign or (path.exists() and not path.is_dir()):
+        raise LedgerError(f"create a ledger: {path} is not an empty folder. Give a new one.")
+    for name in (PARTS, QUARANTINE, CACHE):
+        (path / name).mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(path / LOCK):
+        if not (path / MANIFEST).exists():
+            write_forced(path / CATALOGUE, catalogue.encode())
+            Manifest.new(policy, digest).write(path)
+        elif not exist_ok:  # somebody else was quicker
+            raise LedgerError(f"create a ledger: there is one in {path} already. Open it, or give another folder.")
 
 
 def manifest_version(folder: Path) -> ManifestVersion | None:
