@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 from credit_model import learning, metrics, scorecard
+from credit_model.evaluation.comparison import Judged
+from credit_model.evaluation.fairness_cutoffs import Grouping
+from credit_model.evaluation.scored_rows import Sample
+from credit_model.monitoring.reference import Snapshot
+from credit_model.sample.development import DevelopmentSample
 
 ARRAYS = ("NDArray", "Real", "Floats", "Flags", "Codes", "Float32", "Index")
 
@@ -27,6 +32,27 @@ def classes_with_arrays() -> list[type]:
         if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__
         if any(alias in str(field.type) for field in fields(value) for alias in ARRAYS)
     ]
+
+
+def public_values() -> list[type]:
+    return [Sample, Judged, Grouping, Snapshot, DevelopmentSample]
+
+
+def value_of(cls: type, number: float) -> object:
+    value = object.__new__(cls)
+    for place, field in enumerate(fields(cls)):  # type: ignore[arg-type]
+        array = np.array([number, np.nan, place])
+        object.__setattr__(value, field.name, {"one": array} if place % 2 else array)
+    return value
+
+
+@pytest.mark.parametrize("cls", public_values(), ids=lambda cls: cls.__name__)
+def test_public_values_are_equal_where_what_they_hold_is_equal(cls: type) -> None:
+    assert value_of(cls, 1.0) == value_of(cls, 1.0)
+    assert value_of(cls, 1.0) != value_of(cls, 2.0)
+    assert value_of(cls, 1.0) != "another kind"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(value_of(cls, 1.0))
 
 
 @pytest.mark.parametrize("cls", classes_with_arrays(), ids=lambda cls: cls.__name__)

@@ -56,10 +56,7 @@ class EvaluateOptions(TypedDict, total=False):
 
 
 def _rankings(
-    sample: Sample,
-    baselines: Mapping[str, tuple[str, str]],
-    rate: float | None,
-    challengers: tuple[Challenger, ...],
+    sample: Sample, baselines: Mapping[str, tuple[str, str]], rate: float | None, challengers: tuple[Challenger, ...]
 ) -> tuple[Ranking, ...]:
     """Put the card between what anyone could do and what nobody could do better."""
     how: dict[str, Any] = {"weight": sample.weight, "subject": sample.people}

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from credit_model.foundation.digests import sha256_parts
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import replacing
+from credit_model.foundation.frames import ArrayValue
 from credit_model.metrics.calibration import brier, log_loss
 from credit_model.metrics.differences import (
     brier_difference,
@@ -40,8 +41,8 @@ _DIGEST = b"credit_model_rows"
 COLUMNS = ("person", "y", "weight", "with_record", "score", "probability_of_bad", "true_risk")
 
 
-@dataclass(frozen=True)
-class Judged:
+@dataclass(frozen=True, eq=False)
+class Judged(ArrayValue):
     """Rows with outcome, score and probability, by column; ``digest`` is of who was judged when, and how it ended."""
 
     digest: str

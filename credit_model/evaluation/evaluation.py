@@ -23,14 +23,7 @@ from credit_model.evaluation.gates import GateVerdict, checks_of_rows
 from credit_model.evaluation.samples import Data
 from credit_model.evaluation.scored_rows import CardSummary
 from credit_model.evaluation.severity_order import SeverityOrder
-from credit_model.evaluation.tables import (
-    Band,
-    Breakdown,
-    Grade,
-    Month,
-    ReasonShare,
-    Segment,
-)
+from credit_model.evaluation.tables import Band, Breakdown, Grade, Month, ReasonShare, Segment
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.metrics.performance import Estimate

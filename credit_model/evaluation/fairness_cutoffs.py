@@ -18,6 +18,7 @@ from credit_model.evaluation.decisions import step_secret
 from credit_model.evaluation.scored_rows import Sample, distinct
 from credit_model.evaluation.tables import Counts, with_second
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import ArrayValue
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, Shares, gap_estimate, ratio_estimate, share_estimate
 
@@ -61,8 +62,8 @@ LABELS: dict[str, tuple[str, str]] = {
 """How attributes and groups are written, in English and Chinese; what is not named is written as it is."""
 
 
-@dataclass(frozen=True)
-class Grouping:
+@dataclass(frozen=True, eq=False)
+class Grouping(ArrayValue):
     """One attribute: names of its groups, most rows first, and the group of each row of the sample."""
 
     name: str

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import ArrayValue
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.scorecard.pairs import run_label
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, eq=False)
+class Sample(ArrayValue):
     """The scored rows as arrays, sorted by person and date; ``order`` says which row of the frame each of them was.
 
     Optional columns are ``None`` where the frame has none.

@@ -118,11 +118,7 @@ def severity_classes(catalogue: Catalogue, day_of_use: int) -> dict[tuple[str, s
 
 
 def measure_severity_order(
-    card: Card,
-    catalogue: Catalogue,
-    policy: str,
-    day_of_use: int,
-    classes: Mapping[tuple[str, str], int] | None = None,
+    card: Card, catalogue: Catalogue, policy: str, day_of_use: int, classes: Mapping[tuple[str, str], int] | None = None
 ) -> SeverityOrder | None:
     """Compare what single records cost, two by two.
 

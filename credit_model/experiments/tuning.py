@@ -218,9 +218,7 @@ def _study(plan: CardPlan, finished: list[Trial]) -> Iterator[optuna.Study]:
         for trial in finished:
             study.add_trial(
                 optuna.trial.create_trial(
-                    params=dict(trial.settings),
-                    distributions=distributions,
-                    values=trial.objectives(plan.objectives),
+                    params=dict(trial.settings), distributions=distributions, values=trial.objectives(plan.objectives)
                 )
             )
         yield study

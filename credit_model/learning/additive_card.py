@@ -265,13 +265,7 @@ def _points(
     return rounded, grids
 
 
-def _in_order(
-    table: Real,
-    j: int,
-    grids: Mapping[tuple[int, int], Real],
-    direction: int,
-    step: Joined,
-) -> Real:
+def _in_order(table: Real, j: int, grids: Mapping[tuple[int, int], Real], direction: int, step: Joined) -> Real:
     """Return the table with what rounding a pair put against the trend taken back, step by step from the reference."""
     intervals = step.bins.intervals if isinstance(step.bins, NumericBins) else 0
     against = np.zeros(max(intervals - 1, 0))

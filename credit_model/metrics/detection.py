@@ -33,12 +33,7 @@ def _steps(rows: WeightedRows) -> tuple[NDArray[np.intp], Floats, Floats]:
 
 
 def average_precision(
-    y: ArrayLike,
-    risk: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
+    y: ArrayLike, risk: ArrayLike, *, weight: ArrayLike | None = None, subject: Subjects = None, level: float = 0.95
 ) -> Estimate:
     """Area under the precision-recall curve: the bad rate met on the way to every bad, averaged over bads.
 

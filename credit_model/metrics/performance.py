@@ -180,12 +180,7 @@ def _as_gini(area: Estimate) -> Estimate:
 
 
 def auc(
-    y: ArrayLike,
-    risk: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
+    y: ArrayLike, risk: ArrayLike, *, weight: ArrayLike | None = None, subject: Subjects = None, level: float = 0.95
 ) -> Estimate:
     """Chance that a bad drawn at random was ranked riskier than a good drawn at random; a tie counts one half.
 
@@ -229,12 +224,7 @@ def auc(
 
 
 def gini(
-    y: ArrayLike,
-    risk: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
+    y: ArrayLike, risk: ArrayLike, *, weight: ArrayLike | None = None, subject: Subjects = None, level: float = 0.95
 ) -> Estimate:
     """Hard Gini (accuracy ratio), ``2 AUC - 1``: 0 ranks no better than chance, 1 puts every bad before every good.
 
@@ -315,12 +305,7 @@ def soft_gini(
 
 
 def ks(
-    y: ArrayLike,
-    risk: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
+    y: ArrayLike, risk: ArrayLike, *, weight: ArrayLike | None = None, subject: Subjects = None, level: float = 0.95
 ) -> Estimate:
     """Kolmogorov-Smirnov distance: the widest gap between the shares of bads and of goods at or above one risk.
 

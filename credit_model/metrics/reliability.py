@@ -64,12 +64,7 @@ def _groups(rows: WeightedRows, groups: int) -> tuple[NDArray[np.intp], NDArray[
 
 
 def hosmer_lemeshow(
-    y: ArrayLike,
-    probability: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    groups: int = GROUPS,
-    fitted: int = 0,
+    y: ArrayLike, probability: ArrayLike, *, weight: ArrayLike | None = None, groups: int = GROUPS, fitted: int = 0
 ) -> Significance | None:
     """Do the bads of each tenth of people, by predicted probability, fit what was predicted there?
 

@@ -25,6 +25,7 @@ from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import ArrayValue
 from credit_model.foundation.json_values import JsonObject
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
@@ -49,7 +50,7 @@ class InvalidReferenceError(UserError):
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(ArrayValue):
     """Rows as a card sees them; every array has one entry a row.
 
     Parameters
@@ -82,12 +83,7 @@ class Snapshot:
 
     @classmethod
     def of_rows(
-        cls,
-        card: Card,
-        X: Rows,
-        subject: ArrayLike,
-        days: Sequence[str],
-        with_record: NDArray[np.bool_] | None = None,
+        cls, card: Card, X: Rows, subject: ArrayLike, days: Sequence[str], with_record: NDArray[np.bool_] | None = None
     ) -> Snapshot:
         """Score rows whose features are given: a frame or a mapping of the card's columns."""
         columns = {name: X[name] for name in card.columns}

@@ -26,6 +26,7 @@ from credit_model.features.kernel import compute
 from credit_model.foundation.calendar import NO_DAY, DateLike, from_days, to_day, to_days
 from credit_model.foundation.digests import sha256_parts
 from credit_model.foundation.errors import UserError
+from credit_model.foundation.frames import ArrayValue
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.events import cases_before
 from credit_model.sample.outcome import Outcome
@@ -59,7 +60,7 @@ class LeakageError(UserError):
 
 
 @dataclass(frozen=True, eq=False)
-class DevelopmentSample:
+class DevelopmentSample(ArrayValue):
     """Observations with a known outcome; every array has one entry a row.
 
     Parameters
