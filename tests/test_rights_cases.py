@@ -21,7 +21,8 @@ RECORD = ("record_id", "kind", "tier", "decided_on", "final_on", "known_on")
 AMENDMENT = ("record_id", "action", "effective_on", "known_on", "value", "dispute_id")
 ALWAYS = dt.date(2000, 1, 1)
 ANSWERS = (
-    "use", "use_b", "statutory", "stat_text", "status", "value", "value_b", "minpoints", "ingest", "refused", "flag",
+    "use", "use_b", "statutory", "stat_text", "stat", "status", "value", "value_b", "minpoints", "ingest", "refused",
+    "flag",
 )  # fmt: skip
 PARTS = {"id", "t", "law", "policy", "born", "bborn", "res", "two", "rec", "am", "subj"}
 
@@ -90,6 +91,12 @@ class Answers:
                 return {
                     day: [part if any(part in text for text in texts[day]) else texts[day] for part in parts]
                     for day, parts in expected.items()
+                }
+            case "stat":  # the fields a case names, of each status
+                plain = {day: self.assessment(day).to_dict()["statutory_status"] for day in expected}
+                return {
+                    day: [{f: s[f] for f in e} for s, e in zip(plain[day], expected[day], strict=True)]
+                    for day in expected
                 }
             case "status":
                 return {day: self.assessment(day).status for day in expected}

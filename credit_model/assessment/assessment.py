@@ -42,13 +42,22 @@ class Reason:
 
 @dataclass(frozen=True)
 class StatutoryStatus:
-    """A status in force by a written decision: shown beside the score, never part of it."""
+    """A status in force by a written decision: shown beside the score, never part of it.
+
+    The labels name the list. The authority is the one that the record names, else the one that keeps such a list;
+    ``""`` where neither is known. ``ends_on`` is the day on which the entry ends by itself, ``None`` where only an exit
+    ends it. ``disputed``: an objection keeps the entry out of the score, but it stands until that is decided.
+    """
 
     kind: str
     label_zh: str
     label_en: str
     record_id: str
     decided_on: date | None
+    authority_zh: str
+    authority_en: str
+    ends_on: date | None
+    disputed: bool
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ class Evaluator:
         used = file.records_behind(self.card.columns, features) if features else {}
         both = {pair.name: {*used[pair.first], *used[pair.second]} for pair in self.card.pairs if used}
         used |= {name: tuple(sorted(records)) for name, records in both.items()}
-        statutory = file.statutory_status()
+        statutory = () if why == "deceased" else file.statutory_status()
         as_of = cast("date", from_day(day))
         explanation_zh, explanation_en = explanation(why, as_of, live, file.is_thin)
         return Assessment(

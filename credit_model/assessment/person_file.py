@@ -23,8 +23,8 @@ from credit_model.features.kernel import compute
 from credit_model.features.subject_features import days_of_change
 from credit_model.foundation.calendar import NO_DAY, add_months, from_day
 from credit_model.visibility.population import Population
-from credit_model.visibility.segments import compile_segments
-from credit_model.visibility.tables import ROLES, STATUSES
+from credit_model.visibility.segments import compile_segments, entries_at
+from credit_model.visibility.tables import STATUSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,17 +103,45 @@ class PersonFile:
         return bool((self.segments.status == STATUSES.index("disputed")).any())
 
     def statutory_status(self) -> tuple[StatutoryStatus, ...]:
-        """Return lists and bans in force by a written decision; a former listing is none."""
-        rows, kinds = self.segments, self.files.catalogue.kinds
-        current = (rows.status == 0) & (rows.role != ROLES.index("was_listed"))
+        """Return lists and bans in force by a written decision, disputed ones too; a former listing is none."""
+        rows, files = self.segments, self.files
+        in_question = np.isin(rows.status, [STATUSES.index("in_force"), STATUSES.index("disputed")])
+        is_statutory = np.array([files.catalogue.kinds[code].statutory for code in rows.kind_codes], np.bool_)
+        places = np.flatnonzero(in_question & is_statutory[rows.kind])
+        if not len(places):
+            return ()
+        tables = files.tables.for_subjects([self.subject_id])
+        entries = entries_at(tables, files.catalogue, files.policy, self.day, files.day_of_use)
+        own = entries["subject_id"] == self.subject_id
+        facts = zip(*(entries[name][own].tolist() for name in ("record_id", "ends_on", "disputed")), strict=True)
+        entry = {record_id: (ends_on, disputed) for record_id, ends_on, disputed in facts}
+        sources = dict(zip(tables.records["record_id"].tolist(), tables.records["source"].tolist(), strict=True))
         statuses = []
-        for row in np.flatnonzero(current):
-            kind = kinds[rows.kind_codes[rows.kind[row]]]
-            if kind.statutory:
-                record_id = str(rows.record_ids[rows.record[row]])
-                decided_on = from_day(int(rows.decided_on[row]))
-                statuses.append(StatutoryStatus(kind.code, kind.label_zh, kind.label_en, record_id, decided_on))
+        for place in places.tolist():
+            record_id = str(rows.record_ids[rows.record[place]])
+            if record_id in entry:
+                statuses.append(self._status(place, record_id, *entry[record_id], source=sources[record_id]))
         return tuple(sorted(statuses, key=lambda status: status.record_id))
+
+    def _status(self, place: int, record_id: str, ends_on: int, disputed: bool, source: str | None) -> StatutoryStatus:
+        """Return the status of an entry: the name of its list, its authority and its end."""
+        rows, catalogue = self.segments, self.files.catalogue
+        kind = catalogue.kinds[rows.kind_codes[rows.kind[place]]]
+        codes = [rows.attributes[name][place] for name in kind.attributes if name in rows.vocabularies]
+        words = [rows.vocabularies[name] for name in kind.attributes if name in rows.vocabularies]
+        names = [words_of[code] for words_of, code in zip(words, codes, strict=True) if code >= 0]
+        name = next((catalogue.lists[code] for code in (*names, kind.code) if code in catalogue.lists), None)
+        return StatutoryStatus(
+            kind=kind.code,
+            label_zh=name.zh if name else kind.label_zh,
+            label_en=name.en if name else kind.label_en,
+            record_id=record_id,
+            decided_on=from_day(int(rows.decided_on[place])),
+            authority_zh=source or (name.authority_zh if name else ""),
+            authority_en=source or (name.authority_en if name else ""),
+            ends_on=from_day(ends_on),
+            disputed=disputed,
+        )
 
     def records_behind(self, names: Sequence[str], features: SubjectRow) -> dict[str, tuple[str, ...]]:
         """Return the ids of the records behind each value."""

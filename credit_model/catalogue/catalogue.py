@@ -25,6 +25,7 @@ from credit_model.catalogue.kind_rules import (
     TIERS,
     AppealPeriod,
     Condition,
+    ListName,
     RepairRule,
     RuleReader,
     Severity,
@@ -178,6 +179,7 @@ class Catalogue:
     dimensions: Mapping[str, tuple[str, str]]
     fields: Mapping[str, tuple[str, str]]
     occupations: Mapping[str, tuple[str, str]]
+    lists: Mapping[str, ListName]
     text: str
     digest: str
 
@@ -281,7 +283,7 @@ class _Reader(RuleReader):
     def catalogue(self, text: str) -> Catalogue:
         raw = self.raw
         self.keys(raw, "the file", ("schema", "name", "version", "subjects", "kinds", "policies", "dimensions"),
-                  ("categories", "fields", "occupations", "deny", "audit", "receipt"))  # fmt: skip
+                  ("categories", "fields", "occupations", "lists", "deny", "audit", "receipt"))  # fmt: skip
         self.subjects = subjects = self.one_of(raw.get("subjects", "person"), ("person", "organisation"), "subjects")
         self.lists = {name: self.labels(name) for name in ("categories", "dimensions", "fields", "occupations")}
         forbidden = tuple(self.forbidden(*item) for item in self.entries("deny"))
@@ -303,6 +305,7 @@ class _Reader(RuleReader):
                 self.whole(receipt["max_lag_days"], "receipt.max_lag_days", 0) if "max_lag_days" in receipt else None
             ),
             **self.lists,
+            lists=self.list_names(),
             text=text,
             digest=sha256_json(raw),
         )
@@ -423,6 +426,10 @@ class _Reader(RuleReader):
                     self.faults.append(f"{where}.direction: only a number of an adverse kind has it")
                 if catalogue.denied(name):
                     self.faults.append(f"{where}: the deny-list forbids it ({catalogue.denied(name)})")
+        kinds = catalogue.kinds.values()
+        values = {value for kind in kinds for spec in kind.attributes.values() for value in spec.values or ()}
+        for code in sorted(set(catalogue.lists) - values - set(catalogue.kinds)):
+            self.faults.append(f"lists.{code}: no kind and no value of an attribute has this code")
         for name in sorted(catalogue.audit_attributes):
             if not catalogue.denied(name):
                 self.faults.append(f"audit.attributes: {name!r} is not on the deny-list, so needs no table apart")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 from credit_model.foundation.calendar import to_day
 from credit_model.foundation.toml_reader import TomlReader
@@ -135,6 +135,15 @@ class AppealPeriod:
     months: int = 6
     days: int | None = None
     review_days: int = 15
+
+
+class ListName(NamedTuple):
+    """The name of a list, and the authority that keeps it where a record does not say."""
+
+    zh: str
+    en: str
+    authority_zh: str
+    authority_en: str
 
 
 class KindRules(TypedDict):
@@ -278,6 +287,16 @@ class RuleReader(TomlReader):
             days=self.whole(entry["appeal_days"], f"{where}.appeal_days", 1) if "appeal_days" in entry else None,
             review_days=self.whole(entry.get("review_days", standard.review_days), f"{where}.review_days", 1),
         )
+
+    def list_names(self) -> dict[str, ListName]:
+        """Return the names of lists, by the code of a kind or the value of an attribute."""
+        names = {}
+        for code, entry in self.table(self.raw.get("lists", {}), "lists").items():
+            where = f"lists.{code}"
+            table, parts = self.table(entry, where), ListName._fields
+            self.keys(table, where, parts, ())
+            names[code] = ListName(*(self.text(table, part, where) for part in parts))
+        return names
 
     def ground(self, table: Mapping[str, object], where: str) -> tuple[str, int]:
         """Return the ground in law of a rule and the first day on which it holds."""

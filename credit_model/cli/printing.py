@@ -49,6 +49,9 @@ def print_assessment(console: Console, subject: str, assessment: Assessment) -> 
     _print_reasons(console, "In favour 加分项", assessment.positives)
     for status in assessment.statutory_status:
         line = f": {status.label_zh} {status.label_en}, {status.record_id}"
+        line += f", {status.authority_zh} {status.authority_en}" if status.authority_zh else ""
+        line += f", 至 until {status.ends_on}" if status.ends_on else ""
+        line += ", 异议中 disputed" if status.disputed else ""
         console.print(Text("Statutory status 法定状态", "bold"), line, sep="")
     console.print(
         "\n对记录或评价有异议的，可向信用主管部门提出异议；已履行义务的，可申请信用修复。\n"

@@ -187,6 +187,10 @@ def _answer_schemas() -> Schema:
             "label_en": _STRING,
             "record_id": _STRING,
             "decided_on": {**_DATE, "type": ["string", "null"]},
+            "authority_zh": _STRING,
+            "authority_en": _STRING,
+            "ends_on": {**_DATE, "type": ["string", "null"]},
+            "disputed": {"type": "boolean"},
         }
     )
     digests = _object({name: {"type": ["string", "null"]} for name in ("ledger_digest", "catalogue_digest", "policy")})

@@ -26,7 +26,7 @@ from credit_model.visibility.capacity import Act, Capacity
 from credit_model.visibility.coded_tables import CodedTables
 from credit_model.visibility.commitments import Breaches
 from credit_model.visibility.fold import State, fold
-from credit_model.visibility.tables import STATUSES, Column, Segments, Tables, matches, pick, spans
+from credit_model.visibility.tables import ROLES, STATUSES, Column, Segments, Tables, matches, pick, spans
 from credit_model.visibility.text_columns import encode, is_constant, places, plain, take
 from credit_model.visibility.use_rules import UseRules
 
@@ -109,6 +109,40 @@ def compile_segments(tables: Tables, catalogue: Catalogue, policy: str, day_of_u
 
 
 _SHOWN = ("kind", "tier", "decided_on", "occurred_on", "amount", "hours", "outstanding", "performed")
+
+
+def entries_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, Column]:
+    """Return the entries of lists, and other decisions, that stand at the start of a day, whether disputed or not.
+
+    Parameters
+    ----------
+    tables, catalogue, policy, day_of_use
+        As for ``compile_segments``.
+    day : int
+        As-of date, days since 1970-01-01.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``subject_id``, ``record_id``, ``ends_on`` (as known then; ``NO_DAY`` where only an exit ends it) and
+        ``disputed``; one row for each record on no ground other than ``disputed``, former entries left out.
+    """
+    coded = CodedTables.of(tables, catalogue)
+    pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
+    rows = np.flatnonzero((pieces.start <= day) & (day < pieces.end))
+    grounds = pieces.grounds[:, rows]
+    disputed = grounds[STATUSES.index("disputed") - 1]
+    stands = (grounds.sum(axis=0) == disputed) & (pieces.role[rows] != ROLES.index("was_listed"))
+    rows, disputed = rows[stands], disputed[stands]
+    epoch = pieces.epoch[rows]
+    valid_to, list_end = pieces.state.attributes["valid_to"][epoch], pieces.list_end[epoch]
+    ends_on = np.where(valid_to != NO_DAY, valid_to, np.where(list_end == FOREVER, NO_DAY, list_end))
+    return {
+        "subject_id": plain(coded.subject_ids)[pieces.subject[rows]],
+        "record_id": plain(coded.record_ids)[pieces.record[rows]],
+        "ends_on": ends_on,
+        "disputed": disputed,
+    }
 
 
 def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_of_use: int) -> dict[str, Column]:
@@ -194,6 +228,7 @@ class _Pieces:
     state: State  # of every record in every epoch of what is known
     grounds: NDArray[np.bool_]
     role: NDArray[np.int8]
+    list_end: Days  # of each row of ``state``
 
     @property
     def record(self) -> NDArray[np.int64]:
@@ -246,7 +281,7 @@ class _Pieces:
         )
         sealed = coded.sealed_by(rules.day_of_use)[state.record]
         grounds = rules.grounds(state, (list_end, use_end), sealed, epoch, start, by_day)
-        return cls(subject, epoch, start, state, grounds, rules.role(state, list_end, epoch, start))
+        return cls(subject, epoch, start, state, grounds, rules.role(state, list_end, epoch, start), list_end)
 
 
 def _files(coded: CodedTables, state: State) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
