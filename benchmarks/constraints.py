@@ -200,7 +200,7 @@ def lines(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int]], C
     yield f"most characteristics ({s['max_characteristics']})", card, lambda: bench.card(max_characteristics=100)
     yield f"most attributes ({s['max_bins']})", card, lambda: bench.card(max_bins=50)
     yield "least events of an attribute (5)", card, lambda: bench.card(min_events=1)
-    yield f"ridge on the weights ({s['penalty']:.3g})", card, lambda: bench.card(penalty=1e-6)
+    yield f"ridge on the weights ({s['penalty']:.3g})", card, lambda: bench.card(penalty=1e-3)
     yield "each characteristic worth its place", card, lambda: without_worth(bench)
     yield "honours by policy (without: learned)", card, lambda: bench.card(policy_points=())
     yield "record-monotone features only", card, lambda: bench.card(unsafe=True)
@@ -218,7 +218,7 @@ def lines(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[Risk, int]], C
     )
     yield "all caps, counts, events, ridge, whole points", card, lambda: bench.card(
         profile=finer(free, times), policy_points=fine_points, max_characteristics=100, max_bins=50, min_events=1,
-        penalty=1e-6,
+        penalty=1e-3,
     )  # fmt: skip
     yield "being a card at all (boosting, same signs)", card, lambda: bench.boosted(signs=True)
     yield "the signs (boosting, without: no signs)", lambda: bench.boosted(True), lambda: bench.boosted(False)
