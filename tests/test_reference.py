@@ -16,7 +16,8 @@ from pages import CODE, DOCS, LINK, ROOT, blocks, commands, keys, levels, links,
 import credit_model
 from credit_model.catalogue import catalogue as catalogue_module
 from credit_model.catalogue import kind_rules as rules_module
-from credit_model.catalogue.catalogue import RESERVED_ATTRIBUTES, load_catalogue
+from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.catalogue.kinds import RESERVED_ATTRIBUTES
 from credit_model.foundation.toml_reader import TomlReader
 from credit_model.ledger import mapping as mapping_module
 from credit_model.ledger import validation

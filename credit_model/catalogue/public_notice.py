@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
+from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS, RepairRule
+from credit_model.catalogue.kinds import Kind, PolicyEdition
 from credit_model.foundation.json_values import JsonObject
 
 Words = tuple[str, str]  # Chinese, English

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_model.catalogue.catalogue import Catalogue, Kind
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.catalogue.kinds import Kind
 from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TIERS, Condition
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.facts import BY_KIND, Facts, RecordColumns

@@ -17,7 +17,8 @@ from datetime import date
 from itertools import product
 from typing import Final, NamedTuple
 
-from credit_model.catalogue.catalogue import Catalogue, Kind, PolicyEdition
+from credit_model.catalogue.catalogue import Catalogue
+from credit_model.catalogue.kinds import Kind, PolicyEdition
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import NUMBERS, POLARITIES, TIERS
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition, label

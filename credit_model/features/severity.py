@@ -20,7 +20,8 @@ from credit_model.features.facts import BY_KIND, Facts, RecordColumns
 from credit_model.visibility.tables import TIERS
 
 if TYPE_CHECKING:
-    from credit_model.catalogue.catalogue import Catalogue, Kind
+    from credit_model.catalogue.catalogue import Catalogue
+    from credit_model.catalogue.kinds import Kind
     from credit_model.features.conditions import Condition
     from credit_model.features.definition import FeatureDefinition
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import USES
+from credit_model.catalogue.kinds import USES
 from credit_model.foundation.calendar import FOREVER, NO_DAY, Days, add_months, from_day
 from credit_model.foundation.errors import UserError
 from credit_model.ledger.forgetting import Removal, RemovalReport, check_words, files_to_search

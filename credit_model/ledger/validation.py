@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import EPOCH, PROCEDURES, RESERVED_ATTRIBUTES, Catalogue
+from credit_model.catalogue.catalogue import EPOCH, Catalogue
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
 from credit_model.catalogue.kind_rules import TIERS, Condition
+from credit_model.catalogue.kinds import PROCEDURES, RESERVED_ATTRIBUTES
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_numbers, read_text
 from credit_model.foundation.errors import UserError

@@ -18,7 +18,7 @@ from credit_model.foundation.calendar import Days, pack
 from credit_model.visibility.tables import Column, matches
 
 if TYPE_CHECKING:
-    from credit_model.catalogue.catalogue import Kind
+    from credit_model.catalogue.kinds import Kind
     from credit_model.visibility.coded_tables import CodedTables
     from credit_model.visibility.fold import State
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from credit_model.catalogue.catalogue import USES
+from credit_model.catalogue.kinds import USES
 from credit_model.foundation.calendar import NO_DAY, from_days
 from credit_model.visibility.amendments import DISPUTE_ACTIONS
 from credit_model.visibility.coded_tables import CodedTables

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.catalogue.catalogue import USES
+from credit_model.catalogue.kinds import USES
 from credit_model.foundation.calendar import FOREVER, NO_DAY, NO_VALUE, Days, add_months
 from credit_model.visibility.coded_tables import CodedTables
 from credit_model.visibility.fold import State
@@ -21,7 +21,8 @@ from credit_model.visibility.tables import ROLES, TIERS, pick
 from credit_model.visibility.text_columns import take
 
 if TYPE_CHECKING:
-    from credit_model.catalogue.catalogue import Catalogue, Kind
+    from credit_model.catalogue.catalogue import Catalogue
+    from credit_model.catalogue.kinds import Kind
 
 _WINDOW, _LISTED, _UNPERFORMED = (USES.index(use) for use in ("window", "while_listed", "until_performed"))
 DECEIT_MONTHS: Final = 36  # of publicity after the revocation of a repair got by deceit (Order 36 art. 25)
