@@ -160,3 +160,53 @@ def test_repairs_are_judged_as_one_would_by_hand(tier, amount, act, decided, mon
 
 def test_every_warning_is_put_in_both_languages():
     assert all(zh and en for zh, en in WARNINGS.values())
+
+
+# ---------------------------------------------------------------------------------------------- by what else is on file
+
+BORN = "2008-05-01"
+
+
+def birth(subject: str = "S", born: str = BORN) -> pd.DataFrame:
+    return pd.DataFrame({"subject_id": [subject], "born_on": [born], "known_on": ["2020-01-01"]})
+
+
+@pytest.mark.parametrize(
+    ("record", "is_odd"),
+    [
+        ({"decided_on": "2026-05-01"}, True),  # the 18th birthday
+        ({"decided_on": "2026-04-30"}, False),  # the act of a minor without any doubt
+        ({"decided_on": "2026-05-01", "occurred_on": "2026-05-01"}, False),
+        ({"decided_on": "2026-05-01", "kind": "honour", "tier": None}, False),
+    ],
+)
+@pytest.mark.parametrize("order", ["birth before", "birth with it", "large"])
+def test_a_day_of_act_that_is_missing_near_the_18th_birthday_is_told(
+    ledger: cm.Ledger, record: dict[str, object], is_odd: bool, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if order == "large":
+        monkeypatch.setattr("credit_model.ledger.delivery_check._FEW", 0)
+    if order != "birth with it":
+        ledger.ingest(subjects=birth())
+    rows = records({"subject_id": "other", **record, "known_on": "2026-06-01"}, {**record, "known_on": "2026-06-01"})
+    report = ledger.ingest(records=rows, subjects=birth() if order == "birth with it" else None)
+    assert places_by_code(report) == ({"act_undated": ("records:2",)} if is_odd else {})
+
+
+def test_a_decision_from_the_19th_birthday_on_needs_no_day_of_the_act(ledger: cm.Ledger) -> None:
+    for born, odd in (("2007-04-10", False), ("2007-04-11", True)):
+        report = ledger.ingest(records=records({"subject_id": born}).assign(record_id=born), subjects=birth(born, born))
+        assert ("act_undated" in places_by_code(report)) is odd
+
+
+def test_a_case_that_two_sources_send_is_told(ledger: cm.Ledger) -> None:
+    case = {"case_id": "C-1", "occurred_on": "2026-04-01"}
+    first = ledger.ingest(records=records({**case, "source": "police"}, {**case, "source": "police"}))
+    assert first.warnings == ()
+    odd = records({**case, "source": "tax"}, {**case, "source": None}, {**case, "case_id": "C-2", "source": "tax"})
+    judgment = {**case, "source": "court", "kind": "judgment_unperformed", "tier": None}
+    report = ledger.ingest(records=pd.concat([odd, records(judgment)]).assign(record_id=["Q1", "Q2", "Q3", "Q4"]))
+    assert places_by_code(report) == {"case_of_two_sources": ("records:1",)}
+    both = records({**case, "case_id": "C-3", "source": "a"}, {**case, "case_id": "C-3", "source": "b"})
+    report = ledger.ingest(records=both.assign(record_id=["R1", "R2"]))
+    assert places_by_code(report) == {"case_of_two_sources": ("records:1", "records:2")}

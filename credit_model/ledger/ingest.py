@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.identity import KEY_VARIABLE, WITHHELD, key_check, pseudonym_key, redact
 from credit_model.foundation.calendar import to_day
-from credit_model.ledger.amendment_check import AmendmentCheck
 from credit_model.ledger.deduplication import Deduplicator
+from credit_model.ledger.delivery_check import AmendmentCheck, RecordCheck
 from credit_model.ledger.forgetting import with_tombstone
 from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes, WarningLog
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
@@ -215,6 +215,7 @@ class Delivery:
 
     def __post_init__(self) -> None:
         self.amendments = AmendmentCheck(self.catalogue, self.transaction)
+        self.records = RecordCheck(self.catalogue, self.transaction)
 
     @classmethod
     def run(
@@ -346,6 +347,8 @@ class Delivery:
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
             note("unknown_record", ~is_known)
             self.amendments.note(one.source.label, new, numbers)
+        elif one.table == "records":
+            self.records.note(one.source.label, new, numbers)
 
     def _outcomes(self, one: Input) -> RowOutcomes:
         return self.outcomes.setdefault(id(one.source), RowOutcomes())
@@ -465,7 +468,7 @@ class Delivery:
     def end(self, mark: str) -> IngestReport:
         """Commit, and report."""
         counts = self.count()
-        for code, source, numbers in self.amendments.findings():
+        for code, source, numbers in (*self.amendments.findings(), *self.records.findings()):
             self.warnings.add(code, source, numbers)
         path = self.quarantine.commit()
         manifest = self.transaction.manifest

@@ -47,6 +47,14 @@ WARNINGS: Final[dict[str, tuple[str, str]]] = {
         "未报送刑罚执行完毕日，自判决日起算",
         "the end of the sentence is not known: time runs from the judgment",
     ),
+    "act_undated": (
+        "未报送行为日，且决定日在满十八周岁后的十二个月内，存疑不用",
+        "the day of the act is missing, and the decision lies within twelve months after the 18th birthday: not used",
+    ),
+    "case_of_two_sources": (
+        "同一案件的同类信息来自两个单位",
+        "a record of the same case and kind came from another source",
+    ),
     "early_repair": (
         "修复早于法定最短期限",
         "repaired before the least time that the rule of the kind asks for",

@@ -1,9 +1,9 @@
-"""Judge amendments by the records they are about, on file or in the same delivery.
+"""Judge new rows by what else is on file or in the same delivery.
 
-Nobody opts out of a record that does not speak for them: such a row is refused. A repair that does not fit the rule of
-its kind is taken in, for the body that decided it answers for it; it is a finding for the source.
+What does not fit is taken in, for the body that decided answers for it; it is a finding for the source. Only an
+amendment that may never be is refused.
 
-In: batches of amendments, and the transaction they belong to. Out: refusals; findings by source and row.
+In: batches of new rows, and the transaction they belong to. Out: findings by source and row.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.arrow_columns import as_mask
+from credit_model.foundation.calendar import add_months
 from credit_model.ledger.lookup import join_rows, to_arrays
 from credit_model.ledger.parts import OpenPart, id_keys
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import ValidatedBatch, arrow_schema, column_types
+from credit_model.visibility.capacity import IN_DUBIO_MONTHS
+from credit_model.visibility.population import ADULT_MONTHS
 from credit_model.visibility.repair_check import check_repairs
 from credit_model.visibility.tables import SUBJECT_TYPES, Tables
 
@@ -88,6 +91,68 @@ class AmendmentCheck:
             *(_rows_in(store.open(part), table, ids, schema.names) for part in parts), self.transaction.buffered(table)
         )
         return join_rows((rows.filter(pc.is_in(rows.column("record_id"), value_set=ids)) for rows in tables), schema)
+
+
+@dataclass
+class RecordCheck:
+    """The records of one delivery: acts without a day near the 18th birthday, and cases that two sources sent."""
+
+    catalogue: Catalogue
+    transaction: Transaction
+    _undated: list[tuple[str, pa.Table]] = field(default_factory=list)  # source; subject, decision, number of the row
+    _shared: list[tuple[str, pa.Table]] = field(default_factory=list)  # source; subject, case and kind, number
+
+    def note(self, source: str, rows: pa.Table, numbers: NDArray[np.int64]) -> None:
+        """Keep what may call for a finding, to be judged when the whole delivery is there."""
+        rows = rows.append_column("number", pa.array(numbers))
+        if self.catalogue.subjects == "person":
+            adverse = [code for code, kind in self.catalogue.kinds.items() if kind.polarity == "adverse"]
+            is_adverse = pc.is_in(rows.column("kind"), value_set=pa.array(adverse, pa.string()))
+            undated = rows.filter(pc.and_(is_adverse, pc.is_null(rows.column("occurred_on"))))
+            if undated.num_rows:
+                self._undated.append((source, undated.select(["subject_id", "decided_on", "number"])))
+        is_shared = pc.not_equal(rows.column("case_id"), rows.column("record_id"))
+        shared = rows.filter(pc.and_(is_shared, pc.is_valid(rows.column("source"))))
+        if shared.num_rows:
+            shared = shared.append_column("case", _case_and_kind(shared))
+            self._shared.append((source, shared.select(["subject_id", "case", "number"])))
+
+    def findings(self) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
+        """Yield each finding about the records of the delivery, the source and the numbers of its rows."""
+        if self._undated:
+            births = self._rows("subjects", self._undated, ["subject_id", "born_on"])
+            births = births.filter(pc.is_valid(births.column("born_on"))).group_by(births.column_names).aggregate([])
+            for source, rows in self._undated:
+                both = rows.join(births, "subject_id", join_type="inner")
+                born, decided = (both.column(name).cast(pa.int32()).to_numpy() for name in ("born_on", "decided_on"))
+                is_near = (add_months(born, ADULT_MONTHS) <= decided) & (decided < add_months(born, IN_DUBIO_MONTHS))
+                yield "act_undated", source, np.unique(both.column("number").to_numpy()[is_near])
+        if self._shared:
+            records = self._rows("records", self._shared, ["subject_id", "case_id", "kind", "source"])
+            records = records.append_column("case", _case_and_kind(records))
+            sources = records.group_by("case").aggregate([("source", "count_distinct")])
+            several = sources.filter(pc.greater(sources.column("source_count_distinct"), 1)).column("case")
+            for source, rows in self._shared:
+                is_several = pc.is_in(rows.column("case"), value_set=several.combine_chunks())
+                yield "case_of_two_sources", source, rows.column("number").filter(is_several).to_numpy()
+
+    def _rows(self, table: str, noted: list[tuple[str, pa.Table]], columns: list[str]) -> pa.Table:
+        """Return columns of the rows of the subjects of noted rows, of the ledger and of this delivery."""
+        chunks = (rows.column("subject_id").chunks for _, rows in noted)
+        ids = pc.unique(pa.chunked_array([*chain(*chunks)], pa.string()))
+        manifest, store = self.transaction.manifest, self.transaction.store
+        parts = map(store.open, [*manifest.parts_of(table), *self.transaction.new_parts(table)])
+        few = sorted(ids.to_pylist()) if len(ids) <= _FEW else None
+        tables = chain(
+            *([part.read(columns)] if few is None else part.find(few, columns) for part in parts),
+            self.transaction.buffered(table),
+        )
+        schema = pa.schema([arrow_schema(table, self.catalogue).field(name) for name in columns])
+        return join_rows((rows.filter(pc.is_in(rows.column("subject_id"), value_set=ids)) for rows in tables), schema)
+
+
+def _case_and_kind(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(rows.column("case_id"), rows.column("kind"), "\x1f")
 
 
 def _rows_in(part: OpenPart, table: str, record_ids: pa.Array, columns: list[str]) -> list[pa.Table]:
