@@ -10,16 +10,12 @@ In: sources, catalogue, mapping, a folder. Out: the new manifest and ``IngestRep
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
-from typing import BinaryIO
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -32,16 +28,15 @@ from credit_model.foundation.calendar import to_day
 from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.delivery_check import AmendmentCheck, RecordCheck
 from credit_model.ledger.forgetting import with_tombstone
-from credit_model.ledger.ingest_report import IngestReport, Outcome, RowOutcomes, WarningLog
+from credit_model.ledger.ingest_report import IngestReport, Outcome, Quarantine, RowOutcomes, WarningLog
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import Output
 from credit_model.ledger.parts import RECEIVED_ON, PartStore, id_keys
-from credit_model.ledger.sources import Batch, Source
+from credit_model.ledger.sources import Batch, JoinedRows, Source
 from credit_model.ledger.transaction import Transaction
 from credit_model.ledger.validation import (
     ID_COLUMNS,
-    REASONS,
     TABLE_NAMES,
     ColumnErrors,
     ValidatedBatch,
@@ -75,6 +70,7 @@ class Input:
     source: Source
     table: str
     output: Output | None = None
+    joined: tuple[Source, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -104,6 +100,10 @@ class Input:
                       for name in self.output.raw_columns if name not in have]  # fmt: skip
             origin = self.output.columns.get("id_number")
             id_columns = list(origin.raw_columns) if origin else []
+            faults += [f"{other.label}: the mapping joins column {name!r}, which is not there; it has "
+                       f"{', '.join(other.columns)}"
+                       for other in self.joined for name in self.output.joined_columns
+                       if name not in other.columns]  # fmt: skip
         unreadable = [f.name for f in self.source.schema if f.name in self.columns and not _is_plain(f.type)]
         faults += [
             f"{label}: column {name!r} holds lists, bytes or other values that are no facts" for name in unreadable
@@ -124,12 +124,18 @@ def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, ca
         sources = [source for table in TABLE_NAMES for source in by_table[table]]
         for source in sources:
             outputs = mapping.outputs_of(source.name, only=len(sources) == 1)
-            if not outputs:
+            joins = [o.join for o in mapping.outputs if o.join is not None and o.join.source == source.name]
+            if not outputs and not joins:
                 names = ", ".join(sorted({o.source for o in mapping.outputs}))
                 faults.append(f"{source.label}: mapping {mapping.name!r} has no table {source.name!r}; it has {names}")
-            source.encoding = outputs[0].encoding if outputs else source.encoding
+            source.encoding = outputs[0].encoding if outputs else joins[0].encoding if joins else source.encoding
             source.is_multiline = any(output.is_multiline for output in outputs)
-            inputs += [Input(source, output.target, output) for output in outputs]
+            for output in outputs:
+                name = None if output.join is None else output.join.source
+                joined = tuple(other for other in sources if other.name == name)
+                if name is not None and not joined:
+                    faults.append(f"{source.label}: the mapping joins table {name!r}, which was not sent")
+                inputs.append(Input(source, output.target, output, joined))
         inputs.sort(key=lambda one: TABLE_NAMES.index(one.table))
     faults += [fault for one in inputs for fault in one.faults(catalogue)]
     if faults:
@@ -138,50 +144,6 @@ def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, ca
             f"ingest: {len(faults)} fault(s) in the columns, nothing was written: {listing}", tuple(faults)
         )
     return inputs
-
-
-class Quarantine:
-    """Refused rows, one line of JSON each; the file appears only if there are any."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: BinaryIO | None = None
-        self._sha256 = hashlib.sha256()
-        self._source_digests: dict[int, str] = {}
-        self.reasons: Counter[str] = Counter()
-
-    def add(
-        self, one: Input, row: int, reasons: list[tuple[str, str]], values: Mapping[str, str], line: int | None = None
-    ) -> None:
-        """Add one refused row; of a file of text, with its line."""
-        self.reasons.update({reason for reason, _ in reasons})
-        source = one.source
-        if id(source) not in self._source_digests:
-            self._source_digests[id(source)] = source.digest
-        explanations = [
-            dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons
-        ]
-        place = {"row": row} if line is None else {"row": row, "line": line}
-        entry = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": one.table,
-                 **place, "reasons": explanations, "values": values}  # fmt: skip
-        data = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
-        if self._file is None:
-            self._file = (self._folder / "incoming").open("wb")
-        self._sha256.update(data)
-        self._file.write(data)
-
-    def commit(self) -> Path | None:
-        """Force the file to disk, under a name made of its digest; None if nothing was refused."""
-        if self._file is None:
-            return None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return Path(self._file.name).replace(self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl")
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
 
 
 @dataclass(frozen=True)
@@ -260,9 +222,10 @@ class Delivery:
     def take(self, one: Input) -> None:
         """Stream one source into its table."""
         counts = self.counts.setdefault(one.table, Counter(accepted=0, duplicates=0, rejected=0, left_out=0))
+        joined = self._open_joined(one)
         read = 0
         for batch in one.source.batches(one.columns):
-            self._take_batch(one, batch, counts)
+            self._take_batch(one, batch, counts, joined)
             read += batch.table.num_rows
             if self.progress is not None:
                 self.progress(one.table, read)
@@ -271,15 +234,30 @@ class Delivery:
             counts["rejected"] += len(unreadable)
             self._outcomes(one).add(np.array([row.row for row in unreadable], np.int64), Outcome.REFUSED)
             for row in unreadable:
-                self.quarantine.add(one, row.row, [(row.reason, "")], {}, row.line)
+                self.quarantine.add((one.source, one.table), row.row, [(row.reason, "")], {}, row.line)
             if one.source.further_lines:
                 self.warnings.add("line_of_row_above", one.source.label, count=one.source.further_lines)
 
-    def _take_batch(self, one: Input, batch: Batch, counts: Counter[str]) -> None:
+        for code, number in joined.count().items() if joined is not None else ():
+            if number:
+                self.warnings.add(code, one.joined[0].label, count=number)
+
+    def _open_joined(self, one: Input) -> JoinedRows | None:
+        """Hold the rows of the table that is joined; lines of it that cannot be read are warned of."""
+        if one.output is None or one.output.join is None:
+            return None
+        batches = chain.from_iterable(source.batches(one.output.joined_columns) for source in one.joined)
+        joined = JoinedRows(batches, one.output.join)
+        for source in one.joined:
+            if source.unreadable:
+                self.warnings.add("joined_row_unreadable", source.label, count=len(source.unreadable))
+        return joined
+
+    def _take_batch(self, one: Input, batch: Batch, counts: Counter[str], joined: JoinedRows | None) -> None:
         raw, rows, places = batch.table, batch.rows, np.arange(len(batch.rows))
         faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
         if one.output is not None:
-            raw, places, faults = one.output.apply(raw)
+            raw, places, faults = one.output.apply(raw, joined)
             counts["left_out"] += len(rows) - len(places)
             self._outcomes(one).add(rows, Outcome.EXCLUDED)
             rows = rows[places]
@@ -314,7 +292,7 @@ class Delivery:
             if is_forgotten[place]:  # nothing that went comes back, not even here
                 why, values = [reason for reason in why if reason[0] in ("forgotten", "expired")], {}
             line = None if batch.lines is None else int(batch.lines[places[place]])
-            self.quarantine.add(one, int(rows[place]), why, values, line)
+            self.quarantine.add((one.source, one.table), int(rows[place]), why, values, line)
         outcome = np.full(len(rows), Outcome.REFUSED)
         outcome[good] = np.where(conflict, Outcome.REFUSED, np.where(is_new, Outcome.ACCEPTED, Outcome.DUPLICATE))
         self._outcomes(one).add(rows, outcome)

@@ -5,13 +5,16 @@ In: counts of rows; a limit. Out: ``IngestReport``; a ``RefusedRowsError`` that 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
 from credit_model.ledger.manifest import DeliveryCounts
+from credit_model.ledger.sources import Source
 from credit_model.ledger.validation import REASONS
 
 MAX_REJECTED_SHARE: Final = 0.001
@@ -31,6 +35,13 @@ WARNINGS: Final[dict[str, tuple[str, str]]] = {
         "CREDIT_MODEL_PSEUDONYM_KEY has fewer than 32 characters: it can be guessed",
     ),
     "line_of_row_above": ("该行是上一行记录的续行", "the line goes on with the row above"),
+    "joined_key_repeated": (
+        "关联表中该键重复，未用于关联",
+        "the key of a joined table is there more than once: the row joins nothing",
+    ),
+    "joined_without_key": ("关联表中该行没有键", "the row of a joined table has no key"),
+    "joined_row_unused": ("关联表中该行未被任何行关联", "the row of a joined table was looked for by no row"),
+    "joined_row_unreadable": ("关联表中该行无法读取", "the row of a joined table cannot be read"),
     "unknown_record": (
         "变更所指的记录不在台账中（或尚未报送）",
         "the amendment names a record that is not in the ledger (yet)",
@@ -268,3 +279,52 @@ class IngestReport:
                 "quarantine": None if self.quarantine is None else str(self.quarantine),
                 "warnings": [warning.to_dict() for warning in self.warnings],
                 "back_dated": self.back_dated}  # fmt: skip
+
+
+class Quarantine:
+    """Refused rows, one line of JSON each; the file appears only if there are any."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: BinaryIO | None = None
+        self._sha256 = hashlib.sha256()
+        self._source_digests: dict[int, str] = {}
+        self.reasons: Counter[str] = Counter()
+
+    def add(
+        self,
+        origin: tuple[Source, str],
+        row: int,
+        reasons: list[tuple[str, str]],
+        values: Mapping[str, str],
+        line: int | None = None,
+    ) -> None:
+        """Add one refused row of a source on its way to a table; of a file of text, with its line."""
+        self.reasons.update({reason for reason, _ in reasons})
+        source, table = origin
+        if id(source) not in self._source_digests:
+            self._source_digests[id(source)] = source.digest
+        explanations = [
+            dict(zip(("code", "column", "zh", "en"), (*why, *REASONS[why[0]]), strict=True)) for why in reasons
+        ]
+        place = {"row": row} if line is None else {"row": row, "line": line}
+        entry = {"source": source.label, "source_sha256": self._source_digests[id(source)], "table": table,
+                 **place, "reasons": explanations, "values": values}  # fmt: skip
+        data = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+        if self._file is None:
+            self._file = (self._folder / "incoming").open("wb")
+        self._sha256.update(data)
+        self._file.write(data)
+
+    def commit(self) -> Path | None:
+        """Force the file to disk, under a name made of its digest; None if nothing was refused."""
+        if self._file is None:
+            return None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return Path(self._file.name).replace(self._folder / f"{self._sha256.hexdigest()[:16]}.jsonl")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -63,12 +63,14 @@ from credit_model.foundation.arrow_columns import (
 )
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import TomlReader, raise_faults, read_toml
+from credit_model.ledger.sources import Join, JoinedRows
 from credit_model.ledger.validation import TABLE_NAMES, column_faults, column_types
 from credit_model.visibility.amendments import ACTIONS
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _PARTS = {"year": pc.year, "month": pc.month, "day": pc.day}
 _LARGEST_FACTOR = 1e12
+_UNMATCHED = ("refuse", "exclude", "keep")  # rows that find nothing in a joined table
 
 
 class MappingErrors(UserError):
@@ -196,14 +198,33 @@ class Output:
     where: tuple[RowCondition, ...] = ()
     encoding: str = "utf8"
     is_multiline: bool = False
+    join: Join | None = None
+    joined_known_on: Origin | None = None  # from when a row of the joined table is known
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Every column that is read, those of a joined table with its name before them."""
+        origins = [*self.columns.values(), *([self.joined_known_on] if self.joined_known_on else [])]
+        return list(dict.fromkeys([c.column for c in self.where] + [n for o in origins for n in o.raw_columns]))
 
     @property
     def raw_columns(self) -> list[str]:
-        """Every raw column that is read; no other is."""
-        names = [c.column for c in self.where] + [n for o in self.columns.values() for n in o.raw_columns]
-        return list(dict.fromkeys(names))
+        """Every column of the raw table that is read; no other is."""
+        if self.join is None:
+            return self._names
+        return list(dict.fromkeys([*(n for n in self._names if self.join.column(n) is None), *self.join.on]))
 
-    def apply(self, raw: pa.Table) -> tuple[pa.Table, NDArray[np.int64], dict[tuple[str, str], NDArray[np.bool_]]]:
+    @property
+    def joined_columns(self) -> list[str]:
+        """Every column of the joined table that is read."""
+        if self.join is None:
+            return []
+        wanted = [column for name in self._names if (column := self.join.column(name)) is not None]
+        return list(dict.fromkeys([*self.join.on.values(), *wanted]))
+
+    def apply(
+        self, raw: pa.Table, joined: JoinedRows | None = None
+    ) -> tuple[pa.Table, NDArray[np.int64], dict[tuple[str, str], NDArray[np.bool_]]]:
         """Map one raw batch.
 
         Returns
@@ -213,15 +234,25 @@ class Output:
         places : ndarray of int
             The place in the batch of each of its rows.
         faults : dict
-            Rows with a value the mapping does not know, as validation takes them.
+            Rows with a value the mapping does not know or without a row to join, as validation takes them.
         """
+        is_matched, faults = np.ones(raw.num_rows, np.bool_), dict[tuple[str, str], NDArray[np.bool_]]()
+        if self.join is not None and joined is not None:
+            names = [name for name in self._names if self.join.column(name) is not None]
+            raw, is_matched, faults = self.join.apply(raw, joined, names)
         holds = np.logical_and.reduce([np.ones(raw.num_rows, np.bool_), *(c.holds(raw) for c in self.where)])
-        raw = raw.filter(pa.array(holds))
+        if self.join is not None and self.join.unmatched == "exclude":
+            holds &= is_matched | faults["ambiguous_join", self.join.source]
+        faults = {reason: rows[holds] for reason, rows in faults.items() if rows[holds].any()}
+        raw, is_matched = raw.filter(pa.array(holds)), is_matched[holds]
         columns: dict[str, pa.Array] = {}
-        faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
         for name, origin in self.columns.items():
             columns[name], refusals = origin.read(raw)
             faults |= {(reason, name): rows for reason, rows in refusals.items() if rows.any()}
+        if self.joined_known_on is not None:
+            joined_days, refusals = self.joined_known_on.read(raw)
+            faults |= {(reason, "known_on"): rows for reason, rows in refusals.items() if rows.any()}
+            columns["known_on"] = _later(columns["known_on"], joined_days, is_matched)
         return pa.table(columns), np.flatnonzero(holds), faults
 
 
@@ -254,6 +285,9 @@ class Mapping:
                 denied = catalogue.denied(name)
                 if denied and not (output.target == "audit" and denied in output.columns):
                     faults.append(f"{where}: raw column {name!r} holds what may never be kept ({denied})")
+            for name in output.joined_columns:
+                if denied := catalogue.denied(name):
+                    faults.append(f"{where}: joined column {name!r} holds what may never be kept ({denied})")
             types = column_types(output.target, catalogue)
             for name, origin in output.columns.items():
                 codes = {"kind": list(catalogue.kinds), "tier": TIERS, "action": ACTIONS}.get(name)
@@ -268,6 +302,14 @@ class Mapping:
                 if name == "known_on" and min(origin.shift_months, origin.shift_days) < 0:
                     faults.append(f"{where}: known_on is moved back: nothing is known before its source says so")
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
+
+
+def _later(own: pa.Array, joined: pa.Array, is_matched: NDArray[np.bool_]) -> pa.Array:
+    """Return the later of two days as ISO text, null where one lacks; where nothing was joined, the row's own day."""
+    (first, bad), (second, bad_too) = read_dates(own), read_dates(joined)
+    later = pc.if_else(pc.greater(second, first), second, first).cast(pa.string())
+    days = pc.if_else(pa.array(is_matched), later, first.cast(pa.string()))
+    return pc.if_else(pa.array(bad | (bad_too & is_matched)), "?", days)
 
 
 def load_mapping(path: str | Path, catalogue: Catalogue | None = None) -> Mapping:
@@ -308,9 +350,10 @@ class _Reader(TomlReader):
         return Mapping(self.text(self.raw, "name", "the file"), outputs, self.date(self.raw, "drawn_on", "the file"))
 
     def output(self, table: MappingABC[str, Any], where: str) -> Output:
-        self.keys(table, where, ("source", "columns"), ("target", "where", "encoding", "multiline"))
+        self.keys(table, where, ("source", "columns"), ("target", "where", "encoding", "multiline", "join"))
         columns = self.table(table.get("columns", {}), f"{where}.columns")
         conditions = self.tables(table.get("where", []), f"{where}.where")
+        join, joined_known_on = self.join(table, where, "known_on" in columns)
         return Output(
             source=self.text(table, "source", where),
             target=self.one_of(table.get("target", "records"), TABLE_NAMES, f"{where}.target"),
@@ -318,7 +361,29 @@ class _Reader(TomlReader):
             where=tuple(self.condition(spec, f"{where}.where") for spec in conditions),
             encoding=self.text(table, "encoding", where, default="utf8"),
             is_multiline=self.flag(table, "multiline", where),
+            join=join,
+            joined_known_on=joined_known_on,
         )
+
+    def join(self, table: MappingABC[str, Any], where: str, has_known_on: bool) -> tuple[Join | None, Origin | None]:
+        if "join" not in table:
+            return None, None
+        spec, where = self.table(table["join"], f"{where}.join"), f"{where}.join"
+        self.keys(spec, where, ("source", "on", "known_on"), ("unmatched", "encoding"))
+        source, on = self.text(spec, "source", where), spec.get("on", {})
+        raw_pairs = {on: on} if isinstance(on, str) else self.table(on, f"{where}.on")
+        pairs = {own: other for own, other in raw_pairs.items() if isinstance(other, str)}
+        if not pairs or len(pairs) < len(raw_pairs):
+            self.faults.append(f"{where}.on: give a column of both tables, or columns of one = columns of the other")
+        if not has_known_on:
+            self.faults.append(f"{where}: map known_on too: a joined row is known on the later of both days")
+        known_on = self.origin(spec.get("known_on", ""), f"{where}.known_on")
+        known_on = replace(known_on, columns=tuple(f"{source}.{column}" for column in known_on.columns))
+        if not known_on.columns or min(known_on.shift_months, known_on.shift_days) < 0:
+            self.faults.append(f"{where}.known_on: give a column of the joined table, not moved back")
+        unmatched = self.one_of(spec.get("unmatched", "refuse"), _UNMATCHED, f"{where}.unmatched")
+        joined = Join(source, pairs, unmatched, self.text(spec, "encoding", where, default="utf8"))
+        return joined, known_on if has_known_on else None
 
     def condition(self, spec: MappingABC[str, Any], where: str) -> RowCondition:
         self.keys(spec, where, ("column",), ("in", "not_in", "null"))

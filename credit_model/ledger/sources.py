@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit_model.catalogue.subject_ids import id_texts
+from credit_model.foundation.arrow_columns import Mask, as_mask, read_text
 from credit_model.foundation.csv_rows import CsvRows, UnreadableRow
 from credit_model.foundation.digests import sha256_file
 from credit_model.foundation.errors import UserError
@@ -148,6 +150,86 @@ class Source:
             f"ingest: {self.label} cannot be read as {kind} ({type(error).__name__}); "
             "nothing was written. Check the file."
         )
+
+
+@dataclass(frozen=True)
+class Join:
+    """Another raw table, joined to the rows of one by a key; ``on`` gives its column for each of theirs.
+
+    A mapping names its columns with its name before them: ``cases.day``. ``unmatched`` says what becomes of rows that
+    find none: ``refuse``, ``exclude`` or ``keep``.
+    """
+
+    source: str
+    on: Mapping[str, str]
+    unmatched: str = "refuse"
+    encoding: str = "utf8"
+
+    def column(self, name: str) -> str | None:
+        """Return the column of the joined table that a name of the mapping means; None for one of the first table."""
+        prefix = f"{self.source}."
+        return name.removeprefix(prefix) if name.startswith(prefix) else None
+
+    def apply(
+        self, raw: pa.Table, joined: JoinedRows, names: Sequence[str]
+    ) -> tuple[pa.Table, Mask, dict[tuple[str, str], Mask]]:
+        """Add columns of the joined table, by their names in the mapping.
+
+        Returns
+        -------
+        table : pyarrow.Table
+        is_matched : ndarray of bool, shape (n,)
+        faults : dict
+            Rows that are refused, by reason and name of the joined table.
+        """
+        rows, is_ambiguous = joined.find(_keys(raw, self.on))
+        is_matched = rows >= 0
+        places = pa.array(rows, pa.int64(), mask=~is_matched)
+        for name in names:
+            raw = raw.append_column(name, joined.table.column(self.column(name)).take(places))
+        faults = {("ambiguous_join", self.source): is_ambiguous}
+        if self.unmatched == "refuse":
+            faults["unmatched_join", self.source] = ~is_matched & ~is_ambiguous
+        return raw, is_matched, faults
+
+
+class JoinedRows:
+    """The rows of a joined table in memory, by their keys; a key that is there twice joins nothing."""
+
+    def __init__(self, batches: Iterable[Batch], join: Join) -> None:
+        table = pa.concat_tables([batch.table for batch in batches])
+        keys = _keys(table, join.on.values())
+        has_key = keys.is_valid()
+        self.table, self._keys = table.filter(has_key).combine_chunks(), keys.drop_null()
+        counts = self._keys.value_counts()
+        repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        self._is_repeated = as_mask(pc.is_in(self._keys, value_set=repeated))
+        self._is_used = np.zeros(len(self._keys), np.bool_)
+        self._without_key = keys.null_count
+
+    def find(self, keys: pa.Array) -> tuple[NDArray[np.int64], Mask]:
+        """Return the row of each key, -1 where there is none or more than one, and where there is more than one."""
+        is_sought = as_mask(keys.is_valid())
+        found = pc.index_in(keys, value_set=self._keys).fill_null(-1).to_numpy(zero_copy_only=False)
+        rows = np.where(is_sought, found, -1).astype(np.int64)
+        is_ambiguous: Mask = np.append(self._is_repeated, False)[rows]
+        rows[is_ambiguous] = -1
+        self._is_used[rows[rows >= 0]] = True
+        return rows, is_ambiguous
+
+    def count(self) -> dict[str, int]:
+        """Count its rows that joined nothing, by code of a warning, after all batches were joined."""
+        return {
+            "joined_key_repeated": int(self._is_repeated.sum()),
+            "joined_without_key": self._without_key,
+            "joined_row_unused": int((~self._is_used & ~self._is_repeated).sum()),
+        }
+
+
+def _keys(table: pa.Table, names: Iterable[str]) -> pa.Array:
+    """Return the key of each row as one text; null where a part of it is empty."""
+    parts = [read_text(table.column(name).combine_chunks()) for name in names]
+    return pc.binary_join_element_wise(*parts, "\x1f")
 
 
 def open_sources(data: Data, argument: str) -> list[Source]:

@@ -93,6 +93,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "unknown_occupation": ("职业代码未知", "an occupation is not in the catalogue"),
     "unknown_standing": ("主体状态未知", "the standing is not adult, incapable, deceased, moved_away or unmatched"),
     "ambiguous_date": ("日期可按两种格式读成不同的日子", "two of the formats read this date as different days"),
+    "unmatched_join": ("关联表中没有对应的行", "the joined table has no row with this key"),
+    "ambiguous_join": ("关联表中该键不止一行", "the joined table has this key more than once"),
     "unmapped_value": ("映射文件未规定该取值", "the mapping says nothing of this value"),
     "conflict": ("同一编号内容不同", "the same record_id was already recorded with other content: send an amendment"),
     "expired": ("该信息已满保存期限并已删除", "the record was deleted at the end of its retention"),
