@@ -64,8 +64,9 @@ def keys(table: list[list[str]]) -> list[str]:
 
 
 def commands(text: str) -> list[str]:
-    """Every line of the fenced blocks, without comments."""
-    lines = [re.sub(r"\s*#.*", "", line).rstrip() for block in blocks(text) for line in block.text.splitlines()]
+    """Every line of the fenced blocks, without comments; of drawings none, for their words are of the page."""
+    own = [block for block in blocks(text) if block.language != "mermaid"]
+    lines = [re.sub(r"\s*#.*", "", line).rstrip() for block in own for line in block.text.splitlines()]
     return [line for line in lines if line.strip()]
 
 
