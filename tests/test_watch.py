@@ -77,7 +77,9 @@ def test_a_year_has_the_working_days_of_its_notice(year: int, working: int) -> N
     assert sum(CALENDAR.is_working(to_day(day)) for day in days) == working
 
 
-def test_a_year_that_is_not_in_the_calendar_is_refused(ledger: Ledger) -> None:
+def test_nothing_is_assumed_of_a_year_that_is_not_in_the_calendar(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
     ledger.ingest(
         records=pd.DataFrame([record("X", decided_on="2023-01-10", final_on=None, known_on="2023-02-01")]),
         amendments=pd.DataFrame([amendment("X", "disputed", "2023-03-01")]),
@@ -85,8 +87,13 @@ def test_a_year_that_is_not_in_the_calendar_is_refused(ledger: Ledger) -> None:
     with pytest.raises(
         WorkingDaysError, match=r"2023 is not in the calendar of working days, which has 2024, 2025, 2026"
     ):
-        ledger.watch("2026-01-10")
+        ledger.watch("2024-01-10")  # certainly later than five working days, perhaps than twenty
     assert len(ledger.watch("2023-03-01")) == 0  # nothing to count
+    (finding,) = ledger.watch("2024-03-01").to_dict(orient="records")  # certain; its day is not assumed
+    assert (finding["finding"], finding["is_overdue"], finding["due_on"] is pd.NaT) == ("overdue_dispute", True, True)
+    assert main(["watch", str(ledger.path), "--on", "2024-03-01", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["findings"][0]["due_on"] is None
+    assert main(["watch", str(ledger.path), "--on", "2024-03-01"]) == 3
 
 
 def test_every_fault_of_a_calendar_is_named_at_once(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ class WorkingDays:
     holidays: frozenset[int]
     worked: frozenset[int]
 
+    def has(self, day: int) -> bool:
+        """Return whether the year of a day is in the calendar."""
+        return (_EPOCH + timedelta(day)).year in self.years
+
     def is_working(self, day: int) -> bool:
         """Return whether people work on a day (days since 1970-01-01).
 
@@ -58,12 +62,38 @@ class WorkingDays:
         [True, False, False, True]
         """
         on = _EPOCH + timedelta(day)
-        if on.year not in self.years:
+        if not self.has(day):
             has = ", ".join(map(str, self.years)) or "none"
             raise WorkingDaysError(
                 f"count working days: {on.year} is not in the {self.source}, which has {has}. Give one that has it."
             )
         return day in self.worked or (on.weekday() < _SATURDAY and day not in self.holidays)
+
+    def has_passed(self, since: int, count: int, before: int) -> bool:
+        """Return whether a period, counted from the day after ``since``, ended before a day.
+
+        Of years that are not in the calendar no day is counted: the period has certainly passed where the others hold
+        enough working days.
+
+        Raises
+        ------
+        WorkingDaysError
+            If it depends on a year that is not in the calendar.
+
+        Examples
+        --------
+        >>> load_working_days().has_passed(to_day("2019-05-01"), 20, to_day("2026-11-01"))
+        True
+        """
+        first = to_day(date(self.years[0], 1, 1)) if self.years else before
+        worked = 0
+        for day in range(max(since + 1, first), before):
+            worked += self.has(day) and self.is_working(day)
+            if worked == count:
+                return True
+        for day in range(since + 1, before):
+            self.is_working(day)  # refuses a year that is missing
+        return False
 
     def deadline(self, since: int, count: int, before: int) -> int | None:
         """Return the working day on which a period ends, counted from the day after ``since``; None if not yet.

@@ -246,7 +246,7 @@ def watch(
 
     findings = Ledger.open(ledger).watch(on, load_working_days(calendar))
     for name in ("since", "due_on"):
-        findings[name] = findings[name].dt.strftime("%Y-%m-%d")
+        findings[name] = findings[name].dt.strftime("%Y-%m-%d").astype(object).where(findings[name].notna(), None)
     overdue = int(findings["is_overdue"].sum())
     value = {"on": on, "overdue": overdue, "findings": findings.to_dict(orient="records")}
     nothing = f"nothing is late on {on}"

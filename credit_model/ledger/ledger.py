@@ -447,7 +447,7 @@ class Ledger:
         on : date
             What was known strictly before it counts.
         calendar : WorkingDays, optional
-            The package's own, of mainland China, unless given. A year that is not in it is refused.
+            The package's own, of mainland China, unless given. A year that is not in it is never assumed.
 
         Returns
         -------

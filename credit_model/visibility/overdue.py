@@ -78,7 +78,7 @@ def _not_removed(
             performed_on[record] = int(tables.amendments["effective_on"][row])
     findings = []
     for record, since in performed_on.items():
-        due = calendar.deadline(since, REMOVAL_DAYS, on)
+        due = _late(calendar, since, REMOVAL_DAYS, on)
         if due is not None:
             findings.append(("overdue_delisting", record, since, due, True))
     return findings
@@ -93,13 +93,20 @@ def _not_answered(
         record = row_of.get(record_id, -1)
         if record < 0 or not state.is_known[record] or state.revoked[record] or state.sealed[record]:
             continue
-        due = calendar.deadline(since, ANSWER_DAYS, on)
-        latest = None if due is None else calendar.deadline(since, LATEST_ANSWER_DAYS, on)
+        due = _late(calendar, since, ANSWER_DAYS, on)
+        latest = None if due is None else _late(calendar, since, LATEST_ANSWER_DAYS, on)
         if latest is not None:
             findings.append(("overdue_dispute", record, since, latest, True))
         elif due is not None:
             findings.append(("unanswered_dispute", record, since, due, False))
     return findings
+
+
+def _late(calendar: WorkingDays, since: int, count: int, on: int) -> int | None:
+    """Return the day on which a period ended before ``on``, None if it did not; ``NO_DAY`` where no calendar tells."""
+    if not calendar.has_passed(since, count, on):
+        return None
+    return calendar.deadline(since, count, on) if calendar.has(since + 1) else NO_DAY
 
 
 def open_objections(tables: Tables, on: int) -> list[tuple[str, int]]:
