@@ -303,6 +303,11 @@ def test_the_cards_of_persons_learn_from_features_in_order_and_count_positive_re
         ),
         ('characteristic = "rewards_60m"', 'characteristic = "adverse_60m"', "policy_points"),
         ('include = ["*"]', 'include = ["*", "fines_36m"]', "'fines_36m' counts adm_penalty"),
+        (
+            'characteristic = "listed_now"',
+            'characteristic = "adverse_60m"',
+            "policy points for 'adverse_60m' take up to 200: beside caps on single records they may take for a listing",
+        ),
         ('method = "woe_logistic"', 'method = "additive"', "is for the method woe_logistic"),
     ],
 )

@@ -80,6 +80,12 @@ def _beside(
     """Say what must stand beside the caps and does not."""
     faults = [f"{d.name!r} {_POSITIVE}" for d in learned if least_severity(d, catalogue) is None]
     listings = {d.name for d in features if counts_every_listing(d, catalogue)}
+    faults += [
+        f"policy points for {own.characteristic!r} take up to {-min(own.points)}: beside caps on single records they "
+        "may take for a listing in use alone"
+        for own in policy_points
+        if min(own.points) < 0 and own.characteristic not in listings
+    ]
     cost = max((_cost_of_one(own) for own in policy_points if own.characteristic in listings), default=0)
     if cost < max(points):
         faults.append(
