@@ -122,9 +122,7 @@ def test_none_is_zero_for_counts_missing_for_values_and_the_prior_for_a_ratio() 
         ({"window": "61m"}, "window '61m' reaches beyond the longest look-back of 60 months"),
         ({"window": "ever"}, "window 'ever' reaches beyond the longest look-back of 60 months"),
         ({"window": "1900d"}, "window '1900d' reaches beyond the longest look-back of 60 months"),
-        ({"reason": ""}, "reason code is missing"),
         ({"trend": None}, "trend is missing"),
-        ({"label_zh": ""}, "label_zh and label_en are both needed on a card"),
         ({"aggregate": "mean", "of": "tier"}, "not record-monotone"),
         ({"trend": "higher_is_better"}, "not record-monotone: under trend 'higher_is_better' it must count positive"),
         ({"where": {"kinds": ["honour", "adm_penalty"]}}, "it must count adverse records, yet: honour"),
@@ -135,6 +133,15 @@ def test_a_fault_against_the_catalogue_is_named(said: dict[str, object], fault: 
     with pytest.raises(DefinitionErrors) as caught:
         check_definitions([definition], CATALOGUE, max_look_back_months=60, for_card=True, record_monotone=True)
     assert any(fault in found for found in caught.value.faults), caught.value.faults
+
+
+def test_labels_and_a_reason_code_may_be_absent_until_a_version_is_promoted() -> None:
+    bare = define(label_zh="", label_en="", reason="")
+    check_definitions([bare], CATALOGUE, max_look_back_months=60, for_card=True, record_monotone=True)
+    assert (bare.label_zh, bare.label_en) == (bare.name, bare.name), "the name serves until then"
+    assert bare.absent_wording == ("label_zh", "label_en", "reason")
+    assert define(label_zh="数", label_en="count", reason="A1").absent_wording == ()
+    assert all(not definition.absent_wording for definition in library())
 
 
 def test_of_organisations_a_trend_may_be_left_to_the_data() -> None:

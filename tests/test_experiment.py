@@ -287,6 +287,18 @@ def test_a_definition_that_reads_a_forbidden_attribute_is_refused(tmp_path: Path
     assert any("blood_type" in fault and "deny-list" in fault for fault in found), found
 
 
+def test_a_feature_may_be_tried_before_it_has_labels_and_a_reason_code(tmp_path: Path) -> None:
+    tmp_path.joinpath("own.toml").write_text(
+        'schema = 1\n[[feature]]\nname = "fines_12m"\naggregate = "count"\nwhere = { kinds = ["adm_penalty"] }\n'
+        'window = "12m"\ntrend = "higher_is_worse"\n',
+        encoding="utf-8",
+    )
+    path = tmp_path / "tried.toml"
+    path.write_text(changed(('include = ["*"]', 'include = ["*"]\ndefinitions = "own.toml"\nextends = "default"')))
+    tried = [feature for feature in load_experiment(path).features if feature.absent_wording]
+    assert [feature.label_en for feature in tried] == ["fines_12m"], "the name serves until a version is promoted"
+
+
 def test_a_ledger_comes_from_exactly_one_place(tmp_path: Path) -> None:
     none = faults(changed(('synthetic = { profile = "R", people = 100_000 }', "")), tmp_path)
     assert none == ("[ledger] needs exactly one of synthetic, folder, files; it has none",)

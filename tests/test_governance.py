@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from credit_model.evaluation.severity_order import SeverityOrder
 from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.stability import Movement, Stability
 from credit_model.registry.history import History, HistoryError, HistoryView, served_at
-from credit_model.registry.promotion import ApprovalError, GateError, promote, rollback
+from credit_model.registry.promotion import ApprovalError, GateError, WordingError, promote, rollback
 from credit_model.registry.runs import log_run, register
 from credit_model.registry.store import RegistryError
 from credit_model.registry.versions import AliasError, champion
@@ -603,3 +603,16 @@ def test_what_was_in_force_is_told_by_commands(store: Path, capsys: pytest.Captu
     assert [e["event"] for e in json.loads(said("history", "--json"))["entries"]].count("in_force") == 3
     _edit(History().path)
     assert "was altered" in said("history", code=3)
+
+
+def test_what_a_person_would_be_told_is_demanded_at_promotion_and_named_in_one_line(store: Path) -> None:
+    first, second, *others = CARD.characteristics
+    assert first.definition is not None
+    assert second.definition is not None
+    bare = replace(first, definition=replace(first.definition, label_zh="", label_en="", reason=""))
+    half = replace(second, definition=replace(second.definition, reason=""))
+    version = registered(replace(CARD, characteristics=(bare, half, *others)))
+    absent = rf"{first.name} \(label_zh and label_en and reason\), {second.name} \(reason\)\. Write it into"
+    with pytest.raises(WordingError, match=rf"cannot promote version {version} of 'personal-credit': .*{absent}"):
+        promote(version, approver="Zhou Min")
+    assert not History().read().terms("personal-credit", "champion")

@@ -133,6 +133,12 @@ class FeatureDefinition:
             missing = (aggregate is not None and aggregate.missing) or (self.aggregate == "ratio" and not a + c)
             settle(self, "none", "missing" if missing else a / (a + c) if self.aggregate == "ratio" else 0)
 
+    @property
+    def absent_wording(self) -> tuple[str, ...]:
+        """What is needed in force and absent yet: labels, of which the name takes the place, and a reason code."""
+        labels = [key for key in ("label_zh", "label_en") if getattr(self, key) == self.name]
+        return (*labels, *(() if self.reason else ("reason",)))
+
     @classmethod
     def from_dict(cls, table: Mapping[str, object]) -> FeatureDefinition:
         """Make a definition of a table of TOML or JSON; keys it does not know are faults.

@@ -44,8 +44,8 @@ def check_definitions(
     max_look_back_months : int, optional
         The longest look-back allowed; a present state (``role``) has none.
     for_card : bool
-        Also demand what a card prints: a trend (of organisations it may be left to the data), a reason code, labels in
-        both languages.
+        Also demand what a card is learned by: a trend (of organisations it may be left to the data). What it prints,
+        labels and a reason code, is demanded when a version is promoted.
     record_monotone : bool
         Also demand that one more adverse record can never help, and one more positive record never harm.
 
@@ -174,10 +174,6 @@ def _is_a(stored: str, value: object) -> bool:
 def _card_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:
     if not d.trend and catalogue.subjects == "person":
         yield "trend is missing: a card must know whether more is worse"
-    if not d.reason:
-        yield "reason code is missing: a card must say why points are lost"
-    if d.name in (d.label_zh, d.label_en):
-        yield "label_zh and label_en are both needed on a card"
 
 
 def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str]:

@@ -37,6 +37,10 @@ class ApprovalError(UserError):
     """A promotion without an approver, by its own author, or without gates and without a reason for that."""
 
 
+class WordingError(UserError):
+    """A card whose reasons could not be said to a person: a label in one language, or a reason code, is absent."""
+
+
 class GateError(UserError):
     """A version that did not pass a gate; the command line leaves with 3."""
 
@@ -100,6 +104,8 @@ def promote(
     ------
     ApprovalError
         No approver, or the author approving, or no gates and no reason for that.
+    WordingError
+        A feature of the card without labels in both languages or a reason code; every one is named.
     GateError
         A gate did not pass, or the evaluation is not the one that was registered; the message gives value, limit and
         the digest of the data.
@@ -123,6 +129,7 @@ def promote(
             if is_in_force and view.pending_approval(name, alias) is None:
                 client.set_registered_model_alias(name, alias, model_version.version)  # whoever moved it meanwhile
                 return _promotion(view, registered, alias, changed=view is not before)
+            _check_wording(card, registered)
             declared = _declared(registered, without_gates)
             assessment = _attach(client, registered["run_id"], document)
             files = _files(client, registered["run_id"])
@@ -254,6 +261,18 @@ def _registration(view: HistoryView, model_version: ModelVersion, history: Histo
             "registrations are recorded elsewhere, set CREDIT_MODEL_HISTORY and CREDIT_MODEL_HEADS."
         )
     return registered
+
+
+def _check_wording(card: Card, registered: Entry) -> None:
+    """Refuse a card on which a feature is called by its name only, or has no reason code."""
+    definitions = [one.definition for one in card.characteristics if one.definition is not None]
+    absent = {one.name: one.absent_wording for one in definitions if one.absent_wording}
+    if absent:
+        listing = ", ".join(f"{name} ({' and '.join(keys)})" for name, keys in absent.items())
+        raise WordingError(
+            f"cannot promote version {registered['version']} of {registered['model']!r}: what a person would be told "
+            f"of these features is absent: {listing}. Write it into their definitions and run the experiment again."
+        )
 
 
 def _declared(registered: Entry, without_gates: str) -> JsonObject:
