@@ -28,7 +28,7 @@ from credit_model.evaluation.comparison import Judged
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
-from credit_model.metrics.calibration import holm, jeffreys
+from credit_model.metrics.bad_rates import holm, jeffreys
 
 ROOT = Path(__file__).resolve().parents[1]
 # With the constraints of proportion on (decision 41); a plain card stood at 0.95, 0.965, 0.97 and 0.95.

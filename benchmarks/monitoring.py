@@ -27,7 +27,8 @@ from credit_model.foundation.calendar import add_months, from_day, to_day
 from credit_model.metrics.performance import soft_gini
 from credit_model.monitoring.drift import ALARM_FLOOR, ALARM_LEVEL, psi, psi_limit
 from credit_model.monitoring.monitor import monitor
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.sample.development import build_sample
 from credit_model.sample.outcome import Y12
 

@@ -34,16 +34,18 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from credit_model.experiments.context import Samples
 from credit_model.experiments.data_source import development_sample, home, open_source, out_of_time_sample
 from credit_model.experiments.experiment import Experiment
-from credit_model.experiments.judgement import Samples, judge
+from credit_model.experiments.judgement import judge
 from credit_model.experiments.reader import load_experiment
 from credit_model.experiments.tuning import tune
 from credit_model.foundation.calendar import from_days
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.calibration import brier, calibration_line, log_loss
-from credit_model.metrics.performance import auc, ks
+from credit_model.metrics.curves import ks
+from credit_model.metrics.performance import auc
 from credit_model.reports.page import render_html
 from credit_model.sample.development import DevelopmentSample, build_sample
 

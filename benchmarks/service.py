@@ -96,8 +96,9 @@ def measure(place: Path, people: int, seconds: float, queries: int) -> dict[str,
 def made_card() -> Any:
     """Forty characteristics of the dictionary with points set by hand: the size matters here, not the ranking."""
     from credit_model.features.dictionary import library
-    from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    from credit_model.scorecard.bins import NumericBins
     from credit_model.scorecard.card import Card
+    from credit_model.scorecard.characteristic import Attribute, Characteristic
     from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
     points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -5, -9, 0))

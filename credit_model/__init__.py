@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "Reference": "credit_model.monitoring.reference",
         "STATUSES": "credit_model.visibility.tables",
         "ScorecardClassifier": "credit_model.learning.classifier",
-        "Snapshot": "credit_model.monitoring.reference",
+        "Snapshot": "credit_model.monitoring.snapshot",
         "UserError": "credit_model.foundation.errors",
         "WoeTransformer": "credit_model.learning.transformer",
         "Y12": "credit_model.sample.outcome",
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from credit_model.metrics.differences import gini_difference as gini_difference
     from credit_model.monitoring.monitor import monitor as monitor
     from credit_model.monitoring.reference import Reference as Reference
-    from credit_model.monitoring.reference import Snapshot as Snapshot
+    from credit_model.monitoring.snapshot import Snapshot as Snapshot
     from credit_model.registry.versions import load_evaluator as load_evaluator
     from credit_model.sample.development import build_sample as build_sample
     from credit_model.sample.outcome import Y12 as Y12

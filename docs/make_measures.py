@@ -13,14 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from credit_model.evaluation.measures import MEASURES, TESTS
-from credit_model.metrics import calibration, detection, differences, performance, reliability, shares
+from credit_model.metrics import (
+    bad_rates,
+    brier_parts,
+    calibration,
+    curves,
+    detection,
+    differences,
+    odds,
+    performance,
+    reliability,
+    shares,
+)
 from credit_model.monitoring import drift
 
 PAGE = Path(__file__).parent / "measures.md"
 HELPERS = {
     "effective_counts", "fit_line", "fit_logistic", "gap_estimate", "holm", "interval", "mean_of",
-    "observed_to_expected_limit", "placement", "placement_error", "psi_limit", "ratio_estimate", "rough_error",
-    "rows_of", "share_estimate", "standard_error", "surprise", "within_people",
+    "observed_to_expected_limit", "placement", "placement_error", "probability_groups", "psi_limit", "ratio_estimate",
+    "rough_error", "rows_of", "share_estimate", "standard_error", "surprise", "within_people",
 }  # fmt: skip
 ITEMS = ("Formula", "Source", "Danger", "Limits")
 OPENING = """What each one is for, how it is computed, where it comes from, when to worry, and what it cannot tell. Made
@@ -38,9 +49,16 @@ CHAPTERS = {
 }
 
 
+# Chapters that take several modules.
+JOINED = {"curves": "performance", "bad_rates": "calibration", "brier_parts": "reliability", "odds": "reliability"}
+
+
 def measure_functions() -> dict[str, Callable[..., Any]]:
     """Return the functions of all declared measures and tests, and further public ones of the modules that measure."""
-    modules = (performance, detection, calibration, reliability, differences, shares, drift)
+    modules = (
+        performance, curves, detection, calibration, bad_rates, reliability, brier_parts, odds, differences, shares,
+        drift,
+    )  # fmt: skip
     declared = {each.function.__name__: each.function for each in (*MEASURES.values(), *TESTS.values())}
     others = {
         name: function
@@ -57,6 +75,7 @@ def measure_functions() -> dict[str, Callable[..., Any]]:
 def chapter_of(function: Callable[..., Any]) -> str:
     """Return the chapter of a function: the module that defines it, or the last one."""
     module = function.__module__.rpartition(".")[2]
+    module = JOINED.get(module, module)
     return module if module in CHAPTERS else ""
 
 

@@ -11,8 +11,9 @@ from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.features.dictionary import library
 from credit_model.ledger.ledger import Ledger
-from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins, Policy
+from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic, Policy
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 DAY_OF_USE = "2026-07-01"

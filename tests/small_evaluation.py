@@ -14,7 +14,8 @@ from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.evaluation.fairness_audit import AuditSettings
 from credit_model.evaluation.fairness_rates import source_rates
 from credit_model.metrics.stability import Stability
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.monitoring.stability import compare
 
 CARD = small_card()

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from small_card import small_card
 
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.pairs import Pair
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 

@@ -13,7 +13,7 @@ from credit_model import learning, metrics, scorecard
 from credit_model.evaluation.comparison import Judged
 from credit_model.evaluation.fairness_cutoffs import Grouping
 from credit_model.evaluation.scored_rows import Sample
-from credit_model.monitoring.reference import Snapshot
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.sample.development import DevelopmentSample
 
 ARRAYS = ("NDArray", "Real", "Floats", "Flags", "Codes", "Float32", "Index")

@@ -26,8 +26,9 @@ from hypothesis import strategies as st
 from credit_model import UserError
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic, Policy
 from credit_model.scorecard.document import CardError
 from credit_model.scorecard.pairs import Pair
 from credit_model.scorecard.scale import ProbabilityMap, Profile, load_profile

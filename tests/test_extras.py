@@ -26,7 +26,8 @@ from credit_model.cli.main import app
 from credit_model.features.build import build_features
 from credit_model.foundation.extras import LIBRARIES, MissingExtraError, missing_extra, needed_for
 from credit_model.ledger.ledger import Ledger
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[1]
 # Runs commands as where these libraries are not installed, and prints code, stdout and stderr of each.

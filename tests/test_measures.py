@@ -22,15 +22,15 @@ from sklearn.preprocessing import StandardScaler
 from test_performance import half_width, tied_rows
 
 from credit_model import UserError
+from credit_model.metrics.brier_parts import brier_parts
 from credit_model.metrics.calibration import brier
 from credit_model.metrics.detection import average_precision, lift
+from credit_model.metrics.odds import odds_line
 from credit_model.metrics.performance import UNDEFINED, auc
 from credit_model.metrics.reliability import (
-    brier_parts,
     expected_calibration_error,
     hosmer_lemeshow,
     integrated_calibration_index,
-    odds_line,
     spiegelhalter,
 )
 

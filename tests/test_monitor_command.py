@@ -12,7 +12,8 @@ from test_monitoring import CARD, LEARNED, PEOPLE, inspected
 
 from credit_model.cli.main import main
 from credit_model.ledger.ledger import Ledger
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.registry.reference import fetch_reference
 from credit_model.registry.runs import RunContent, log_run, register
 from credit_model.registry.store import RegistryError

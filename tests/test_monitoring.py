@@ -18,11 +18,13 @@ from credit_model.foundation.calendar import to_day
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.monitor import monitor
-from credit_model.monitoring.reference import CellCounts, Reference, Snapshot
+from credit_model.monitoring.reference import CellCounts, Reference
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.sample.outcome import Y12
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic
+from credit_model.scorecard.bins import CategoricalBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 DAY_OF_USE = "2026-07-01"

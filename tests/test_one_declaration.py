@@ -16,8 +16,8 @@ from small_experiment import experiment_text
 from credit_model.evaluation.gates import Evidence, verdicts_of
 from credit_model.evaluation.measures import LEAST, MEASURES, TESTS, Measure, missing_texts
 from credit_model.experiments.experiment import ExperimentErrors
-from credit_model.experiments.pipeline import metrics_of
 from credit_model.experiments.reader import load_experiment
+from credit_model.experiments.recording import metrics_of
 from credit_model.metrics.detection import lift
 from credit_model.metrics.performance import Estimate
 from credit_model.registry.runs import RunContent, log_run

@@ -25,7 +25,8 @@ from credit_model.assessment.evaluator import Evaluator
 from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.monitoring.monitor import monitor
-from credit_model.monitoring.reference import Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import alarms_of
 from credit_model.registry.runs import log_run, register

@@ -25,8 +25,9 @@ from small_card import small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
 from credit_model.registry.runs import log_run, register
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.pairs import Pair
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases").joinpath("paths.yaml").read_text(encoding="utf-8"))

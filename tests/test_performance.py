@@ -16,18 +16,17 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from credit_model import UserError
+from credit_model.metrics.bad_rates import effective_counts, holm, jeffreys
 from credit_model.metrics.calibration import (
     brier,
     calibration_line,
-    effective_counts,
-    holm,
-    jeffreys,
     log_loss,
     observed_to_expected,
     observed_to_expected_limit,
 )
+from credit_model.metrics.curves import cumulative_curve, ks
 from credit_model.metrics.differences import gini_difference, soft_gini_ratio
-from credit_model.metrics.performance import Estimate, auc, cumulative_curve, gini, ks, rough_error, soft_gini
+from credit_model.metrics.performance import Estimate, auc, gini, rough_error, soft_gini
 
 NOTHING = Estimate(None, None, None)
 

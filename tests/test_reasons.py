@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import ProbabilityMap, Profile
 
 OPEN = Profile("open", 600, 40, ("B", "A"), (600,))

@@ -19,8 +19,9 @@ from credit_model import UserError
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.kernel import KERNEL_VERSION
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 ADVERSE: dict[str, Any] = {"aggregate": "count", "where": {"polarity": "adverse"}, "trend": "higher_is_worse"}

@@ -21,13 +21,14 @@ from credit_model.evaluation.severity_order import (
     measure_severity_order,
     severity_classes,
 )
-from credit_model.experiments.pipeline import metrics_of
+from credit_model.experiments.recording import metrics_of
 from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import to_day
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
-from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 
 CATALOGUE = load_catalogue()
 USE = to_day("2026-11-24")

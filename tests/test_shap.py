@@ -15,8 +15,9 @@ from small_sample import definitions, sample
 
 from credit_model.learning.challenger import BoostedChallenger
 from credit_model.learning.classifier import ScorecardClassifier
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins, Policy
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic, Policy
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 
 with warnings.catch_warnings():  # shap loads its plots, which warn of what matplotlib will change

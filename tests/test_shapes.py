@@ -11,8 +11,9 @@ from small_card import small_card
 
 from credit_model import UserError
 from credit_model.reports.shapes import importance, importance_svg, shape_svg
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.pairs import Pair
 
 

@@ -24,8 +24,9 @@ from credit_model.foundation.calendar import to_day
 from credit_model.foundation.errors import UserError
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.learning.single_record import SingleRecordCaps, distinct_holders
-from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Tables

@@ -66,7 +66,8 @@ class Evaluator:
     >>> import pandas as pd
     >>> from credit_model import Card, Ledger
     >>> from credit_model.features.dictionary import library
-    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.bins import NumericBins
+    >>> from credit_model.scorecard.characteristic import Attribute, Characteristic
     >>> from credit_model.scorecard.scale import ProbabilityMap, load_profile
     >>> counted = next(definition for definition in library() if definition.name == "adverse_24m")
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))

@@ -36,6 +36,7 @@ from credit_model.evaluation.tables import (
 )
 from credit_model.foundation.errors import UserError
 from credit_model.metrics import calibration, differences, performance
+from credit_model.metrics.curves import cumulative_curve
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
 
 if TYPE_CHECKING:
@@ -232,9 +233,7 @@ def evaluate(
         months=months_of(sample),
         rankings=() if counts.hidden else _rankings(sample, baselines or {}, development_rate, challengers),
         bands=() if counts.hidden == "all" else bands_of(sample),
-        curve=()
-        if counts.hidden
-        else tuple(performance.cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
+        curve=() if counts.hidden else tuple(cumulative_curve(sample.y, -sample.score, weight=sample.weight)),
         card={} if card is None else card_of(card, mean_points),
         reasons=reasons,
         gates=_gates(gates or {}, parts, estimates, bads),

@@ -16,7 +16,16 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.metrics import calibration, detection, differences, performance, reliability
+from credit_model.metrics import (
+    brier_parts,
+    calibration,
+    curves,
+    detection,
+    differences,
+    odds,
+    performance,
+    reliability,
+)
 from credit_model.metrics.performance import Estimate
 from credit_model.metrics.reliability import Significance
 from credit_model.texts.words import load_texts
@@ -161,7 +170,7 @@ MEASURES: Final[dict[str, Measure]] = {
             "soft_gini", performance.soft_gini, ("true_risk", "risk"), "gini",
             gate=LEAST, gauge=(0, 1), headline=True, by_month=True,
         ),
-        Measure("ks", performance.ks, _RANK, "gini", gate=LEAST, gauge=(0, 1), headline=True, by_sample=True),
+        Measure("ks", curves.ks, _RANK, "gini", gate=LEAST, gauge=(0, 1), headline=True, by_sample=True),
         Measure(
             "soft_gini_to_attainable", differences.soft_gini_ratio, ("true_risk", "risk", "attainable"), "percent",
             gate=LEAST, gauge=(0.7, 1.1), headline=True,
@@ -181,12 +190,12 @@ MEASURES: Final[dict[str, Measure]] = {
         Measure("average_precision", detection.average_precision, _RANK, "gini", detail=True),
         Measure("lift_01", detection.lift, _RANK, "ratio", {"share": 0.01}, detail=True),
         Measure("lift_10", detection.lift, _RANK, "ratio", {"share": 0.1}, detail=True),
-        Measure("brier_reliability", reliability.brier_parts, _LEVEL, "small", part="reliability", detail=True),
-        Measure("brier_resolution", reliability.brier_parts, _LEVEL, "small", part="resolution", detail=True),
+        Measure("brier_reliability", brier_parts.brier_parts, _LEVEL, "small", part="reliability", detail=True),
+        Measure("brier_resolution", brier_parts.brier_parts, _LEVEL, "small", part="resolution", detail=True),
         Measure("ece", reliability.expected_calibration_error, _LEVEL, "loss", detail=True),
         Measure("ici", reliability.integrated_calibration_index, _LEVEL, "loss", detail=True),
         Measure(
-            "points_to_double_odds", reliability.odds_line, ("y", "score"), "score",
+            "points_to_double_odds", odds.odds_line, ("y", "score"), "score",
             {"reference": 0.0}, part="points_to_double_odds", detail=True,
         ),
     )

@@ -21,8 +21,8 @@ from credit_model.scorecard.pairs import run_label
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.scorecard.bins import Attribute, Characteristic
     from credit_model.scorecard.card import Card
+    from credit_model.scorecard.characteristic import Attribute, Characteristic
     from credit_model.scorecard.pairs import Pair
 
 _REQUIRED = ("subject_id", "as_of", "y", "score", "probability_of_bad", "grade")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from credit_model.evaluation.measures import compute_measures, compute_tests
 from credit_model.evaluation.scored_rows import Sample, distinct
-from credit_model.metrics import calibration
+from credit_model.metrics import bad_rates
 from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, Estimate
 from credit_model.metrics.reliability import Significance
 
@@ -170,12 +170,12 @@ def grades_of(sample: Sample) -> tuple[Grade, ...]:
     counts = counts_of(parts, sample)
     tests = []
     for part in parts:
-        bads, people = calibration.effective_counts(part.y, part.weight)
+        bads, people = bad_rates.effective_counts(part.y, part.weight)
         predicted = float(np.average(part.probability, weights=part.weight))
-        tests.append(calibration.jeffreys(bads, people, predicted))
-    adjusted = calibration.holm([test.p_value for test in tests])
-    too_low = calibration.holm([test.understated for test in tests])
-    too_high = calibration.holm([test.overstated for test in tests])
+        tests.append(bad_rates.jeffreys(bads, people, predicted))
+    adjusted = bad_rates.holm([test.p_value for test in tests])
+    too_low = bad_rates.holm([test.understated for test in tests])
+    too_high = bad_rates.holm([test.overstated for test in tests])
     weights = np.array([part.weight.sum() for part in parts])
     bad = np.array([(part.weight * part.y).sum() for part in parts])
     from_worst = [np.cumsum(x[::-1])[::-1] / (x.sum() or 1.0) for x in (weights, bad)]

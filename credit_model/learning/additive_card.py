@@ -18,14 +18,15 @@ import numpy.typing as npt
 
 from credit_model.learning.additive_fit import fit_additive, join_classes
 from credit_model.learning.boosting import BinnedSample, Terms
-from credit_model.learning.calibration import CalibrationLine, GradeInterval, fit_line, fit_map, grade_intervals
+from credit_model.learning.calibration import AffineCalibration, GradeInterval, fit_line, fit_map, grade_intervals
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, information_value
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import choose
 from credit_model.learning.logistic import Limits, Ridge, fit_logistic
 from credit_model.learning.predictors import Bins, Predictor
-from credit_model.scorecard.bins import Attribute, CategoricalBins, Characteristic, NumericBins
+from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.pairs import Pair
 from credit_model.scorecard.scale import Profile
 
@@ -71,7 +72,7 @@ def make_additive_card(
     rules: AdditiveRules,
     profile: Profile,
     kernel: int | None,
-) -> tuple[Card, dict[str, Joined], CalibrationLine, tuple[GradeInterval, ...]]:
+) -> tuple[Card, dict[str, Joined], AffineCalibration, tuple[GradeInterval, ...]]:
     """Make a card of a table; see :func:`credit_model.learning.fitted_scorecard.make_card`."""
     set_points = np.zeros(len(table.fold))
     for j, p in enumerate(predictors):
@@ -88,7 +89,7 @@ def make_additive_card(
         pairs_in_card = _strongest(whole.only(varying), fit.terms, rules.ridge, room)
         varying = [varying[place] for place in pairs_in_card]
         fit = fit_additive(whole.only(varying), min(pairs, rules.max_characteristics - len(varying)))
-    line = CalibrationLine(0.0, 1.0)
+    line = AffineCalibration(0.0, 1.0)
     if folds > 1:
         line = fit_line(fit.unseen, whole.goods, whole.bads, whole.offset)
     terms = _add_constant_columns(_prune_pairs(fit.terms, whole.only(varying)), varying, whole)

@@ -37,7 +37,7 @@ LEAST_POLICY_FACTOR = 0.05  # of points that somebody declared: for at most twen
 
 
 @dataclass(frozen=True)
-class CalibrationLine:
+class AffineCalibration:
     """Calibrated log-odds are ``shift + slope * log-odds``."""
 
     shift: float
@@ -48,7 +48,7 @@ class CalibrationLine:
         return self.shift + self.slope * log_odds
 
 
-def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0) -> CalibrationLine:
+def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0) -> AffineCalibration:
     """Fit the line on out-of-fold log-odds; ``offset`` are log-odds the slope must not touch (points that are set).
 
     Examples
@@ -61,7 +61,7 @@ def fit_line(log_odds: Real, goods: Real, bads: Real, offset: Real | float = 0.0
     centred = (log_odds - middle)[:, None]
     fit = fit_logistic(centred, goods, bads, ridge=_SLOPE_RIDGE, offset=offset, limits=Limits.not_negative(1))
     slope = max(float(fit.weights[0]), 0.0)
-    return CalibrationLine(fit.intercept - slope * middle, slope)
+    return AffineCalibration(fit.intercept - slope * middle, slope)
 
 
 def fit_map(

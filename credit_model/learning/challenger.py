@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
 from credit_model.foundation.json_values import JsonObject
-from credit_model.learning.calibration import CalibrationLine, fit_line
+from credit_model.learning.calibration import AffineCalibration, fit_line
 from credit_model.learning.classifier import FOLDS
 from credit_model.learning.fine_classes import BADS, GOODS, FineColumn, cut_between, fine_numbers
 from credit_model.learning.fine_table import FineTable
@@ -159,7 +159,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._bins = {name: _bins(column) for name, column in zip(names, fine, strict=True)}
         rows = _as_floats(table.codes, [column.missing for column in fine])
         counts = table.counts[[GOODS, BADS]]
-        self.trees_, line = _UNSEARCHED, CalibrationLine(0.0, 1.0)
+        self.trees_, line = _UNSEARCHED, AffineCalibration(0.0, 1.0)
         if folds > 1:
             with threadpool_limits(1, user_api="blas"):  # the same line on any number of cores
                 self.trees_, line = self._search(rows, counts, table.fold)
@@ -221,7 +221,7 @@ class BoostedChallenger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ trees
 
-    def _search(self, rows: Real, counts: Real, fold: npt.NDArray[np.intp]) -> tuple[int, CalibrationLine]:
+    def _search(self, rows: Real, counts: Real, fold: npt.NDArray[np.intp]) -> tuple[int, AffineCalibration]:
         """Return the number of trees with the least recalibrated log loss out of fold, and its calibration line."""
         steps = max(self.most_trees // _STEP, 1)
         unseen = np.zeros((steps, len(rows)))

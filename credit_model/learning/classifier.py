@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
 from credit_model.learning.additive_card import AdditiveRules, make_additive_card
-from credit_model.learning.calibration import CalibrationLine
+from credit_model.learning.calibration import AffineCalibration
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.fitted_scorecard import ScorecardRules, make_card
 from credit_model.learning.frames import Table, read_columns, read_groups, read_outcome, rows_of
@@ -405,7 +405,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _most_bins(self) -> int:
         return self.max_bins if self.max_bins is not None else METHODS.get(self.method, METHODS["additive"])[1]
 
-    def _summary(self, bad: Flags, weight: Real, line: CalibrationLine) -> JsonObject:
+    def _summary(self, bad: Flags, weight: Real, line: AffineCalibration) -> JsonObject:
         settings = ["max_characteristics", "max_bins", "min_share", "min_events", "penalty", "record_monotone"]
         settings += ["method", "max_pairs"] if self.method == "additive" else []
         used = {"max_characteristics": self._most_characteristics, "max_bins": self._most_bins}

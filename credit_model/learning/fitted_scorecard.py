@@ -19,7 +19,7 @@ import numpy.typing as npt
 from credit_model.learning.calibration import (
     LEAST_CAP_FACTOR,
     LEAST_POLICY_FACTOR,
-    CalibrationLine,
+    AffineCalibration,
     GradeInterval,
     fit_line,
     fit_map,
@@ -31,8 +31,9 @@ from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, Ridge,
 from credit_model.learning.optimal_binning import Binning, BinningRules, optimal_binnings, ordered_woe
 from credit_model.learning.predictors import Predictor
 from credit_model.learning.single_record import SingleRecordCaps, distinct_holders
-from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.card import Card
+from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import Profile
 
 Real = npt.NDArray[np.float64]
@@ -65,7 +66,7 @@ class ScorecardRules:
     caps: SingleRecordCaps | None = None
     capped_points: tuple[float, ...] = ()
 
-    def before(self, line: CalibrationLine) -> ScorecardRules:
+    def before(self, line: AffineCalibration) -> ScorecardRules:
         """Return the limit on weights that the slope of a line has yet to multiply."""
         slope = max(line.slope, 1e-9)
         return replace(
@@ -138,7 +139,7 @@ def make_card(
     rules: ScorecardRules,
     profile: Profile,
     kernel: int | None,
-) -> tuple[Card, FittedScorecard, CalibrationLine, tuple[GradeInterval, ...]]:
+) -> tuple[Card, FittedScorecard, AffineCalibration, tuple[GradeInterval, ...]]:
     """Make a card of a table.
 
     Parameters
@@ -179,7 +180,7 @@ def make_card(
         test_rows = ~rows if len(others) > 1 else rows
         level_of[test_rows] = model.intercept
         below[test_rows], above[test_rows] = model.parts(table.codes[test_rows])
-    line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else CalibrationLine(0.0, 1.0)
+    line = fit_line(level_of + below + above, goods, bads, offset) if len(others) > 1 else AffineCalibration(0.0, 1.0)
 
     # The line is folded into the weights, so the last fit leaves it room within the limits.
     final = fit_scorecard(

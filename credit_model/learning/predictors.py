@@ -20,7 +20,8 @@ import numpy.typing as npt
 from credit_model.foundation.errors import UserError
 from credit_model.learning.fine_classes import RARE_ROWS, FineColumn, fine_categories, fine_numbers
 from credit_model.learning.optimal_binning import BinningRules, optimal_binning
-from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, Policy, attributes_of
+from credit_model.scorecard.bins import BinEdits, CategoricalBins, NumericBins, attributes_of
+from credit_model.scorecard.characteristic import Policy
 from credit_model.scorecard.columns import Column, as_categories, as_numbers, holds_numbers
 from credit_model.scorecard.scale import Profile
 

@@ -16,16 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from credit_model.metrics.calibration import effective_counts, fit_logistic
+from credit_model.metrics.bad_rates import effective_counts
 from credit_model.metrics.performance import (
     UNDEFINED,
     Estimate,
     Floats,
     Subjects,
     WeightedRows,
-    interval,
     rows_of,
-    standard_error,
     within_people,
 )
 from credit_model.metrics.resampling import Bootstrap, Cells, mass
@@ -54,7 +52,7 @@ def _bootstrapped(rows: WeightedRows, measure: Callable[[Cells], float | None], 
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))
 
 
-def _groups(rows: WeightedRows, groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def probability_groups(rows: WeightedRows, groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct probability of each row, and the group of each of these, by the middle of its tie: equals together."""
     cell = np.unique(rows["probability"], return_inverse=True)[1].ravel()
     weight = mass(cell, rows.weight)
@@ -104,7 +102,7 @@ def hosmer_lemeshow(
     from scipy.stats import chi2
 
     rows = rows_of(weight, None, y=y, probability=probability)
-    cell, group_of = _groups(rows, groups)
+    cell, group_of = probability_groups(rows, groups)
     group = group_of[cell]
     statistic, group_count = 0.0, int(group.max()) + 1
     for number in range(group_count):
@@ -197,7 +195,7 @@ def expected_calibration_error(
     0.1
     """
     rows = rows_of(weight, subject, y=y, probability=probability)
-    group = _groups(rows, groups)[1]
+    group = probability_groups(rows, groups)[1]
 
     def measure(cells: Cells) -> float:
         gap = mass(group, cells.bads - cells.weight * cells.probability)
@@ -305,152 +303,3 @@ def _curve(design: Floats, cells: Cells, start: Floats | None) -> Floats | None:
         if float(uphill @ step) < 1e-10 * total:  # what is left to gain in likelihood
             return beta
     return None
-
-
-@dataclass(frozen=True)
-class BrierParts:
-    """Murphy's parts of a Brier score: ``reliability - resolution + uncertainty + within = brier``."""
-
-    reliability: Estimate
-    resolution: Estimate
-    uncertainty: Estimate
-    within: Estimate
-
-
-def brier_parts(
-    y: ArrayLike,
-    probability: ArrayLike,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    groups: int = GROUPS,
-    level: float = 0.95,
-) -> BrierParts:
-    """Brier score taken apart: wrong probabilities, what ranking gains, what no card could know.
-
-    Parameters
-    ----------
-    y, probability, weight, subject, level
-        As in `credit_model.metrics.calibration.brier`.
-    groups : int, default 10
-        Groups of equal size, ties kept together.
-
-    Returns
-    -------
-    BrierParts
-        Their sum is the Brier score exactly.
-
-    Notes
-    -----
-    Formula: reliability ``sum_g W_g (p_g - r_g)^2 / W`` (0 is best), resolution ``sum_g W_g (r_g - r)^2 / W`` (more is
-    better), uncertainty ``r (1 - r)``; within: what probabilities that differ inside a group add (their variance less
-    twice their covariance with the outcome). Interval: bootstrap of people by counts.
-
-    Source: Murphy (*Journal of Applied Meteorology* 12, 1973); within: Stephenson, Coelho and Jolliffe (*Weather and
-    Forecasting* 23, 2008).
-
-    Danger: reliability that is not small beside resolution: the card loses by its level what it gains by its ranking.
-
-    Limits: both first parts come out too large on few rows; compare the same grouping only.
-
-    Examples
-    --------
-    >>> parts = brier_parts([0, 0, 0, 1] * 5 + [0, 1, 1, 1] * 5, [0.3] * 20 + [0.75] * 20)
-    >>> round(parts.reliability.value, 6), round(parts.resolution.value, 6), parts.uncertainty.value
-    (0.00125, 0.0625, 0.25)
-    """
-    rows = rows_of(weight, subject, y=y, probability=probability)
-    group = _groups(rows, groups)[1]
-    kinds = Bootstrap(rows)
-    if not kinds.cells().weight.sum() > 0:
-        return BrierParts(UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED)
-
-    def measure(cells: Cells) -> tuple[float, ...]:
-        whole, p = float(cells.weight.sum()), cells.probability
-        weight = mass(group, cells.weight)
-        share = np.where(weight > 0, weight, 1.0)
-        predicted = mass(group, cells.weight * p) / share
-        rate = mass(group, cells.bads) / share
-        overall = float(cells.bads.sum()) / whole
-        spread = cells.weight * (p - predicted[group]) ** 2
-        together = (p - predicted[group]) * (cells.bads - cells.weight * rate[group])
-        return (
-            float(np.sum(weight * (predicted - rate) ** 2)) / whole,
-            float(np.sum(weight * (rate - overall) ** 2)) / whole,
-            overall * (1 - overall),
-            float(np.sum(spread - 2 * together)) / whole,
-        )
-
-    estimates = np.array([measure(cells) for cells in kinds.draws()])
-    ends = np.quantile(estimates, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return BrierParts(
-        *(
-            Estimate(value, float(min(low, value)), float(max(high, value)))
-            for value, low, high in zip(measure(kinds.cells()), *ends, strict=True)
-        )
-    )
-
-
-@dataclass(frozen=True)
-class OddsLine:
-    """The odds of good as the score tells them: points that double them, and their logarithm at the reference."""
-
-    points_to_double_odds: Estimate
-    log_odds_at_reference: Estimate
-
-
-def odds_line(
-    y: ArrayLike,
-    score: ArrayLike,
-    reference: float,
-    *,
-    weight: ArrayLike | None = None,
-    subject: Subjects = None,
-    level: float = 0.95,
-) -> OddsLine:
-    """Odds-to-score line: how many points doubled the odds of good in what happened (realised PDO).
-
-    Parameters
-    ----------
-    y, weight, subject, level
-        As in `credit_model.metrics.calibration.brier`.
-    score : array_like of float, shape (n,)
-        Points; more is better.
-    reference : float
-        The score at which the odds are stated.
-
-    Returns
-    -------
-    OddsLine
-        Points undefined where the line does not surely rise.
-
-    Notes
-    -----
-    Formula: ``ln(odds of good) = a + b (score - reference)`` by maximum weighted likelihood over rows, not over the
-    logarithms of observed rates; ``PDO = ln 2 / b``, interval through b.
-
-    Source: Siddiqi, *Credit Risk Scorecards* (2006), scaling; Thomas, *Consumer Credit Models* (2009), 2.3.
-
-    Danger: the interval leaves out the points the scale promises: equal differences of score do not mean what the card
-    says they mean.
-
-    Limits: one straight line; a curve in it shows in the calibration by grade.
-
-    Examples
-    --------
-    >>> line = odds_line([0, 0, 0, 1] * 50 + [0, 1] * 50, [840] * 200 + [800] * 100, 800)
-    >>> round(line.points_to_double_odds.value, 1), round(abs(line.log_odds_at_reference.value), 6)
-    (25.2, 0.0)
-    """
-    rows = rows_of(weight, subject, y=y, score=score)
-    unit = 100.0
-    fit = fit_logistic(rows, (reference - rows["score"]) / unit)
-    if fit is None:
-        return OddsLine(UNDEFINED, UNDEFINED)
-    (level_at, slope), influence = fit
-    at = interval(-float(level_at), standard_error(influence[0], rows.subject), level)
-    steep = interval(float(slope), standard_error(influence[1], rows.subject), level)
-    if steep.low is None or steep.high is None or steep.low <= 0:
-        return OddsLine(UNDEFINED, at)
-    double = math.log(2) * unit
-    return OddsLine(Estimate(double / float(slope), double / steep.high, double / steep.low), at)

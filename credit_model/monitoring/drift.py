@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from credit_model.foundation.errors import UserError
-from credit_model.metrics.calibration import holm
+from credit_model.metrics.bad_rates import holm
 from credit_model.metrics.performance import UNDEFINED, Estimate, Floats, Subjects, interval, soft_gini
 
 ALARM_LEVEL = 0.999

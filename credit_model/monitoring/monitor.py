@@ -16,7 +16,8 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.monitoring.intake import episodes_of, intake_of
 from credit_model.monitoring.realised import realised_of
-from credit_model.monitoring.reference import DateLike, Reference, Snapshot
+from credit_model.monitoring.reference import Reference
+from credit_model.monitoring.snapshot import DateLike, Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import Migration, Monitoring
 

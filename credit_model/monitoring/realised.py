@@ -27,7 +27,7 @@ from credit_model.scorecard.bins import attributes_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credit_model.monitoring.reference import DateLike
+    from credit_model.monitoring.snapshot import DateLike
     from credit_model.scorecard.card import Card
 
 _LEVEL = 0.999

@@ -18,7 +18,8 @@ import numpy as np
 from credit_model.metrics.performance import SMALLEST_CELL
 from credit_model.metrics.stability import Movement, Share, Stability
 from credit_model.monitoring.drift import ALARM_FLOOR, ALARM_LEVEL, TAIL_FLOOR, Shift, expected_auc, points_shift, psi
-from credit_model.monitoring.reference import CardTerm, CellCounts, Reference, Snapshot, count_bands, terms_of
+from credit_model.monitoring.reference import CellCounts, Reference, count_bands
+from credit_model.monitoring.snapshot import CardTerm, Snapshot, terms_of
 
 if TYPE_CHECKING:
     from credit_model.scorecard.card import Card

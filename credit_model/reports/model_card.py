@@ -46,7 +46,8 @@ class ModelCard:
 
     Examples
     --------
-    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.bins import NumericBins
+    >>> from credit_model.scorecard.characteristic import Attribute, Characteristic
     >>> from credit_model.scorecard.scale import ProbabilityMap, load_profile
     >>> points = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, 0))
     >>> only = Characteristic("adverse_24m", NumericBins((0.5,), whole=True), points, reference=0)

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from credit_model.foundation.digests import canonical_json
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
-from credit_model.scorecard.bins import CategoricalBins, Characteristic, NumericBins, Value, attributes_of
+from credit_model.scorecard.bins import CategoricalBins, NumericBins, Value, attributes_of
+from credit_model.scorecard.characteristic import Characteristic
 from credit_model.scorecard.columns import IGNORED, Column, Rows, category_of, check_names, column_names, numbers_of
 from credit_model.scorecard.document import CardError, check_kernel, digest, seal, unseal
 from credit_model.scorecard.pairs import Pair, monotone_faults
@@ -92,7 +93,8 @@ class Card:
 
     Examples
     --------
-    >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+    >>> from credit_model.scorecard.bins import NumericBins
+    >>> from credit_model.scorecard.characteristic import Attribute, Characteristic
     >>> from credit_model.scorecard.scale import load_profile
     >>> attributes = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, -40, 0))
     >>> records = Characteristic("adverse_24m", NumericBins((0.5, 1.5), whole=True), attributes, reference=0)
@@ -242,7 +244,8 @@ class Card:
 
         Examples
         --------
-        >>> from credit_model.scorecard.bins import Attribute, Characteristic, NumericBins
+        >>> from credit_model.scorecard.bins import NumericBins
+        >>> from credit_model.scorecard.characteristic import Attribute, Characteristic
         >>> from credit_model.scorecard.scale import load_profile
         >>> attributes = tuple(Attribute(p, 0.0, 0.0, None) for p in (0, -26, -40, 0))
         >>> records = Characteristic("adverse_24m", NumericBins((0.5, 1.5), whole=True), attributes, reference=0)

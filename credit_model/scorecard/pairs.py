@@ -25,7 +25,7 @@ from credit_model.scorecard.bins import Attributes, NumericBins
 from credit_model.scorecard.reasons import CardReason, close, statement
 
 if TYPE_CHECKING:
-    from credit_model.scorecard.bins import Characteristic
+    from credit_model.scorecard.characteristic import Characteristic
 
 Points = npt.NDArray[np.int32]
 Real = npt.NDArray[np.float64]

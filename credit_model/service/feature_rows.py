@@ -27,8 +27,8 @@ from credit_model.service.requests import (
 )
 
 if TYPE_CHECKING:
-    from credit_model.scorecard.bins import Characteristic
     from credit_model.scorecard.card import Card
+    from credit_model.scorecard.characteristic import Characteristic
 
 FeatureColumn = NDArray[np.float64] | list[str | None]
 

@@ -20,8 +20,8 @@ from credit_model.scorecard.bins import NumericBins
 if TYPE_CHECKING:
     from credit_model.assessment.evaluator import Evaluator
     from credit_model.ledger.ledger import Ledger
-    from credit_model.scorecard.bins import Characteristic
     from credit_model.scorecard.card import Card
+    from credit_model.scorecard.characteristic import Characteristic
     from credit_model.service.feature_rows import FeatureColumn
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?.*")
