@@ -33,7 +33,12 @@ def estimate_cell(estimate: Estimate | None, kind: str) -> str:
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
     """Return a blank line and the lines of a table; the first columns are texts, the others numbers."""
     lines = [head, ["---"] * left + ["---:"] * (len(head) - left), *rows]
-    return ["", *(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)]
+    return ["", *(markdown_row(*line) for line in lines)]
+
+
+def markdown_row(*cells: str) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(text.replace('|', '/') for text in cells)} |"
 
 
 def render_markdown(report: EvaluationReport) -> str:

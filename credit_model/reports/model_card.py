@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from credit_model.assessment.evaluator import PURPOSES
-from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.evaluation.evaluation import EvaluationReport, Gate
+from credit_model.evaluation.gates import Check
 from credit_model.evaluation.measures import MEASURES
+from credit_model.evaluation.tables import Segment
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
-from credit_model.metrics.performance import Estimate
-from credit_model.reports.markdown import cell, estimate_cell, markdown_table
+from credit_model.reports.markdown import cell, estimate_cell, markdown_row, markdown_table
+from credit_model.reports.templating import templates
 from credit_model.scorecard.card import Card
 from credit_model.texts.words import load_texts, text_of
 
@@ -122,257 +124,84 @@ def render_model_card(document: ModelCard, lang: str = "both") -> str:
     if lang not in LANGUAGES:
         raise UserError(f"There is no language {lang!r}: zh, en or both.")
     page = _Page(document, LANGUAGES[lang])
-    parts = (
-        page.head, page.use, page.sample, page.performance, page.grades, page.fairness, page.stability, page.table,
-        page.limits, page.gates, page.approval, page.provenance,
-    )  # fmt: skip
-    lines = "\n".join(line for part in parts for line in part())
-    return re.sub(r"\n{3,}", "\n\n", lines).rstrip() + "\n"
+    text = templates().get_template("model_card.md").render(page.context())
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 class _Page:
-    """Writes the page, section by section."""
+    """What the template asks for: texts in every language of the page, cells and rows of tables."""
 
     def __init__(self, document: ModelCard, languages: Sequence[str]) -> None:
-        self.document, self.card, self.evaluation = document, document.card, document.evaluation
-        self.plain = document.evaluation.to_dict()
-        self.languages = languages
-
-    # ------------------------------------------------------------------ words
+        self.document, self.evaluation, self.languages = document, document.evaluation, languages
 
     def say(self, key: str, joint: str = " · ", **values: object) -> str:
         """Return a text in every language of the page."""
         source = "report" if key.startswith("measure.") else "model_card"
         return joint.join(dict.fromkeys(text_of(source, key, language, **values) for language in self.languages))
 
-    def field(self, row: JsonObject, name: str, joint: str = " · ") -> str:
+    def paragraphs(self, key: str, **values: object) -> str:
+        """Return a text as a paragraph a language."""
+        return self.say(key, joint="\n\n", **values)
+
+    def field(self, source: object, name: str) -> str:
         """Return a text that the document holds in both languages, or in one for both."""
-        return joint.join(
-            dict.fromkeys(str(row.get(f"{name}_{language}") or row.get(name) or _BLANK) for language in self.languages)
-        )
+        fields = source if isinstance(source, Mapping) else vars(source)
+        texts = (fields.get(f"{name}_{language}") or fields.get(name) or _BLANK for language in self.languages)
+        return " · ".join(dict.fromkeys(map(str, texts)))
 
-    def heading(self, key: str) -> list[str]:
-        return ["", f"## {self.say(f'heading.{key}')}", ""]
+    def head(self, names: Sequence[str], left: int = 1) -> str:
+        """Return the head of a table; the first columns are texts, the others numbers."""
+        return "\n".join(markdown_table([self.say(f"column.{name}") for name in names], (), left)[1:])
 
-    def paragraphs(self, key: str, **values: object) -> list[str]:
-        return [self.say(key, joint="\n\n", **values), ""]
+    def estimates(self, segments: Iterable[Segment], name: str) -> list[str]:
+        """Return the cells of one measure, one a segment."""
+        return [estimate_cell(segment.measures.get(name), MEASURES[name].form) for segment in segments]
 
-    def rows(self, heads: Iterable[str], rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-        """Return a table; the first columns are texts, the others numbers."""
-        return [*markdown_table([self.say(f"column.{head}") for head in heads], rows, left), ""]
+    def passed(self, one: Gate | Check) -> str:
+        """Say whether a gate was passed."""
+        return self.say("text.passed" if one.passed else "text.failed")
 
-    # ------------------------------------------------------------------ sections
+    def checks_of(self, gate: str) -> list[Check]:
+        """Return the checks of a gate that is judged by more than a number."""
+        return [check for verdict in self.evaluation.verdicts if verdict.name == gate for check in verdict.checks]
 
-    def head(self) -> Iterable[str]:
-        yield f"# {self.document.name} v{self.document.version}"
-        yield ""
-        yield from self.paragraphs("text.head", card=self.card.id, digest=self.card.digest, author=self.document.author)
-        if self.evaluation.context.get("made_city"):
-            yield from self.paragraphs("text.made_city")
-
-    def use(self) -> Iterable[str]:
-        yield from self.heading("use")
-        question = self.evaluation.context.get("question")
-        if question:
-            yield from (f"> {question}", "")
-        yield from self.paragraphs("text.use", purposes=", ".join(f"`{purpose}`" for purpose in PURPOSES))
-        yield from self.paragraphs("text.not_for")
-
-    def sample(self) -> Iterable[str]:
-        yield from self.heading("sample")
-        context = self.plain["context"]
-        if "outcome_en" in context or "outcome" in context:
-            yield from (f"{self.say('text.outcome')}: {self.field(context, 'outcome')}", "")
-        dates = context.get("dates", {})
-        for name in ("development", "out_of_time"):
-            if dates.get(name):
-                yield from (f"{self.say(f'text.{name}')}: {', '.join(dates[name])}", "")
-        yield from self.rows(
-            ("sample", "observations", "people", "bads"),
-            (
-                [self.field(row, "name"), *(cell(row.get(key), "count") for key in ("observations", "people", "bads"))]
-                for row in context.get("samples", ())
-            ),
-        )
-
-    def performance(self) -> Iterable[str]:
-        yield from self.heading("performance")
-        segments = self.evaluation.segments
-        names = [
-            name
-            for name, measure in MEASURES.items()
-            if measure.headline and any(name in segment.measures for segment in segments.values())
-        ]
-        if not names:
-            yield from self.paragraphs("text.not_measured")
-            return
-        rows = (
-            [
-                self.say(f"measure.{name}"),
-                *(estimate_cell(s.measures.get(name), MEASURES[name].form) for s in segments.values()),
-            ]
-            for name in names
-        )
-        yield from self.rows(("measure", *segments), rows)
-        yield from self.paragraphs("text.intervals")
-
-    def grades(self) -> Iterable[str]:
-        yield from self.heading("grades")
-        rows = (
-            [
-                g.grade,
-                cell(g.counts.people, "count"),
-                _share(g.counts.bad_rate),
-                _share(g.counts.mean_probability),
-            ]
-            for g in self.evaluation.grades
-        )
-        yield from self.rows(("grade", "people", "bad_rate", "probability"), rows)
-
-    def fairness(self) -> Iterable[str]:
-        yield from self.heading("fairness")
-        attributes = self.plain["fairness"].get("attributes", ())
-        if not attributes:
-            yield from self.paragraphs("text.not_audited")
-            return
-        rows: list[list[str]] = []
-        labels: dict[str, str] = {}
-        for attribute in attributes:
-            labels |= {one["name"]: self.field(one, "label") for one in (attribute, *attribute["groups"])}
-            for cutoff in attribute["cutoffs"]:
-                least = min(
-                    (g for g in cutoff["groups"] if g["verdict"] != "reference" and g["ratio"]["value"] is not None),
-                    key=lambda g: g["ratio"]["value"],
-                    default=None,
-                )
-                if least is not None:
-                    ratio = estimate_cell(Estimate(**least["ratio"]), "gini")
-                    names = labels[attribute["name"]], labels[least["group"]]
-                    rows.append([names[0], f"{cutoff['cutoff']:g}", names[1], ratio])
-        yield from self.rows(("attribute", "cutoff", "group", "ratio"), rows)
-        findings = self.plain["fairness"].get("findings", ())
-        yield from self.paragraphs("text.findings", count=len(findings))
-        yield from (
-            f"- {self.say('finding.' + one['kind'])}: "
-            + ", ".join(labels.get(one[key], one[key]) for key in ("attribute", "group") if one[key] != one["kind"])
-            + f": {estimate_cell(Estimate(**one['value']), 'gini')}"
-            for one in findings
-        )
-
-    def stability(self) -> Iterable[str]:
-        yield from self.heading("stability")
-        movements = self.plain["stability"].get("movements", ())
-        rows = [
-            [
-                self._movement(movement),
-                cell(movement["value"], "index"),
-                cell(movement["limit"], "index"),
-                self.say("text.moved" if movement["moved"] else "text.not_moved"),
-            ]
-            for movement in movements
-            if movement["value"] is not None
-        ]
-        if not rows:
-            yield from self.paragraphs("text.no_stability")
-            return
-        yield from self.rows(("movement", "psi", "limit", "verdict"), rows)
-
-    def _movement(self, movement: JsonObject) -> str:
-        kind = (
-            self.say(f"movement.{movement['kind']}")
-            if movement["kind"] in load_texts("model_card.toml")["movement"]
-            else ""
-        )
-        label = self.field(movement, "label") if movement["name"] else ""
-        return ", ".join(filter(None, (label, kind)))
-
-    def table(self) -> Iterable[str]:
-        yield from self.heading("card")
-        yield from self.paragraphs("text.card", base=self.card.base, pdo=self.card.profile.points_to_double_odds)
-        rows = []
-        for row in self.card.table().to_dict("records"):
-            if not row["points"] and not row["reference"] and not row["share"]:
-                continue
-            policy = f" ({self.say('text.policy')})" if row["policy"] else ""
-            label = {"label_zh": row["label_zh"], "label_en": row["label_en"]}
-            attribute = {"attribute_zh": row["attribute_zh"], "attribute_en": row["attribute_en"]}
-            name = f"`{row['reason']}` {self.field(label, 'label')}{policy}"
-            rows.append([name, self.field(attribute, "attribute"), f"{row['points']:+d}", _share(row["share"])])
-        yield from self.rows(("characteristic", "attribute_value", "points", "share"), rows, left=2)
-
-    def limits(self) -> Iterable[str]:
-        yield from self.heading("limits")
-        for key in ("records_only", "clean", "no_cause"):
-            yield f"- {self.say(f'limits.{key}')}"
-        yield from (f"- {self.field(note, 'text')}" for note in self.evaluation.context.get("notes", ()))
-        faults = self.card.monotone_faults()
-        yield f"- {self.say('limits.not_monotone' if faults else 'limits.monotone')}"
-        order = self.evaluation.severity_order
-        if order is not None:
-            pairs, violations = f"{order.pairs:,}", f"{order.violations:,}"
-            yield f"- {self.say('limits.severity_order', pairs=pairs, violations=violations)}"
-
-    def gates(self) -> Iterable[str]:
-        yield from self.heading("gates")
-        if not self.document.gates:
-            yield from self.paragraphs("text.no_gates")
-            return
-        rows = []
-        for name, limit in sorted(self.document.gates.items()):
-            figures = [gate for gate in self.evaluation.gates if gate.name == name]
-            limit_text = " – ".join(f"{end:g}" for end in limit) if _is_band(limit) else _limit(limit)
-            for gate in figures:
-                verdict = self.say("text.passed" if gate.passed else "text.failed")
-                rows.append(
-                    [
-                        f"`{name}` ({gate.segment})",
-                        limit_text,
-                        _BLANK if gate.value is None else f"{gate.value:.4g}",
-                        verdict,
-                    ]
-                )
-            checks = [one for verdict in self.evaluation.verdicts if verdict.name == name for one in verdict.checks]
-            for one in () if figures else checks:
-                verdict = self.say("text.passed" if one.passed else "text.failed")
-                rows.append([f"`{one.name}`", limit_text, self.field(asdict(one), "value"), verdict])
-            if not figures and not checks:
-                rows.append([f"`{name}`", limit_text, _BLANK, self.say("text.at_promotion")])
-        yield from self.rows(("gate", "limit", "value", "verdict"), rows, left=2)
-
-    def approval(self) -> Iterable[str]:
-        yield from self.heading("approval")
-        if not self.document.terms:
-            yield from self.paragraphs("text.never_in_force")
-            return
-        rows = (
-            [f"`{t['alias']}`", self.say(f"text.{t['how']}"), t["approver"], t["since"], t["until"] or _BLANK]
-            for t in self.document.terms
-        )
-        yield from self.rows(("alias", "how", "approver", "since", "until"), rows, left=5)
-
-    def provenance(self) -> Iterable[str]:
-        yield from self.heading("provenance")
-        origin = self.card.provenance
-        code = origin.get("code", {})
-        values = {
-            "card": self.card.digest,
-            "evaluation": self.document.evaluation_digest,
-            **dict(sorted(self.evaluation.context.get("digests", {}).items())),
-            "policy": origin.get("ledger", {}).get("policy"),
-            "day of use": origin.get("day_of_use"),
-            "seed": origin.get("seed"),
-            "credit_model": " ".join(str(code[key]) for key in ("credit_model", "commit") if code.get(key)),
+    def context(self) -> dict[str, object]:
+        """Return what the template may name."""
+        segments = self.evaluation.segments.values()
+        names = ("document", "evaluation", "say", "paragraphs", "field", "head", "estimates", "passed", "checks_of")
+        return {name: getattr(self, name) for name in names} | {
+            "card": self.document.card,
+            "blank": _BLANK,
+            "purposes": PURPOSES,
+            "movements": load_texts("model_card.toml")["movement"],
+            "measures": [n for n, m in MEASURES.items() if m.headline and any(n in s.measures for s in segments)],
+            "provenance": _provenance(self.document),
+            "cell": cell,
+            "estimate_cell": estimate_cell,
+            "limit_text": _limit_text,
+            "row": markdown_row,
+            "share": _share,
         }
-        yield from (f"- {name}: `{value}`" for name, value in values.items() if value not in (None, ""))
 
 
-def _is_band(limit: object) -> bool:
-    return isinstance(limit, list | tuple) and all(isinstance(end, int | float) for end in limit)
+def _provenance(document: ModelCard) -> dict[str, object]:
+    origin = document.card.provenance
+    code = origin.get("code", {})
+    return {
+        "card": document.card.digest,
+        "evaluation": document.evaluation_digest,
+        **dict(sorted(document.evaluation.context.get("digests", {}).items())),
+        "policy": origin.get("ledger", {}).get("policy"),
+        "day of use": origin.get("day_of_use"),
+        "seed": origin.get("seed"),
+        "credit_model": " ".join(str(code[key]) for key in ("credit_model", "commit") if code.get(key)),
+    }
 
 
-def _limit(limit: object) -> str:
+def _limit_text(limit: object) -> str:
     if isinstance(limit, list | tuple):
-        return ", ".join(map(str, limit))
+        is_band = all(isinstance(end, int | float) for end in limit)
+        return " – ".join(f"{end:g}" for end in limit) if is_band else ", ".join(map(str, limit))
     return "true" if limit is True else f"{limit:g}"
 
 

@@ -10,10 +10,8 @@ In: an `EvaluationReport`. Out: HTML.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from credit_model.evaluation.challenger import FIFTHS
@@ -22,6 +20,7 @@ from credit_model.evaluation.measures import MEASURES, TESTS
 from credit_model.metrics.performance import rough_error
 from credit_model.reports import audit_figures, figures, rows, shapes
 from credit_model.reports.gate_texts import gate_label, headline, part_label
+from credit_model.reports.templating import templates
 from credit_model.texts.words import TAGS, Numbers, Texts, Words
 
 _SECTIONS = (
@@ -30,27 +29,15 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("credit_model.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.do"],
-    )
-    environment.filters["enumerate"] = lambda items: list(enumerate(items))
-    environment.globals |= {
-        "MEASURES": MEASURES, "TESTS": TESTS, "TAGS": TAGS, "FIFTHS": FIFTHS,
-        "figures": figures, "audit_figures": audit_figures, "shapes": shapes, "rows": rows,
-        "gate_label": gate_label, "part_label": part_label, "prefixed": _prefixed, "rough_error": rough_error,
-    }  # fmt: skip
-    return environment
-
-
 def _prefixed(prefix: str, names: Iterable[object]) -> list[str]:
     return [f"{prefix}{name}" for name in names]
+
+
+_NAMES = {
+    "MEASURES": MEASURES, "TESTS": TESTS, "TAGS": TAGS, "FIFTHS": FIFTHS,
+    "figures": figures, "audit_figures": audit_figures, "shapes": shapes, "rows": rows,
+    "gate_label": gate_label, "part_label": part_label, "prefixed": _prefixed, "rough_error": rough_error,
+}  # fmt: skip
 
 
 class _Page:
@@ -96,27 +83,21 @@ class _Page:
     def render(self) -> str:
         """Render every section, and the page around those that have something to show."""
         everyone = self.report.segments.get("all")
-        context = {
-            name: getattr(self, name)
-            for name in ("report", "words", "say", "show", "texts_of", "label", "number", "ends", "cells")
-        }
+        names = ("report", "words", "say", "show", "texts_of", "label", "number", "ends", "cells")
+        context = _NAMES | {name: getattr(self, name) for name in names}
         context |= {
             "everyone": everyone,
             "measures": everyone.measures if everyone else {},
             "value_at": self.numbers.at,
         }
-        contents = {name: _templates().get_template(f"{name}.html").render(context).strip() for name in _SECTIONS}
-        return (
-            _templates()
-            .get_template("page.html")
-            .render(
-                context,
-                sections={name: Markup(text) for name, text in contents.items() if text},
-                verdict=headline(self.words, self.report),
-                gates_of_everyone={gate.name: gate for gate in self.report.gates if gate.segment == "all"},
-            )
-            + "\n"
-        )
+        contents = {name: templates().get_template(f"{name}.html").render(context).strip() for name in _SECTIONS}
+        page = templates().get_template("page.html").render(
+            context,
+            sections={name: Markup(text) for name, text in contents.items() if text},
+            verdict=headline(self.words, self.report),
+            gates_of_everyone={gate.name: gate for gate in self.report.gates if gate.segment == "all"},
+        )  # fmt: skip
+        return page + "\n"
 
 
 def render_html(report: EvaluationReport, path: str | Path | None = None, *, lang: str = "both") -> str:
