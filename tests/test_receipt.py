@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from small_card import small_card
 
 from credit_model import Ledger, build_features, library
 from credit_model.catalogue.catalogue import load_catalogue, parse_catalogue
@@ -226,6 +227,30 @@ def test_the_command_says_what_came_back_dated(
     text = capsys.readouterr().out
     assert "warning: 1 back_dated: known longer before its receipt than the catalogue allows" in text
     assert "records (more.csv):1" in text
+
+
+@pytest.mark.parametrize("out", ["X.parquet", "X"])
+def test_the_commands_answer_as_recorded_at_a_day(
+    ledger: Ledger, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    everybody = pd.concat(map(birth, ("S0", "S1", "S2")))
+    ledger.ingest(records=penalties(1), subjects=everybody)
+    clock.day += timedelta(10)
+    ledger.ingest(records=penalties(2, 4))
+    pd.DataFrame({"subject_id": ["S1", "S2"], "as_of": AS_OF}).to_csv(tmp_path / "rows.csv", index=False)
+    card = str(small_card("tier").save(tmp_path / "card.json"))
+    values, scores = [], []
+    for option in ([], ["--recorded-at", str(FIRST)]):
+        to = tmp_path / f"{len(values)}{out}"
+        call = ["features", str(ledger.path), str(tmp_path / "rows.csv"), "--out", str(to), "--day-of-use", USE]
+        assert main([*call, *option]) == 0
+        values.append(pd.read_parquet(to if to.is_file() else sorted(to.glob("*.parquet")))["adverse_serious_36m"].tolist())
+        capsys.readouterr()
+        call = ["assess", "S2", "--ledger", str(ledger.path), "--model", card, "--as-of", AS_OF, "--day-of-use", USE]
+        assert main([*call, *option, "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out)["score"])
+    assert values == [[2, 1], [1, 0]]
+    assert scores[0] < scores[1]
 
 
 def test_a_limit_of_receipt_is_a_whole_number_of_days() -> None:

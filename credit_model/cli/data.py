@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_model.cli.options import AsJson, DayOfUse, Definitions, example, say, working
+from credit_model.cli.options import AsJson, DayOfUse, Definitions, RecordedAt, example, open_ledger, say, working
 from credit_model.cli.printing import print_ingest, print_notices
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
@@ -146,13 +146,13 @@ def features(
     out: Annotated[Path, typer.Option(help="Parquet file to write; without .parquet, a folder of them, for a city.")],
     definitions: Definitions = None,
     day_of_use: DayOfUse = None,
+    recorded_at: RecordedAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute features as of dates: one row an observation, one column a feature."""
     from credit_model.features.build import UnknownSubjectsWarning, build_features
-    from credit_model.ledger.ledger import Ledger
 
-    store, rows = Ledger.open(ledger), _read_observations(observations)
+    store, rows = open_ledger(ledger, recorded_at), _read_observations(observations)
     with (
         warnings.catch_warnings(record=True, action="always", category=UnknownSubjectsWarning) as caught,
         working(f"Computing features of {len(rows):,} observations") as step,

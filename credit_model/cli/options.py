@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from credit_model.ledger.ledger import Ledger
+
 LedgerFolder = Annotated[Path, typer.Option("--ledger", "-l", help="Folder of the ledger.", metavar="FOLDER")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -43,6 +45,12 @@ DayOfUse = Annotated[
 RequiredDay = Annotated[
     str, typer.Option("--as-of", metavar="YYYY-MM-DD", parser=read_day, help="Observation date: the start of that day.")
 ]
+RecordedAt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="YYYY-MM-DD", parser=read_day, help="Without the rows that the ledger received after that day."
+    ),
+]
 Definitions = Annotated[
     Path | None, typer.Option("--features", help="TOML of definitions; the default dictionary when not given.")
 ]
@@ -52,6 +60,14 @@ Model = Annotated[str, typer.Option(help="Registry URI, or path of a card.", met
 def example(*lines: str) -> str:
     """Return the last line of a command's help."""
     return "Example: " + "  |  ".join(lines)
+
+
+def open_ledger(folder: Path, recorded_at: str | None) -> Ledger:
+    """Open a ledger as it is now, or as it stood recorded at the end of a day."""
+    from credit_model.ledger.ledger import Ledger
+
+    ledger = Ledger.open(folder)
+    return ledger if recorded_at is None else ledger.as_recorded_at(recorded_at)
 
 
 def say(value: JsonObject, as_json: bool, human: str | Callable[[Console], None]) -> None:

@@ -17,8 +17,10 @@ from credit_model.cli.options import (
     Definitions,
     LedgerFolder,
     Model,
+    RecordedAt,
     RequiredDay,
     example,
+    open_ledger,
     print_table,
     say,
     working,
@@ -45,14 +47,14 @@ def assess(
     purpose: Annotated[str, typer.Option(help="What the assessment is for.")] = "self_query",
     authorisation: Annotated[str | None, typer.Option(help="Reference of the authorisation.")] = None,
     day_of_use: DayOfUse = None,
+    recorded_at: RecordedAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Assess one person: status, score, grade, reasons; without --as-of, on everything known by now."""
-    from credit_model.ledger.ledger import Ledger
     from credit_model.registry.versions import load_evaluator
 
     with working("Assessing"):
-        assessment = load_evaluator(model, ledger=Ledger.open(ledger)).assess(
+        assessment = load_evaluator(model, ledger=open_ledger(ledger, recorded_at)).assess(
             subject, as_of, purpose=purpose, authorisation=authorisation, day_of_use=day_of_use
         )
     say(assessment.to_dict(), as_json, lambda console: print_assessment(console, subject, assessment))

@@ -326,7 +326,7 @@ class Ledger:
         [0, 1]
         """
         day = to_day(on)
-        if day > _day_of_use(None):
+        if day > to_day(self._clock()):
             raise UserError(f"expire: {from_day(day)} is in the future. Give a day that has come.")
         with Transaction.begin(self._store("expire")) as transaction:
             row_index = self._view.row_index(transaction.store, transaction.manifest)
