@@ -248,6 +248,10 @@ def watch(desk: Path, folder: Path) -> Iterable[Arguments]:
     yield "watch", desk / "few", "--on", "2026-11-01"
 
 
+def catalogue(desk: Path, folder: Path) -> Iterable[Arguments]:
+    yield "catalogue", "--day-of-use", "2026-11-01"
+
+
 def serve(desk: Path, folder: Path) -> Iterable[Arguments]:
     log = ("serve", "--log", desk / "log", "--log-head", desk / "head")
     for what in (("--verify",), ("--purge",), ("--about", "a")):
@@ -277,7 +281,7 @@ def compare(desk: Path, folder: Path) -> Iterable[Arguments]:
 
 ONE_OF_EACH = (
     synthesise, ingest, run, promote, rollback, upgrade, history, served_at, card, assess, explain, features, forget,
-    expire, watch, serve, report, monitor, compare,
+    expire, watch, catalogue, serve, report, monitor, compare,
 )  # fmt: skip
 
 

@@ -111,6 +111,9 @@ WITH_BASE = [
     ["report", "evaluation.json"],
     ["compare", "run", "other run"],
     ["forget", *PERSON, *APPROVED, "--reason", "left"],
+    ["expire", "ledger", "--on", "2018-06-01", *APPROVED],
+    ["watch", "ledger", "--on", "2018-06-01"],
+    ["catalogue"],
 ]
 WITH_EXTRA = [
     ("train", ["run", "small.toml"]),

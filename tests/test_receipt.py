@@ -244,7 +244,8 @@ def test_the_commands_answer_as_recorded_at_a_day(
         to = tmp_path / f"{len(values)}{out}"
         call = ["features", str(ledger.path), str(tmp_path / "rows.csv"), "--out", str(to), "--day-of-use", USE]
         assert main([*call, *option]) == 0
-        values.append(pd.read_parquet(to if to.is_file() else sorted(to.glob("*.parquet")))["adverse_serious_36m"].tolist())
+        rows = pd.read_parquet(to if to.is_file() else sorted(to.glob("*.parquet")))
+        values.append(rows["adverse_serious_36m"].tolist())
         capsys.readouterr()
         call = ["assess", "S2", "--ledger", str(ledger.path), "--model", card, "--as-of", AS_OF, "--day-of-use", USE]
         assert main([*call, *option, "--json"]) == 0
