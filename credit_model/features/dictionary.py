@@ -265,7 +265,7 @@ def _toml(value: object) -> str:
 
 @cache
 def library() -> tuple[FeatureDefinition, ...]:
-    """Return the package's own dictionary: about forty features of natural persons, all record-monotone.
+    """Return the package's own dictionary: about sixty features of natural persons, all record-monotone.
 
     Examples
     --------
