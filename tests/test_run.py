@@ -276,6 +276,23 @@ def test_the_out_of_time_door_opens_once(undisturbed: Ran, path: Path, tmp_path:
     assert again.openings == 2
 
 
+def test_openings_are_counted_by_the_observations_whatever_features_were_computed(
+    undisturbed: Ran, path: Path, tmp_path: Path
+) -> None:
+    experiment, card = load_experiment(path), undisturbed.result.card
+    sample = development(experiment, undisturbed.result.ledger)
+    fewer = development(replace(experiment, features=experiment.features[:3]), undisturbed.result.ledger)
+    assert fewer.digest != sample.digest
+    other_outcome = replace(sample, y=1 - sample.y, digest="0" * 64)
+    log, openings = tmp_path / "out_of_time.jsonl", list[int]()
+    log.write_text(json.dumps({"sample": fewer.digest, "card": "", "experiment": "", "name": "of before"}) + "\n")
+    for one in (sample, fewer, other_outcome, sample):
+        door = OutOfTime(lambda one=one: one, log)
+        door.open(experiment, card)
+        openings.append(door.openings)
+    assert openings == [1, 3, 1, 3], "lines of before are counted by the sample they name"
+
+
 def test_a_run_is_found_by_its_experiment_and_compared_row_by_row(
     undisturbed: Ran, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
