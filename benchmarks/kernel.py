@@ -44,19 +44,20 @@ DAY = to_day("2024-11-24")
 FIRST, LAST = to_day("2017-01-01"), to_day("2024-10-01")
 NOT_FINAL = 11
 PIECES = 32  # row groups of a file, people by people
-SECTIONS = ("one_date", "four_dates", "featuretools", "slope", "start")
+SECTIONS = ("one_date", "four_dates", "featuretools", "slope", "start", "cases")
 
 
-def definitions(kinds: tuple[str, ...] = DOMAINS, months: tuple[int, ...] = MONTHS) -> list[FeatureDefinition]:
+def definitions(
+    kinds: tuple[str, ...] = DOMAINS, months: tuple[int, ...] = MONTHS, per: str = "record"
+) -> list[FeatureDefinition]:
     """For each kind: records and their amount in every window, and days since the last."""
     made = []
     for kind in kinds:
         where = {"kinds": [kind]}
         for m in months:
-            made.append(FeatureDefinition(name=f"n_{kind}_{m}", aggregate="count", where=where, window=f"{m}m"))
-            made.append(
-                FeatureDefinition(name=f"s_{kind}_{m}", aggregate="sum", of="amount", where=where, window=f"{m}m")
-            )
+            said: dict[str, Any] = {"where": where, "window": f"{m}m", "per": per}
+            made.append(FeatureDefinition(name=f"n_{kind}_{m}", aggregate="count", **said))
+            made.append(FeatureDefinition(name=f"s_{kind}_{m}", aggregate="sum", of="amount", **said))
         made.append(FeatureDefinition(name=f"d_{kind}", aggregate="recency_days", where=where))
     return made
 
@@ -142,8 +143,7 @@ def segments_of(columns: dict[str, np.ndarray], people: int) -> Segments:
         kind_codes=KINDS,
         vocabularies={},
         attributes={},
-        **dict.fromkeys(unread, absent),
-        **columns,
+        **(dict.fromkeys(unread, absent) | columns),
     )
 
 
@@ -404,6 +404,34 @@ def slope(people: int) -> dict[str, Any]:
     return {"processor_s": series, "slope": slopes, "greatest": max(slopes.values())}
 
 
+def cases(people: int, share: float, repeat: int) -> dict[str, Any]:
+    """Count by case and by record in turn, where a share of the records join the case of the person's record before."""
+    rows, rng = make(people), np.random.default_rng(3)
+    is_last = rows["end"] == FOREVER
+    record, subject = np.cumsum(is_last) - is_last, rows["subject"][is_last]
+    case = np.arange(len(subject))
+    joins = np.flatnonzero(rng.random(len(case) - 1) < share) + 1
+    joins = joins[subject[joins] == subject[joins - 1]]
+    case[joins] = case[joins - 1]
+    segments = segments_of({**rows, "case": rng.permutation(len(case))[case][record].astype(np.int32)}, people)
+    asked, days = np.arange(people), np.full(people, DAY)
+    wanted = {per: definitions(per=per) for per in ("record", "case")}
+    best, values = dict.fromkeys(wanted, float("inf")), {}
+    for _ in range(max(repeat, 3) + 1):  # the first loads the pass
+        for per, features in wanted.items():
+            began = time.process_time()
+            values[per] = compute(segments, asked, days, features, CATALOGUE, "numba")
+            best[per] = min(best[per], time.process_time() - began)
+    differ = (values["record"] != values["case"]) & ~np.isnan(values["record"])
+    return {
+        "records that join a case": len(joins),
+        "share of values that differ": float(differ.mean()),
+        "by record, processor s": best["record"],
+        "by case, processor s": best["case"],
+        "by case to by record": best["case"] / best["record"],
+    }
+
+
 def start() -> dict[str, Any]:
     """Measure what loading costs: the first compilation, the compiled pass from disk, and numpy alone, on 100 people."""
     program = (
@@ -436,6 +464,8 @@ STEPS: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
     "featuretools:": lambda f, n, r: with_featuretools(f, r, os.environ.get("FEATURETOOLS_PYTHON")),
     "slope:": lambda f, n, r: slope(min(n, 320_000)),
     "start:": lambda f, n, r: start(),
+    "cases:one record of fifty": lambda f, n, r: cases(n, 0.02, r),
+    "cases:one record of ten": lambda f, n, r: cases(n, 0.1, r),
 }
 
 

@@ -12,7 +12,7 @@ from credit_model import UserError
 from credit_model.catalogue.catalogue import load_catalogue
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.conditions import Window
-from credit_model.features.definition import DefinitionErrors, FeatureDefinition
+from credit_model.features.definition import DefinitionErrors, FeatureDefinition, with_meaning_of
 from credit_model.features.dictionary import check_definitions, library, load_definitions
 
 CATALOGUE = load_catalogue()
@@ -54,6 +54,11 @@ def test_a_malformed_window_is_a_fault(text: object) -> None:
         ({"window_on": "known_on"}, "window_on 'known_on' is not known"),
         ({"aggregate": "sum"}, "sum needs 'of'"),
         ({"of": "amount"}, "count takes no 'of'; leave it out"),
+        ({"per": "person"}, "per 'person' is not known; write 'case' or 'record'"),
+        (
+            {"aggregate": "tenure_days", "per": "case"},
+            "tenure_days takes no 'per'; it belongs to count, any, sum, decayed",
+        ),
         ({"none": "nothing"}, "none must be a number or 'missing'"),
         ({"none": float("nan")}, "none must be a number or 'missing'"),
         ({"cap": 0}, "cap must be a number above 0"),
@@ -317,6 +322,27 @@ def test_every_aggregate_has_words(aggregate: str) -> None:
     for changed in (definition, other):
         assert changed.sentence("en").endswith(".")
         assert changed.sentence("zh").endswith("。")
+
+
+def test_of_persons_cases_count_once_unless_the_definition_says_otherwise() -> None:
+    count, organisations = define(), replace(CATALOGUE, subjects="organisation")
+    assert count.counts_cases(CATALOGUE)
+    assert not count.counts_cases(organisations)
+    assert replace(count, per="case").counts_cases(organisations)
+    assert not replace(count, per="record").counts_cases(CATALOGUE)
+    assert "records of one case count once" in count.sentence("en", CATALOGUE)
+    assert "同一案件只计一次" in count.sentence("zh", CATALOGUE)
+    assert "one case" not in replace(count, per="record").sentence("en", CATALOGUE)
+    assert "per" not in count.to_dict()
+    assert replace(count, per="record").to_dict()["per"] == "record"
+
+
+def test_version_1_of_the_kernel_counted_every_record() -> None:
+    assert with_meaning_of(define(), 1) == define(per="record")
+    assert with_meaning_of(define(), 2) == define()
+    assert with_meaning_of(define(aggregate="recency_days"), 1) == define(aggregate="recency_days")
+    with pytest.raises(DefinitionErrors, match="feature kernel 1 counts no cases; leave 'per' out"):
+        with_meaning_of(define(per="case"), 1)
 
 
 def test_a_sentence_in_another_language_is_refused() -> None:

@@ -140,6 +140,8 @@ def made_definition(random: Random, name: str) -> FeatureDefinition:
         said["numerator"], said["denominator"] = clause(), clause()
         if aggregate == "ratio":
             said["prior"] = random.choice([(0, 0), (1, 9), (0.5, 2)])
+    if AGGREGATES[aggregate].by_case:
+        said["per"] = random.choice([None, "record", "case", "case"])
     return FeatureDefinition(name=name, aggregate=aggregate, **said)
 
 
@@ -261,6 +263,20 @@ def weight(age: int, half_life: int) -> int:
         return round(Decimal(2**24) * (-Decimal(2).ln() * age / half_life).exp())
 
 
+def worst_of_each_case(rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> list[dict[str, Any]]:
+    """Of each case the record that costs most; of equals the latest."""
+
+    def cost(row: dict[str, Any]) -> tuple[int, date]:
+        value, age = 1 if d.of is None else row[d.of], (day - row[d.window_on]).days
+        return value * weight(age, d.half_life_days) if d.aggregate == "decayed_sum" else value, row[d.window_on]
+
+    by_case: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["case"] not in by_case or cost(row) > cost(by_case[row["case"]]):
+            by_case[row["case"]] = row
+    return list(by_case.values())
+
+
 def naive(rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> tuple[np.float32, set[int]]:
     """The value, and the records used, of the records in force."""
     chosen = [r for r in rows if meets(r, d.where) and in_window(r, rows, day, d)]
@@ -279,6 +295,8 @@ def naive(rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> tuple[
     else:
         if d.of is not None:
             chosen = [r for r in chosen if r[d.of] is not None]
+        if d.per == "case":
+            chosen = worst_of_each_case(chosen, day, d)
         used = {r["record"] for r in chosen}
         if not chosen:
             return none, used
@@ -349,7 +367,7 @@ def test_the_trail_names_the_records_the_naive_loop_used_and_every_other_on_file
         assert set(used) == naive(rows, day, d)[1]
         assert sorted([*used, *(r for r, _ in left_out)]) == sorted(on_file)
         for record, ground in left_out:
-            own = {"not_matched", "outside_the_window", "no_value", "marks_the_window"}
+            own = {"not_matched", "outside_the_window", "no_value", "marks_the_window", "same_case"}
             assert ground in (own if on_file[record] == 0 else {STATUSES[on_file[record]], "not_matched"})
 
 

@@ -53,6 +53,17 @@ BY_HAND = (
         FeatureDefinition(name=f"last_{trend}", aggregate="last", of="score", trend=trend)
         for trend in ("higher_is_worse", "lower_is_worse")
     ),
+    *(
+        FeatureDefinition(name=f"cases_{on}_{window}", aggregate="count", window=window, window_on=on, per="case")
+        for window in ("12m", "24m", "36m", "last_day:visit")
+        for on in ("decided_on", "visible_from")
+    ),
+    *(
+        FeatureDefinition(name=f"worst_{of}_{window}", aggregate="sum", of=of, window=window, per="case")
+        for of in ("amount", "score")
+        for window in ("12m", "24m", "36m", "ever")
+    ),
+    FeatureDefinition(name="fresh_cases", aggregate="decayed_sum", half_life_days=90, window="36m", per="case"),
     FeatureDefinition(name="first", aggregate="tenure_days", where={"polarity": "adverse"}),
     FeatureDefinition(name="latest", aggregate="recency_days", where={"polarity": "adverse"}),
     FeatureDefinition(name="least", aggregate="min", of="score"),
@@ -133,7 +144,7 @@ def segments_of(files: list[list[Row]]) -> Segments:
         outstanding=column("amount", np.int64),
         performed=np.zeros(len(rows), np.int8),
         seq=np.zeros(len(rows), np.int64),
-        case=column("record", np.int32),
+        case=column("record", np.int32) // 2,
         attributes={
             "score": column("score", np.int64),
             "sort": column("sort", np.int32),
@@ -217,6 +228,13 @@ LOOP = {
     "a value stays in the window first seen": ("elif cell < work.slot_cell[slot]:", "elif False:"),
     "of several last values the first": ("(on == bins[cell] and value > bins[second])", "False"),
     "the last value is the first": ("if on > bins[cell] or", "if on < bins[cell] or"),
+    "of a case every record": ("if is_shared and plan.by_case[group] != (date >= 0):", "if date >= 0:"),
+    "of a case the latest record": ("elif value > work.worst[group]:", "elif False:"),
+    "of a case both amounts": ("bins[cell] += value - work.worst[group]", "bins[cell] += value"),
+    "records of a case, earliest first": ("other_on >= on", "other_on <= on"),
+    "the first record of a case is alone": ("work.is_shared[first] = work.is_shared", "work.is_shared"),
+    "records outside stand for their case": ("if cell >= (plan.cell[group] + plan.bins[group]) * tile:", "if False:"),
+    "two cases are one": ("or work.worst_case[group] != rows.case[i]", ""),
     "windows not added up": ("if bin > 0:", "if False:"),
     "age off by a day": ("min(day - on, plan.oldest[group])", "min(day - on - 1, plan.oldest[group])"),
 }  # fmt: skip
@@ -233,6 +251,9 @@ COLUMNS = {
     ),
     "a visit on the day itself is the previous one": ("(on <= until)", "(on <= until + 1)"),
     "null is a value": ("lines[value != loop.NO_VALUE], value[value != loop.NO_VALUE]", "lines, value"),
+    "of a case every record": ("if plan.by_case[group]:", "if False:"),
+    "records of a case, earliest first": ("np.lexsort((place[shared],", "np.lexsort((-place[shared],"),
+    "of a case both amounts": ("np.diff(worst, prepend=0)", "worst"),
     "of several last values any": (
         "combine_by_cell(np.maximum, loop.NO_VALUE, sign * value)",
         "combine_by_cell(np.minimum, 2**62, sign * value)",

@@ -13,6 +13,7 @@ from small_card import small_card, small_evaluation
 import credit_model as cm
 from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
+from credit_model.features.aggregates import AGGREGATES
 from credit_model.foundation.calendar import NO_VALUE
 from credit_model.registry.runs import log_run, register
 from credit_model.registry.upgrade import upgrade
@@ -45,6 +46,14 @@ def test_a_card_of_version_1_gives_the_scores_it_gave(ledger: cm.Ledger) -> None
         grade = None if pd.isna(row.grade) else row.grade
         points = sum(reason.points for reason in answer.reasons)
         assert (answer.status, answer.score, answer.grade, points) == (row.status, score, grade, row.points)
+
+
+def test_a_card_of_version_1_counts_every_record_as_it_did_and_is_written_as_it_was() -> None:
+    card = cm.load_evaluator(LEFT / "card.json").card
+    counting = [d for d in card.features or () if AGGREGATES[d.aggregate].by_case]
+    assert counting
+    assert {d.per for d in counting} == {"record"}
+    assert card.to_json() == (LEFT / "card.json").read_text(encoding="utf-8")
 
 
 def test_a_delivery_can_be_added_to_a_ledger_of_version_1(ledger: cm.Ledger) -> None:

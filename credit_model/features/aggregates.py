@@ -31,7 +31,8 @@ class Aggregate(NamedTuple):
     """How records become a value.
 
     ``of`` says whether a column is aggregated; ``sign`` is -1 for the least, 0 for the worst by the trend; ``of_days``
-    that the date is the value; ``daily`` that it changes from day to day without a new record.
+    that the date is the value; ``daily`` that it changes from day to day without a new record; ``by_case`` that records
+    of one case may count once.
     """
 
     en: str
@@ -43,18 +44,21 @@ class Aggregate(NamedTuple):
     missing: bool = False  # where nothing is counted, unless the definition says otherwise
     of_days: bool = False
     daily: bool = False
+    by_case: bool = False
     grid_name: str = ""  # in names of a grid, where not its own
 
 
 # fmt: off
 AGGREGATES: Final[dict[str, Aggregate]] = {
-    "count": Aggregate("number of {records}", "{records}条数", COUNT),
-    "any": Aggregate("whether there are {records} (1 or 0)", "有无{records}(有为1，无为0)", COUNT, read_as=ANY),
+    "count": Aggregate("number of {records}", "{records}条数", COUNT, by_case=True),
+    "any": Aggregate(
+        "whether there are {records} (1 or 0)", "有无{records}(有为1，无为0)", COUNT, read_as=ANY, by_case=True
+    ),
     "count_distinct": Aggregate(
         "number of different {of} among {records}", "{records}中不同{of}的个数", DISTINCT, "needed",
         grid_name="distinct",
     ),
-    "sum": Aggregate("total {of} of {records}", "{records}的{of}合计", SUM, "needed"),
+    "sum": Aggregate("total {of} of {records}", "{records}的{of}合计", SUM, "needed", by_case=True),
     "max": Aggregate("greatest {of} of {records}", "{records}的最高{of}", GREATEST, "needed", missing=True),
     "min": Aggregate("least {of} of {records}", "{records}的最低{of}", GREATEST, "needed", sign=-1, missing=True),
     "mean": Aggregate("mean {of} of {records}", "{records}的平均{of}", SUM, "needed", MEAN, missing=True),
@@ -71,7 +75,7 @@ AGGREGATES: Final[dict[str, Aggregate]] = {
     ),
     "decayed_sum": Aggregate(
         "{of} of {records}, halved every {half_life} days", "{records}的{of}(每{half_life}天减半)", DECAYED, "allowed",
-        WEIGHTED, daily=True, grid_name="decayed",
+        WEIGHTED, daily=True, by_case=True, grid_name="decayed",
     ),
     "ratio": Aggregate(
         "share of {part} among {whole}, shrunk by ({a}, {c})", "{whole}中{part}所占比例(收缩{a}、{c})", SIDES,

@@ -162,6 +162,7 @@ def block_of(program: Program, segments: Segments, rows: slice | Ints, observati
             classes.code,
             on.get(False, either),
             on.get(True, either),
+            _column(facts.raw("case") if program.plan.by_case.any() else np.zeros(0, np.int64), np.int32),
             _column(numbers[0] if len(numbers) == 1 else np.concatenate([*numbers, np.zeros(0, np.int64)]), np.int64),
         ),
         observations,
@@ -252,8 +253,11 @@ def _flat(out: NDArray[np.float32]) -> Target:
 def _work(program: Program, observations: Observations) -> Work:
     plan = program.plan
     distinct = int((plan.family == DISTINCT).sum())
-    slots = 1 << int(2 * distinct * (observations.high - observations.low).max(initial=0) + 1).bit_length()
+    most = int((observations.high - observations.low).max(initial=0))  # rows an observation sees
+    slots, cases = (1 << (2 * each * most + 1).bit_length() for each in (distinct, int(plan.by_case.any())))
     tile, ladders = min(max(_TILE // int(plan.cells[0]), 64), 512, len(observations.row)), len(plan.ladder_on)
-    sizes = (int(plan.cells[0]) * tile, ladders, tile, slots, slots, slots, slots)
+    groups = len(plan.family)
+    sizes: tuple[int, ...] = (int(plan.cells[0]) * tile, ladders, tile, slots, slots, slots, slots)
+    sizes += (most, most, cases, cases, 2 * most, groups, groups, groups)
     bins, last, value, *table = (np.zeros(size, np.int64) for size in sizes)
     return Work(bins, plan.local_cell * tile, last, value.astype(np.float32), *table)

@@ -64,8 +64,9 @@ class FeatureExplanation:
     rows : DataFrame
         ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
         start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
-        ``not_matched``, ``outside_the_window``, ``no_value``, or ``marks_the_window`` (not counted, but its day is the
-        window of ``last_day:KIND``). The used ones alone, with those, give the value.
+        ``not_matched``, ``outside_the_window``, ``no_value``, ``same_case`` (another record of its case stands for
+        both), or ``marks_the_window`` (not counted, but its day is the window of ``last_day:KIND``). The used ones
+        alone, with those, give the value.
     """
 
     value: float | None
@@ -224,8 +225,8 @@ def explain_feature(
     0       H-1  False  outside_the_window
     1       H-2   True
     >>> explanation.value, explanation.sentence
-    (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; at most 3; 0 where there is
-    none; more is better.')
+    (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; records of one case count
+    once; at most 3; 0 where there is none; more is better.')
     """
     import pandas as pd
 

@@ -10,7 +10,7 @@ Out: a frozen ``FeatureDefinition``; every fault of every definition at once in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,9 @@ class FeatureDefinition:
         For ``ratio`` and ``contrast``: further where-clauses, each on top of ``where``.
     prior : (a, c)
         ``ratio`` is (numerator + a) / (denominator + a + c).
+    per : {"case", "record"}, optional
+        Of counts, ``any``, sums and decayed sums: whether of the records of a ``case_id`` the worst alone counts (the
+        greatest amount, the greatest weight), or each. Without it ``case`` for persons, ``record`` for organisations.
 
     Raises
     ------
@@ -116,6 +119,7 @@ class FeatureDefinition:
     numerator: Mapping[str, Any] | None = field(default=None, hash=False)
     denominator: Mapping[str, Any] | None = field(default=None, hash=False)
     prior: tuple[float, float] = (0, 0)
+    per: str | None = None
 
     def __post_init__(self) -> None:
         faults = list(_form_faults(self))
@@ -206,6 +210,19 @@ class FeatureDefinition:
         lengths = {"months": self.span.length, "days": -(-self.span.length * 12 // 366)}
         return lengths.get(self.span.unit)
 
+    def counts_cases(self, catalogue: Catalogue | None) -> bool:
+        """Return whether records of one case count once; without a catalogue, where the definition itself says so.
+
+        Examples
+        --------
+        >>> from credit_model.catalogue.catalogue import load_catalogue
+        >>> d = FeatureDefinition(name="n", aggregate="count")
+        >>> d.counts_cases(load_catalogue()), replace(d, per="record").counts_cases(load_catalogue())
+        (True, False)
+        """
+        of_person = catalogue is not None and catalogue.subjects == "person"
+        return AGGREGATES[self.aggregate].by_case and (self.per or ("case" if of_person else "record")) == "case"
+
     @property
     def record_monotone(self) -> bool:
         """Whether one more record of the adverse kind can never help, nor one more of the positive kind ever harm.
@@ -245,12 +262,33 @@ class FeatureDefinition:
         span = self.span
         window = say[span.unit].format(n=span.length, kind=phrase_value("kinds", span.kind, lang, catalogue))
         parts = [say[self.window_on].format(aggregate=_aggregate(self, lang, catalogue), window=window)]
+        parts += [say["by_case"]] if self.counts_cases(catalogue) else []
         parts += [say["scale"].format(v=self.scale)] if self.scale != 1 else []
         parts += [say["cap"].format(v=self.cap)] if self.cap is not None else []
         none = say["missing" if self.missing else "none"].format(v=self.none)
         parts += [none, say[str(self.direction)]]
         text = say["join"].join(filter(None, parts)) + say["end"]
         return text[0].upper() + text[1:]
+
+
+def with_meaning_of(definition: FeatureDefinition, kernel_version: int | None) -> FeatureDefinition:
+    """Return a definition that says what it meant to a version of the kernel: version 1 counted every record.
+
+    Raises
+    ------
+    DefinitionErrors
+        If that version could not count as the definition says.
+
+    Examples
+    --------
+    >>> with_meaning_of(FeatureDefinition(name="n", aggregate="count"), 1).per
+    'record'
+    """
+    if kernel_version != 1 or not AGGREGATES[definition.aggregate].by_case or definition.per == "record":
+        return definition
+    if definition.per == "case":
+        raise DefinitionErrors([f"feature {definition.name!r}: feature kernel 1 counts no cases; leave 'per' out"])
+    return replace(definition, per="record")
 
 
 def label(definition: FeatureDefinition, lang: str = "en", catalogue: Catalogue | None = None) -> str:
@@ -342,6 +380,10 @@ def _form_faults(d: FeatureDefinition) -> Iterable[str]:
         yield "half_life_days is needed by decayed_sum, and by nothing else"
     elif d.half_life_days is not None and not _is_count(d.half_life_days):
         yield f"half_life_days must be a whole number above 0, not {d.half_life_days!r}"
+    if d.per not in (None, "case", "record"):
+        yield f"per {d.per!r} is not known; write 'case' or 'record'"
+    elif d.per is not None and aggregate is not None and not aggregate.by_case:
+        yield f"{d.aggregate} takes no 'per'; it belongs to {', '.join(n for n, a in AGGREGATES.items() if a.by_case)}"
     two_sided = d.aggregate in ("ratio", "contrast")
     for side in ("numerator", "denominator"):
         if (getattr(d, side) is not None) != two_sided:

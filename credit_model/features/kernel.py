@@ -21,11 +21,13 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features.batching import run
 from credit_model.features.definition import FeatureDefinition
 from credit_model.features.facts import Facts
-from credit_model.features.program import last_days, program_of
+from credit_model.features.kernel_numpy import is_worst_of_case
+from credit_model.features.program import decay_weights, last_days, program_of
 from credit_model.foundation.calendar import EVER, NO_VALUE, window_start
 from credit_model.visibility.tables import STATUSES, Segments
 
-KERNEL_VERSION: Final = 1  # raised whenever the same segments and definitions may give another value
+KERNEL_VERSION: Final = 2  # raised whenever the same segments and definitions may give another value
+KERNEL_VERSIONS: Final = (1, 2)  # whose meaning is known here: ``definition.with_meaning_of``
 
 
 class Trail(NamedTuple):
@@ -106,7 +108,8 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     Returns
     -------
     Trail
-        Grounds are those of ``STATUSES`` and ``not_matched``, ``outside_the_window``, ``no_value``, and
+        Grounds are those of ``STATUSES`` and ``not_matched``, ``outside_the_window``, ``no_value``, ``same_case``
+        (another record of its case, as bad or worse, stands for both), and
         ``marks_the_window``: not counted, but its day is the window (``last_day:KIND``).
 
     Examples
@@ -134,15 +137,30 @@ def trail(segments: Segments, subject: int, as_of: int, definition: FeatureDefin
     within = _within(facts, definition, as_of, in_force)
     inside = matched & within
     used = inside if definition.of is None else inside & (facts.number(definition.of) != NO_VALUE)
+    repeats = used.copy()
+    if definition.counts_cases(catalogue):
+        used[used] = _is_worst(Facts(segments, catalogue, file[used]), definition, as_of)
     marks = within & (facts.raw("kind") == [*segments.kind_codes, definition.span.kind].index(definition.span.kind))
     would_match = in_force | _counted_by(facts, definition, role=False)
     grounds = np.where(in_force, "not_matched", np.array(STATUSES, object)[segments.status[file]])
-    names = ["", "marks_the_window", "no_value", "outside_the_window", "not_matched"]  # a mark may have no value
-    grounds = np.select([used, marks, inside, matched, ~would_match], names, grounds)
+    names = ["", "same_case", "marks_the_window", "no_value", "outside_the_window", "not_matched"]
+    grounds = np.select(
+        [used, repeats, marks, inside, matched, ~would_match], names, grounds
+    )  # a mark may lack a value
     records_and_grounds = list(zip(segments.record[file].tolist(), grounds.tolist(), strict=True))
     return Trail(
         tuple(r for r, ground in records_and_grounds if not ground), tuple((r, g) for r, g in records_and_grounds if g)
     )
+
+
+def _is_worst(facts: Facts, d: FeatureDefinition, day: int) -> NDArray[np.bool_]:
+    """Rows that stand for their case in a count, a sum or a decayed sum."""
+    on, case = facts.number(d.window_on), facts.number("case")
+    value = np.ones(len(on), np.int64) if d.of is None else facts.number(d.of)
+    if d.half_life_days is not None:
+        weights = decay_weights(d.half_life_days).astype(np.int64)
+        value = value * weights[np.clip(day - on, 0, len(weights) - 1)]
+    return is_worst_of_case(case, value, on)
 
 
 def _counted_by(facts: Facts, definition: FeatureDefinition, role: bool = True) -> NDArray[np.bool_]:

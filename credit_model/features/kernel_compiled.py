@@ -66,6 +66,7 @@ class Plan(NamedTuple):
     feature: Integers
     weight: Integers
     oldest: Integers
+    by_case: Integers  # whether of the records of a case the worst alone counts
     cells: Integers
     local_cell: Integers
     weights: Integers
@@ -114,6 +115,7 @@ class Rows(NamedTuple):
     code: Integers
     decided_on: Integers
     visible_from: Integers
+    case: Integers  # empty where nothing counts cases
     facts: Integers
 
 
@@ -128,7 +130,11 @@ class Observations(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch: bins of a tile, ``local_cell`` in it, last days, a column of it, a hash table of distinct values."""
+    """Scratch: bins of a tile, ``local_cell`` in it, last days, a column of it, a hash table of distinct values.
+
+    For cases: rows in force and whether their case has several of them, a hash table of cases; rows of such cases by
+    case, latest first, for each date; by group the case last met and its worst value.
+    """
 
     bins: Integers
     cell: Integers
@@ -138,6 +144,14 @@ class Work(NamedTuple):
     slot_group: Integers
     slot_value: Integers
     slot_cell: Integers
+    row: Integers
+    is_shared: Integers
+    case_mark: Integers
+    case_first: Integers
+    by_date: Integers
+    worst_mark: Integers
+    worst_case: Integers
+    worst: Integers
 
 
 class Target(NamedTuple):
@@ -166,6 +180,12 @@ def scan(
     groups, observed, too_great = len(plan.family), len(observations.row), -1
     ladders, nested, width = len(plan.ladder_on), len(plan.ladder_size), plan.width[0]
     length, slots, tile = len(rows.code), len(work.slot_mark) - 1, len(work.value)
+    counts_cases, first_date, last_date = False, 1, 0  # dates in the order of which records of a case are taken
+    for group in range(groups):
+        if plan.by_case[group]:
+            counts_cases = True
+            first_date = min(first_date, plan.ladder_on[plan.ladder[group]])
+            last_date = max(last_date, plan.ladder_on[plan.ladder[group]])
     bins, out, step = work.bins, target.values, target.step
 
     for tile_begin in range(0, observed, tile):
@@ -193,15 +213,58 @@ def scan(
                         if is_visit and last < on and on <= until:
                             last = on
                 work.last[ladder] = last
+            in_force, shared, case_slots = 0, 0, 1
+            while counts_cases and case_slots < 2 * (high - low):
+                case_slots = 2 * case_slots + 1
             for i in range(low, high):
                 if rows.status[i] != IN_FORCE or day < rows.start[i] or rows.end[i] <= day:
                     continue
+                work.row[in_force] = i
+                work.is_shared[in_force] = 0
+                if counts_cases:
+                    slot = ((rows.case[i] * 2654435761) >> 7) & case_slots
+                    while work.case_mark[slot] == j + 1 and (
+                        rows.case[work.row[work.case_first[slot] & INDEX] & INDEX] != rows.case[i]
+                    ):
+                        slot = (slot + 1) & case_slots
+                    if work.case_mark[slot] != j + 1:
+                        work.case_mark[slot] = j + 1
+                        work.case_first[slot] = in_force
+                    else:
+                        first = work.case_first[slot] & INDEX
+                        shared += 1 if work.is_shared[first] else 2
+                        work.is_shared[first] = work.is_shared[in_force] = 1
+                in_force += 1
+            # Records of a case, latest first: windows nest, so each adds what it is worse by than those before it.
+            for date in range(first_date, last_date + 1 if shared else first_date):
+                begins = (date - first_date) * shared
+                place = begins
+                for k in range(in_force):
+                    if work.is_shared[k]:
+                        i, at = work.row[k] & INDEX, place
+                        on = rows.visible_from[i] if date else rows.decided_on[i]
+                        while at > begins:
+                            other = work.by_date[(at - 1) & INDEX] & INDEX
+                            other_on = rows.visible_from[other] if date else rows.decided_on[other]
+                            if rows.case[other] < rows.case[i] or (rows.case[other] == rows.case[i] and other_on >= on):
+                                break
+                            work.by_date[at & INDEX] = other
+                            at -= 1
+                        work.by_date[at & INDEX] = i
+                        place += 1
+            for k in range(in_force + (last_date - first_date + 1) * shared):
+                date, is_shared = -1, 1
+                if k < in_force:
+                    i, is_shared = work.row[k] & INDEX, work.is_shared[k]
+                else:
+                    i = work.by_date[k - in_force] & INDEX
+                    date = first_date if k < in_force + shared else last_date
                 entered = (rows.code[i] * ladders) & INDEX
                 for ladder in range(ladders):
                     entry, entries = tables.first[entered + ladder] & INDEX, tables.first[entered + ladder + 1] & INDEX
-                    if entry == entries:
-                        continue
                     on_visible = plan.ladder_on[ladder]
+                    if entry == entries or (date >= 0 and on_visible != date):
+                        continue
                     on = rows.visible_from[i] if on_visible else rows.decided_on[i]
                     age = day - 1 + on_visible - on
                     if ladder >= nested:
@@ -215,6 +278,8 @@ def scan(
                             place += 1
                     for at in range(entry, entries):
                         group = tables.group[at] & INDEX
+                        if is_shared and plan.by_case[group] != (date >= 0):
+                            continue
                         cell = (work.cell[(plan.local[group] + place) & INDEX] + t) & INDEX
                         family = plan.family[group]
                         value = 1
@@ -222,11 +287,30 @@ def scan(
                             value = rows.facts[(plan.fact[group] * length + i) & INDEX]
                             if value == NO_VALUE:
                                 continue
-                        if family == COUNT:
+                        if family == COUNT and date < 0:
                             bins[cell] += 1
                             continue
                         plane = (plan.bins[group] + 1) * tile
                         second = (cell + plane) & INDEX
+                        if date >= 0:
+                            if cell >= (plan.cell[group] + plan.bins[group]) * tile:  # no window holds it
+                                continue
+                            if family == DECAYED:
+                                age = max(0, min(day - on, plan.oldest[group]))
+                                third = (cell + 2 * plane) & INDEX
+                                bins[third] = max(bins[third], abs(value))
+                                value *= plan.weights[plan.weight[group] + age]
+                            if work.worst_mark[group] != j + 1 or work.worst_case[group] != rows.case[i]:
+                                work.worst_mark[group] = j + 1
+                                work.worst_case[group] = rows.case[i]
+                                work.worst[group] = value
+                                bins[cell] += value
+                                if plan.planes[group] > 1:
+                                    bins[second] += 1
+                            elif value > work.worst[group]:
+                                bins[cell] += value - work.worst[group]
+                                work.worst[group] = value
+                            continue
                         if family == SUM:
                             bins[cell] += value
                             if plan.planes[group] == 2:

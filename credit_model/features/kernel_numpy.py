@@ -49,7 +49,25 @@ def records_used(
     group = np.repeat(np.arange(len(plan.family)), np.diff(plan.feature))
     uses = np.empty((len(lines.row), len(plan.column)), np.bool_)
     uses[:, plan.column] = (counts[group] & (bins[group] <= plan.bin[:, None])).T
+    for f in np.flatnonzero(plan.by_case[group]) if len(plan.by_case) and lines.is_shared.any() else ():
+        used = np.flatnonzero(uses[:, plan.column[f]])
+        value, on = lines.values(group[f], used), lines.on[plan.ladder_on[plan.ladder[group[f]]]][used]
+        uses[used[~is_worst_of_case(lines.case[used], value, on)], plan.column[f]] = False
     return lines.row, uses
+
+
+def is_worst_of_case(case: Ints, value: Ints, on: Ints) -> Mask:
+    """Mark one record of each case, the one that counts: of the greatest value, of equals the latest.
+
+    Examples
+    --------
+    >>> is_worst_of_case(np.array([7, 7, 8]), np.array([1, 1, 5]), np.array([20, 30, 10])).tolist()
+    [False, True, True]
+    """
+    order = np.lexsort((-on, -value, case))
+    is_worst = np.zeros(len(case), np.bool_)
+    is_worst[order[np.flatnonzero(np.diff(case[order], prepend=-1))]] = True
+    return is_worst
 
 
 def _is_too_great(counts: Ints, value: Ints) -> bool:
@@ -101,6 +119,12 @@ class _Lines:
         self.ladder_row = observations.ladder_row[self.at] * int(plan.width[0])
         self.on = tuple(column[self.row].astype(np.int64) for column in (rows.decided_on, rows.visible_from))
         self.places = [self._places(ladder) for ladder in range(len(plan.ladder_on))]
+        self.case = np.zeros(0, np.int64)  # of each line, its observation's own
+        self.is_shared = np.zeros(len(self.row), np.bool_)
+        if plan.by_case.any():
+            case = self.at * (int(rows.case.max(initial=0)) + 1) + rows.case[self.row]
+            _, self.case, count = np.unique(case, return_inverse=True, return_counts=True)
+            self.is_shared = count[self.case] > 1
 
     def _places(self, ladder: int) -> Ints:
         """Return the shortest window of a ladder that holds each line."""
@@ -134,13 +158,16 @@ class _Lines:
         place = plan.local_cell[plan.local[group] + self.places[ladder]] - plan.cell[group]
         side = self.tables.sides[self.code, group]
         lines = np.flatnonzero((place < width) & (side > 0))
-        value = np.ones(len(lines), np.int64)
-        if plan.fact[group] >= 0:
-            value = self.rows.facts[plan.fact[group] * len(self.rows.code) + self.row[lines]]
-            lines, value = lines[value != loop.NO_VALUE], value[value != loop.NO_VALUE]
+        value = self._facts(group, lines)
+        lines, value = lines[value != loop.NO_VALUE], value[value != loop.NO_VALUE]
         place, on = place[lines], self.on[plan.ladder_on[ladder]][lines]
         if family == loop.DISTINCT:
             place, lines = self._first_places(lines, value, place, width)
+        value_of_record, is_first = value, np.ones(len(lines), np.bool_)
+        if family == loop.DECAYED:
+            value = self._weighted(group, lines, value)
+        if plan.by_case[group]:
+            value, is_first = self._beyond_the_case(lines, place, value)
         key = self.at[lines] * width + place
 
         def count(among: Mask | slice = slice(None)) -> Ints:
@@ -152,20 +179,19 @@ class _Lines:
             return cells.reshape(-1, width)
 
         if family <= loop.DISTINCT:
-            return [count()]
+            return [count(is_first)]
         if family == loop.SIDES:
             return [count((side[lines] & 1) > 0), count(side[lines] > 1)]
         if family == loop.SUM:
             summed = combine_by_cell(np.add, 0, value).cumsum(axis=1)
-            return [summed, count()] if plan.planes[group] == 2 else [summed]
+            return [summed, count(is_first)] if plan.planes[group] == 2 else [summed]
         if family == loop.GREATEST:
             greatest = combine_by_cell(np.maximum, loop.NO_VALUE, sign * (on if plan.date[group] else value))
             return [np.maximum.accumulate(greatest, axis=1)]
         if family == loop.DECAYED:
-            weight = plan.weights[plan.weight[group] + np.minimum(self.day[lines] - on, plan.oldest[group])]
-            greatest = combine_by_cell(np.maximum, 0, np.abs(value))
-            weighted = combine_by_cell(np.add, 0, value * weight).cumsum(axis=1)
-            return [weighted, count(), np.maximum.accumulate(greatest, axis=1)]
+            greatest = combine_by_cell(np.maximum, 0, np.abs(value_of_record))
+            weighted = combine_by_cell(np.add, 0, value).cumsum(axis=1)
+            return [weighted, count(is_first), np.maximum.accumulate(greatest, axis=1)]
         latest = combine_by_cell(np.maximum, loop.NO_VALUE, on)
         last = latest.ravel()[key] == on
         key, value = key[last], value[last]
@@ -174,6 +200,36 @@ class _Lines:
             for plane in (greatest, latest):
                 plane[:, bin] = np.where(latest[:, bin - 1] != loop.NO_VALUE, plane[:, bin - 1], plane[:, bin])
         return [latest, greatest]
+
+    def values(self, group: int, lines: Ints) -> Ints:
+        """Return what each line that has a value adds to a group, weighted where the group weighs."""
+        value = self._facts(group, lines)
+        return self._weighted(group, lines, value) if self.plan.family[group] == loop.DECAYED else value
+
+    def _facts(self, group: int, lines: Ints) -> Ints:
+        fact = int(self.plan.fact[group])
+        if fact < 0:
+            return np.ones(len(lines), np.int64)
+        values: Ints = self.rows.facts[fact * len(self.rows.code) + self.row[lines]]
+        return values
+
+    def _weighted(self, group: int, lines: Ints, value: Ints) -> Ints:
+        plan, on = self.plan, self.on[self.plan.ladder_on[self.plan.ladder[group]]][lines]
+        weighted: Ints = value * plan.weights[plan.weight[group] + np.clip(self.day[lines] - on, 0, plan.oldest[group])]
+        return weighted
+
+    def _beyond_the_case(self, lines: Ints, place: Ints, value: Ints) -> tuple[Ints, Mask]:
+        """Return by how much each line is worse than its case in shorter windows, and whether it is its first."""
+        value, is_first = value.copy(), np.ones(len(lines), np.bool_)
+        shared = np.flatnonzero(self.is_shared[lines])
+        order = shared[np.lexsort((place[shared], self.case[lines[shared]]))]
+        begins = np.diff(self.case[lines[order]], prepend=-1) != 0
+        levels, level = np.unique(value[order], return_inverse=True)
+        step = np.cumsum(begins) * len(levels)  # a running maximum that starts anew with every case
+        worst = levels[np.maximum.accumulate(level + step) - step]
+        value[order] = np.where(begins, worst, np.diff(worst, prepend=0))
+        is_first[order] = begins
+        return value, is_first
 
     def _first_places(self, lines: Ints, value: Ints, place: Ints, width: int) -> tuple[Ints, Ints]:
         """Of each observation's distinct values one line each, in the shortest window that holds the value."""

@@ -86,6 +86,7 @@ WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
 _PLANES: Final = {SIDES: 2, DECAYED: 3, LAST: 2}  # planes of bins of a family, where not one
 _BY_GROUP: Final = (
     "family", "fact", "date", "sign", "ladder", "local", "cell", "bins", "planes", "feature", "weight", "oldest",
+    "by_case",
 )  # fmt: skip
 
 
@@ -99,6 +100,7 @@ class Group(NamedTuple):
     of: str | None
     ladder: tuple[str, str, str]  # on which date, in which unit, at the last day of which kind
     half_life: int
+    by_case: bool
 
 
 _Arrays = TypeVar("_Arrays", bound=tuple[Any, ...])
@@ -224,10 +226,11 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
     >>> from credit_model.catalogue.catalogue import load_catalogue
     >>> count = FeatureDefinition(name="n", aggregate="count", window="12m", where={"tier_at_least": "general"})
     >>> columns_read([count], load_catalogue())
-    ('start', 'end', 'status', 'kind', 'decided_on', 'tier')
+    ('start', 'end', 'status', 'kind', 'decided_on', 'case', 'tier')
     """
     program = program_of(definitions, catalogue)
     columns = [on for on, *_ in program.rungs] + [on for on, _ in program.visits] + list(program.facts)
+    columns += ["case"] if program.plan.by_case.any() else []
     columns += [c.key for c in program.conditions if c.key not in ("kinds", "polarity", "dimension")]
     names = dict.fromkeys(["start", "end", "status", "kind", *columns])
     if names.pop("field", "absent") is None and "field_code" in catalogue.attribute_types:
@@ -254,7 +257,7 @@ def _program(same: _Same, catalogue: Catalogue) -> Program:
     definitions = same.definitions
     members: dict[Group, list[int]] = {}
     for column, d in enumerate(definitions):
-        members.setdefault(_group(d), []).append(column)
+        members.setdefault(_group(d, catalogue), []).append(column)
     groups = tuple(members)
     nested = list(dict.fromkeys(g.ladder for g in groups if not g.ladder[2]))
     visits = list(dict.fromkeys(g.ladder for g in groups if g.ladder[2]))
@@ -284,13 +287,14 @@ def _length(d: FeatureDefinition) -> int:
     return EVER if d.span.unit == "ever" else d.span.length
 
 
-def _group(d: FeatureDefinition) -> Group:
+def _group(d: FeatureDefinition, catalogue: Catalogue) -> Group:
     aggregate = AGGREGATES[d.aggregate]
     family, sign = aggregate.family, aggregate.sign or (-1 if d.direction < 0 else 1)  # the worst last one
     sides = d.sides if family == SIDES else ((), ())
     half_life = d.half_life_days or 1 if family == DECAYED else 0
     of = None if family == SIDES else d.of
-    return Group((d.conditions, *sides), family, aggregate.of_days, sign, of, _ladder(d), half_life)
+    by_case = d.counts_cases(catalogue)
+    return Group((d.conditions, *sides), family, aggregate.of_days, sign, of, _ladder(d), half_life, by_case)
 
 
 def _planes(group: Group, definitions: Sequence[FeatureDefinition]) -> int:
@@ -326,7 +330,7 @@ def _plan(
         planes = _planes(group, [definitions[c] for c in members])
         groups.append(
             (group.family, facts.index(group.of) if group.of else -1, group.date, group.sign, ladder, len(local),
-             cells, len(own), planes, len(order), weights[group.half_life], oldest)
+             cells, len(own), planes, len(order), weights[group.half_life], oldest, group.by_case)
         )  # fmt: skip
         local += [cells + int(np.searchsorted(own, window)) for window in range(len(whole))] + [cells + len(own)]
         cells += planes * (len(own) + 1)
@@ -375,5 +379,5 @@ def decay_weights(half_life_days: int) -> NDArray[np.int32]:
 
 def too_great(program: Program, group: int) -> str:
     """Names the feature whose decayed sum does not fit."""
-    d: Any = next(d for d in program.definitions if _group(d) == program.groups[group])
+    d: Any = next(d for d in program.definitions if _group(d, program.catalogue) == program.groups[group])
     return f"feature {d.name!r}: values of {d.of!r} are too great for a decayed sum; use 'sum'"

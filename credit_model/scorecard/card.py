@@ -120,6 +120,9 @@ class Card:
             object.__setattr__(self, "provenance", json.loads(canonical_json(dict(self.provenance))))
         except (TypeError, ValueError) as error:
             raise CardError(f"card {self.name!r}: provenance must hold plain JSON values ({error})") from None
+        object.__setattr__(
+            self, "characteristics", tuple(c.of_kernel(self.kernel_version) for c in self.characteristics)
+        )
         faults = self._faults()
         if not faults and not self.golden:
             object.__setattr__(self, "golden", tuple(self._golden_row(row) for row in range(GOLDEN_ROWS)))
@@ -403,7 +406,7 @@ class Card:
             "name": self.name,
             "kernel_version": self.kernel_version,
             "profile": self.profile.to_dict(),
-            "characteristics": [c.to_dict() for c in self.characteristics],
+            "characteristics": [c.to_dict(self.kernel_version) for c in self.characteristics],
             "probabilities": self.probabilities.to_dict(),
             "golden": [{**vars(row), "values": list(row.values)} for row in self.golden],
             "provenance": dict(self.provenance),

@@ -5,7 +5,7 @@ In: bins, attributes, a definition or none. Out: points, texts, a reason; the do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -164,8 +164,16 @@ class Characteristic:
             return self.bins.special[attribute - self.bins.intervals]
         return float(np.float32(2 * abs(self.bins.cuts[-1]) + 1)) if self.bins.cuts else 0.0
 
-    def to_dict(self) -> JsonObject:
-        """Plain values for JSON."""
+    def of_kernel(self, version: int | None) -> Characteristic:
+        """Return the characteristic with a definition that says what it meant to a version of the feature kernel."""
+        if self.definition is None:
+            return self
+        from credit_model.features.definition import with_meaning_of
+
+        return replace(self, definition=with_meaning_of(self.definition, version))
+
+    def to_dict(self, kernel_version: int | None = None) -> JsonObject:
+        """Plain values for JSON, as that version of the feature kernel wrote them."""
         table: dict[str, Any] = {"name": self.name, **self.bins.to_dict(), "reference": self.reference}
         table |= {"direction": self.direction, "weight": self.weight}
         table["attributes"] = [vars(a) for a in self.attributes]
@@ -173,6 +181,8 @@ class Characteristic:
             table["policy"] = vars(self.policy)
         if self.definition:
             table["definition"] = self.definition.to_dict()
+            if kernel_version == 1:  # which had no such key
+                table["definition"].pop("per", None)
         return table
 
     @classmethod

@@ -69,9 +69,9 @@ def check_kernel(version: int | None) -> None:
     """Refuse a card whose features were made with another meaning than this package gives them."""
     if version is None:
         return
-    from credit_model.features.kernel import KERNEL_VERSION
+    from credit_model.features.kernel import KERNEL_VERSION, KERNEL_VERSIONS
 
-    if version != KERNEL_VERSION:
+    if version not in KERNEL_VERSIONS:
         raise CardError(
             f"the card was made for feature kernel {version}, this package has {KERNEL_VERSION}: its features would "
             "not mean the same. Use the package version that made the card, or make the card again."
