@@ -50,6 +50,7 @@ record = st.fixed_dictionaries(
     {
         "subject_id": st.sampled_from("ab"),
         "kind": st.sampled_from(sorted(CATALOGUE.kinds)),
+        "seq": maybe(st.integers(1, 3)),
         "case_id": maybe(st.sampled_from(["case 1", "case 2"])),
         "decided_on": days,
         "known_on": st.sampled_from(DAYS[:4]) | days,
@@ -195,6 +196,7 @@ def in_force(segments: Segments, subject: str, day: date) -> list[dict[str, Any]
         row["score"] = None if score == -(2**63) else int(score)
         row["due_on"] = None if due_on == -(2**31) else EPOCH + timedelta(due_on)
         row["tier"] = int(segments.tier[i]) or None
+        row["seq"] = int(segments.seq[i])
         row["role"] = ROLES[segments.role[i]]
         row["field"] = kind.field or row["field_code"]
         row["dimension"] = kind.dimension
@@ -302,7 +304,9 @@ def naive(rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> tuple[
             return none, used
         values = [1 if d.of is None else r[d.of] for r in chosen]
         ages = [(day - r[d.window_on]).days for r in chosen]
-        latest = [value for value, age in zip(values, ages, strict=True) if age == min(ages)]
+        places = [r["seq"] if d.window_on == "decided_on" else 0 for r in chosen]  # within the day of the decision
+        place = max(place for place, age in zip(places, ages, strict=True) if age == min(ages))
+        latest = [v for v, age, p in zip(values, ages, places, strict=True) if age == min(ages) and p == place]
         below = 1
         if d.aggregate in ("count", "any"):
             above = len(chosen) if d.aggregate == "count" else 1
@@ -323,6 +327,30 @@ def naive(rows: list[dict[str, Any]], day: date, d: FeatureDefinition) -> tuple[
             above = {"sum": sum, "max": max, "min": min}[d.aggregate](values)
     value = above / (below * d.scale)
     return np.float32(value if d.cap is None else min(value, d.cap)), used
+
+
+# ------------------------------------------------------------------------------------------------ an account
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_balance_of_an_account_is_that_of_the_last_posting_of_its_last_day(engine: str) -> None:
+    random, rows, balance = Random(7), [], {}
+    for account in (f"account {i}" for i in range(20)):
+        for day in random.sample(DAYS[:8], 4):
+            for seq in range(random.randint(1, 5)):
+                amount = random.randint(0, 10**6)
+                rows.append({"subject_id": account, "decided_on": day, "known_on": day, "amount": amount, "seq": seq})
+                balance[account, day] = amount
+    random.shuffle(rows)
+    named = [{"record_id": str(i), "kind": "award", **row} for i, row in enumerate(rows)]
+    tables = Tables.of(columns(named), attribute_types=CATALOGUE.attribute_types)
+    segments = compile_segments(tables, CATALOGUE, "ever", ordinal(AFTER))
+    last = FeatureDefinition(name="balance", aggregate="last", of="amount", trend="higher_is_worse")
+    for day in DAYS[1:]:
+        known = {
+            account: max((d for a, d in balance if a == account and d < day), default=None) for account, _ in balance
+        }
+        observed = [(account, day) for account, then in known.items() if then is not None]
+        expected = [balance[account, known[account]] for account, _ in observed]
+        assert computed(segments, observed, [last], engine)[:, 0].tolist() == expected
 
 
 # ------------------------------------------------------------------------------------------------ equal

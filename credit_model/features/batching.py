@@ -19,6 +19,7 @@ from credit_model.features import kernel_numpy as vectors
 from credit_model.features.facts import Facts
 from credit_model.features.kernel_compiled import (
     DISTINCT,
+    LAST,
     Days,
     Integers,
     KernelTables,
@@ -163,6 +164,7 @@ def block_of(program: Program, segments: Segments, rows: slice | Ints, observati
             on.get(False, either),
             on.get(True, either),
             _column(facts.raw("case") if program.plan.by_case.any() else np.zeros(0, np.int64), np.int32),
+            _column(facts.raw("seq") if LAST in program.plan.family else np.zeros(0, np.int64), np.int64),
             _column(numbers[0] if len(numbers) == 1 else np.concatenate([*numbers, np.zeros(0, np.int64)]), np.int64),
         ),
         observations,

@@ -69,6 +69,7 @@ class FeatureDefinition:
         ``"last_day:KIND"``: the last day before d with a record of KIND in force.
     window_on : {"decided_on", "visible_from"}
         The date that windows, recency, tenure, decay and ``last`` look at. On ``visible_from``, day d itself counts.
+        Of several last records on one day of decision the last by ``seq`` counts, without an order the worst.
     none : float or "missing", optional
         The value where no record is left (``"missing"``: NaN). Default: 0 for counts, sums and ``any``, the prior's own
         ratio for ``ratio``, missing for the rest.

@@ -30,7 +30,7 @@ SUM: Final = 2  # sum, and records where nothing is not 0
 SIDES: Final = 3  # records of the numerator, of the denominator
 DECAYED: Final = 4  # weighted sum, records, the greatest value (for fear of overflow)
 GREATEST: Final = 5  # a value or a day
-LAST: Final = 6  # the last day, its greatest value
+LAST: Final = 6  # the last day, its greatest value, its last place within the day
 # How a definition reads its bins, where the family does not say it.
 AS_IT_IS: Final = 0
 ANY: Final = 1
@@ -116,6 +116,7 @@ class Rows(NamedTuple):
     decided_on: Integers
     visible_from: Integers
     case: Integers  # empty where nothing counts cases
+    seq: Integers  # order within a day; empty where nothing is a last value
     facts: Integers
 
 
@@ -324,9 +325,14 @@ def scan(
                             bins[second] += side >> 1
                         elif family == LAST:
                             value *= plan.sign[group]
-                            if on > bins[cell] or (on == bins[cell] and value > bins[second]):
+                            third = (cell + 2 * plane) & INDEX
+                            seq = NO_VALUE if on_visible else rows.seq[i]  # of the day of the decision
+                            tied = on == bins[cell] and seq == bins[third]
+                            later = on > bins[cell] or (on == bins[cell] and seq > bins[third])
+                            if later or (tied and value > bins[second]):
                                 bins[cell] = on
                                 bins[second] = value
+                                bins[third] = seq
                         elif family == DECAYED:
                             age = max(0, min(day - on, plan.oldest[group]))
                             third = (cell + 2 * plane) & INDEX
@@ -382,6 +388,7 @@ def scan(
                             if bins[before + t] != NO_VALUE:
                                 bins[at + t] = bins[before + t]
                                 bins[second + t] = bins[second_before + t]
+                                bins[third + t] = bins[third_before + t]
                 while f < last and plan.bin[f] == bin:
                     how, scale, cap, column = plan.read_as[f], plan.scale[f], plan.cap[f], plan.column[f]
                     none = plan.none[column]

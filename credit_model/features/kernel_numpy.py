@@ -194,7 +194,10 @@ class _Lines:
             return [weighted, count(is_first), np.maximum.accumulate(greatest, axis=1)]
         latest = combine_by_cell(np.maximum, loop.NO_VALUE, on)
         last = latest.ravel()[key] == on
-        key, value = key[last], value[last]
+        key, value, seq = key[last], value[last], self.rows.seq[self.row[lines[last]]]
+        if not plan.ladder_on[ladder]:  # the order within a day is of the day of the decision
+            last = combine_by_cell(np.maximum, loop.NO_VALUE, seq).ravel()[key] == seq
+            key, value = key[last], value[last]
         greatest = combine_by_cell(np.maximum, loop.NO_VALUE, sign * value)
         for bin in range(1, width):
             for plane in (greatest, latest):

@@ -83,7 +83,7 @@ def last_days(day: Ints, on: str) -> Ints:
 
 WEIGHT_BITS: Final = 24  # decay weights count 2**-24, the precision of float32
 
-_PLANES: Final = {SIDES: 2, DECAYED: 3, LAST: 2}  # planes of bins of a family, where not one
+_PLANES: Final = {SIDES: 2, DECAYED: 3, LAST: 3}  # planes of bins of a family, where not one
 _BY_GROUP: Final = (
     "family", "fact", "date", "sign", "ladder", "local", "cell", "bins", "planes", "feature", "weight", "oldest",
     "by_case",
@@ -230,6 +230,7 @@ def columns_read(definitions: Sequence[FeatureDefinition], catalogue: Catalogue)
     """
     program = program_of(definitions, catalogue)
     columns = [on for on, *_ in program.rungs] + [on for on, _ in program.visits] + list(program.facts)
+    columns += ["seq"] if (program.plan.family == LAST).any() else []
     columns += ["case"] if program.plan.by_case.any() else []
     columns += [c.key for c in program.conditions if c.key not in ("kinds", "polarity", "dimension")]
     names = dict.fromkeys(["start", "end", "status", "kind", *columns])
