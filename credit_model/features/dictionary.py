@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def _monotone_faults(d: FeatureDefinition, catalogue: Catalogue) -> Iterator[str
         yield f"not record-monotone: under trend {d.trend!r} it must count {polarity} records, yet: {codes_listed}"
 
 
-_TOP = ("schema", "feature")
+_TOP = ("schema", "feature", "template")
 
 
 def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
@@ -202,7 +202,9 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     Parameters
     ----------
     path : path-like
-        A file of ``[[feature]]`` tables; their keys are the arguments of ``FeatureDefinition``.
+        A file of ``[[feature]]`` tables; their keys are the arguments of ``FeatureDefinition``. Features of one shape
+        may stand in the list ``feature`` of a ``[[template]]``, whose other keys hold unless a feature says otherwise;
+        the conditions of both ``where`` hold together. They come after the others, in their order.
 
     Returns
     -------
@@ -224,8 +226,15 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     faults = [f"{path}: unknown key {key!r}{did_you_mean(key, _TOP)}" for key in content if key not in _TOP]
     if content.get("schema", 1) != 1:
         faults.append(f"{path}: schema {content['schema']!r} is not known; this version reads schema 1")
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+    templates = content.get("template", [])
+    if not all(_is_tables(part) for part in (tables or [], templates)) or not (tables or templates):
         raise DefinitionErrors([*faults, f"{path}: there is no [[feature]] in it"])
+    tables = list(tables or [])
+    for number, template in enumerate(templates, 1):
+        if not _is_tables(template.get("feature")):
+            faults.append(f"{path}: template {number}: feature must be a list of tables")
+        else:
+            tables += [_fill(template, table) for table in template["feature"]]
     definitions = []
     for table in tables:
         try:
@@ -235,6 +244,19 @@ def load_definitions(path: str | Path) -> tuple[FeatureDefinition, ...]:
     if faults:
         raise DefinitionErrors(faults)
     return tuple(definitions)
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(table, dict) for table in value)
+
+
+def _fill(template: Mapping[str, object], table: Mapping[str, object]) -> dict[str, object]:
+    """Return a feature of a template: what it says itself, and the rest from the template."""
+    filled = {key: value for key, value in {**template, **table}.items() if key != "feature"}
+    common, own = template.get("where"), table.get("where")
+    if isinstance(common, dict) and isinstance(own, dict):
+        filled["where"] = {**common, **own}
+    return filled
 
 
 def save_definitions(definitions: Iterable[FeatureDefinition], path: str | Path) -> Path:
