@@ -61,7 +61,8 @@ def measure(place: Path, people: int, seconds: float, queries: int) -> dict[str,
     """Everything, from one city and one card."""
     import credit_model as cm
     from credit_model.registry.promotion import promote
-    from credit_model.registry.runs import log_run, register
+    from credit_model.registry.registration import register
+    from credit_model.registry.runs import log_run
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place / 'mlflow.db'}"
     city = cm.synthesise(people=people)

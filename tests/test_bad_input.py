@@ -14,7 +14,8 @@ import yaml
 from small_card import DATA, DAY_OF_USE, penalty, raw_card, small_card, small_evaluation, small_ledger
 
 from credit_model.cli.main import main
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 
 CASES = Path(__file__).with_name("cases")
 RECORDS = "subject_id,kind,decided_on,known_on,tier\n"

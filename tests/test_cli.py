@@ -18,7 +18,8 @@ from small_experiment import experiment_text
 
 from credit_model.cli.main import app, main
 from credit_model.evaluation.evaluation import EvaluationReport
-from credit_model.registry.runs import RunContent, log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import RunContent, log_run
 
 EXPERIMENT = experiment_text(
     "Does the command line walk the whole way?",

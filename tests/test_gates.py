@@ -23,7 +23,8 @@ from credit_model.experiments.experiment import Experiment, ExperimentErrors
 from credit_model.experiments.pipeline import run
 from credit_model.experiments.reader import load_experiment
 from credit_model.features.dictionary import library
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
 

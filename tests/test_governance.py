@@ -27,7 +27,8 @@ from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.stability import Movement, Stability
 from credit_model.registry.history import History, HistoryError, HistoryView, served_at
 from credit_model.registry.promotion import ApprovalError, GateError, WordingError, promote, rollback
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.registry.store import RegistryError
 from credit_model.registry.versions import AliasError, champion
 from credit_model.scorecard.card import Card

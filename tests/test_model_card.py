@@ -12,7 +12,8 @@ from small_evaluation import FULL, REPORT
 from credit_model import UserError
 from credit_model.cli.main import main
 from credit_model.registry.promotion import promote
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.reports.model_card import ModelCard, render_model_card
 
 TERM = {"alias": "champion", "approver": "Zhou Min", "how": "promotion", "since": "2026-05-01", "until": None}

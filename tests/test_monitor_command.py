@@ -15,7 +15,8 @@ from credit_model.ledger.ledger import Ledger
 from credit_model.monitoring.reference import Reference
 from credit_model.monitoring.snapshot import Snapshot
 from credit_model.registry.reference import fetch_reference
-from credit_model.registry.runs import RunContent, log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import RunContent, log_run
 from credit_model.registry.store import RegistryError
 
 

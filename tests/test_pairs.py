@@ -29,7 +29,8 @@ from credit_model.monitoring.reference import Reference
 from credit_model.monitoring.snapshot import Snapshot
 from credit_model.monitoring.stability import compare
 from credit_model.monitoring.wording import alarms_of
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.reports.model_card import ModelCard, render_model_card
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.loader import _load_pyfunc, open_card

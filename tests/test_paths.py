@@ -24,7 +24,8 @@ from service_process import ENVELOPE, running, send
 from small_card import small_card, small_evaluation, small_ledger
 
 from credit_model import UserError
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.scorecard.bins import CategoricalBins, NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.characteristic import Attribute, Characteristic

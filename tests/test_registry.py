@@ -14,7 +14,8 @@ from small_card import small_card, small_evaluation
 
 from credit_model import load_evaluator
 from credit_model.registry.promotion import ApprovalError, GateError, Promotion, promote
-from credit_model.registry.runs import RunContent, fetch_artifact, log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import RunContent, fetch_artifact, log_run
 from credit_model.registry.store import RegistryError
 from credit_model.scorecard.card import Card
 
@@ -240,7 +241,8 @@ def test_the_registry_says_nothing_on_its_own(tmp_path: Path) -> None:
     """A fresh store, in a fresh process: MLflow's migrations, logs and hints stay silent."""
     program = (
         "from small_card import small_card, small_evaluation\n"
-        "from credit_model.registry.runs import log_run, register\n"
+        "from credit_model.registry.registration import register\n"
+        "from credit_model.registry.runs import log_run\n"
         "from credit_model.registry.promotion import promote\n"
         "register(small_card(), log_run('x'), author='a', evaluation=small_evaluation())\n"
         "promote(1, approver='b', without_gates='a trial')\n"

@@ -33,7 +33,8 @@ from credit_model.assessment.evaluator import PURPOSES, Evaluator
 from credit_model.cli.main import main
 from credit_model.ledger.ledger import Ledger
 from credit_model.registry.promotion import promote
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.scorecard.card import Card
 from credit_model.service.endpoints import Service
 from credit_model.service.http import create_app

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from small_card import POINTS, small_card, small_evaluation
 
 from credit_model import UserError, load_evaluator
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.scorecard.loader import _load_pyfunc, open_card
 
 CARD = small_card()

@@ -15,7 +15,8 @@ from credit_model.cli.main import main
 from credit_model.evaluation.evaluation import EvaluationReport
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.foundation.calendar import NO_VALUE
-from credit_model.registry.runs import log_run, register
+from credit_model.registry.registration import register
+from credit_model.registry.runs import log_run
 from credit_model.registry.upgrade import upgrade
 
 LEFT = Path(__file__).parent / "cases" / "version1"

@@ -179,9 +179,6 @@ def source_rates(
     development_rows: int,
     out_of_time: Sequence[str],
     out_of_time_rows: int,
-    *,
-    limits: tuple[float, float] = (0.8, 1.25),
-    level: float = 0.95,
 ) -> tuple[SourceRate, ...]:
     """Compare how often each source reported the events of two samples.
 
@@ -191,7 +188,6 @@ def source_rates(
         Source of the event of every bad row.
     development_rows, out_of_time_rows : int
         Rows of each sample, good and bad.
-    limits, level
 
     Returns
     -------
@@ -222,22 +218,17 @@ def source_rates(
     if few:
         small_pairs = [counts.pop(source) for source in few]
         counts[""] = [sum(pair[place] for pair in small_pairs) for place in (0, 1)]
-    rates = [
-        _rate(source, pair[0], development_rows, pair[1], out_of_time_rows, limits, level)
-        for source, pair in counts.items()
-    ]
+    rates = [_rate(source, pair[0], development_rows, pair[1], out_of_time_rows) for source, pair in counts.items()]
     return tuple(sorted(rates, key=lambda row: (row.source == "", -(row.development or 0), row.source)))
 
 
-def _rate(
-    source: str, before: int, rows_before: int, after: int, rows: int, limits: tuple[float, float], level: float
-) -> SourceRate:
+def _rate(source: str, before: int, rows_before: int, after: int, rows: int) -> SourceRate:
     ratio = UNDEFINED
     if before and after:
-        reach = math.exp(NormalDist().inv_cdf(0.5 + level / 2) * math.sqrt(1 / before + 1 / after))
+        reach = math.exp(NormalDist().inv_cdf(0.975) * math.sqrt(1 / before + 1 / after))
         value = (after / rows) / (before / rows_before)
         ratio = Estimate(value, value / reach, value * reach)
-    flagged = ratio.high is not None and ratio.low is not None and (ratio.high < limits[0] or ratio.low > limits[1])
+    flagged = ratio.high is not None and ratio.low is not None and (ratio.high < 0.8 or ratio.low > 1.25)
     first, second = (None if 0 < n < FEWEST_BADS else n for n in (before, after))
     is_hidden = first is None or second is None
     return SourceRate(
@@ -284,7 +275,6 @@ def screen_proxies(
     *,
     texts: Mapping[str, tuple[str, str, str]] | None = None,
     limits: tuple[float, float] = (0.6, 0.3),
-    level: float = 0.95,
 ) -> tuple[Proxy, ...]:
     """Screen features for what they tell of a group.
 
@@ -297,7 +287,6 @@ def screen_proxies(
     texts : mapping of str to (code, text_en, text_zh), optional
     limits : (float, float)
         AUC and absolute correlation beyond which a feature is flagged.
-    level : float, default 0.95
 
     Returns
     -------
@@ -329,7 +318,7 @@ def screen_proxies(
         values = features[feature].to_numpy(np.float64)
         place = pd.factorize(np.where(np.isnan(values), -np.inf, values), sort=True)[0]
         table = np.bincount(place * len(names) + code, minlength=(place.max(initial=0) + 1) * len(names))
-        best = _best(table.reshape(-1, len(names)).astype(np.float64), level)
+        best = _best(table.reshape(-1, len(names)).astype(np.float64))
         if best is None:
             continue
         at, auc, rho = best
@@ -339,7 +328,7 @@ def screen_proxies(
     return tuple(sorted(proxies, key=lambda p: (-(p.auc.value or 0.0), p.name)))
 
 
-def _best(table: NDArray[np.float64], level: float) -> tuple[int, Estimate, float] | None:
+def _best(table: NDArray[np.float64]) -> tuple[int, Estimate, float] | None:
     """Group that a table of values (rows, ascending) by groups tells best; None for one value or one group."""
     size, total = table.sum(axis=0), float(table.sum())
     candidates = np.flatnonzero((size >= SMALLEST_CELL) & (total - size >= SMALLEST_CELL))
@@ -353,7 +342,7 @@ def _best(table: NDArray[np.float64], level: float) -> tuple[int, Estimate, floa
     variance = np.sum(members * (others_below - auc) ** 2, axis=0) / n / np.maximum(n - 1, 1) + np.sum(
         others * (members_above - auc) ** 2, axis=0
     ) / m / np.maximum(m - 1, 1)
-    reach = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(variance)
+    reach = NormalDist().inv_cdf(0.975) * np.sqrt(variance)
     distance = np.abs(auc - 0.5)
     best = int(np.argmax(distance - reach))
     value, reached = 0.5 + float(distance[best]), float(reach[best])

@@ -16,7 +16,7 @@ import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from credit_model.assessment.evaluator import Evaluator
 from credit_model.evaluation.comparison import Judged
@@ -40,7 +40,7 @@ from credit_model.experiments.out_of_time import OutOfTime
 from credit_model.experiments.provenance import code_versions, library_versions
 from credit_model.experiments.raw_rows import check_raw_rows
 from credit_model.experiments.reader import load_experiment
-from credit_model.experiments.recording import FinishedRun, Tracker, record_run
+from credit_model.experiments.recording import MLFLOW, FinishedRun, Tracker, record_run
 from credit_model.experiments.result import RunResult
 from credit_model.experiments.tuning import Settings, Tuning, tune, years
 from credit_model.foundation.calendar import from_days
@@ -49,7 +49,6 @@ from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import write_atomically
 from credit_model.learning.classifier import ScorecardClassifier
 from credit_model.monitoring.reference import REFERENCE_FILE, Reference
-from credit_model.registry import runs
 from credit_model.registry.versions import champion
 from credit_model.reports.markdown import render_markdown
 from credit_model.reports.page import render_html
@@ -106,7 +105,7 @@ def run(
         home() / "runs" / f"{experiment.name}-{experiment.digest[:12]}",
         lambda: say("Waiting for another run of this experiment"),
     ):
-        return _run(experiment, source, tracker or cast(Tracker, runs), author or getpass.getuser(), say)
+        return _run(experiment, source, tracker or MLFLOW, author or getpass.getuser(), say)
 
 
 def _run(experiment: Experiment, source: DataSource, tracker: Tracker, author: str, say: Progress) -> RunResult:

@@ -27,7 +27,8 @@ from credit_model.experiments.result import RunResult
 from credit_model.experiments.tuning import Tuning
 from credit_model.foundation.digests import sha256
 from credit_model.metrics.performance import Estimate
-from credit_model.registry.runs import RegisteredVersion, RunContent
+from credit_model.registry.registration import RegisteredVersion, register
+from credit_model.registry.runs import RunContent, log_run
 from credit_model.scorecard.card import Card
 
 
@@ -44,6 +45,16 @@ class Tracker(Protocol):
         tags: Mapping[str, object], gates: Mapping[str, Any],
     ) -> RegisteredVersion:  # fmt: skip
         """Make the card a version of a registered model."""
+
+
+class _Mlflow:
+    """The package's own registry as a tracker."""
+
+    log_run = staticmethod(log_run)
+    register = staticmethod(register)
+
+
+MLFLOW: Tracker = _Mlflow()
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ In: ``MLFLOW_TRACKING_URI``. Out: an MLflow client, or a ``RegistryError``.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.extras import needed_for
@@ -22,6 +23,7 @@ from credit_model.foundation.files import exclusive_lock
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+T = TypeVar("T")
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 # Whose errors are the registry's.
 _STORE_LIBRARIES = ("mlflow", "requests", "urllib3", "sqlalchemy", "alembic", "sqlite3")
@@ -100,3 +102,24 @@ def _make_store(where: Path) -> None:
         store = SqlAlchemyStore(f"sqlite:///{new}", (where.resolve().parent / "mlruns").as_uri())
         store.engine.dispose()
         new.replace(where)
+
+
+def tag_text(value: object) -> str:
+    """Return a value as the text of a tag or a parameter."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def find_or_create(find: Callable[[], T | None], create: Callable[[], T]) -> T | None:
+    """Find a thing or create it; somebody else may create it in between."""
+    from mlflow.exceptions import MlflowException
+
+    if (existing := find()) is not None:
+        return existing
+    try:
+        return create()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return find()
