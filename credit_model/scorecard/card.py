@@ -24,8 +24,8 @@ import numpy.typing as npt
 from credit_model.foundation.digests import canonical_json
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.json_values import JsonObject
-from credit_model.scorecard.bins import CategoricalBins, NumericBins, Value, attributes_of
-from credit_model.scorecard.characteristic import Characteristic
+from credit_model.scorecard.bins import CategoricalBins, NumericBins, attributes_of
+from credit_model.scorecard.characteristic import Characteristic, GoldenRow
 from credit_model.scorecard.columns import IGNORED, Column, Rows, category_of, check_names, column_names, numbers_of
 from credit_model.scorecard.document import CardError, check_kernel, digest, seal, unseal
 from credit_model.scorecard.pairs import Pair, monotone_faults
@@ -53,15 +53,6 @@ _Lookup = tuple[
     list[str], list[_Numeric], list[tuple[int, CategoricalBins, str]], list[tuple[int, ...]],
     list[tuple[int, int, tuple[tuple[int, ...], ...]]],
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class GoldenRow:
-    """A made-up row with the score and probability the card gave it when it was made; checked at every load."""
-
-    values: tuple[Value, ...]
-    score: int
-    probability_of_bad: float
 
 
 @dataclass(frozen=True)

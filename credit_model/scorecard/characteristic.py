@@ -208,3 +208,12 @@ class Characteristic:
             definition=definition,
             **rest,
         )
+
+
+@dataclass(frozen=True)
+class GoldenRow:
+    """A made-up row with the score and probability the card gave it when it was made; checked at every load."""
+
+    values: tuple[Value, ...]
+    score: int
+    probability_of_bad: float
