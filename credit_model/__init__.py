@@ -45,7 +45,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "cutoff_table": "credit_model.evaluation.decisions",
         "eligibility_ratio": "credit_model.evaluation.fairness_rates",
         "evaluate": "credit_model.evaluation.assembly",
-        "explain_feature": "credit_model.features.build",
+        "explain_feature": "credit_model.features.subject_features",
         "feature_grid": "credit_model.features.grid",
         "font_families": "credit_model.texts.fonts",
         "from_days": "credit_model.foundation.calendar",
@@ -78,10 +78,10 @@ if TYPE_CHECKING:
     from credit_model.experiments.pipeline import run as run
     from credit_model.experiments.reader import load_experiment as load_experiment
     from credit_model.features.build import build_features as build_features
-    from credit_model.features.build import explain_feature as explain_feature
     from credit_model.features.definition import FeatureDefinition as FeatureDefinition
     from credit_model.features.dictionary import library as library
     from credit_model.features.grid import feature_grid as feature_grid
+    from credit_model.features.subject_features import explain_feature as explain_feature
     from credit_model.foundation.calendar import from_days as from_days
     from credit_model.foundation.calendar import to_day as to_day
     from credit_model.learning.challenger import BoostedChallenger as BoostedChallenger

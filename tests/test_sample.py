@@ -18,8 +18,8 @@ from credit_model.features.build import build_features
 from credit_model.features.dictionary import library
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger
-from credit_model.sample.development import REASONS, DevelopmentSample, build_sample
-from credit_model.sample.outcome import Y12, Outcome
+from credit_model.sample.development import DevelopmentSample, build_sample
+from credit_model.sample.outcome import REASONS, Y12, Outcome
 from credit_model.sample.split import OverlapError, check_gap, development_dates, tuning_folds
 
 USE = "2026-11-24"

@@ -19,7 +19,6 @@ from credit_model.experiments.reader import load_experiment
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.dictionary import check_definitions, library
 from credit_model.features.kernel import compute
-from credit_model.features.severity import least_severity, severity_fault, worst_of_one
 from credit_model.foundation.calendar import to_day
 from credit_model.foundation.errors import UserError
 from credit_model.learning.classifier import ScorecardClassifier
@@ -28,6 +27,7 @@ from credit_model.scorecard.bins import NumericBins
 from credit_model.scorecard.card import Card
 from credit_model.scorecard.characteristic import Attribute, Characteristic
 from credit_model.scorecard.scale import ProbabilityMap, load_profile
+from credit_model.scorecard.severity import least_severity, severity_fault, worst_of_one
 from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Tables
 

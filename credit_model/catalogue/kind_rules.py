@@ -113,7 +113,7 @@ class TierRule(Rule):
 
 
 @dataclass(frozen=True)
-class Condition(Rule):
+class RowRule(Rule):
     """Rows of which all holds: attributes have one of the values, the amount is small, the source has one of the words.
 
     ``amount_at_most`` and ``source_contains`` (empty) are absent where they are not asked about; a row without an
@@ -153,8 +153,8 @@ class KindRules(TypedDict):
     repair: RepairRule | None
     term: TermRule | None
     tier_by: TierRule | None
-    exclude_if: tuple[Condition, ...]
-    summary_if: tuple[Condition, ...]
+    exclude_if: tuple[RowRule, ...]
+    summary_if: tuple[RowRule, ...]
     appeal: AppealPeriod
     plain_zh: str
     plain_en: str
@@ -244,42 +244,42 @@ class RuleReader(TomlReader):
                 self.faults.append(f"{where}: {value!r} allows no tier")
         return TierRule(*self.ground(table, where), attribute, limits["most"], limits["least"])
 
-    def conditions(self, entry: Mapping[str, object], key: str, where: str, attributes: Lists) -> tuple[Condition, ...]:
+    def conditions(self, entry: Mapping[str, object], key: str, where: str, attributes: Lists) -> tuple[RowRule, ...]:
         """Return the conditions of ``exclude_if`` or ``summary_if``; any one of them is enough."""
-        found = []
+        conditions = []
         for i, table in enumerate(self.tables(entry.get(key, []), f"{where}.{key}")):
             place = f"{where}.{key}[{i}]"
-            asked = {name: value for name, value in table.items() if name in attributes}
+            values = {name: value for name, value in table.items() if name in attributes}
             own = {name: value for name, value in table.items() if name not in attributes}
             self.keys(own, place, ("ground", "from"), ("amount_at_most", "source_contains"))
-            if not asked and not {"amount_at_most", "source_contains"} & own.keys():
+            if not values and not {"amount_at_most", "source_contains"} & own.keys():
                 self.faults.append(f"{place}: it names no attribute, amount or source, so would hold for every row")
             if key == "summary_if" and "source_contains" in own:
                 self.faults.append(f"{place}.source_contains: only exclude_if asks about the source")
-            values = {
+            words = {
                 name: self.strings([value] if isinstance(value, str) else value, f"{place}.{name}")
-                for name, value in asked.items()
+                for name, value in values.items()
             }
-            for name, words in values.items():
-                self.listed(words, name, f"{place}.{name}", attributes)
-            found.append(
-                Condition(
+            for name, codes in words.items():
+                self.listed(codes, name, f"{place}.{name}", attributes)
+            conditions.append(
+                RowRule(
                     *self.ground(table, place),
-                    values=values,
+                    values=words,
                     amount_at_most=self.whole(own["amount_at_most"], f"{place}.amount_at_most", 0)
                     if "amount_at_most" in own
                     else None,
                     source_contains=self.strings(own.get("source_contains", []), f"{place}.source_contains"),
                 )
             )
-        return tuple(found)
+        return tuple(conditions)
 
     def appeal(self, entry: Mapping[str, object], where: str) -> AppealPeriod:
         """Return when a decision becomes final by itself."""
-        given = [key for key in ("appeal_months", "appeal_days", "review_days") if key in entry]
-        if given and entry.get("finality") != "appeal_period":
-            self.faults.append(f"{where}.{given[0]}: only a kind with finality = 'appeal_period' has it")
-        if {"appeal_months", "appeal_days"} <= set(given):
+        keys = [key for key in ("appeal_months", "appeal_days", "review_days") if key in entry]
+        if keys and entry.get("finality") != "appeal_period":
+            self.faults.append(f"{where}.{keys[0]}: only a kind with finality = 'appeal_period' has it")
+        if {"appeal_months", "appeal_days"} <= set(keys):
             self.faults.append(f"{where}: give appeal_months or appeal_days, not both")
         standard = AppealPeriod()
         return AppealPeriod(
@@ -307,8 +307,8 @@ class RuleReader(TomlReader):
         name = table.get("by")
         if isinstance(name, str) and attributes.get(name) is not None:
             return name
-        closed = [attribute for attribute, values in attributes.items() if values is not None]
-        self.faults.append(f"{where}.by: {name!r} is no text attribute with a closed list; the kind has {closed}")
+        lists = [attribute for attribute, values in attributes.items() if values is not None]
+        self.faults.append(f"{where}.by: {name!r} is no text attribute with a closed list; the kind has {lists}")
         return ""
 
     def listed(self, words: Iterable[str], attribute: str, where: str, attributes: Lists) -> None:

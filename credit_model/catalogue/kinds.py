@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as default
 
-from credit_model.catalogue.kind_rules import AppealPeriod, Condition, RepairRule, Severity, TermRule, TierRule
+from credit_model.catalogue.kind_rules import AppealPeriod, RepairRule, RowRule, Severity, TermRule, TierRule
 
 POLARITIES = ("adverse", "positive", "neutral")
 USES = ("window", "while_listed", "until_performed", "valid_to")
@@ -91,8 +91,8 @@ class Kind:
     repair: RepairRule | None = None
     term: TermRule | None = None
     tier_by: TierRule | None = None
-    exclude_if: tuple[Condition, ...] = ()
-    summary_if: tuple[Condition, ...] = ()
+    exclude_if: tuple[RowRule, ...] = ()
+    summary_if: tuple[RowRule, ...] = ()
     appeal: AppealPeriod = default(default_factory=AppealPeriod)
     plain_zh: str = ""
     plain_en: str = ""

@@ -76,7 +76,7 @@ def explain(
 ) -> None:
     """Show a feature's value, the records behind it, and those left out with the ground."""
     from credit_model.catalogue.subject_ids import subject_id
-    from credit_model.features.build import explain_feature
+    from credit_model.features.subject_features import explain_feature
     from credit_model.ledger.ledger import Ledger
 
     subject = subject_id(subject)

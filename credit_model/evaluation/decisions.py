@@ -17,10 +17,10 @@ import numpy as np
 
 from credit_model.evaluation.past_decisions import Overrides, SwapSet, override_report, swaps_of
 from credit_model.evaluation.scored_rows import Sample, distinct, sample_of
-from credit_model.evaluation.tables import Counts, counts_of
+from credit_model.evaluation.tables import Counts, counts_of, step_secret
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.frames import frame_of
-from credit_model.metrics.performance import FEWEST_BADS, SMALLEST_CELL, UNDEFINED, Estimate
+from credit_model.metrics.performance import UNDEFINED, Estimate
 from credit_model.metrics.shares import Groups, share_estimate
 
 if TYPE_CHECKING:
@@ -57,28 +57,6 @@ class CutoffRow:
     bad_rate_below: Estimate
     bads_below: Estimate
     goods_below: Estimate
-
-
-def step_secret(people: tuple[int, int], bads: tuple[int, int], last: tuple[int, int]) -> str:
-    """Return what a nested cut-off must not publish: ``"all"``, ``"bads"`` or nothing.
-
-    Parameters
-    ----------
-    people, bads : (int, int)
-        Below the cut-off, and at or above it.
-    last : (int, int)
-        People and bads below the last cut-off that was shown.
-
-    Examples
-    --------
-    >>> step_secret((40, 60), (8, 9), (0, 0)), step_secret((45, 55), (9, 8), (40, 8))
-    ('', 'all')
-    >>> step_secret((60, 40), (9, 8), (40, 8))
-    'bads'
-    """
-    if any(0 < n < SMALLEST_CELL for n in (people[0] - last[0], people[1])):
-        return "all"
-    return "bads" if any(0 < n < FEWEST_BADS for n in (bads[0] - last[1], bads[1])) else ""
 
 
 def cutoff_table(frame: pd.DataFrame, cutoffs: Sequence[float]) -> tuple[CutoffRow, ...]:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.evaluation.decisions import step_secret
 from credit_model.evaluation.scored_rows import Sample, distinct
-from credit_model.evaluation.tables import Counts, with_second
+from credit_model.evaluation.tables import Counts, step_secret, with_second
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.frames import ArrayValue
 from credit_model.metrics.performance import UNDEFINED, Estimate

@@ -175,10 +175,7 @@ class SourceRate:
 
 
 def source_rates(
-    development: Sequence[str],
-    development_rows: int,
-    out_of_time: Sequence[str],
-    out_of_time_rows: int,
+    development: Sequence[str], development_rows: int, out_of_time: Sequence[str], out_of_time_rows: int
 ) -> tuple[SourceRate, ...]:
     """Compare how often each source reported the events of two samples.
 
@@ -231,15 +228,10 @@ def _rate(source: str, before: int, rows_before: int, after: int, rows: int) -> 
     flagged = ratio.high is not None and ratio.low is not None and (ratio.high < 0.8 or ratio.low > 1.25)
     first, second = (None if 0 < n < FEWEST_BADS else n for n in (before, after))
     is_hidden = first is None or second is None
-    return SourceRate(
-        source=source,
-        development=first,
-        out_of_time=second,
-        development_rate=None if first is None else first / rows_before,
-        out_of_time_rate=None if second is None else second / rows,
-        ratio=UNDEFINED if is_hidden else ratio,
-        flagged=flagged and not is_hidden,
-    )
+    first_rate, second_rate = first and first / rows_before, second and second / rows
+    if is_hidden:
+        return SourceRate(source, first, second, first_rate, second_rate, UNDEFINED, False)
+    return SourceRate(source, first, second, first_rate, second_rate, ratio, flagged)
 
 
 @dataclass(frozen=True)

@@ -320,3 +320,25 @@ def breakdowns_of(sample: Sample, columns: Mapping[str, tuple[str, str, NDArray[
         }
         breakdowns.append(Breakdown(name, label_en, label_zh, cells))
     return tuple(breakdowns)
+
+
+def step_secret(people: tuple[int, int], bads: tuple[int, int], last: tuple[int, int]) -> str:
+    """Return what a nested cut-off must not publish: ``"all"``, ``"bads"`` or nothing.
+
+    Parameters
+    ----------
+    people, bads : (int, int)
+        Below the cut-off, and at or above it.
+    last : (int, int)
+        People and bads below the last cut-off that was shown.
+
+    Examples
+    --------
+    >>> step_secret((40, 60), (8, 9), (0, 0)), step_secret((45, 55), (9, 8), (40, 8))
+    ('', 'all')
+    >>> step_secret((60, 40), (9, 8), (40, 8))
+    'bads'
+    """
+    if any(0 < n < SMALLEST_CELL for n in (people[0] - last[0], people[1])):
+        return "all"
+    return "bads" if any(0 < n < FEWEST_BADS for n in (bads[0] - last[1], bads[1])) else ""

@@ -13,7 +13,8 @@ from credit_model.experiments.data_source import DataSource
 from credit_model.experiments.experiment import Experiment
 from credit_model.experiments.raw_rows import RawRows
 from credit_model.foundation.calendar import from_days
-from credit_model.sample.development import REASONS, DevelopmentSample
+from credit_model.sample.development import DevelopmentSample
+from credit_model.sample.outcome import REASONS
 from credit_model.scorecard.card import Card
 
 if TYPE_CHECKING:

@@ -78,8 +78,8 @@ class RawRows:
         refusals = f"{self.rejected_rows:,} refused"
         if self.rejected_rows:
             refusals += f" ({100 * self.rejected_share:.2g}%; limit {100 * self.max_rejected_share:.2g}%)"
-        known = f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already"
-        return f"{known}, {refusals}, {self.excluded:,} excluded by the mapping"
+        counts = f"{self.read:,} read, {self.accepted:,} accepted, {self.duplicates:,} known already"
+        return f"{counts}, {refusals}, {self.excluded:,} excluded by the mapping"
 
 
 def check_raw_rows(experiment: Experiment, source: DataSource) -> None:

@@ -16,9 +16,9 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.experiments.experiment import PolicyPoints
 from credit_model.experiments.toml_table import Table, faults_of
 from credit_model.features.definition import FeatureDefinition
-from credit_model.features.severity import counts_every_listing, least_severity, severity_fault
 from credit_model.foundation.errors import UserError
 from credit_model.learning.single_record import SingleRecordCaps, cap_faults
+from credit_model.scorecard.severity import counts_every_listing, least_severity, severity_fault
 
 KEY: Final = "single_record"
 _POSITIVE: Final = "counts no adverse record, and beside caps on single records only policy points may add"
@@ -57,14 +57,14 @@ def read_caps(
     table.close()
     faults = cap_faults(points, approver, ground)
     by_policy = {own.characteristic for own in policy_points}
-    learned = [definition for definition in features if definition.name not in by_policy]
+    by_data = [definition for definition in features if definition.name not in by_policy]
     if not faults and catalogue is not None:
-        faults = _beside(points, features, learned, policy_points, catalogue)
+        faults = _beside(points, features, by_data, policy_points, catalogue)
     table.faults += [f"{table.where}{fault}" for fault in faults]
     if faults or catalogue is None:
         return None
     try:
-        return SingleRecordCaps.of(points, approver, ground, learned, catalogue)
+        return SingleRecordCaps.of(points, approver, ground, by_data, catalogue)
     except UserError as error:
         table.faults += [f"{table.where}{fault}" for fault in faults_of(error)]
         return None
@@ -73,12 +73,12 @@ def read_caps(
 def _beside(
     points: Sequence[int],
     features: Sequence[FeatureDefinition],
-    learned: Sequence[FeatureDefinition],
+    by_data: Sequence[FeatureDefinition],
     policy_points: Sequence[PolicyPoints],
     catalogue: Catalogue,
 ) -> list[str]:
     """Say what must stand beside the caps and does not."""
-    faults = [f"{d.name!r} {_POSITIVE}" for d in learned if least_severity(d, catalogue) is None]
+    faults = [f"{d.name!r} {_POSITIVE}" for d in by_data if least_severity(d, catalogue) is None]
     listings = {d.name for d in features if counts_every_listing(d, catalogue)}
     faults += [
         f"policy points for {own.characteristic!r} take up to {-min(own.points)}: beside caps on single records they "

@@ -1,14 +1,13 @@
-"""Features of observations, from a ledger: the kernel for a table of people, and the trail behind one value.
+"""Features of observations, from a ledger: the kernel for a table of people.
 
 In: a ledger, observations (``subject_id``, ``as_of``), definitions.
-Out: a float32 frame (or a Parquet file), rows and index as the observations; a table of records for one value.
+Out: a float32 frame (or a Parquet file), rows and index as the observations.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_model.features.definition import DefinitionErrors, FeatureDefinition
-from credit_model.features.dictionary import check_definitions, library, load_definitions
-from credit_model.features.kernel import compute, trail
-from credit_model.foundation.calendar import NO_DAY, DateLike, from_days, to_day, to_days
-from credit_model.foundation.errors import UserError, did_you_mean
+from credit_model.features.definition import FeatureDefinition
+from credit_model.features.dictionary import select_definitions
+from credit_model.features.kernel import compute
+from credit_model.foundation.calendar import NO_DAY, DateLike, to_day, to_days
+from credit_model.foundation.errors import UserError
 from credit_model.foundation.files import replacing
-from credit_model.visibility.segments import compile_segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,35 +47,6 @@ class UnknownSubjectsWarning(UserWarning):
         super().__init__(message)
         self.subjects = subjects
         self.observations = observations
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureExplanation:
-    """A value of a feature, what the feature is, and the records behind it.
-
-    Parameters
-    ----------
-    value : float or None
-        ``None`` where it is missing.
-    sentence_zh, sentence_en : str
-        What the feature is.
-    rows : DataFrame
-        ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
-        start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
-        ``not_matched``, ``outside_the_window``, ``no_value``, ``same_case`` (another record of its case stands for
-        both), or ``marks_the_window`` (not counted, but its day is the window of ``last_day:KIND``). The used ones
-        alone, with those, give the value.
-    """
-
-    value: float | None
-    sentence_zh: str
-    sentence_en: str
-    rows: pd.DataFrame
-
-    @property
-    def sentence(self) -> str:
-        """The feature in English."""
-        return self.sentence_en
 
 
 def build_features(
@@ -146,7 +115,7 @@ def build_features(
         raise UserError(f"features were asked of engine {engine!r}; this version has: {', '.join(_ENGINES)}")
     if out is not None and not Path(out).parent.is_dir():
         raise UserError(f"features were to be written to {out}: there is no folder {Path(out).parent}; make it first")
-    definitions = _definitions(ledger, features)
+    definitions = select_definitions(features, ledger.catalogue)
     if engine == "spark":
         from credit_model.features.spark import build
 
@@ -179,111 +148,6 @@ def build_features(
         return pd.DataFrame(values(slice(None)), index=observations.index, columns=names, copy=False)
     rows = (slice(start, start + _ROWS) for start in range(0, max(len(subject_ids), 1), _ROWS))
     return _write(Path(out), names, ((subject_ids[r], as_of[r], values(r)) for r in rows))
-
-
-def explain_feature(
-    ledger: Ledger,
-    subject_id: str,
-    as_of: DateLike,
-    name: str,
-    features: Sequence[str | FeatureDefinition] | str | Path | None = None,
-    day_of_use: DateLike | None = None,
-) -> FeatureExplanation:
-    """Name the records that made a value of a feature, and those on file that did not.
-
-    Parameters
-    ----------
-    ledger : Ledger
-    subject_id : str
-    as_of : date
-    name : str
-        Of a feature of the dictionary, or of ``features`` where given.
-    features, day_of_use : optional
-        As in ``build_features``.
-
-    Returns
-    -------
-    FeatureExplanation
-
-    Raises
-    ------
-    UserError
-        If the name or the date cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import pandas as pd
-    >>> from credit_model.ledger.ledger import Ledger
-    >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
-    >>> report = ledger.ingest(records=pd.DataFrame({
-    ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],
-    ...     "decided_on": ["2017-01-10", "2024-01-10"], "known_on": ["2017-01-10", "2024-01-10"]}))
-    >>> explanation = explain_feature(ledger, "S000123", "2024-03-02", "honours_60m", day_of_use="2026-11-24")
-    >>> explanation.rows[["record_id", "used", "ground"]]
-      record_id   used              ground
-    0       H-1  False  outside_the_window
-    1       H-2   True
-    >>> explanation.value, explanation.sentence
-    (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; records of one case count
-    once; at most 3; 0 where there is none; more is better.')
-    """
-    import pandas as pd
-
-    from credit_model.catalogue.subject_ids import subject_id as canonical_id
-
-    definitions = {definition.name: definition for definition in _definitions(ledger, features)}
-    if name not in definitions:
-        raise UserError(
-            f"feature {name!r} was to be explained; there is none of that name{did_you_mean(name, definitions)}"
-        )
-    day = to_day(as_of)
-    used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
-    subject_id = canonical_id(subject_id)
-    segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
-    subject = int(segments.subject_index([subject_id])[0])
-    records_behind = trail(segments, subject, day, definitions[name], ledger.catalogue)
-    ((value,),) = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue).tolist()
-    grounds = {**dict.fromkeys(records_behind.used, ""), **dict(records_behind.left_out)}
-    segments_at_day = segments.at(day)
-    segments_at_day = segments_at_day.take(segments_at_day.subject == subject)
-    segments_at_day = segments_at_day.take(np.lexsort((segments_at_day.record, segments_at_day.decided_on)))
-    ground = [grounds[record] for record in segments_at_day.record.tolist()]
-    table = pd.DataFrame(
-        {
-            "record_id": segments.record_ids[segments_at_day.record],
-            "used": [not g for g in ground],
-            "ground": ground,
-            "kind": [segments.kind_codes[kind] for kind in segments_at_day.kind],
-            "decided_on": from_days(segments_at_day.decided_on),
-            "known_on": from_days(segments_at_day.known_on),
-            "visible_from": from_days(segments_at_day.visible_from),
-        }
-    )
-    sentence_zh, sentence_en = (definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en"))
-    return FeatureExplanation(None if value != value else value, sentence_zh, sentence_en, table)
-
-
-def _definitions(
-    ledger: Ledger, features: Sequence[str | FeatureDefinition] | str | Path | None
-) -> tuple[FeatureDefinition, ...]:
-    """Return the definitions that are meant, checked against the ledger's catalogue."""
-    if isinstance(features, Path) or (isinstance(features, str) and features.endswith(".toml")):
-        definitions = load_definitions(features)
-    elif features is None:
-        definitions = library()
-    else:
-        listed = [features] if isinstance(features, str | FeatureDefinition) else list(features)
-        by_name = {definition.name: definition for definition in library()}
-        unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in by_name]
-        if unknown:
-            faults = [f"{f!r} is no feature of the dictionary{did_you_mean(f, by_name)}" for f in unknown]
-            raise DefinitionErrors(faults)
-        definitions = tuple(f if isinstance(f, FeatureDefinition) else by_name[f] for f in listed)
-    if not definitions:
-        raise UserError("features were asked for, but none is named; leave 'features' out for the whole dictionary")
-    check_definitions(definitions, ledger.catalogue)
-    return definitions
 
 
 def _observed(observations: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int32]]:

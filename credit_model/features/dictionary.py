@@ -295,3 +295,25 @@ def library() -> tuple[FeatureDefinition, ...]:
     True
     """
     return load_definitions(Path(__file__).with_name("dictionary.toml"))
+
+
+def select_definitions(
+    features: Sequence[str | FeatureDefinition] | str | Path | None, catalogue: Catalogue
+) -> tuple[FeatureDefinition, ...]:
+    """Return the definitions that are meant (names, definitions, a file; all of them), checked against a catalogue."""
+    if isinstance(features, Path) or (isinstance(features, str) and features.endswith(".toml")):
+        definitions = load_definitions(features)
+    elif features is None:
+        definitions = library()
+    else:
+        listed = [features] if isinstance(features, str | FeatureDefinition) else list(features)
+        by_name = {definition.name: definition for definition in library()}
+        unknown = [f for f in listed if not isinstance(f, FeatureDefinition) and f not in by_name]
+        if unknown:
+            faults = [f"{f!r} is no feature of the dictionary{did_you_mean(f, by_name)}" for f in unknown]
+            raise DefinitionErrors(faults)
+        definitions = tuple(f if isinstance(f, FeatureDefinition) else by_name[f] for f in listed)
+    if not definitions:
+        raise UserError("features were asked for, but none is named; leave 'features' out for the whole dictionary")
+    check_definitions(definitions, catalogue)
+    return definitions

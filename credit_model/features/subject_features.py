@@ -5,14 +5,17 @@ not depend on the person (definitions as tables, the groups of each class of rec
 out once.
 
 In: definitions, a catalogue; then ``Segments``, a subject, a day.
-Out: one row of float32 values, and the records behind each.
+Out: one row of float32 values, and the records behind each; from a ledger, one value as a ``FeatureExplanation``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from itertools import compress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,17 +25,52 @@ from credit_model.catalogue.catalogue import Catalogue
 from credit_model.features import kernel_numpy
 from credit_model.features.aggregates import AGGREGATES
 from credit_model.features.batching import Block, block_of, interpreted
+from credit_model.features.dictionary import select_definitions
+from credit_model.features.kernel import compute, trail
 from credit_model.features.kernel_compiled import Observations
 from credit_model.features.program import Program, program_of, too_great
-from credit_model.foundation.calendar import window_end
-from credit_model.foundation.errors import UserError
+from credit_model.foundation.calendar import DateLike, from_days, to_day, window_end
+from credit_model.foundation.errors import UserError, did_you_mean
+from credit_model.visibility.segments import compile_segments
 from credit_model.visibility.tables import Segments
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from credit_model.features.definition import FeatureDefinition
     from credit_model.features.kernel_compiled import Days
+    from credit_model.ledger.ledger import Ledger
 
 _DAYS_KEPT = 64  # days whose windows stay worked out
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureExplanation:
+    """A value of a feature, what the feature is, and the records behind it.
+
+    Parameters
+    ----------
+    value : float or None
+        ``None`` where it is missing.
+    sentence_zh, sentence_en : str
+        What the feature is.
+    rows : DataFrame
+        ``record_id, used, ground, kind, decided_on, known_on, visible_from``, one row for each record on file at the
+        start of the day. ``ground``: why it was left out, empty where it was used: a ground of visibility,
+        ``not_matched``, ``outside_the_window``, ``no_value``, ``same_case`` (another record of its case stands for
+        both), or ``marks_the_window`` (not counted, but its day is the window of ``last_day:KIND``). The used ones
+        alone, with those, give the value.
+    """
+
+    value: float | None
+    sentence_zh: str
+    sentence_en: str
+    rows: pd.DataFrame
+
+    @property
+    def sentence(self) -> str:
+        """The feature in English."""
+        return self.sentence_en
 
 
 class SubjectFeatures:
@@ -187,3 +225,86 @@ def days_of_change(
         edges += [on + later, end + later]
     days = np.unique(np.concatenate([np.asarray(edge, np.int64) for edge in edges]))
     return days[(first <= days) & (days <= last)]
+
+
+def explain_feature(
+    ledger: Ledger,
+    subject_id: str,
+    as_of: DateLike,
+    name: str,
+    features: Sequence[str | FeatureDefinition] | str | Path | None = None,
+    day_of_use: DateLike | None = None,
+) -> FeatureExplanation:
+    """Name the records that made a value of a feature, and those on file that did not.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    subject_id : str
+    as_of : date
+    name : str
+        Of a feature of the dictionary, or of ``features`` where given.
+    features, day_of_use : optional
+        As in ``build_features``.
+
+    Returns
+    -------
+    FeatureExplanation
+
+    Raises
+    ------
+    UserError
+        If the name or the date cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from credit_model.ledger.ledger import Ledger
+    >>> ledger = Ledger.create(tempfile.mkdtemp() + "/ledger")
+    >>> report = ledger.ingest(records=pd.DataFrame({
+    ...     "record_id": ["H-1", "H-2"], "subject_id": ["S000123", "S000123"], "kind": ["honour", "honour"],
+    ...     "decided_on": ["2017-01-10", "2024-01-10"], "known_on": ["2017-01-10", "2024-01-10"]}))
+    >>> explanation = explain_feature(ledger, "S000123", "2024-03-02", "honours_60m", day_of_use="2026-11-24")
+    >>> explanation.rows[["record_id", "used", "ground"]]
+      record_id   used              ground
+    0       H-1  False  outside_the_window
+    1       H-2   True
+    >>> explanation.value, explanation.sentence
+    (1.0, 'Number of records of "Honour", decided in the 60 months before the as-of date; records of one case count
+    once; at most 3; 0 where there is none; more is better.')
+    """
+    import pandas as pd
+
+    from credit_model.catalogue.subject_ids import subject_id as canonical_id
+
+    definitions = {definition.name: definition for definition in select_definitions(features, ledger.catalogue)}
+    if name not in definitions:
+        raise UserError(
+            f"feature {name!r} was to be explained; there is none of that name{did_you_mean(name, definitions)}"
+        )
+    day = to_day(as_of)
+    used_on = to_day(date.today()) if day_of_use is None else to_day(day_of_use)
+    subject_id = canonical_id(subject_id)
+    segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
+    subject = int(segments.subject_index([subject_id])[0])
+    records_behind = trail(segments, subject, day, definitions[name], ledger.catalogue)
+    ((value,),) = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue).tolist()
+    grounds = {**dict.fromkeys(records_behind.used, ""), **dict(records_behind.left_out)}
+    segments_at_day = segments.at(day)
+    segments_at_day = segments_at_day.take(segments_at_day.subject == subject)
+    segments_at_day = segments_at_day.take(np.lexsort((segments_at_day.record, segments_at_day.decided_on)))
+    ground = [grounds[record] for record in segments_at_day.record.tolist()]
+    table = pd.DataFrame(
+        {
+            "record_id": segments.record_ids[segments_at_day.record],
+            "used": [not g for g in ground],
+            "ground": ground,
+            "kind": [segments.kind_codes[kind] for kind in segments_at_day.kind],
+            "decided_on": from_days(segments_at_day.decided_on),
+            "known_on": from_days(segments_at_day.known_on),
+            "visible_from": from_days(segments_at_day.visible_from),
+        }
+    )
+    sentence_zh, sentence_en = (definitions[name].sentence(lang, ledger.catalogue) for lang in ("zh", "en"))
+    return FeatureExplanation(None if value != value else value, sentence_zh, sentence_en, table)

@@ -99,6 +99,30 @@ class FineColumn:
         return replace(self, codes=self.codes[:0].copy())
 
 
+@dataclass(frozen=True, eq=False)
+class Binning:
+    """Bins of a column, the attribute that each fine class belongs to, and the trend of the bad rate with the value.
+
+    ``turn`` is the attribute of the peak or of the bottom of a trend that turns.
+    """
+
+    bins: Bins
+    attribute_of: npt.NDArray[np.intp]
+    trend: str = "none"
+    turn: int | None = None
+
+    @property
+    def direction(self) -> int:
+        """+1 where a greater value means more risk, -1 where it means less, 0 where nothing is said of all values."""
+        return {"ascending": 1, "descending": -1}.get(self.trend, 0)
+
+    def counts(self, fine: Real) -> Real:
+        """Return counts by attribute from counts by fine class."""
+        totals = np.zeros((len(fine), self.bins.count))
+        np.add.at(totals.T, self.attribute_of, fine.T)
+        return totals
+
+
 def fine_numbers(
     values: Float32, weight: Real | None = None, most: int = MOST_FINE_CLASSES, special: Sequence[float] = ()
 ) -> FineColumn:

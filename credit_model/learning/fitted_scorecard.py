@@ -25,10 +25,10 @@ from credit_model.learning.calibration import (
     fit_map,
     grade_intervals,
 )
-from credit_model.learning.fine_classes import BADS, GOODS
+from credit_model.learning.fine_classes import BADS, GOODS, Binning
 from credit_model.learning.fine_table import FineTable
 from credit_model.learning.logistic import Limits, LogisticFit, LookedUp, Ridge, fit_logistic
-from credit_model.learning.optimal_binning import Binning, BinningRules, optimal_binnings, ordered_woe
+from credit_model.learning.optimal_binning import BinningRules, optimal_binnings, ordered_woe
 from credit_model.learning.predictors import Predictor
 from credit_model.learning.single_record import SingleRecordCaps, distinct_holders
 from credit_model.scorecard.bins import NumericBins
@@ -156,16 +156,16 @@ def make_card(
         Version of the kernel that computes the features; None for raw columns.
     """
     by_fold = [table.by_class(j, p.fine.classes, folds) for j, p in enumerate(predictors)]
-    taken, added = np.zeros((2, len(table.fold)))
+    loss, gain = np.zeros((2, len(table.fold)))
     for j, p in enumerate(predictors):
         if p.set_points is not None:
             points = np.asarray(p.set_points)
-            taken += np.minimum(points, 0)[table.codes[:, j]]
-            added += np.maximum(points, 0)[table.codes[:, j]]
-    set_points = taken + added
+            loss += np.minimum(points, 0)[table.codes[:, j]]
+            gain += np.maximum(points, 0)[table.codes[:, j]]
+    set_points = loss + gain
     goods, bads = table.counts[GOODS], table.counts[BADS]
-    policy_factor = _policy_factor(rules, added / profile.factor, goods, bads)
-    offset = (taken + added / policy_factor) / profile.factor
+    policy_factor = _policy_factor(rules, gain / profile.factor, goods, bads)
+    offset = (loss + gain / policy_factor) / profile.factor
     everybody = np.ones(len(goods), dtype=bool)
     others = [table.fold != fold for fold in range(folds)]
     if folds < 2 or any(goods[rows].sum() == 0 or bads[rows].sum() == 0 for rows in others):
@@ -206,15 +206,15 @@ def make_card(
     return card, final, line, grade_intervals(points, table.counts, profile)
 
 
-def _policy_factor(rules: ScorecardRules, added: Real, goods: Real, bads: Real) -> float:
+def _policy_factor(rules: ScorecardRules, gain: Real, goods: Real, bads: Real) -> float:
     """Return what part of the log-odds that positive records stand for a policy gives in points, where it gives all.
 
     Declared points are few and what they stand for is not: whoever has them would otherwise be taken for riskier than
     they are, and so would everybody else for safer.
     """
-    if rules.caps is None or not added.any():  # beside caps, nothing that is learned may add
+    if rules.caps is None or not gain.any():  # beside caps, nothing that is learned may add
         return 1.0
-    fit = fit_logistic(added[:, None], goods, bads, ridge=Ridge(0.01, centre=1.0), limits=Limits.not_negative(1))
+    fit = fit_logistic(gain[:, None], goods, bads, ridge=Ridge(0.01, centre=1.0), limits=Limits.not_negative(1))
     return float(np.clip(1.0 / max(fit.weights[0], 1e-9), LEAST_POLICY_FACTOR, 1.0))
 
 

@@ -32,7 +32,7 @@ from credit_model.learning.fine_classes import (
     BADS,
     GOOD_ROWS,
     GOODS,
-    Bins,
+    Binning,
     FineColumn,
     Real,
     cut_between,
@@ -188,30 +188,6 @@ class BinningRules:
     noise: float = 0.5
     smoothing: float = 2.0
     turn: float = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Binning:
-    """Bins of a column, the attribute that each fine class belongs to, and the trend of the bad rate with the value.
-
-    ``turn`` is the attribute of the peak or of the bottom of a trend that turns.
-    """
-
-    bins: Bins
-    attribute_of: npt.NDArray[np.intp]
-    trend: str = "none"
-    turn: int | None = None
-
-    @property
-    def direction(self) -> int:
-        """+1 where a greater value means more risk, -1 where it means less, 0 where nothing is said of all values."""
-        return {"ascending": 1, "descending": -1}.get(self.trend, 0)
-
-    def counts(self, fine: Real) -> Real:
-        """Return counts by attribute from counts by fine class."""
-        totals = np.zeros((len(fine), self.bins.count))
-        np.add.at(totals.T, self.attribute_of, fine.T)
-        return totals
 
 
 def optimal_binning(column: FineColumn, counts: Real, trend: Trend, rules: BinningRules) -> Binning:

@@ -1,7 +1,7 @@
 """Caps on what one record may cost, through all characteristics together, by its severity class.
 
 A policy, not an estimate: it has an approver and a ground. It goes with characteristics that keep records in the order
-of severity (`credit_model.features.severity`): what a record of one class can cost is then a sum over the
+of severity (`credit_model.scorecard.severity`): what a record of one class can cost is then a sum over the
 characteristics that count it, each at the worst value one record can give: a cap is one linear limit on the weights.
 
 In: caps by class; definitions and the catalogue. Out: a ``SingleRecordCaps``; rows of limits.
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from credit_model.features.severity import least_severity, severity_fault, worst_of_one
 from credit_model.foundation.errors import UserError
+from credit_model.scorecard.severity import least_severity, severity_fault, worst_of_one
 
 if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
@@ -139,8 +139,8 @@ def distinct_holders(
     [1, 2]
     """
     some = away.any(axis=1)
-    held = away[some].astype(np.float64)
-    both = held.T @ (rows[some, None] * held)
+    present = away[some].astype(np.float64)
+    both = present.T @ (rows[some, None] * present)
     own = both.diagonal()
     share = both / np.maximum(own[:, None] + own - both, 1e-12)
     limit = np.where(counts_from[:, None] == counts_from, SAME_HOLDERS, 1.0 - 1e-9)

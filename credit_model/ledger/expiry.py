@@ -84,16 +84,16 @@ def expire(
     """Delete what is past its retention on the rules' day of use; see ``Ledger.expire``."""
     check_words("expire", "", approver=approver)
     before = transaction.manifest
-    held = frozenset(holds)
-    selection = _select(row_index.all_tables(), rules, held)
+    on_hold = frozenset(holds)
+    selection = _select(row_index.all_tables(), rules, on_hold)
     removal = Removal(selection.records)
     if selection.records:
         manifest = before if before.salt else replace(before, salt=secrets.token_hex(32))
         marks = tuple(sorted(map(manifest.mark, selection.records)))
         reason = f"retention ended by {from_day(rules.day_of_use)}"
-        gone = Tombstone(str(date.today()), reason, approver, records=marks)
+        tombstone = Tombstone(str(date.today()), reason, approver, records=marks)
         removal.write(transaction)
-        removal.commit(transaction, replace(manifest, forgotten=(*manifest.forgotten, gone)), "expire")
+        removal.commit(transaction, replace(manifest, forgotten=(*manifest.forgotten, tombstone)), "expire")
     searched = [(file, _names_any(path, selection.records)) for file, path in files_to_search(transaction.folder)]
     note_zh, note_en = _notes(selection)
     return ExpiryReport(
@@ -112,12 +112,12 @@ def expire(
     )
 
 
-def _select(tables: Tables, rules: Rules, held: frozenset[str]) -> _Selection:
+def _select(tables: Tables, rules: Rules, on_hold: frozenset[str]) -> _Selection:
     record_ids = tables.records["record_id"]
-    unknown = held - set(record_ids.tolist())
+    unknown = on_hold - set(record_ids.tolist())
     if unknown:
         raise UserError(
-            f"expire: {len(unknown):,} of {len(held):,} records to hold are not in the ledger. Check their ids; "
+            f"expire: {len(unknown):,} of {len(on_hold):,} records to hold are not in the ledger. Check their ids; "
             "nothing was done."
         )
     on, use = rules.day_of_use, UseRules.of(rules.catalogue, rules.policy, rules.day_of_use)
@@ -127,15 +127,15 @@ def _select(tables: Tables, rules: Rules, held: frozenset[str]) -> _Selection:
     list_end = use.list_end(state, coded)
     retained_until, use_end = _retained_until(state, use, list_end), use.use_end(state, list_end)
     past = use.adverse[state.kind] & state.is_known & (retained_until <= on)
-    opened = _open(state, use, list_end, on)
-    opened["held"] = np.fromiter((name in held for name in record_ids.tolist()), np.bool_, len(record_ids))
-    opened["in_use"] = use_end > on
+    is_open = _open(state, use, list_end, on)
+    is_open["held"] = np.fromiter((name in on_hold for name in record_ids.tolist()), np.bool_, len(record_ids))
+    is_open["in_use"] = use_end > on
     objected = {record_id for record_id, _ in open_objections(tables, on)}
-    opened["disputed"] |= np.fromiter((name in objected for name in record_ids.tolist()), np.bool_, len(record_ids))
+    is_open["disputed"] |= np.fromiter((name in objected for name in record_ids.tolist()), np.bool_, len(record_ids))
     skipped: Counter[str] = Counter()
     goes = past.copy()
     for reason in OPEN:
-        stays = goes & opened[reason]
+        stays = goes & is_open[reason]
         skipped[reason] += int(stays.sum())
         goes &= ~stays
     return _Selection(

@@ -28,7 +28,7 @@ from credit_model.foundation.calendar import to_day
 from credit_model.ledger.deduplication import Deduplicator
 from credit_model.ledger.delivery_check import AmendmentCheck, RecordCheck
 from credit_model.ledger.forgetting import with_tombstone
-from credit_model.ledger.ingest_report import IngestReport, Outcome, Quarantine, RowOutcomes, WarningLog
+from credit_model.ledger.ingest_report import IngestReport, Quarantine, RowOutcome, RowOutcomes, WarningLog
 from credit_model.ledger.manifest import QUARANTINE, DeliveryCounts, LedgerError, Manifest
 from credit_model.ledger.mapping import Mapping as ColumnMapping
 from credit_model.ledger.mapping import Output
@@ -70,7 +70,7 @@ class Input:
     source: Source
     table: str
     output: Output | None = None
-    joined: tuple[Source, ...] = ()
+    others: tuple[Source, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -102,7 +102,7 @@ class Input:
             id_columns = list(origin.raw_columns) if origin else []
             faults += [f"{other.label}: the mapping joins column {name!r}, which is not there; it has "
                        f"{', '.join(other.columns)}"
-                       for other in self.joined for name in self.output.joined_columns
+                       for other in self.others for name in self.output.joined_columns
                        if name not in other.columns]  # fmt: skip
         unreadable = [f.name for f in self.source.schema if f.name in self.columns and not _is_plain(f.type)]
         faults += [
@@ -132,10 +132,10 @@ def plan(by_table: Mapping[str, list[Source]], mapping: ColumnMapping | None, ca
             source.is_multiline = any(output.is_multiline for output in outputs)
             for output in outputs:
                 name = None if output.join is None else output.join.source
-                joined = tuple(other for other in sources if other.name == name)
-                if name is not None and not joined:
+                others = tuple(other for other in sources if other.name == name)
+                if name is not None and not others:
                     faults.append(f"{source.label}: the mapping joins table {name!r}, which was not sent")
-                inputs.append(Input(source, output.target, output, joined))
+                inputs.append(Input(source, output.target, output, others))
         inputs.sort(key=lambda one: TABLE_NAMES.index(one.table))
     faults += [fault for one in inputs for fault in one.faults(catalogue)]
     if faults:
@@ -222,44 +222,44 @@ class Delivery:
     def take(self, one: Input) -> None:
         """Stream one source into its table."""
         counts = self.counts.setdefault(one.table, Counter(accepted=0, duplicates=0, rejected=0, left_out=0))
-        joined = self._open_joined(one)
+        join_rows = self._open_join(one)
         read = 0
         for batch in one.source.batches(one.columns):
-            self._take_batch(one, batch, counts, joined)
+            self._take_batch(one, batch, counts, join_rows)
             read += batch.table.num_rows
             if self.progress is not None:
                 self.progress(one.table, read)
         if one is next(other for other in self.inputs if other.source is one.source):  # read once for each output
             unreadable = one.source.unreadable
             counts["rejected"] += len(unreadable)
-            self._outcomes(one).add(np.array([row.row for row in unreadable], np.int64), Outcome.REFUSED)
+            self._outcomes(one).add(np.array([row.row for row in unreadable], np.int64), RowOutcome.REFUSED)
             for row in unreadable:
                 self.quarantine.add((one.source, one.table), row.row, [(row.reason, "")], {}, row.line)
             if one.source.further_lines:
                 self.warnings.add("line_of_row_above", one.source.label, count=one.source.further_lines)
 
-        for code, number in joined.count().items() if joined is not None else ():
+        for code, number in join_rows.count().items() if join_rows is not None else ():
             if number:
-                self.warnings.add(code, one.joined[0].label, count=number)
+                self.warnings.add(code, one.others[0].label, count=number)
 
-    def _open_joined(self, one: Input) -> JoinedRows | None:
+    def _open_join(self, one: Input) -> JoinedRows | None:
         """Hold the rows of the table that is joined; lines of it that cannot be read are warned of."""
         if one.output is None or one.output.join is None:
             return None
-        batches = chain.from_iterable(source.batches(one.output.joined_columns) for source in one.joined)
-        joined = JoinedRows(batches, one.output.join)
-        for source in one.joined:
+        batches = chain.from_iterable(source.batches(one.output.joined_columns) for source in one.others)
+        join_rows = JoinedRows(batches, one.output.join)
+        for source in one.others:
             if source.unreadable:
                 self.warnings.add("joined_row_unreadable", source.label, count=len(source.unreadable))
-        return joined
+        return join_rows
 
-    def _take_batch(self, one: Input, batch: Batch, counts: Counter[str], joined: JoinedRows | None) -> None:
+    def _take_batch(self, one: Input, batch: Batch, counts: Counter[str], join_rows: JoinedRows | None) -> None:
         raw, rows, places = batch.table, batch.rows, np.arange(len(batch.rows))
         faults: dict[tuple[str, str], NDArray[np.bool_]] = {}
         if one.output is not None:
-            raw, places, faults = one.output.apply(raw, joined)
+            raw, places, faults = one.output.apply(raw, join_rows)
             counts["left_out"] += len(rows) - len(places)
-            self._outcomes(one).add(rows, Outcome.EXCLUDED)
+            self._outcomes(one).add(rows, RowOutcome.EXCLUDED)
             rows = rows[places]
         checked = validate(
             raw,
@@ -293,8 +293,10 @@ class Delivery:
                 why, values = [reason for reason in why if reason[0] in ("forgotten", "expired")], {}
             line = None if batch.lines is None else int(batch.lines[places[place]])
             self.quarantine.add((one.source, one.table), int(rows[place]), why, values, line)
-        outcome = np.full(len(rows), Outcome.REFUSED)
-        outcome[good] = np.where(conflict, Outcome.REFUSED, np.where(is_new, Outcome.ACCEPTED, Outcome.DUPLICATE))
+        outcome = np.full(len(rows), RowOutcome.REFUSED)
+        outcome[good] = np.where(
+            conflict, RowOutcome.REFUSED, np.where(is_new, RowOutcome.ACCEPTED, RowOutcome.DUPLICATE)
+        )
         self._outcomes(one).add(rows, outcome)
         duplicates = len(good) - new.num_rows - int(conflict.sum())
         counts.update(accepted=new.num_rows, rejected=len(rejected), duplicates=duplicates)
@@ -318,8 +320,8 @@ class Delivery:
             note(code, mask[place])
         limit = self.catalogue.max_lag_days
         if limit is not None and "known_on" in new.column_names:
-            received, known = to_day(self.received_on), new.column("known_on").cast(pa.int32())
-            lag = pc.subtract(pa.scalar(received, pa.int32()), known)
+            receipt_day, known_on = to_day(self.received_on), new.column("known_on").cast(pa.int32())
+            lag = pc.subtract(pa.scalar(receipt_day, pa.int32()), known_on)
             note("back_dated", pc.fill_null(pc.greater(lag, limit), False).to_numpy(zero_copy_only=False))
         if one.table == "amendments":
             is_known, _ = self._deduplicator("records").index.find(id_keys(new.column("record_id")))
@@ -429,11 +431,11 @@ class Delivery:
         total = sum((outcomes.count() for outcomes in self.outcomes.values()), Counter())
         counts = DeliveryCounts(
             read,
-            total[Outcome.ACCEPTED],
-            total[Outcome.DUPLICATE],
-            total[Outcome.REFUSED],
+            total[RowOutcome.ACCEPTED],
+            total[RowOutcome.DUPLICATE],
+            total[RowOutcome.REFUSED],
             dict(sorted(self.quarantine.reasons.items())),
-            total[Outcome.EXCLUDED],
+            total[RowOutcome.EXCLUDED],
         )
         if counts.read != counts.accepted + counts.duplicates + counts.rejected_rows + counts.excluded:
             raise LedgerError(

@@ -190,7 +190,7 @@ def _rounded_up(share: float) -> float:
     return min(1.0, math.ceil(round(share / step, 9)) * step)
 
 
-class Outcome(IntEnum):
+class RowOutcome(IntEnum):
     """What became of a raw row; of those of several tables, the greatest counts."""
 
     NONE = 0
@@ -206,7 +206,7 @@ class RowOutcomes:
     def __init__(self) -> None:
         self._by_row = np.zeros(0, np.uint8)
 
-    def add(self, rows: NDArray[np.int64], outcome: Outcome | NDArray[np.int64]) -> None:
+    def add(self, rows: NDArray[np.int64], outcome: RowOutcome | NDArray[np.int64]) -> None:
         """Note the outcome of rows, each named once by its number from 1."""
         if not len(rows):
             return
@@ -216,7 +216,7 @@ class RowOutcomes:
 
     def count(self) -> Counter[int]:
         """Count the rows of each outcome."""
-        return Counter(dict(enumerate(np.bincount(self._by_row, minlength=len(Outcome)).tolist())))
+        return Counter(dict(enumerate(np.bincount(self._by_row, minlength=len(RowOutcome)).tolist())))
 
 
 @dataclass(frozen=True)

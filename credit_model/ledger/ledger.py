@@ -406,9 +406,8 @@ class Ledger:
             under an open challenge (``challenge_open``), whether its last objection was ``sustained``, and each ground
             of ``STATUSES[1:]`` as a column, ``moved`` and ``past_use_window`` among them.
         """
-        span = to_day(start), to_day(end)
         rules = Rules(self.catalogue, self.policy, _day_of_use(day_of_use))
-        return records_decided(self.tables(), rules, span, to_day(known_by))
+        return records_decided(self.tables(), rules, (to_day(start), to_day(end)), to_day(known_by))
 
     def between_each(
         self,

@@ -92,7 +92,7 @@ class RowIndex:
         """Return every row of the ledger."""
         return Tables(*(to_arrays(self.table(table), self.types[table]) for table in _TABLES))
 
-    def received(self) -> Counter[int | None]:
+    def receipt_days(self) -> Counter[int | None]:
         """Count the rows of each day of receipt; None for rows of ledgers that had no such day."""
         days: Counter[int | None] = Counter()
         for part in self._manifest.parts:
@@ -280,13 +280,13 @@ class View:
 
     def recorded_at(self, day: int) -> View:
         """Return a view of what the ledger had received by the end of a day; see ``Ledger.as_recorded_at``."""
-        received = self.look(RowIndex.received)
-        first = min((on for on in received if on is not None), default=None)
-        if received[None] and (first is None or day < first):
+        rows_by_day = self.look(RowIndex.receipt_days)
+        first = min((on for on in rows_by_day if on is not None), default=None)
+        if rows_by_day[None] and (first is None or day < first):
             advice = "Deliver to it first" if first is None else f"Give {from_day(first)} or a later day"
             raise LedgerError(
-                f"read the ledger as recorded at {from_day(day)}: {received[None]:,} rows in {self.folder} bear no day "
-                f"of receipt, they came before the ledger kept it. {advice}."
+                f"read the ledger as recorded at {from_day(day)}: {rows_by_day[None]:,} rows in {self.folder} bear no "
+                f"day of receipt, they came before the ledger kept it. {advice}."
             )
         day = day if self.recorded_by is None else min(day, self.recorded_by)
         return View(self.folder, self.types, self.schemas, self.manifest, recorded_by=day)
@@ -298,8 +298,8 @@ class View:
             return self.manifest.digest
         with self.lock:
             if self._digest is None or self._digest[0] != self.manifest.digest:
-                seen = sorted(self.look(RowIndex.received).items(), key=str)
-                content = f"{self.manifest.digest}\nrecorded by {self.recorded_by}\n{seen}"
+                receipts = sorted(self.look(RowIndex.receipt_days).items(), key=str)
+                content = f"{self.manifest.digest}\nrecorded by {self.recorded_by}\n{receipts}"
                 self._digest = self.manifest.digest, sha256(content)
             return self._digest[1]
 

@@ -219,11 +219,11 @@ class Output:
         """Every column of the joined table that is read."""
         if self.join is None:
             return []
-        wanted = [column for name in self._names if (column := self.join.column(name)) is not None]
-        return list(dict.fromkeys([*self.join.on.values(), *wanted]))
+        columns = [column for name in self._names if (column := self.join.column(name)) is not None]
+        return list(dict.fromkeys([*self.join.on.values(), *columns]))
 
     def apply(
-        self, raw: pa.Table, joined: JoinedRows | None = None
+        self, raw: pa.Table, join_rows: JoinedRows | None = None
     ) -> tuple[pa.Table, NDArray[np.int64], dict[tuple[str, str], NDArray[np.bool_]]]:
         """Map one raw batch.
 
@@ -237,9 +237,9 @@ class Output:
             Rows with a value the mapping does not know or without a row to join, as validation takes them.
         """
         is_matched, faults = np.ones(raw.num_rows, np.bool_), dict[tuple[str, str], NDArray[np.bool_]]()
-        if self.join is not None and joined is not None:
+        if self.join is not None and join_rows is not None:
             names = [name for name in self._names if self.join.column(name) is not None]
-            raw, is_matched, faults = self.join.apply(raw, joined, names)
+            raw, is_matched, faults = self.join.apply(raw, join_rows, names)
         holds = np.logical_and.reduce([np.ones(raw.num_rows, np.bool_), *(c.holds(raw) for c in self.where)])
         if self.join is not None and self.join.unmatched == "exclude":
             holds &= is_matched | faults["ambiguous_join", self.join.source]
@@ -304,9 +304,9 @@ class Mapping:
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)
 
 
-def _later(own: pa.Array, joined: pa.Array, is_matched: NDArray[np.bool_]) -> pa.Array:
+def _later(own: pa.Array, other: pa.Array, is_matched: NDArray[np.bool_]) -> pa.Array:
     """Return the later of two days as ISO text, null where one lacks; where nothing was joined, the row's own day."""
-    (first, bad), (second, bad_too) = read_dates(own), read_dates(joined)
+    (first, bad), (second, bad_too) = read_dates(own), read_dates(other)
     later = pc.if_else(pc.greater(second, first), second, first).cast(pa.string())
     days = pc.if_else(pa.array(is_matched), later, first.cast(pa.string()))
     return pc.if_else(pa.array(bad | (bad_too & is_matched)), "?", days)
@@ -382,8 +382,8 @@ class _Reader(TomlReader):
         if not known_on.columns or min(known_on.shift_months, known_on.shift_days) < 0:
             self.faults.append(f"{where}.known_on: give a column of the joined table, not moved back")
         unmatched = self.one_of(spec.get("unmatched", "refuse"), _UNMATCHED, f"{where}.unmatched")
-        joined = Join(source, pairs, unmatched, self.text(spec, "encoding", where, default="utf8"))
-        return joined, known_on if has_known_on else None
+        join = Join(source, pairs, unmatched, self.text(spec, "encoding", where, default="utf8"))
+        return join, known_on if has_known_on else None
 
     def condition(self, spec: MappingABC[str, Any], where: str) -> RowCondition:
         self.keys(spec, where, ("column",), ("in", "not_in", "null"))

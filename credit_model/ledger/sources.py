@@ -171,7 +171,7 @@ class Join:
         return name.removeprefix(prefix) if name.startswith(prefix) else None
 
     def apply(
-        self, raw: pa.Table, joined: JoinedRows, names: Sequence[str]
+        self, raw: pa.Table, join_rows: JoinedRows, names: Sequence[str]
     ) -> tuple[pa.Table, Mask, dict[tuple[str, str], Mask]]:
         """Add columns of the joined table, by their names in the mapping.
 
@@ -182,11 +182,11 @@ class Join:
         faults : dict
             Rows that are refused, by reason and name of the joined table.
         """
-        rows, is_ambiguous = joined.find(_keys(raw, self.on))
+        rows, is_ambiguous = join_rows.find(_keys(raw, self.on))
         is_matched = rows >= 0
         places = pa.array(rows, pa.int64(), mask=~is_matched)
         for name in names:
-            raw = raw.append_column(name, joined.table.column(self.column(name)).take(places))
+            raw = raw.append_column(name, join_rows.table.column(self.column(name)).take(places))
         faults = {("ambiguous_join", self.source): is_ambiguous}
         if self.unmatched == "refuse":
             faults["unmatched_join", self.source] = ~is_matched & ~is_ambiguous
@@ -210,8 +210,8 @@ class JoinedRows:
     def find(self, keys: pa.Array) -> tuple[NDArray[np.int64], Mask]:
         """Return the row of each key, -1 where there is none or more than one, and where there is more than one."""
         is_sought = as_mask(keys.is_valid())
-        found = pc.index_in(keys, value_set=self._keys).fill_null(-1).to_numpy(zero_copy_only=False)
-        rows = np.where(is_sought, found, -1).astype(np.int64)
+        row_of_key = pc.index_in(keys, value_set=self._keys).fill_null(-1).to_numpy(zero_copy_only=False)
+        rows = np.where(is_sought, row_of_key, -1).astype(np.int64)
         is_ambiguous: Mask = np.append(self._is_repeated, False)[rows]
         rows[is_ambiguous] = -1
         self._is_used[rows[rows >= 0]] = True

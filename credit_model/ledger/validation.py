@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import EPOCH, Catalogue
 from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
-from credit_model.catalogue.kind_rules import TIERS, Condition
+from credit_model.catalogue.kind_rules import TIERS, RowRule
 from credit_model.catalogue.kinds import PROCEDURES, RESERVED_ATTRIBUTES
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
 from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_numbers, read_text
@@ -413,15 +413,15 @@ class _Rows:
         codes: NDArray[np.int64] = places.fill_null(-1).to_numpy().astype(np.int64)
         return codes
 
-    def meet(self, condition: Condition) -> Mask:
+    def meet(self, condition: RowRule) -> Mask:
         """Return a mask of the rows of which a condition holds."""
-        asked = [self.codes(name, words) >= 0 for name, words in condition.values.items()]
+        masks = [self.codes(name, words) >= 0 for name, words in condition.values.items()]
         if condition.amount_at_most is not None:
-            asked.append(~self.null("amount") & (self.numbers("amount") <= condition.amount_at_most))
+            masks.append(~self.null("amount") & (self.numbers("amount") <= condition.amount_at_most))
         if condition.source_contains:
             words = "|".join(map(re.escape, condition.source_contains))
-            asked.append(as_mask(pc.match_substring_regex(self.columns["source"], words, ignore_case=True)))
-        mask: Mask = np.logical_and.reduce(asked)
+            masks.append(as_mask(pc.match_substring_regex(self.columns["source"], words, ignore_case=True)))
+        mask: Mask = np.logical_and.reduce(masks)
         return mask
 
     def default(self, name: str, other: str) -> None:

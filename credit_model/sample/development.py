@@ -38,21 +38,6 @@ if TYPE_CHECKING:
 
 TRAIN_REPAIRED: Final = ("asof", "drop")
 AGE_BANDS: Final = (30, 40, 50, 60)
-REASONS: Final = {  # why somebody on file is not a row of a sample, in English and Chinese
-    "minor": ("minor", "未成年人"),
-    "unmatched": ("not known on the date, or identity unmatched", "观察日未建档或身份未匹配"),
-    "birth_date_unknown": ("birth date unknown", "出生日期不详"),
-    "deceased": ("deceased", "死亡"),
-    "incapable": ("without legal capacity", "无民事行为能力"),
-    "moved_away": ("moved away", "迁出"),
-    "covered_too_short": ("covered for less than 12 months", "归集覆盖不足12个月"),
-    "outside_cohort": ("outside the cohort", "不属于样本人群"),
-    "listed": ("on a statutory list on the date", "观察日在法定名单中"),
-    "challenged": ("event under challenge when the label was read", "标签读取时事件处于复议诉讼中"),
-    "disputed": ("event disputed when the label was read", "标签读取时事件处于异议中"),
-    "not_final": ("event not final when the label was read", "标签读取时事件尚未生效"),
-    "not_observed": ("not observed in the window", "表现期内未被观察"),
-}
 
 
 class LeakageError(UserError):

@@ -87,12 +87,12 @@ class Capacity:
     def changes(self, subject: NDArray[np.int32], start: Days, end: Days) -> NDArray[np.int64]:
         """Return packed (row, day) on which what is known of a subject changes the answer inside a row."""
         subject_of, day, _ = self.population.timeline
-        learned = self.population.versions["known_on"]
-        learned = np.where(learned == NO_DAY, NO_DAY, learned + 1)
+        learned_on = self.population.versions["known_on"]
+        learned_on = np.where(learned_on == NO_DAY, NO_DAY, learned_on + 1)
         return np.concatenate(
             [
                 self._inside(self.contested, subject_of, day, (subject, start, end)),
-                self._inside(self.incapable, self.population.versions["subject"], learned, (subject, start, end)),
+                self._inside(self.incapable, self.population.versions["subject"], learned_on, (subject, start, end)),
             ]
         )
 

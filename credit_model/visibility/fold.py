@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from credit_model.catalogue.catalogue import Catalogue
 
 SERVICE_DAYS: Final = 7  # service is presumed this long after the decision
-APPEAL_MONTHS: Final = 6  # of a kind that says nothing else
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ def fold_at(tables: Tables, catalogue: Catalogue, day: int | Days) -> State:
     Returns
     -------
     State
-        One row for each row of ``tables.records``, in its order; text attributes as text. Rows with ``is_known``
-        false were not on file yet.
+        One row for each of ``tables.records``; text attributes as text; ``is_known`` is false before it was on file.
 
     Examples
     --------
@@ -135,11 +133,10 @@ def fold(coded: CodedTables, record: NDArray[np.int64], day: Days) -> State:
     if not len(touched):
         return state
     amended = _with_amendments(coded, record[touched], day[touched], np.cumsum(begins) - 1, place).columns()
-    attributes = {name: f"attribute:{name}" for name in state.attributes}
     columns: dict[str, Any] = {
         name: _overwrite(column, touched, amended[name]) for name, column in state.columns().items()
     }
-    state = replace(state, attributes={name: columns.pop(column) for name, column in attributes.items()})
+    state = replace(state, attributes={name: columns.pop(f"attribute:{name}") for name in state.attributes})
     return replace(state, **columns)
 
 
@@ -151,8 +148,7 @@ def _without_amendments(coded: CodedTables, record: NDArray[np.int64], day: Days
         return column
 
     decided_on, served, final_on, kind = (fact(name) for name in ("decided_on", "served_on", "final_on", "kind"))
-    served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
-    final_from = np.where(final_on == NO_DAY, _appeal_ends(coded, kind, served), final_on)
+    final_from = np.where(final_on == NO_DAY, _appeal_ends(coded, kind, served, decided_on), final_on)
     tier, amount, attributes = fact("tier"), fact("amount"), {name: fact(name) for name in coded.attribute_types}
     no, occurred_on = constant(False, len(record)), fact("occurred_on")
     act_is_dated = occurred_on != NO_DAY
@@ -184,8 +180,9 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-def _appeal_ends(coded: CodedTables, kind: Column, served: Days) -> Days:
+def _appeal_ends(coded: CodedTables, kind: Column, served: Days, decided_on: Days) -> Days:
     """Return the first day on which a decision served on a day can no longer be challenged."""
+    served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
     months, days = coded.appeal_months, coded.appeal_days
     alike = len(months) and (months == months[0]).all()
     ends = add_months(served, int(months[0]) if alike else months[kind])
@@ -205,10 +202,8 @@ def _with_amendments(
     def last(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the last counting amendment in a mask, -1 where there is none."""
         latest = np.full(len(record), -1)
-        hit = mask[place]
-        if not hit.any():
-            return latest
-        np.maximum.at(latest, row[hit], place[hit])
+        if (hit := mask[place]).any():
+            np.maximum.at(latest, row[hit], place[hit])
         return latest
 
     def last_of(*actions: str) -> NDArray[np.int64]:
@@ -240,8 +235,7 @@ def _with_amendments(
     appealed_by = pick(amendment["known_on"], ruling, 0) + coded.review_days[kind] + 1
     explicit = np.where(may_appeal, appealed_by, explicit)
     served = np.where(served == NO_DAY, coded.records["served_on"][record], served)
-    served = np.where(served == NO_DAY, decided_on + SERVICE_DAYS, served)
-    final_from = np.where(explicit == NO_DAY, _appeal_ends(coded, kind, served), explicit)
+    final_from = np.where(explicit == NO_DAY, _appeal_ends(coded, kind, served, decided_on), explicit)
     final_from = np.where(challenge_open, FOREVER, final_from)
     by_decision, stayed = coded.by_decision[kind], is_last(last_of("stayed", "stay_lifted"), "stayed")
     final_from = np.where(stayed, FOREVER, np.where(by_decision, decided_on, final_from))
@@ -309,13 +303,13 @@ def _disputes(
     is_double[first] = False
     has_several = np.logical_or.reduceat(is_double | (amendment["dispute"][place] >= 0), first)
     for start, stop in zip(first[has_several].tolist(), last[has_several].tolist(), strict=True):
-        results = _open_and_closed(amendment, place[start : stop + 1].tolist())
+        results = _dispute_results(amendment, place[start : stop + 1].tolist())
         disputed[row[start]] = any(result != RESULTS[0] for result in results)
         sustained[row[start]] = RESULTS[1] in results
     return disputed, sustained
 
 
-def _open_and_closed(amendment: dict[str, Column], places: list[int]) -> list[str | None]:
+def _dispute_results(amendment: dict[str, Column], places: list[int]) -> list[str | None]:
     """Return the result of each dispute of a record, ``None`` while it is open or where no result is known.
 
     Without an id each ``disputed`` opens a dispute, and each ``dispute_closed`` closes the oldest that is open; if none

@@ -125,23 +125,23 @@ def open_objections(tables: Tables, on: int) -> list[tuple[str, int]]:
     [('r', '2026-07-03')]
     """
     amendments = tables.amendments
-    named: dict[tuple[str, str], int] = {}
-    nameless: dict[str, list[int]] = {}
+    by_id: dict[tuple[str, str], int] = {}
+    without_id: dict[str, list[int]] = {}
     for row in _rows(tables, DISPUTE_ACTIONS, on):
         record_id, dispute_id = amendments["record_id"][row], amendments["dispute_id"][row]
         opens, day = amendments["action"][row] == DISPUTE_ACTIONS[0], int(amendments["effective_on"][row])
         if dispute_id is not None:
             if opens:
-                named.setdefault((record_id, dispute_id), day)
+                by_id.setdefault((record_id, dispute_id), day)
             else:
-                named.pop((record_id, dispute_id), None)
+                by_id.pop((record_id, dispute_id), None)
         elif opens:
-            nameless.setdefault(record_id, []).append(day)
-        elif nameless.get(record_id):
-            nameless[record_id].pop(0)
+            without_id.setdefault(record_id, []).append(day)
+        elif without_id.get(record_id):
+            without_id[record_id].pop(0)
     return [
-        *((record_id, day) for (record_id, _), day in named.items()),
-        *((record_id, day) for record_id, days in nameless.items() for day in days),
+        *((record_id, day) for (record_id, _), day in by_id.items()),
+        *((record_id, day) for record_id, days in without_id.items() for day in days),
     ]
 
 

@@ -91,7 +91,7 @@ def _tier_of_act(coded: CodedTables, state: State, rule: TierRule | None) -> NDA
 def _known_at_once(tables: Tables) -> Tables:
     """Return the tables as if every row had been known on the day it speaks of."""
 
-    def known(table: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def at_once(table: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         return {**table, "known_on": np.full(len(table["known_on"]), _LONG_KNOWN, np.int32)}
 
-    return replace(tables, records=known(tables.records), amendments=known(tables.amendments))
+    return replace(tables, records=at_once(tables.records), amendments=at_once(tables.amendments))

@@ -66,9 +66,9 @@ def severity_fault(definition: FeatureDefinition, catalogue: Catalogue) -> str:
         return f"gives one record a value ({definition.aggregate}{of}) that depends on more than its age and amount"
     if definition.window_on != "decided_on" or definition.span.unit == "last_day":
         return "has a window that starts on another day than that of the decision"
-    counted = min((case for case in cases if case.may), key=lambda case: case.severity)
-    left_out = [case for case in cases if case.severity > counted.severity and not case.must]
-    return "" if not left_out else f"counts {_say(counted)}, and not every record of {_say(left_out[0])}"
+    least = min((case for case in cases if case.may), key=lambda case: case.severity)
+    left_out = [case for case in cases if case.severity > least.severity and not case.must]
+    return "" if not left_out else f"counts {_say(least)}, and not every record of {_say(left_out[0])}"
 
 
 def least_severity(definition: FeatureDefinition, catalogue: Catalogue) -> int | None:
