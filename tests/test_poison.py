@@ -51,13 +51,21 @@ KINDS = (
     "commitment_fulfilled",
 )  # fmt: skip
 VALUES: Mapping[str, tuple[str | None, ...]] = {
-    "served": (None,), "challenged": (None,), "upheld": (None,), "finalised": (None,), "disputed": (None,),
+    "served": (None,), "challenged": (None,), "challenge_withdrawn": (None,), "finalised": (None,), "disputed": (None,),
+    "upheld": (None, "by=reconsideration", "by=first_instance"), "stayed": (None,), "stay_lifted": (None,),
     "dispute_closed": ("record_confirmed", "objection_sustained", "objection_sustained"), "partly_performed": ("5",),
     "corrected": ("tier=serious", "tier=minor;amount=7"), "performed": (None,), "repaired": (None,),
-    "repair_revoked": (None,), "revoked": (None,), "delisted": (None,), "moved_to_subject": ("",), "sealed": (None,),
+    "repair_revoked": (None, "deceit", "deceit"), "opted_out": (None,), "statement": ("It was paid.",),
+    "revoked": (None,), "delisted": (None,), "moved_to_subject": ("",), "sealed": (None,),
 }  # fmt: skip
-ACTIONS = (*VALUES, *["challenged"] * 5, *["repaired"] * 5, "disputed", "dispute_closed")
-POSITIVE_ACTIONS = ("revoked", "revoked", "disputed", "dispute_closed", "corrected", "moved_to_subject", "sealed")
+ACTIONS = (
+    *VALUES, *["challenged"] * 6, *["repaired"] * 6, "disputed", "dispute_closed", *["upheld"] * 2, "stayed",
+    *["repair_revoked"] * 3, *["challenge_withdrawn"] * 2,
+)  # fmt: skip
+POSITIVE_ACTIONS = (
+    "revoked", "revoked", "disputed", "dispute_closed", "corrected", "moved_to_subject", "sealed", "opted_out",
+    "opted_out",
+)  # fmt: skip
 POLICIES = ("tier", "retention")
 LOOK_BACKS = ("3m", "6m", "12m", "24m", "36m", "60m")
 FEATURES = (
@@ -115,9 +123,44 @@ def make_file(random: Random, subject_id: str, born: int) -> Rows:
     """A file of one person and a relative, to and from whom records move."""
     records = [make_record(random, subject_id, f"{subject_id}-{i}") for i in range(12)]
     amendments = [make_amendment(random, subject_id, random.choice(records)) for _ in range(16)]
+    for number, (facts, story) in enumerate(PLOTS):
+        if random.random() < 0.5:
+            record = make_plot(f"{subject_id}-plot{number}", subject_id, facts)
+            records.append(record)
+            for action, day, value in story:
+                amendment = {"action": action, "effective_on": to_day(day), "known_on": to_day(day), "value": value}
+                amendments.append({"record_id": record["record_id"], **amendment})
     versions = [make_version(random, subject_id, born) for _ in range(random.choice([1, 2, 4]))]
     first = {"subject_id": subject_id, "born_on": born, "resident_to": None, "standing": "", "known_on": NO_DAY}
     return {"records": records, "amendments": amendments, "subjects": [{**first, "valid_from": LONG_AGO}, *versions]}
+
+
+# Records each of which meets one rule that chance seldom meets, and what happens to them.
+SERIOUS = {"kind": "adm_penalty", "tier": "serious", "decided_on": "2023-01-10", "known_on": "2023-01-10"}
+FINAL = SERIOUS | {"final_on": "2023-01-10"}
+PLOTS: tuple[tuple[dict[str, Any], tuple[tuple[str, str, str | None], ...]], ...] = (
+    (SERIOUS, (("challenged", "2023-01-11", None), ("upheld", "2024-01-10", "by=reconsideration"))),
+    (SERIOUS, (("challenged", "2023-01-11", None), ("challenge_withdrawn", "2023-04-10", None))),
+    (FINAL, (("stayed", "2023-04-10", None),)),
+    (
+        FINAL | {"tier": "general"},
+        (("repaired", "2023-07-10", None), ("repair_revoked", "2023-07-17", "deceit")),
+    ),
+    (FINAL | {"penalty_type": "warning"}, ()),
+    (FINAL | {"penalty_type": "fine", "amount": 200, "procedure": None}, ()),
+    (SERIOUS | {"kind": "dishonest_executee", "disrupt_type": "settlement_breach"}, ()),
+    (SERIOUS | {"kind": "commitment_fulfilled", "case_id": "promise"}, ()),
+    (FINAL | {"kind": "commitment_breach", "case_id": "promise", "known_on": "2023-04-10"}, ()),
+)
+
+
+def make_plot(record_id: str, subject_id: str, facts: dict[str, Any]) -> dict[str, Any]:
+    days = {name: to_day(facts[name]) for name in ("decided_on", "known_on", "final_on") if name in facts}
+    nothing = dict.fromkeys(("occurred_on", "final_on", "hours", "field_code", "valid_to", "penalty_ends_on"))
+    named = {"record_id": record_id, "subject_id": subject_id, "case_id": record_id, "amount": 5000}
+    acts = {"procedure": "ordinary", "penalty_type": None, "disrupt_type": None}
+    case = {"case_id": f"{subject_id}-{facts['case_id']}"} if "case_id" in facts else {}
+    return {**nothing, **named, **acts, **facts, **case, **days, "occurred_on": days["decided_on"]}
 
 
 def make_record(random: Random, subject_id: str, record_id: str) -> dict[str, Any]:
@@ -131,14 +174,16 @@ def make_record(random: Random, subject_id: str, record_id: str) -> dict[str, An
         "subject_id": subject_id + ("r" if some() < 0.1 else ""),
         "kind": random.choice(KINDS),
         "case_id": f"{subject_id}-case{random.randint(0, 2)}",
-        "occurred_on": random.choice([day for day in POOL if day <= decided_on]),
+        "occurred_on": random.choice([None, *[day for day in POOL if day <= decided_on]]),
         "decided_on": decided_on,
         "final_on": random.choice(earlier) if some() < 0.4 else None,
         "known_on": known_on,
         "tier": random.choice(["minor", "general", "general", "serious"]),
         "amount": random.choice([100, 5000, 70_000]),
         "hours": random.choice([None, 20, 80]),
-        "procedure": "summary" if some() < 0.3 else "ordinary",
+        "procedure": random.choice(["summary", "ordinary", "ordinary", None]),
+        "penalty_type": random.choice([None, "fine", "warning", "licence_revoked"]),
+        "disrupt_type": random.choice([None, "able_refuses", "settlement_breach"]),
         "field_code": random.choice(["tax_payment", "traffic_safety"]),
         "valid_to": random.choice(POOL) if some() < 0.1 else None,
         "penalty_ends_on": random.choice(POOL) if some() < 0.1 else None,
@@ -287,6 +332,43 @@ def sustained_restored(cases: Cases, tables: Tables) -> Tables:
     return replace(tables, amendments=change(tables.amendments, closed, value="record_confirmed"))
 
 
+def with_value(action: str, value: str | None) -> Callable[[Cases, Tables], Tables]:
+    """Every amendment of an action says the same."""
+
+    def mutant(cases: Cases, tables: Tables) -> Tables:
+        return replace(tables, amendments=change(tables.amendments, tables.amendments["action"] == action, value=value))
+
+    return mutant
+
+
+def acts_dated(cases: Cases, tables: Tables) -> Tables:
+    """Acts whose day was not sent are taken for those of the day of the decision."""
+    records = tables.records
+    dated = np.where(records["occurred_on"] == NO_DAY, records["decided_on"], records["occurred_on"])
+    return replace(tables, records=change(records, occurred_on=dated))
+
+
+def breaches_of_other_cases(cases: Cases, tables: Tables) -> Tables:
+    breach = tables.records["kind"] == "commitment_breach"
+    return replace(tables, records=change(tables.records, breach, case_id=lambda ids: ids + "-"))
+
+
+def without_rule(name: str, nothing: object) -> Callable[[Cases, Tables], Seen]:
+    """Return a mutant in which no kind has a rule."""
+
+    def mutant(cases: Cases, tables: Tables) -> Seen:
+        kinds = {code: replace(kind, **{name: nothing}) for code, kind in CATALOGUE.kinds.items()}
+        return see(cases, tables, replace(CATALOGUE, kinds=kinds))
+
+    return mutant
+
+
+def always_capable(cases: Cases, tables: Tables) -> Seen:
+    """Who is scored is judged as ever, acts as if nobody had been declared incapable."""
+    subjects = change(tables.subjects, tables.subjects["standing"] == "incapable", standing="")
+    return replace(see(cases, replace(tables, subjects=subjects)), standing=see(cases, tables).standing)
+
+
 def minors_kept(cases: Cases, tables: Tables) -> Tables:
     return replace(tables, records=change(tables.records, occurred_on=AFTER_USE))
 
@@ -346,6 +428,17 @@ BROKEN: dict[str, Callable[[Cases, Tables], Tables | Seen]] = {
     "last day of look-back left out (open for closed)": last_day_of_look_back_left_out,
     "first day of look-back is d": first_day_of_look_back_counted,
     "revoked honour kept": without("revoked", "honour"),
+    "withdrawn challenge still open": without("challenge_withdrawn"),
+    "stay ignored": without("stayed"),
+    "every ruling final": with_value("upheld", None),
+    "deceit not lengthened": with_value("repair_revoked", None),
+    "opt-out ignored": without("opted_out"),
+    "undated act taken for the decision's day": acts_dated,
+    "kept though broken": breaches_of_other_cases,
+    "tier as sent": without_rule("tier_by", None),
+    "summary only where sent": without_rule("summary_if", ()),
+    "no term of a listing": without_rule("term", None),
+    "act of incapable kept": always_capable,
     "minor's act kept": minors_kept,
 }
 
