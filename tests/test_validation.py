@@ -77,6 +77,7 @@ def test_every_reason_has_a_case_or_a_test_of_its_own():
     elsewhere |= {
         "after_source_drawn",
         "unmapped_value",
+        "too_many_places",
         "ambiguous_date",
         "expired",
         "unmatched_join",

@@ -40,6 +40,7 @@ from credit_model.catalogue.kinds import (
     LegalReference,
     PolicyEdition,
 )
+from credit_model.foundation.decimals import MOST_PLACES
 from credit_model.foundation.digests import sha256_json
 from credit_model.foundation.errors import UserError
 from credit_model.foundation.toml_reader import read_toml
@@ -90,9 +91,19 @@ class Catalogue:
 
     @cached_property
     def attribute_types(self) -> dict[str, str]:
-        """Return the type of every attribute, of all kinds and reserved: ``int``, ``text`` or ``date``."""
+        """Return the type every attribute, of all kinds and reserved, is stored in: ``int``, ``text`` or ``date``.
+
+        A decimal is stored as an ``int``: units of its last place (see ``decimal_places``).
+        """
         declared = {a: spec.type for kind in self.kinds.values() for a, spec in kind.attributes.items()}
-        return {**RESERVED_ATTRIBUTES, **dict(sorted(declared.items()))}
+        stored = {name: "int" if type == "decimal" else type for name, type in sorted(declared.items())}
+        return {**RESERVED_ATTRIBUTES, **stored}
+
+    @cached_property
+    def decimal_places(self) -> dict[str, int]:
+        """Return the decimal places of every attribute that is a decimal."""
+        specs = {name: spec for kind in self.kinds.values() for name, spec in kind.attributes.items()}
+        return {name: spec.places for name, spec in sorted(specs.items()) if spec.places}
 
     def denied(self, name: str) -> str:
         """Return the code of the forbidden attribute that a column of this name would hold; ``""`` if none.
@@ -293,7 +304,7 @@ class _Reader(RuleReader):
     def attribute(self, name: str, spec: object, where: str) -> AttributeSpec:
         where = f"{where}.attributes.{name}"
         spec = self.table(spec, where)
-        self.keys(spec, where, ("type",), ("values", *(("direction",) if self.has_rules else ())))
+        self.keys(spec, where, ("type",), ("values", *(("direction", "places") if self.has_rules else ())))
         if not _CODE.fullmatch(name) or name in {*RESERVED_ATTRIBUTES, *RECORD_COLUMNS, "id_number", "id_type"}:
             self.faults.append(f"{where}: the name is reserved or not lower-case letters, digits and underscores")
         values = spec.get("values")
@@ -301,22 +312,30 @@ class _Reader(RuleReader):
             if values not in self.lists:
                 self.faults.append(f"{where}.values: no code list {values!r}")
             values = list(self.lists.get(values, ()))
+        types = ATTRIBUTE_TYPES if self.has_rules else [t for t in ATTRIBUTE_TYPES if t != "decimal"]
+        type = self.one_of(spec.get("type", "text"), types, f"{where}.type")
+        if type != "decimal" and "places" in spec:
+            self.faults.append(f"{where}.places: only a decimal has it")
         return AttributeSpec(
-            type=self.one_of(spec.get("type", "text"), ATTRIBUTE_TYPES, f"{where}.type"),
+            type=type,
             values=None if values is None else self.strings(values, f"{where}.values"),
             direction=self.one_of(spec.get("direction", ""), ("", *DIRECTIONS), f"{where}.direction"),
+            places=self.whole(spec.get("places"), f"{where}.places", 1, MOST_PLACES) if type == "decimal" else 0,
         )
 
     def attributes_agree(self, catalogue: Catalogue) -> None:
         type_of: dict[str, str] = {}
+        places_of: dict[str, int] = {}
         for kind in catalogue.kinds.values():
             for name, spec in kind.attributes.items():
                 where = f"kinds.{kind.code}.attributes.{name}"
                 if type_of.setdefault(name, spec.type) != spec.type:
                     self.faults.append(f"{where}: is {spec.type} here and {type_of[name]} in another kind")
+                if places_of.setdefault(name, spec.places) != spec.places:
+                    self.faults.append(f"{where}.places: {spec.places} here and {places_of[name]} in another kind")
                 if spec.values is not None and spec.type != "text":
                     self.faults.append(f"{where}: only text has a list of values")
-                if spec.direction and (spec.type != "int" or kind.polarity != "adverse"):
+                if spec.direction and (spec.type not in ("int", "decimal") or kind.polarity != "adverse"):
                     self.faults.append(f"{where}.direction: only a number of an adverse kind has it")
                 if catalogue.denied(name):
                     self.faults.append(f"{where}: the deny-list forbids it ({catalogue.denied(name)})")

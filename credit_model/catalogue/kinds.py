@@ -16,7 +16,7 @@ USES = ("window", "while_listed", "until_performed", "valid_to")
 FINALITIES = ("appeal_period", "decision")
 LABELS = ("L1", "L2", "L3", "L4", "L5", "L6")
 PROCEDURES = ("summary", "ordinary")
-ATTRIBUTE_TYPES = ("int", "text", "date")
+ATTRIBUTE_TYPES = ("int", "text", "date", "decimal")
 DIRECTIONS = ("adverse",)
 # Every record may carry these; a catalogue cannot redefine them.
 RESERVED_ATTRIBUTES = {
@@ -43,14 +43,16 @@ class LegalReference:
 
 @dataclass(frozen=True)
 class AttributeSpec:
-    """A further fact of a kind: its type (``int``, ``text``, ``date``) and, for a closed list, its values.
+    """A further fact of a kind: its type (``int``, ``text``, ``date``, ``decimal``) and, for a closed list, its values.
 
     ``direction`` is ``adverse`` for a number of which more is worse, ``""`` where nothing is said.
+    ``places`` are the decimal places of a ``decimal``, at least 1; 0 for other types.
     """
 
     type: str
     values: tuple[str, ...] | None = None
     direction: str = ""
+    places: int = 0
 
 
 @dataclass(frozen=True)

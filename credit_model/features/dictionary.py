@@ -20,6 +20,7 @@ from credit_model.features.conditions import MEMBERSHIP, NUMBERS, POLARITIES, TI
 from credit_model.features.definition import DefinitionErrors, FeatureDefinition
 from credit_model.features.facts import BY_KIND, Facts, RecordColumns
 from credit_model.foundation.calendar import to_day
+from credit_model.foundation.decimals import decimal_units
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.foundation.toml_reader import load_toml
 from credit_model.visibility.tables import ROLES
@@ -138,6 +139,9 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         yield from absent
         if absent:
             return
+    if c.key in catalogue.decimal_places:
+        yield from _decimal_faults(c.key, values, catalogue.decimal_places[c.key])
+        return
     stored = catalogue.attribute_types.get(c.key, "int")
     if stored == "text" and c.comparison != "in":
         yield f"{c.key} is a text: compare it with 'eq' or 'in'"
@@ -149,6 +153,14 @@ def _condition_faults(c: Condition, catalogue: Catalogue) -> Iterator[str]:
         for value in values:
             if value not in open_to:
                 yield f"{c.key} never holds {value!r}{did_you_mean(value, sorted(open_to))}"
+
+
+def _decimal_faults(key: str, values: Iterable[object], places: int) -> Iterator[str]:
+    for value in values:
+        try:
+            decimal_units(value, places)
+        except ValueError as error:
+            yield f"{key} must be compared with a number of at most {places} decimal places: {error}"
 
 
 def _attribute_faults(name: str, catalogue: Catalogue, where: str) -> Iterator[str]:

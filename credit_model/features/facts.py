@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.foundation.calendar import NO_DAY, NO_VALUE, to_day, to_days
+from credit_model.foundation.decimals import decimal_units
 from credit_model.visibility.tables import ROLES, TIERS, Segments
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ class RecordColumns:
             elif stored == "text":
                 columns[key], words = column.factorize()
                 vocabularies[key] = tuple(words)
+            elif key in catalogue.decimal_places:
+                units = partial(decimal_units, places=catalogue.decimal_places[key])
+                columns[key] = column.map(units, na_action="ignore").astype("Int64").fillna(NO_VALUE).to_numpy(np.int64)
             else:
                 columns[key] = column.astype("Int64").fillna(NO_VALUE).to_numpy(np.int64)
         return cls(tuple(catalogue.kinds), vocabularies, columns)
@@ -152,6 +157,8 @@ class Facts:
             words = self.segments.vocabularies[key]
         if words is not None:
             return words.index(str(value)) if value in words else -1
+        if key in self.catalogue.decimal_places:
+            return decimal_units(value, self.catalogue.decimal_places[key])
         return cast(float, value)
 
     def classes(self, conditions: Sequence[Condition]) -> Classes:

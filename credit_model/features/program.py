@@ -269,7 +269,7 @@ def _program(same: _Same, catalogue: Catalogue) -> Program:
     rungs = tuple(Rung(on, unit, _shortest_first(lengths[on, unit, kind])) for on, unit, kind in nested)
     facts = tuple(dict.fromkeys(g.of for g in groups if g.of is not None))
     conditions = tuple(dict.fromkeys(c for g in groups for clause in g.clauses for c in clause))
-    plan = _plan(definitions, members, rungs, [*nested, *visits], facts)
+    plan = _plan(definitions, members, rungs, [*nested, *visits], facts, catalogue.decimal_places)
     return Program(
         definitions, catalogue, groups, rungs, tuple((on, kind) for on, _, kind in visits), facts, conditions, plan
     )
@@ -310,6 +310,7 @@ def _plan(
     rungs: Sequence[Rung],
     ladders: list[tuple[str, str, str]],
     facts: tuple[str, ...],
+    decimal_places: Mapping[str, int],
 ) -> Plan:
     """Write the program as arrays: ``local`` leads from windows of a ladder to the bins of a group."""
     local: list[int] = []
@@ -340,6 +341,7 @@ def _plan(
     by_group = dict(zip(_BY_GROUP, np.array(groups, np.int64).reshape(-1, len(_BY_GROUP)).T.copy(), strict=True))
     by_group["feature"] = np.append(by_group["feature"], len(order))
     ordered = [definitions[c] for c in order]
+    scale = [_divisor(d, decimal_places) for d in ordered]
     width = [len(rung.lengths) for rung in rungs]
     return Plan(
         none=np.array([np.nan if d.missing else float(d.none or 0) for d in definitions], np.float32),
@@ -354,12 +356,18 @@ def _plan(
         column=np.array(order, np.int64),
         bin=np.array(bins, np.int64),
         read_as=np.array([AGGREGATES[d.aggregate].read_as for d in ordered], np.int64),
-        plain=np.array([d.scale == 1 and d.cap is None for d in ordered], np.int64),
-        scale=np.array([d.scale for d in ordered], np.float64),
+        plain=np.array([s == 1 and d.cap is None for d, s in zip(ordered, scale, strict=True)], np.int64),
+        scale=np.array(scale, np.float64),
         cap=np.array([np.inf if d.cap is None else d.cap for d in ordered], np.float64),
         prior_a=np.array([d.prior[0] for d in ordered], np.float64),
         prior_c=np.array([d.prior[1] for d in ordered], np.float64),
     )
+
+
+def _divisor(d: FeatureDefinition, decimal_places: Mapping[str, int]) -> int:
+    """Return what a value is divided by, once: its scale, and the units of a decimal, of which a count has none."""
+    places = 0 if d.of is None or d.aggregate == "count_distinct" else decimal_places.get(d.of, 0)
+    return d.scale * int(10**places)
 
 
 @cache

@@ -289,7 +289,9 @@ def explain_feature(
     segments = compile_segments(ledger.tables([subject_id]), ledger.catalogue, ledger.policy, used_on)
     subject = int(segments.subject_index([subject_id])[0])
     records_behind = trail(segments, subject, day, definitions[name], ledger.catalogue)
-    ((value,),) = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue).tolist()
+    values = compute(segments, [subject], [day], [definitions[name]], ledger.catalogue)
+    is_decimal = definitions[name].of in ledger.catalogue.decimal_places
+    value = float(str(values[0, 0])) if is_decimal else float(values[0, 0])  # the text of a float32 is the decimal
     grounds = {**dict.fromkeys(records_behind.used, ""), **dict(records_behind.left_out)}
     segments_at_day = segments.at(day)
     segments_at_day = segments_at_day.take(segments_at_day.subject == subject)

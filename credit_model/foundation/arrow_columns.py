@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import add_months
+from credit_model.foundation.decimals import TooManyPlacesError, decimal_units
 
 Mask = NDArray[np.bool_]
 
@@ -23,6 +24,7 @@ Mask = NDArray[np.bool_]
 _NUMBER = r"^[+-]?[0-9]{1,15}(\.[0-9]*)?([eE](\+?[0-9]{1,2}|-[0-9]{1,3}))?$"
 _RANGE = re.compile(r"(?P<low>-?[0-9]{1,15}(?:\.[0-9]+)?)?\.\.(?P<open><)?(?P<high>-?[0-9]{1,15}(?:\.[0-9]+)?)?")
 _GREATEST = 1e18  # of what a whole number of 64 bits holds; validation allows much less
+_BEYOND = 10**18  # in place of greater ones, which validation refuses as out of range
 _EXACT = 1e-6  # of a whole unit: what multiplication in binary may lose
 _FURTHEST_DAY = 700_000  # from 1970-01-01: years of four digits
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
@@ -63,6 +65,25 @@ def read_numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
     readable = pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}(\.0*)?$")
     digits = pc.replace_substring_regex(pc.if_else(readable, text, None), r"^\+|\.0*$", "")
     return digits.cast(pa.int64()), as_mask(pc.and_(pc.invert(readable), text.is_valid()))
+
+
+def read_decimals(column: pa.Array, places: int) -> tuple[pa.Array, Mask, Mask]:
+    """Convert numbers or text to units of the last decimal place; mark what is no number, and what has more places."""
+    text = read_text(column)
+    encoded = text.dictionary_encode()
+    read = [_units(value, places) for value in encoded.dictionary.to_pylist()]
+    units = pa.array([value for value, _ in read], pa.int64()).take(encoded.indices)
+    finer = as_mask(pa.array([is_finer for _, is_finer in read], pa.bool_()).take(encoded.indices))
+    return units, as_mask(pc.and_(units.is_null(), text.is_valid())) & ~finer, finer
+
+
+def _units(text: str, places: int) -> tuple[int | None, bool]:
+    try:
+        return max(-_BEYOND, min(decimal_units(text, places), _BEYOND)), False
+    except TooManyPlacesError:
+        return None, True
+    except ValueError:
+        return None, False
 
 
 def _iso_day(text: str) -> date | None:

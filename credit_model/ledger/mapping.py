@@ -299,6 +299,8 @@ class Mapping:
                 number = origin.multiply or origin.part
                 if not fact and ((number and typed != "int") or (origin.is_date and typed != "date")):
                     faults.append(f"{where}: {name}: multiply and part are for numbers, format for dates")
+                if number and output.target == "records" and name in catalogue.decimal_places:
+                    faults.append(f"{where}: {name}: multiply and part give whole numbers, and this is a decimal")
                 if name == "known_on" and min(origin.shift_months, origin.shift_days) < 0:
                     faults.append(f"{where}: known_on is moved back: nothing is known before its source says so")
         raise_faults(faults, f"mapping {self.name!r}", MappingErrors)

@@ -25,7 +25,8 @@ from credit_model.catalogue.identity import looks_like_id_number, pseudonyms
 from credit_model.catalogue.kind_rules import TIERS, RowRule
 from credit_model.catalogue.kinds import PROCEDURES, RESERVED_ATTRIBUTES
 from credit_model.catalogue.subject_ids import canonical_ids, canonical_text
-from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_numbers, read_text
+from credit_model.foundation.arrow_columns import Mask, as_mask, read_dates, read_decimals, read_numbers, read_text
+from credit_model.foundation.calendar import NO_VALUE
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.amendments import (
     ACTIONS,
@@ -54,6 +55,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "missing_required": ("必填项缺失", "a required value is missing"),
     "unreadable_date": ("日期无法识别", "not a date like 2024-01-31"),
     "unreadable_number": ("不是整数", "not a whole number"),
+    "too_many_places": ("小数位数超过规定", "a decimal has more places than the catalogue declares"),
     "number_out_of_range": ("数值超出范围", "the number is too large to be true"),
     "negative_value": ("金额或时长为负", "an amount or a duration is negative"),
     "unknown_kind": ("目录中没有该类信息", "the kind is not in the catalogue"),
@@ -298,11 +300,12 @@ def _fits(action: str, value: str, catalogue: Catalogue) -> bool:
     """Return whether a value fits the action."""
     if action == "corrected":
         try:
-            facts = parse_correction(value, catalogue.attribute_types)
+            facts = parse_correction(value, catalogue.attribute_types, catalogue.decimal_places)
         except UserError:
             return False
         amounts = [facts.get(name) or 0 for name in ("amount", "hours")]
         listed = {name: _listed(name, catalogue) for name in facts}
+        amounts += [abs(facts.get(name) or 0) for name in catalogue.decimal_places if facts.get(name) != NO_VALUE]
         return all(0 <= amount < LARGEST for amount in amounts) and all(
             facts[name] is None or facts[name] in values for name, values in listed.items() if values
         )
@@ -372,7 +375,11 @@ class _Rows:
                 self.columns[name], unreadable = read_dates(column)
                 self.refuse("unreadable_date", name, unreadable)
             elif type == "int":
-                self.columns[name], unreadable = read_numbers(column)
+                if places := self.catalogue.decimal_places.get(name):
+                    self.columns[name], unreadable, finer = read_decimals(column, places)
+                    self.refuse("too_many_places", name, finer)
+                else:
+                    self.columns[name], unreadable = read_numbers(column)
                 self.refuse("unreadable_number", name, unreadable)
                 beyond = pc.greater_equal(pc.abs(self.columns[name]), LARGEST)
                 self.refuse("number_out_of_range", name, as_mask(beyond))

@@ -78,7 +78,7 @@ def say(value: float | str | None, missing: str) -> str:
         return str(int(value))
     import numpy as np  # the shortest text of a float32 is numpy's; reasons are few
 
-    return str(np.float32(value))
+    return np.format_float_positional(np.float32(value), trim="-")  # never with an exponent
 
 
 def statement(label: str, text: str, lang: str) -> str:

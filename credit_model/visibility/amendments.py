@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.foundation.calendar import NO_VALUE, Days
+from credit_model.foundation.decimals import decimal_units
 from credit_model.foundation.errors import UserError
 from credit_model.visibility.tables import TIERS, Column, typed_column
 from credit_model.visibility.text_columns import Text, Words, encode, places, plain
@@ -38,7 +40,9 @@ CODES: Final = {action: code for code, action in enumerate(ACTIONS)}
 _WITH_VALUE = ("upheld", "corrected", "dispute_closed", "partly_performed", "repair_revoked", "moved_to_subject")
 
 
-def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> dict[str, Any]:
+def parse_correction(
+    value: str | None, attribute_types: Mapping[str, str], decimal_places: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """Return the new facts of a ``corrected`` amendment, typed as in ``Tables``.
 
     Parameters
@@ -48,6 +52,8 @@ def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> d
         ``superseded_by`` names the record that stands in this one's place.
     attribute_types : mapping of str to str
         ``catalogue.attribute_types``.
+    decimal_places : mapping of str to int, optional
+        ``catalogue.decimal_places``: of the attributes that are decimals.
 
     Raises
     ------
@@ -59,17 +65,21 @@ def parse_correction(value: str | None, attribute_types: Mapping[str, str]) -> d
     >>> parse_correction("tier=serious;amount=5000", {})
     {'tier': 3, 'amount': 5000}
     """
-    types = _fact_types(attribute_types)
+    types, places = _fact_types(attribute_types), decimal_places or {}
     facts = _facts(value or "")
     faults = [f"{name} is never corrected" for name in facts if name not in types]
     typed: dict[str, Any] = {}
     for name in facts.keys() & types.keys():
         try:
-            if isinstance(facts[name], (bool, float, list, dict)):
+            if name in places:
+                typed[name] = NO_VALUE if facts[name] is None else decimal_units(facts[name], places[name])
+                continue
+            if isinstance(facts[name], (bool, Decimal, list, dict)):
                 raise ValueError
             typed[name] = typed_column([facts[name]], types[name]).tolist()[0]
         except ValueError:
-            faults.append(f"{name} must be {_TYPE_NAMES.get(types[name], 'text')}")
+            expected = f"a number of at most {places[name]} decimal places" if name in places else None
+            faults.append(f"{name} must be {expected or _TYPE_NAMES.get(types[name], 'text')}")
     if faults or not facts:
         fault = "; ".join(sorted(faults)) or "it names no fact"
         raise UserError(f"A correction was read: {fault}. Give new facts like tier=serious;amount=5000.")
@@ -83,7 +93,7 @@ def _fact_types(attribute_types: Mapping[str, str]) -> dict[str, str]:
 def _facts(value: str) -> dict[str, object]:
     if value.startswith("{"):
         try:
-            facts = json.loads(value)
+            facts = json.loads(value, parse_float=Decimal)
         except json.JSONDecodeError:
             return {}
         return facts if isinstance(facts, dict) else {}
@@ -150,12 +160,14 @@ def _values(values: Column | Text, action: NDArray[np.int8]) -> Column:
 
 
 def corrections_of(
-    amendments: dict[str, Column], attribute_types: Mapping[str, str]
+    amendments: dict[str, Column], attribute_types: Mapping[str, str], decimal_places: Mapping[str, int]
 ) -> dict[str, tuple[NDArray[np.bool_], Column]]:
     """Return for each corrected fact which amendments give it, and their values (anything elsewhere)."""
     values, size = amendments["value"], len(amendments["value"])
     rows = np.flatnonzero(amendments["action"] == CODES["corrected"]).tolist()
-    parsed = {value: parse_correction(value, attribute_types) for value in {values[row] for row in rows}}
+    parsed = {
+        value: parse_correction(value, attribute_types, decimal_places) for value in {values[row] for row in rows}
+    }
     news: dict[str, dict[int, Any]] = {"superseded_by": {}}
     for row in rows:
         for name, new in parsed[values[row]].items():

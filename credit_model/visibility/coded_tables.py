@@ -64,7 +64,7 @@ class CodedTables:
         unread = ("record_id", "source")
         records = {name: take(column, row) for name, column in tables.records.items() if name not in unread}
         amendments, first = arrange_amendments(tables.amendments, record_ids, records["known_on"])
-        corrections = corrections_of(amendments, catalogue.attribute_types)
+        corrections = corrections_of(amendments, catalogue.attribute_types, catalogue.decimal_places)
         vocabularies: dict[str, Words] = {}
         for name, type in catalogue.attribute_types.items():
             if name not in records:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from credit_model.catalogue.catalogue import Catalogue
 from credit_model.catalogue.kind_rules import TIERS
 from credit_model.foundation.calendar import NO_VALUE, Days, from_days
+from credit_model.foundation.decimals import decimal_of
 from credit_model.visibility.fold import fold_at
 from credit_model.visibility.segments import files_at, grounds_at
 from credit_model.visibility.tables import RECORD_TYPES, ROLES, Segments, Tables
@@ -102,12 +103,26 @@ def _frame(columns: Mapping[str, NDArray[Any]], catalogue: Catalogue) -> pd.Data
     for name, column in columns.items():
         if types.get(name) == "date":
             frame[name] = from_days(column).astype("datetime64[s]")
+        elif name in catalogue.decimal_places:
+            frame[name] = decimals(column, catalogue.decimal_places[name])
         elif types.get(name) == "int":
             frame[name] = pd.array(column, dtype="Int64")
             frame[name][column == NO_VALUE] = pd.NA
         else:
             frame[name] = np.array(["", *TIERS], object)[column] if name == "tier" else column
     return pd.DataFrame(frame)
+
+
+def decimals(units: NDArray[np.int64], places: int) -> NDArray[np.object_]:
+    """Return decimals as people write them, None for null, from units of the last place.
+
+    Examples
+    --------
+    >>> [str(value) for value in decimals(np.array([7408, NO_VALUE]), 2)]
+    ['74.08', 'None']
+    """
+    values = [None if value == NO_VALUE else decimal_of(value, places) for value in units.tolist()]
+    return np.array([*values, None], object)[:-1]
 
 
 def _among(values: NDArray[np.object_], members: set[str]) -> NDArray[np.bool_]:
