@@ -226,6 +226,20 @@ def after_an_event(development: str = "development_from = 2020-01-01", *changes:
     return text
 
 
+def on_the_day(names: str) -> str:
+    return changed(
+        ("development_dates = 2\nevery_months = 12", f"development_from = 2020-01-01\nobserve_on = {{ {names} }}")
+    )
+
+
+def test_on_the_day_of_an_event_development_ends_with_the_last_day_whose_labels_are_mature(tmp_path: Path) -> None:
+    plan = load(on_the_day('kind = "adm_penalty", column = "decided_on"'), tmp_path).sample
+    assert [str(from_days(day)) for day in plan.development] == ["2020-01-01", "2023-09-01"]
+    assert plan.observe_after is None
+    assert plan.event is not None
+    assert plan.event.to_dict() == {"kind": "adm_penalty", "column": "decided_on"}
+
+
 def test_after_an_event_development_ends_with_the_last_day_whose_labels_are_mature(tmp_path: Path) -> None:
     plan = load(after_an_event(), tmp_path).sample
     assert [str(from_days(day)) for day in plan.development] == ["2020-01-01", "2023-09-01"]
@@ -242,7 +256,7 @@ def test_after_an_event_development_ends_with_the_last_day_whose_labels_are_matu
         (after_an_event(""),
          "[sample] development_from: is missing: the first day of development; the last is derived"),
         (after_an_event("development_from = 2020-01-01\nevery_months = 3"),
-         "[sample] every_months: goes with dates for all; observations after an event have days of their own"),
+         "[sample] every_months: goes with dates for all; observations of an event have days of their own"),
         (after_an_event("development_from = 2020-01-01", ('"served"', '"serve"')),
          "[sample] observe_after: unknown action 'serve'; did you mean 'served'?"),
         (after_an_event("development_from = 2020-01-01", ('["adm_penalty"]', '["adm_penalti"]')),
@@ -251,6 +265,15 @@ def test_after_an_event_development_ends_with_the_last_day_whose_labels_are_matu
          "[sample] [observe_after] on: unknown key"),
         (changed(("development_dates = 2", "development_from = 2020-01-01")),
          "[sample] development_from: goes with observe_after"),
+        (on_the_day('kind = "adm_penalti", column = "decided_on"'),
+         "[sample] observe_on: unknown kind 'adm_penalti'; did you mean 'adm_penalty'?"),
+        (on_the_day('kind = "adm_penalty", column = "decided"'),
+         "[sample] observe_on: unknown column 'decided'; did you mean 'decided_on'?"),
+        (on_the_day('kind = "adm_penalty", column = "amount"'),
+         "[sample] observe_on: 'amount' of adm_penalty is no date; its dates are "),
+        (on_the_day('kind = "adm_penalty"'), "[sample] [observe_on] column: is missing"),
+        (after_an_event("development_from = 2020-01-01\nobserve_on = { kind = 'adm_penalty', column = 'decided_on' }"),
+         "[sample] observe_on: give observe_after or observe_on, not both"),
     ],
 )  # fmt: skip
 def test_a_fault_of_observations_after_an_event_is_named(text: str, expected: str, tmp_path: Path) -> None:

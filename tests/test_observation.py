@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from small_card import penalty, small_ledger
 
+from credit_model.catalogue.catalogue import load_catalogue
+from credit_model.features.definition import FeatureDefinition
 from credit_model.foundation.calendar import from_days, to_day
 from credit_model.ledger.ledger import Ledger
 from credit_model.sample.development import DevelopmentSample, build_sample
-from credit_model.sample.observation import Event, EventErrors
-from credit_model.sample.outcome import Y12
+from credit_model.sample.observation import Event, EventDay, EventErrors
+from credit_model.sample.outcome import Y12, Outcome
 
 USE = "2026-11-24"
 SERVED = Event(["adm_penalty"], "served")
@@ -171,3 +173,103 @@ def test_goods_are_thinned_over_all_days_together_and_weigh_as_many(
     assert abs(int((half.y == 0).sum()) - goods / 2) <= 1
     assert half.weight[half.y == 0].sum() == pytest.approx(goods)
     assert half.bads == whole.bads
+
+
+# ------------------------------------------------------------------------------------------- on the morning of an event
+
+REGISTER = Path(__file__).parents[1] / "data" / "public" / "sf_restaurants" / "catalogue.toml"
+VISIT = EventDay("inspection", "planned_on")
+VISITS: list[dict[str, Any]] = [
+    {"record_id": "v1", "subject_id": "a", "decided_on": "2015-03-02", "planned_on": "2015-03-02"},
+    {"record_id": "v2", "subject_id": "a", "decided_on": "2015-06-01", "planned_on": "2015-06-01"},
+    {"record_id": "v3", "subject_id": "a", "decided_on": "2015-06-01", "planned_on": "2015-06-01"},
+    {"record_id": "v4", "subject_id": "b", "decided_on": "2015-06-01", "planned_on": "2015-06-01"},
+    {"record_id": "v5", "subject_id": "b", "decided_on": "2015-07-01"},
+]
+VIOLATIONS: list[dict[str, Any]] = [
+    {"record_id": "f1", "subject_id": "a", "decided_on": "2015-03-02", "tier": "serious"},
+    {"record_id": "f2", "subject_id": "a", "decided_on": "2015-06-01", "tier": "minor"},
+    {"record_id": "f3", "subject_id": "b", "decided_on": "2015-06-02", "tier": "serious"},
+]
+FOUND_THAT_DAY = Outcome("found", "1d", 0, where={"kinds": ["violation"]})
+
+
+def register(folder: Path, amendments: list[dict[str, Any]] | None = None) -> Ledger:
+    """Return a register of visits whose planned day is an attribute; what a visit finds is recorded on its day."""
+    text = REGISTER.read_text(encoding="utf-8")
+    assert text.count("[kinds.inspection.attributes]\n") == 1
+    path = folder / "catalogue.toml"
+    path.write_text(
+        text.replace(
+            "[kinds.inspection.attributes]\n", '[kinds.inspection.attributes]\nplanned_on = { type = "date" }\n'
+        ),
+        encoding="utf-8",
+    )
+    ledger = Ledger.create(folder / "ledger", load_catalogue(path))
+    for kind, rows in (("inspection", VISITS), ("violation", VIOLATIONS)):
+        records = pd.DataFrame([{"kind": kind, "known_on": row["decided_on"], **row} for row in rows])
+        changes = None if kind == "inspection" or not amendments else pd.DataFrame(amendments)
+        assert not ledger.ingest(records=records, amendments=changes).rejected
+    return ledger
+
+
+def mornings(ledger: Ledger, event: EventDay = VISIT) -> list[tuple[str, str]]:
+    called = event.observations(ledger, *EVER, USE)
+    return list(zip(called["subject_id"], pd.DatetimeIndex(called["as_of"]).strftime("%Y-%m-%d"), strict=True))
+
+
+def test_a_subject_is_observed_once_on_each_day_a_record_names(tmp_path: Path) -> None:
+    ledger = register(tmp_path)
+    planned = [("a", "2015-03-02"), ("a", "2015-06-01"), ("b", "2015-06-01")]
+    assert mornings(ledger) == planned
+    assert mornings(ledger, EventDay("inspection", "decided_on")) == [*planned, ("b", "2015-07-01")]
+    day = to_day("2015-06-01")
+    spans = [(day, day), (day + 1, day + 9), (day - 9, day - 1)]
+    assert [len(VISIT.observations(ledger, *span, USE)) for span in spans] == [2, 0, 0]
+
+
+def test_a_visit_that_is_void_or_another_subjects_once_it_is_known_is_read_so(tmp_path: Path) -> None:
+    changes = [
+        amended("v1", "revoked", "2015-03-02", "2015-03-02"),
+        amended("v4", "moved_to_subject", "2015-06-01", "2015-06-01", "c"),
+        amended("v2", "revoked", "2015-06-05", "2015-06-05"),
+    ]
+    assert mornings(register(tmp_path, changes)) == [("a", "2015-06-01"), ("c", "2015-06-01")]
+
+
+def test_the_morning_of_a_visit_knows_nothing_of_it_and_the_label_is_what_the_day_brings(tmp_path: Path) -> None:
+    ledger = register(tmp_path)
+    before = [
+        FeatureDefinition(name="visits", aggregate="count", where={"kinds": ["inspection"]}, window="12m"),
+        FeatureDefinition(name="violations", aggregate="count", where={"kinds": ["violation"]}, window="12m"),
+    ]
+    sample = build_sample(
+        ledger,
+        FOUND_THAT_DAY,
+        VISIT.observations(ledger, *EVER, USE),
+        before,
+        day_of_use=USE,
+        known_through="2017-01-01",
+    )
+    rows = pd.DataFrame({"who": sample.subject_id, "day": from_days(sample.as_of).astype(str), "y": sample.y})
+    told = [*rows.itertuples(index=False, name=None)]
+    assert told == [("a", "2015-03-02", 1), ("a", "2015-06-01", 1), ("b", "2015-06-01", 0)]
+    assert sample.X[["visits", "violations"]].to_numpy().tolist() == [[0, 0], [1, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "fault"),
+    [
+        ("inspektion", "planned_on", "unknown kind 'inspektion'; did you mean 'inspection'?"),
+        ("inspection", "planed_on", "unknown column 'planed_on'; did you mean 'planned_on'?"),
+        ("inspection", "score", "'score' of inspection is no date; its dates are occurred_on, decided_on, served_on, "),
+        ("violation", "planned_on", "unknown column 'planned_on'; known: occurred_on, "),
+    ],
+)
+def test_a_day_that_no_record_can_name_is_refused_in_one_line(
+    tmp_path: Path, kind: str, column: str, fault: str
+) -> None:
+    with pytest.raises(EventErrors) as refused:
+        mornings(register(tmp_path), EventDay(kind, column))
+    assert str(refused.value).startswith(f"observe_on: {fault}")
+    assert "\n" not in str(refused.value)

@@ -36,7 +36,7 @@ def context_of(experiment: Experiment, source: DataSource, card: Card, samples: 
     development, out_of_time = samples
     outcome, plan, catalogue = experiment.outcome, experiment.sample, source.ledger.catalogue
     judged_on, rows = [plan.out_of_time], RawRows.of(experiment, source)
-    if plan.observe_after is not None:
+    if plan.event is not None:
         judged_on = [int(out_of_time.as_of.min()), int(out_of_time.as_of.max())]
     names = (("Development", "开发样本", development), ("Out of time", "跨时间样本", out_of_time))
     return {
@@ -112,7 +112,7 @@ def _notes(experiment: Experiment, samples: Samples) -> Iterable[tuple[str, str]
         "rows met such an escalation.",
         f"旧案件的后续事件不计为结果：开发样本{escalations[0]}行、跨时间样本{escalations[1]}行出现此类升级事件。",
     )
-    if (event := experiment.sample.observe_after) is not None:
+    if (event := experiment.sample.event) is not None:
         yield (
             f"Observations have days of their own, {event.sentence('en')}; the dates named are the first and the last.",
             f"每项观察各有其日期（{event.sentence('zh')}）；所列日期为首末两日。",

@@ -207,7 +207,7 @@ def development_sample(experiment: Experiment, source: DataSource) -> Developmen
 def out_of_time_sample(experiment: Experiment, source: DataSource) -> DevelopmentSample:
     """Observe the rows a card is judged on: on the out-of-time date, or from it on as long as labels are mature."""
     plan, known_through = experiment.sample, source.known_through
-    if plan.observe_after is None:
+    if plan.event is None:
         return _observed(experiment, source, [plan.out_of_time])
     through = last_receipt_day(source.ledger) if known_through is None else to_day(known_through)
     last = experiment.outcome.latest_mature(min(through, experiment.ledger.day_of_use) + 1)
@@ -224,8 +224,8 @@ def _observed(
     """Everybody on each date, or whoever an event calls for from the first to the last."""
     plan, day_of_use = experiment.sample, experiment.ledger.day_of_use
     observations: Any = dates
-    if plan.observe_after is not None:
-        observations = plan.observe_after.observations(source.ledger, dates[0], dates[-1], day_of_use)
+    if plan.event is not None:
+        observations = plan.event.observations(source.ledger, dates[0], dates[-1], day_of_use)
     return build_sample(
         source.ledger, experiment.outcome, observations, experiment.features, cohort=plan.cohort, day_of_use=day_of_use,
         known_through=source.known_through, train_repaired=train_repaired, goods_share=goods_share,

@@ -24,7 +24,7 @@ from credit_model.foundation.digests import sha256
 from credit_model.foundation.errors import UserError
 from credit_model.learning.single_record import SingleRecordCaps
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
-from credit_model.sample.observation import Event
+from credit_model.sample.observation import Event, EventDay
 from credit_model.sample.outcome import Outcome
 from credit_model.scorecard.bins import BinEdits, NumericBins
 
@@ -82,8 +82,8 @@ class LedgerPlan:
 class SamplePlan:
     """Observation dates (days since 1970-01-01), who is observed on them, and how development rows are drawn.
 
-    With ``observe_after``, observations have days of their own: those of ``development`` are the first and the last,
-    and whoever is observed on ``out_of_time`` or later, as long as labels are mature, is out of time.
+    With ``observe_after`` or ``observe_on``, observations have days of their own: those of ``development`` are the
+    first and the last, and whoever is observed on ``out_of_time`` or later, while labels are mature, is out of time.
     """
 
     out_of_time: int
@@ -92,6 +92,12 @@ class SamplePlan:
     train_repaired: str = "asof"
     goods_share: float = 1.0
     observe_after: Event | None = None
+    observe_on: EventDay | None = None
+
+    @property
+    def event(self) -> Event | EventDay | None:
+        """What gives observations days of their own; None where everybody is observed on dates."""
+        return self.observe_after or self.observe_on
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def freeze(experiment: Experiment, source: DataSource, card: Card, samples: Samp
     Where observations are called for by events there is nobody else to look at than the rows of the samples.
     """
     plan, use = experiment.sample, experiment.ledger.day_of_use
-    if plan.observe_after is None:
+    if plan.event is None:
         dates = plan.development, [plan.out_of_time]
         then, now = (Snapshot.take(source.ledger, card, days, use, plan.cohort) for days in dates)
     else:
@@ -183,7 +183,7 @@ def freeze(experiment: Experiment, source: DataSource, card: Card, samples: Samp
 
 def true_risk_of(experiment: Experiment, source: DataSource, out_of_time: DevelopmentSample) -> np.ndarray | None:
     """Return the true risk of out-of-time rows of a synthetic city, where the outcome is the one it draws."""
-    if source.city is None or experiment.outcome != Y12 or experiment.sample.observe_after is not None:
+    if source.city is None or experiment.outcome != Y12 or experiment.sample.event is not None:
         return None
     return np.asarray(source.true_risk(experiment.sample.out_of_time, out_of_time.subject_id))
 

@@ -210,6 +210,7 @@ def _provenance(
             "labels_read_on": [_iso(experiment.outcome.mature_on(day)) for day in plan.development],
             "out_of_time": _iso(plan.out_of_time),
             **({} if plan.observe_after is None else {"observe_after": plan.observe_after.to_dict()}),
+            **({} if plan.observe_on is None else {"observe_on": plan.observe_on.to_dict()}),
             "train_repaired": plan.train_repaired,
             "goods_share": plan.goods_share,
         },

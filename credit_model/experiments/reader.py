@@ -37,7 +37,7 @@ from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.foundation.toml_reader import load_toml
 from credit_model.ledger.ingest_report import MAX_REJECTED_SHARE
 from credit_model.ledger.ledger import Ledger
-from credit_model.sample.observation import Event
+from credit_model.sample.observation import Event, EventDay
 from credit_model.sample.outcome import OUTCOMES, Y12, Outcome
 from credit_model.sample.split import check_gap, development_dates
 from credit_model.scorecard.bins import BinEdits, NumericBins
@@ -199,14 +199,14 @@ def _sample(
     faults = len(table.faults)
     if not 0 < share <= 1:
         table.fault("goods_share", "must be above 0 and at most 1")
-    if "observe_after" in table.raw:
+    if table.raw.keys() & {"observe_after", "observe_on"}:
         for key in ("development", "development_dates", "every_months"):
             if key in table.raw:
-                table.fault(key, "goes with dates for all; observations after an event have days of their own")
+                table.fault(key, "goes with dates for all; observations of an event have days of their own")
         if start is None:
             table.fault("development_from", "is missing: the first day of development; the last is derived")
     elif "development_from" in table.raw:
-        table.fault("development_from", "goes with observe_after")
+        table.fault("development_from", "goes with observe_after or observe_on")
     if dates is not None and "development_dates" in table.raw:
         table.fault("development", "give the dates or their number, not both")
     if dates is not None and not (dates and all(type(day) is date for day in dates)):
@@ -234,21 +234,32 @@ def _sample(
     if ledger is not None and outcome.mature_on(out_of_time) > ledger.day_of_use + 1:
         latest = from_days(outcome.latest_mature(ledger.day_of_use + 1))
         table.fault("out_of_time", f"its labels are not mature on the day of use; the latest date is {latest}")
-    return SamplePlan(out_of_time, development, cohort, repaired, float(share), event)
+    after, on = event if isinstance(event, Event) else None, event if isinstance(event, EventDay) else None
+    return SamplePlan(out_of_time, development, cohort, repaired, float(share), after, on)
 
 
-def _event(table: Table, catalogue: Catalogue | None) -> Event | None:
-    """Read the event after which somebody is observed."""
-    inner = table.table("observe_after", {})
-    if not inner.raw:
+def _event(table: Table, catalogue: Catalogue | None) -> Event | EventDay | None:
+    """Read the event after which, or on whose day, somebody is observed."""
+    faults = len(table.faults)
+    after, on = table.table("observe_after", {}), table.table("observe_on", {})
+    event: Event | EventDay
+    if after.raw and "observe_on" in table.raw:
+        table.fault("observe_on", "give observe_after or observe_on, not both")
         return None
-    event = Event(inner.texts("kinds"), inner.take("action", str, None))
-    inner.close()
+    if after.raw:
+        event = Event(after.texts("kinds"), after.take("action", str, None))
+    elif "observe_on" in table.raw:
+        event = EventDay(on.take("kind", str), on.take("column", str))
+    else:
+        return None
+    (after if after.raw else on).close()
+    if len(table.faults) > faults:
+        return None
     try:
         if catalogue is not None:
             event.check(catalogue)
     except UserError as error:
-        table.faults += [f"[sample] observe_after: {fault}" for fault in faults_of(error)]
+        table.faults += [f"[sample] {'observe_after' if after.raw else 'observe_on'}: {f}" for f in faults_of(error)]
         return None
     return event
 

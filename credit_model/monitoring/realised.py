@@ -100,7 +100,7 @@ def realised_of(ledger: Ledger, card: Card, day: int, day_of_use: DateLike | Non
         None where no date since development is mature, or the card does not say what it predicts.
     """
     definition, sample = card.provenance.get("outcome"), card.provenance.get("sample", {})
-    if not definition or card.features is None or sample.get("observe_after"):
+    if not definition or card.features is None or sample.keys() & {"observe_after", "observe_on"}:
         return None
     outcome = Outcome(**definition)
     latest = outcome.latest_mature(day)

@@ -1,10 +1,11 @@
-"""Choose who is observed, and when: everybody on file on some dates, or somebody the day after an event was known.
+"""Choose who is observed, and when: everybody on file on some dates, or somebody after an event or on its morning.
 
 With dates, an observation is everybody on file on each of them. With an event, it is one record each: the fine that was
 served yesterday, the contract that was signed. Such observations have days of their own, as many as there are events,
-and a subject is observed as often as it has such records.
+and a subject is observed as often as it has such records. With the day of an event it is the start of that day, when
+nobody knows yet what it brings: the visit of an inspector, the hearing.
 
-In: a ledger; dates, or the event that calls for an observation. Out: a frame ``subject_id, as_of``.
+In: a ledger; dates, or the event that calls for an observation, or whose day does. Out: a frame ``subject_id, as_of``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit_model.catalogue.catalogue import Catalogue
-from credit_model.foundation.calendar import FOREVER, DateLike, Days, from_days
+from credit_model.catalogue.kinds import RESERVED_ATTRIBUTES
+from credit_model.foundation.calendar import FOREVER, NO_DAY, DateLike, Days, from_days
 from credit_model.foundation.errors import UserError, did_you_mean
 from credit_model.ledger.ledger import Ledger
 from credit_model.visibility.amendments import ACTIONS
-from credit_model.visibility.tables import STATUSES, Segments, matches
+from credit_model.visibility.tables import RECORD_TYPES, STATUSES, Segments, matches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,15 +98,13 @@ class Event:
         DataFrame
             ``subject_id, as_of`` (whole days), distinct, by day, then subject.
         """
-        import pandas as pd
-
         self.check(ledger.catalogue)
         segments = ledger.segments(day_of_use)
         record, day = self._days(ledger, segments)
         inside = (first <= day) & (day <= last)
-        subject, day = _holders(segments, record[inside], day[inside])
-        pairs = np.unique(np.stack([day.astype(np.int64), subject.astype(np.int64)], axis=1), axis=0)
-        return pd.DataFrame({"subject_id": segments.subject_ids[pairs[:, 1]], "as_of": from_days(pairs[:, 0])})
+        record, day = record[inside], day[inside]
+        row, subject = _holders(segments, record, day)
+        return _observations(segments, subject, day[row])
 
     def _days(self, ledger: Ledger, segments: Segments) -> tuple[NDArray[np.int64], Days]:
         """Return each record with the event (index of ``segments.record_ids``) and the first day it counts."""
@@ -126,11 +126,79 @@ class Event:
         return record, first[record]
 
 
-def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[NDArray[np.int32], Days]:
-    """Return the subject on whose file each record stands on its day, and that day; without void records."""
+@dataclass(frozen=True)
+class EventDay:
+    """Whose day calls for an observation: the one that a date of a record of some kind names, at its very start.
+
+    A subject is observed once on each such day, however many records name it. The day is the one first recorded; the
+    subject is the one on whose file the record stands once that day has come and the record is known.
+
+    Parameters
+    ----------
+    kind : str
+    column : str
+        A date of a record, or an attribute of the kind that is a date.
+
+    Examples
+    --------
+    >>> EventDay("inspection", "planned_on").sentence()
+    'at the start of the day that planned_on of a record of inspection names'
+    """
+
+    kind: str
+    column: str
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Hold kind and column against a catalogue; ``EventErrors`` names what it does not know."""
+        kind = catalogue.kinds.get(self.kind)
+        if kind is None:
+            fault = f"unknown kind {self.kind!r}{did_you_mean(self.kind, tuple(catalogue.kinds))}"
+        else:
+            declared = {name: spec.type for name, spec in kind.attributes.items()}
+            types = {**RECORD_TYPES, **RESERVED_ATTRIBUTES, **declared}
+            dates = tuple(name for name, type in types.items() if type == "date")
+            if self.column in dates:
+                return
+            fault = f"unknown column {self.column!r}{did_you_mean(self.column, dates)}"
+            if self.column in types:
+                fault = f"{self.column!r} of {self.kind} is no date; its dates are {', '.join(dates)}"
+        raise EventErrors(f"observe_on: {fault}", (fault,))
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain values."""
+        return {"kind": self.kind, "column": self.column}
+
+    def sentence(self, lang: str = "en") -> str:
+        """Say when an observation is made."""
+        if lang == "zh":
+            return f"{self.kind}的{self.column}所载当日零时"
+        return f"at the start of the day that {self.column} of a record of {self.kind} names"
+
+    def observations(self, ledger: Ledger, first: int, last: int, day_of_use: DateLike | None = None) -> pd.DataFrame:
+        """Return the observations of the days from one to another, both included: as those of an ``Event``."""
+        self.check(ledger.catalogue)
+        segments, records = ledger.segments(day_of_use), ledger.tables().records
+        day = records[self.column]
+        rows = np.flatnonzero((records["kind"] == self.kind) & (day != NO_DAY) & (first <= day) & (day <= last))
+        record, day = np.searchsorted(segments.record_ids, records["record_id"][rows]), day[rows]
+        known = np.maximum(np.maximum(records["known_on"][rows] + 1, records["decided_on"][rows]), day)
+        row, subject = _holders(segments, record, known)
+        return _observations(segments, subject, day[row])
+
+
+def _observations(segments: Segments, subject: NDArray[np.int32], day: Days) -> pd.DataFrame:
+    """Return each subject and day once, by day, then subject."""
+    import pandas as pd
+
+    pairs = np.unique(np.stack([day.astype(np.int64), subject.astype(np.int64)], axis=1), axis=0)
+    return pd.DataFrame({"subject_id": segments.subject_ids[pairs[:, 1]], "as_of": from_days(pairs[:, 0])})
+
+
+def _holders(segments: Segments, record: NDArray[np.int64], day: Days) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the place of each record that is not void on its day, and the subject on whose file it then stands."""
     order = np.argsort(segments.record, kind="stable")
     row, place = matches(segments.record[order], record)
     segment = order[place]
     is_current = (segments.start[segment] <= day[row]) & (day[row] < segments.end[segment])
     is_current &= ~np.isin(segments.status[segment], [STATUSES.index(ground) for ground in _VOID])
-    return segments.subject[segment[is_current]], day[row[is_current]]
+    return row[is_current], segments.subject[segment[is_current]]
