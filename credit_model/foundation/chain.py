@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from credit_model.foundation.chain_head import SLOT, Head
 from credit_model.foundation.chain_links import (
     GENESIS,
+    SLOT,
     ChainError,
     ChainMoved,
     ChainReport,
     End,
+    Head,
     line_of,
     plain,
     read_entries,

@@ -20,8 +20,7 @@ from typing import Any, Final
 
 from credit_model.foundation.calendar import add_months, to_day
 from credit_model.foundation.chain import Chain
-from credit_model.foundation.chain_head import Head
-from credit_model.foundation.chain_links import GENESIS, ChainError, ChainMoved, End, read_entries, verify_file
+from credit_model.foundation.chain_links import GENESIS, ChainError, ChainMoved, End, Head, read_entries, verify_file
 from credit_model.foundation.json_values import JsonObject
 
 LogEntry = dict[str, Any]  # a line of the log, while it is filled in
