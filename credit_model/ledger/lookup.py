@@ -349,7 +349,10 @@ class View:
 
 def join_rows(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     """Join rows of parts; a column that a part was written without is null in its rows."""
-    return pa.concat_tables([schema.empty_table(), *tables], promote_options="default").select(schema.names)
+    parts = [schema.empty_table(), *tables]
+    if all(part.schema.equals(schema) for part in parts):  # unifying schemas costs more than a person's rows
+        return pa.concat_tables(parts)
+    return pa.concat_tables(parts, promote_options="default").select(schema.names)
 
 
 def to_arrays(rows: pa.Table, types: Mapping[str, str], coded: bool = False) -> dict[str, Any]:
