@@ -364,8 +364,6 @@ def test_each_fault_of_severity_has_its_line(tmp_path, line, fault):
         (f"summary_if = [{{ amount_below = 200, {GROUND} }}]", "unknown key 'amount_below'"),
         ("appeal_months = 6\nappeal_days = 60", "give appeal_months or appeal_days, not both"),
         ("appeal_days = 0", "kinds.fine.appeal_days: must be a whole number of at least 1, got 0"),
-        ("attributes.age_of_car = { type = 'int', direction = 'worse' }", "'worse' is not one of"),
-        ("attributes.colour = { type = 'text', direction = 'adverse' }", "only a number of an adverse kind has it"),
     ],
 )
 def test_each_fault_of_a_rule_has_its_line(tmp_path, lines, fault):

@@ -28,7 +28,6 @@ from credit_model.catalogue.kind_rules import (
 )
 from credit_model.catalogue.kinds import (
     ATTRIBUTE_TYPES,
-    DIRECTIONS,
     FINALITIES,
     LABELS,
     POLARITIES,
@@ -304,7 +303,7 @@ class _Reader(RuleReader):
     def attribute(self, name: str, spec: object, where: str) -> AttributeSpec:
         where = f"{where}.attributes.{name}"
         spec = self.table(spec, where)
-        self.keys(spec, where, ("type",), ("values", *(("direction", "places") if self.has_rules else ())))
+        self.keys(spec, where, ("type",), ("values", *(("places",) if self.has_rules else ())))
         if not _CODE.fullmatch(name) or name in {*RESERVED_ATTRIBUTES, *RECORD_COLUMNS, "id_number", "id_type"}:
             self.faults.append(f"{where}: the name is reserved or not lower-case letters, digits and underscores")
         values = spec.get("values")
@@ -319,7 +318,6 @@ class _Reader(RuleReader):
         return AttributeSpec(
             type=type,
             values=None if values is None else self.strings(values, f"{where}.values"),
-            direction=self.one_of(spec.get("direction", ""), ("", *DIRECTIONS), f"{where}.direction"),
             places=self.whole(spec.get("places"), f"{where}.places", 1, MOST_PLACES) if type == "decimal" else 0,
         )
 
@@ -335,8 +333,6 @@ class _Reader(RuleReader):
                     self.faults.append(f"{where}.places: {spec.places} here and {places_of[name]} in another kind")
                 if spec.values is not None and spec.type != "text":
                     self.faults.append(f"{where}: only text has a list of values")
-                if spec.direction and (spec.type not in ("int", "decimal") or kind.polarity != "adverse"):
-                    self.faults.append(f"{where}.direction: only a number of an adverse kind has it")
                 if catalogue.denied(name):
                     self.faults.append(f"{where}: the deny-list forbids it ({catalogue.denied(name)})")
         kinds = catalogue.kinds.values()

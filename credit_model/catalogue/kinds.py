@@ -17,7 +17,6 @@ FINALITIES = ("appeal_period", "decision")
 LABELS = ("L1", "L2", "L3", "L4", "L5", "L6")
 PROCEDURES = ("summary", "ordinary")
 ATTRIBUTE_TYPES = ("int", "text", "date", "decimal")
-DIRECTIONS = ("adverse",)
 # Every record may carry these; a catalogue cannot redefine them.
 RESERVED_ATTRIBUTES = {
     "parent_case_id": "text",
@@ -45,13 +44,11 @@ class LegalReference:
 class AttributeSpec:
     """A further fact of a kind: its type (``int``, ``text``, ``date``, ``decimal``) and, for a closed list, its values.
 
-    ``direction`` is ``adverse`` for a number of which more is worse, ``""`` where nothing is said.
     ``places`` are the decimal places of a ``decimal``, at least 1; 0 for other types.
     """
 
     type: str
     values: tuple[str, ...] | None = None
-    direction: str = ""
     places: int = 0
 
 

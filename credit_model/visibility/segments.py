@@ -129,7 +129,7 @@ def entries_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
     """
     coded = CodedTables.of(tables, catalogue)
     pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
-    rows = np.flatnonzero((pieces.start <= day) & (day < pieces.end))
+    rows = pieces.at(day)
     grounds = pieces.grounds[:, rows]
     disputed = grounds[STATUSES.index("disputed") - 1]
     stands = (grounds.sum(axis=0) == disputed) & (pieces.role[rows] != ROLES.index("was_listed"))
@@ -163,8 +163,7 @@ def grounds_at(tables: Tables, catalogue: Catalogue, policy: str, day: int, day_
     """
     coded = CodedTables.of(tables, catalogue)
     pieces = _Pieces.of(coded, tables, UseRules.of(catalogue, policy, day_of_use))
-    start = pieces.start
-    rows = np.flatnonzero((start <= day) & (day < pieces.end))
+    rows = pieces.at(day)
     return {
         "subject_id": plain(coded.subject_ids)[pieces.subject[rows]],
         "record_id": plain(coded.record_ids)[pieces.record[rows]],
@@ -239,6 +238,10 @@ class _Pieces:
     def end(self) -> Days:
         """Return the start of the next piece of the same record on the same file."""
         return _ends(self.start, _changes(self.subject, self.record))
+
+    def at(self, day: int) -> NDArray[np.intp]:
+        """Return the rows of the pieces that hold a day."""
+        return np.flatnonzero((self.start <= day) & (day < self.end))
 
     @classmethod
     def of(cls, coded: CodedTables, tables: Tables, rules: UseRules) -> _Pieces:
