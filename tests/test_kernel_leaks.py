@@ -179,21 +179,23 @@ def differs(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
 
 
 # ------------------------------------------------------------------------------------------------ nothing leaks
-def hold_everything(count: int) -> None:
+def wrong_values(count: int) -> dict[str, int]:
+    """How many values each engine gets wrong, on the segments and on those with another future."""
     days, segments, other_future, truth = cases(count)
     assert len(segments) > 0
-    for engine in ENGINES:
-        assert not differs(values(segments, days, engine), truth).any(), engine
-        assert not differs(values(other_future, days, engine), truth).any(), engine
+    return {
+        engine: sum(int(differs(values(rows, days, engine), truth).sum()) for rows in (segments, other_future))
+        for engine in ENGINES
+    }
 
 
 def test_segments_of_the_future_change_nothing_and_values_are_the_naive_ones() -> None:
-    hold_everything(CASES)
+    assert wrong_values(CASES) == dict.fromkeys(ENGINES, 0)
 
 
 @pytest.mark.soak
 def test_segments_of_the_future_change_nothing_in_many_more_cases() -> None:
-    hold_everything(SOAK_CASES)
+    assert wrong_values(SOAK_CASES) == dict.fromkeys(ENGINES, 0)
 
 
 def test_the_end_of_the_segment_that_holds_the_day_is_not_read_for_its_value() -> None:

@@ -251,7 +251,8 @@ def test_a_chain_that_another_process_begins_meanwhile_is_not_taken_for_one_with
     assert mine.verify().holds
 
 
-def _killed_at_random(folder: Path, kills: int, sync: str, pick: random.Random) -> None:
+def lost_by_kills(folder: Path, kills: int, sync: str, pick: random.Random) -> set[tuple[str, int]]:
+    """Entries that killed writers were told are kept, and that are not in the chain; it verifies before and after."""
     chain = chain_of([], folder)
     expected: set[tuple[str, int]] = set()
     for kill in range(kills):
@@ -265,20 +266,20 @@ def _killed_at_random(folder: Path, kills: int, sync: str, pick: random.Random) 
     assert report.holds, report
     chain.append({"hand": "last", "n": 0})
     found = {(entry["hand"], entry["n"]) for entry in chain.entries()}
-    assert expected <= found
     assert len(expected) > kills
     assert chain.verify().holds
+    return expected - found
 
 
 @pytest.mark.parametrize("sync", ["sync", "soon"])
 def test_a_writer_that_is_killed_loses_nothing_it_was_told_is_kept(sync: str, tmp_path: Path) -> None:
-    _killed_at_random(tmp_path, 2, sync, random.Random(20261124))
+    assert lost_by_kills(tmp_path, 2, sync, random.Random(20261124)) == set()
 
 
 @pytest.mark.soak
 def test_a_hundred_killed_writers_lose_nothing(tmp_path: Path) -> None:
     for sync in ("sync", "soon"):
-        _killed_at_random(tmp_path / sync, 50, sync, random.Random(7))
+        assert lost_by_kills(tmp_path / sync, 50, sync, random.Random(7)) == set()
 
 
 def test_a_full_disk_loses_nothing_and_leaves_a_chain_that_goes_on(tmp_path: Path) -> None:
